@@ -1,0 +1,1 @@
+"""The WAMP components that Crossbar starts: thin shells with sockets and sessions, no decisions."""

@@ -1,0 +1,152 @@
+"""
+The user's application in this process: loaded and started once, whichever of its components comes first.
+
+Its handlers run on threads and an asyncio loop of their own (``stork_node.runtime``), never on the reactor's thread.
+"""
+
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+from stork_node.values import Session
+from twisted.internet import defer, reactor
+
+from stork_node import AsyncPublisher, Publisher, Stork, loading
+from stork_node.errors import CallError, StorkError
+from stork_node.handler_runner import HandlerFailed
+from stork_node.runtime import Runtime, log_failure
+from stork_node.settings import count, endpoint, name, seconds, setting, text
+
+HANDLER_FAILED = "io.virge.stork.error.handler_failed"
+
+
+@dataclass(frozen=True)
+class ApplicationSettings:
+    """
+    ``extra`` of auth, topic_auth, rpc and meta; those of one process share an application, and so must agree.
+
+    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers that run at once; ``push`` is where
+    ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that on_stop handlers have.
+    """
+
+    app: str = setting(name, "app:stork")
+    threads: int = setting(count, 32)
+    push: str = setting(endpoint, "tcp://127.0.0.1:5557")
+    secret: str = setting(text, "")
+    stop_s: float = setting(seconds, 5.0)
+
+
+class Disagreement(StorkError):
+    """Two components of one process want different applications."""
+
+
+class Application:
+    """
+    What the components ask of the application, as Deferreds.
+
+    Cancelling one cancels its handler. A handler that fails is logged with its traceback; its caller gets
+    ``HANDLER_FAILED`` without a word of what was raised.
+    """
+
+    def __init__(self, stork: Stork, runtime: Runtime) -> None:
+        self.stork, self._runtime = stork, runtime
+
+    def authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.authenticate(realm, authid, details))
+
+    def authorize(
+        self, session: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]
+    ) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.authorize(session, uri, action, options))
+
+    def call(
+        self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: Mapping[str, Any]
+    ) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.call(uri, args, kwargs, Session.parse(session)))
+
+    def joined(self, session: Mapping[str, Any]) -> None:
+        self._runtime.submit(self._runtime.joined(Session.parse(session)))
+
+    def left(self, session: Mapping[str, Any]) -> None:
+        self._runtime.submit(self._runtime.left(Session.parse(session)))
+
+    def _answer(self, coroutine: Coroutine[Any, Any, Any]) -> "defer.Deferred[Any]":
+        return _on_reactor(self._runtime.submit(coroutine)).addErrback(_as_wamp_error)
+
+
+_running: dict[ApplicationSettings, "defer.Deferred[Application]"] = {}
+
+
+async def run_application(settings: ApplicationSettings) -> Application:
+    """
+    The process's application, started.
+
+    Raises:
+        Disagreement: another component of this process has other settings.
+        StorkError: it cannot be imported, or one of its on_start handlers failed.
+    """
+    if settings not in _running:
+        if _running:
+            raise Disagreement("auth, topic_auth, rpc and meta of one process must have the same extra")
+        _running[settings] = defer.ensureDeferred(_start(settings))
+    started: defer.Deferred[Application] = defer.Deferred()
+
+    def hand_on(result: Any) -> Any:
+        started.callback(result)
+        return result
+
+    _running[settings].addBoth(hand_on)
+    application: Application = await started
+    return application
+
+
+async def _start(settings: ApplicationSettings) -> Application:
+    stork = loading.load(settings.app, find_folder(settings.app, sys.path))
+    publisher = Publisher(settings.push, secret=settings.secret or None)
+    stork.connect(publisher, AsyncPublisher(settings.push, secret=settings.secret or None))
+    runtime = Runtime(stork, threads=settings.threads)
+    await _on_reactor(runtime.start())
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: _on_reactor(runtime.stop(settings.stop_s)))
+    return Application(stork, runtime)
+
+
+def find_folder(app: str, search_path: Sequence[str]) -> Path:
+    """The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); else the first."""
+    module = app.partition(":")[0].partition(".")[0]
+    for entry in search_path:
+        if (Path(entry) / f"{module}.py").is_file() or (Path(entry) / module / "__init__.py").is_file():
+            return Path(entry)
+    return Path(search_path[0])
+
+
+def _on_reactor(future: "Future[Any]") -> "defer.Deferred[Any]":
+    """A ``concurrent.futures.Future`` as a Deferred that fires on the reactor's thread."""
+    deferred: defer.Deferred[Any] = defer.Deferred(lambda _: future.cancel())
+
+    def fire() -> None:
+        if deferred.called:
+            return
+        if future.cancelled():
+            deferred.errback(defer.CancelledError())
+        elif error := future.exception():
+            deferred.errback(error)
+        else:
+            deferred.callback(future.result())
+
+    future.add_done_callback(lambda _: reactor.callFromThread(fire))
+    return deferred
+
+
+def _as_wamp_error(failure: Any) -> Any:
+    error = failure.value
+    if isinstance(error, CallError):
+        args = (error.message, *error.arguments) if error.message else error.arguments
+        raise ApplicationError(error.uri, *args, **error.details)
+    if isinstance(error, HandlerFailed):
+        log_failure(error)
+        raise ApplicationError(HANDLER_FAILED, f"the {error.kind} failed")
+    return failure

@@ -1,0 +1,24 @@
+"""auth, in the application process: asks the application's authenticator about a ticket."""
+
+from typing import Any
+
+from autobahn.wamp.types import RegisterOptions
+
+from stork_components.application import ApplicationSettings, run_application
+from stork_components.component import Component
+from stork_node import uris
+
+
+class Auth(Component):
+    """Registers ``io.virge.stork.app.auth(realm, authid, details)``, for the guard."""
+
+    Settings = ApplicationSettings
+    settings: ApplicationSettings
+
+    async def start(self) -> None:
+        self._application = await run_application(self.settings)
+        # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
+        await self.register(self._authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
+
+    def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> Any:
+        return self._application.authenticate(realm, authid, details)

@@ -1,0 +1,96 @@
+"""What all components share: settings, a start that cannot fail in silence, and no INTERRUPT."""
+
+import copy
+import os
+from collections.abc import Awaitable, Mapping
+from typing import Any, ClassVar
+
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.role import DEFAULT_CLIENT_ROLES
+from autobahn.wamp.types import CloseDetails, ComponentConfig, SessionDetails
+from twisted.internet import defer
+from twisted.logger import Logger
+
+from stork_node import settings
+from stork_node.errors import ConfigError
+
+# Crossbar adds this to the ``extra`` of every component in a router worker.
+_CROSSBARS_OWN = "cbdir"
+
+
+class Component(ApplicationSession):
+    """
+    A WAMP component with a ``settings`` dataclass, read from ``extra``.
+
+    A subclass names its ``Settings`` and overrides ``start``. When ``start`` fails, the worker process ends with one
+    sentence: Crossbar alone would go on, with a node that looks healthy and does nothing.
+    """
+
+    Settings: ClassVar[type[Any]]
+
+    @classmethod
+    def read_settings(cls, extra: Mapping[str, Any] | None, path: str = "extra") -> Any:
+        own = {key: value for key, value in (extra or {}).items() if key != _CROSSBARS_OWN}
+        return settings.read(cls.Settings, own, os.environ, path)
+
+    @classmethod
+    def check_config(cls, _personality: Any, extra: Mapping[str, Any]) -> None:
+        """
+        Crossbar's hook: called before the component is made.
+
+        Raises:
+            ConfigError: every setting that is wrong.
+        """
+        cls.read_settings(extra)
+
+    def __init__(self, config: ComponentConfig) -> None:
+        super().__init__(config)
+        # autobahn's own says nothing below Crossbar's level (see personality/logs.py).
+        self.log = Logger(namespace=type(self).__module__)
+        try:
+            self.settings = self.read_settings(config.extra)
+        except ConfigError as error:
+            raise end_worker(f"{type(self).__name__}: {error}") from None
+        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
+        # fail, and leaves its session and its registrations behind. So no component says that calls can be cancelled.
+        self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
+        self._session_roles["callee"].call_canceling = False
+
+    async def start(self) -> None:
+        """Register and subscribe. Called once, when the session has joined."""
+        raise NotImplementedError
+
+    def onJoin(self, details: SessionDetails) -> "defer.Deferred[None]":
+        return defer.ensureDeferred(self._start())
+
+    async def _start(self) -> None:
+        try:
+            await self.start()
+        except Exception as error:
+            self.log.failure("{name} failed to start", name=type(self).__name__)
+            raise end_worker(f"{type(self).__name__} failed to start: {error}") from error
+
+    def onLeave(self, details: CloseDetails) -> None:
+        self.disconnect()
+
+    def onUserError(self, failure: Any, message: str) -> None:
+        """An ``ApplicationError`` is meant for the caller; anything else is a fault of ours, and logged as one."""
+        if not failure.check(ApplicationError):
+            self.log.failure("{message}", failure, message=message)
+
+
+def end_worker(sentence: str) -> SystemExit:
+    """
+    End this worker process: says why on its log, and exits at once with status 1.
+
+    The controller ends the node when a worker that it cannot do without is gone. (``sys.exit`` would be caught by the
+    reactor, and ``reactor.stop`` is undone by Crossbar, which answers a start that failed by going on without.)
+    """
+    Logger().critical("{sentence}", sentence=sentence)
+    os._exit(1)
+
+
+def in_turn(awaitable: Awaitable[Any]) -> "defer.Deferred[Any]":
+    """A coroutine as a Deferred, for autobahn's procedures and handlers."""
+    return defer.ensureDeferred(awaitable)

@@ -1,0 +1,35 @@
+"""
+Closing a client's connection, with a WebSocket code and without GOODBYE: private names of Crossbar and autobahn.
+
+autobahn-js takes ABORT and GOODBYE as final, and anything else as a connection that was lost, to be made again.
+"""
+
+from typing import Any
+
+TRY_AGAIN_LATER = 1013
+SESSION_IS_OVER = 4001
+
+
+def close(component: Any, session_id: int, code: int, reason: str) -> bool:
+    """
+    Close the connection of one session of the router that ``component`` is embedded in.
+
+    Args:
+        code: a WebSocket close code (1012, 1013, 4000 to 4999).
+        reason: what the client is told with it, at most 123 bytes of UTF-8.
+
+    Returns:
+        False where the session is gone, or has a transport that knows no close codes (RawSocket, embedded).
+    """
+    router = component._transport._router
+    session = router._session_id_to_session.get(session_id)
+    return close_transport(getattr(session, "_transport", None), code, reason)
+
+
+def close_transport(transport: Any, code: int, reason: str) -> bool:
+    """The same for a session that has not joined yet, by its transport."""
+    send_close = getattr(transport, "sendCloseFrame", None)
+    if send_close is None:
+        return False
+    send_close(code=code, reasonUtf8=reason.encode())
+    return True

@@ -1,0 +1,195 @@
+"""
+The guard, in the router process: asks the application who may join, subscribe and call, and never waits for ever.
+
+Registers ``io.virge.stork.guard.auth`` (dynamic ticket authenticator), ``….topic_auth`` (dynamic authorizer of the
+role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….session`` (what the application said of one).
+"""
+
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import RegisterOptions
+from twisted.internet import reactor
+
+from stork_components import connections
+from stork_components.asking import Asker, Question, Unavailable
+from stork_components.component import Component, in_turn
+from stork_components.registrations import Registrations
+from stork_components.verdicts import Verdicts
+from stork_node import uris
+from stork_node.guard.admitted import Admitted
+from stork_node.guard.answers import (
+    Admission,
+    Denial,
+    Nonsense,
+    Verdict,
+    read_backend_ticket_answer,
+    read_backend_verdict,
+    read_ticket_answer,
+    read_verdict,
+)
+from stork_node.settings import count, names, seconds, setting, text
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """``extra`` of the guard. ``roles``: those that an application may give. Times in seconds."""
+
+    backend_secret: str = setting(text, "")
+    backend_authid: str = setting(text, "backend")
+    roles: tuple[str, ...] = setting(names, ("frontend",))
+    application_timeout_s: float = setting(seconds, 5.0)
+    starting_timeout_s: float = setting(seconds, 10.0)
+    cache_entries: int = setting(count, 100_000)
+    pending_joins: int = setting(count, 1_000)
+
+
+class Guard(Component):
+    Settings = GuardSettings
+    settings: GuardSettings
+
+    async def start(self) -> None:
+        self._callees = Registrations(
+            reactor, [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, uris.APP_AUTH, uris.APP_TOPIC_AUTH]
+        )
+        self._asker = Asker(
+            self,
+            self._callees,
+            reactor,
+            application_timeout_s=self.settings.application_timeout_s,
+            starting_timeout_s=self.settings.starting_timeout_s,
+        )
+        self._admitted = Admitted()
+        self._verdicts = Verdicts(reactor, self.settings.cache_entries)
+        self._pending_joins = 0
+        self._ends: dict[int, Any] = {}
+        await self._callees.watch(self)
+        await self.subscribe(self._joined, "wamp.session.on_join")
+        await self.subscribe(self._left, "wamp.session.on_leave")
+        await self.register(lambda *args: in_turn(self._authenticate(*args)), uris.GUARD_AUTH)
+        await self.register(lambda *args: in_turn(self._authorize(*args)), uris.GUARD_TOPIC_AUTH)
+        await self.register(self._backend, uris.GUARD_BACKEND)
+        await self.register(self._session, uris.GUARD_SESSION, RegisterOptions())
+
+    # -- joining -------------------------------------------------------------------------------------------------------
+
+    async def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
+        session_id = details["session"]
+        if self._pending_joins >= self.settings.pending_joins:
+            self._turn_away("unavailable", session_id, f"{self._pending_joins} joins are being answered already")
+        self._pending_joins += 1
+        try:
+            asked = (realm, authid, details)
+            uri, answer = await self._asker.ask(Question(uris.APP_AUTH, asked, uris.BACKEND_AUTH, asked))
+            now = time.time()
+            if uri == uris.BACKEND_AUTH:
+                decision = read_backend_ticket_answer(answer, self.settings.roles)
+            else:
+                decision = read_ticket_answer(answer, self.settings.roles, now)
+        except (Unavailable, Nonsense) as error:
+            self._turn_away("unavailable", session_id, str(error))
+        finally:
+            self._pending_joins -= 1
+        if isinstance(decision, Denial):
+            self._turn_away("expired" if decision.retry else "denied", session_id, decision.reason)
+        self._admitted.expect(session_id, decision, now)
+        return {"authid": decision.authid, "role": decision.role, "extra": dict(decision.extra)}
+
+    def _turn_away(self, case: str, session_id: int, reason: str) -> NoReturn:
+        """The reason is for the log; the client is told the case, which says what it can do."""
+        log = self.log.warn if case == "unavailable" else self.log.info
+        log("join of session {session_id} {case}: {reason}", session_id=session_id, case=case, reason=reason)
+        error, message = uris.REFUSALS[case]
+        raise ApplicationError(error, message)
+
+    def _backend(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
+        """The secret for WAMP-CRA. None in the settings: nobody outside can be a backend."""
+        known = hmac.compare_digest((authid or "").encode(), self.settings.backend_authid.encode())
+        if not (self.settings.backend_secret and known):
+            self._turn_away(
+                "denied",
+                details["session"],
+                f"no backend named {authid!r}" if self.settings.backend_secret else "no backend_secret is set",
+            )
+        return {"authid": self.settings.backend_authid, "role": "backend", "secret": self.settings.backend_secret}
+
+    def _joined(self, details: dict[str, Any], **_: Any) -> None:
+        session_id = details["session"]
+        admission = self._admitted.join(session_id)
+        if admission and admission.expires_at is not None:
+            in_s = max(0.0, admission.expires_at - time.time())
+            self._ends[session_id] = reactor.callLater(in_s, self._end, session_id)
+
+    def _left(self, session_id: int, *_: Any, **__: Any) -> None:
+        self._admitted.leave(session_id)
+        timer = self._ends.pop(session_id, None)
+        if timer and timer.active():
+            timer.cancel()
+
+    def _end(self, session_id: int) -> None:
+        del self._ends[session_id]
+        connections.close(self, session_id, connections.SESSION_IS_OVER, "session expired")
+
+    def _session(self, session_id: int) -> dict[str, Any] | None:
+        admission = self._admitted.get(session_id)
+        return _facts(admission) if admission else None
+
+    # -- subscribing and calling ---------------------------------------------------------------------------------------
+
+    async def _authorize(
+        self, session: dict[str, Any], uri: str, action: str, options: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        verdict = await self._verdict(session, uri, action, options or {})
+        if not verdict.allow:
+            self.log.info(
+                "{action} of {uri} denied to {authid}: {reason}",
+                action=action,
+                uri=uri,
+                authid=session["authid"],
+                reason=verdict.reason,
+            )
+        # Crossbar's own cache has no user in its key, so that it must never remember an answer.
+        return {"allow": verdict.allow, "cache": False, "disclose": True}
+
+    async def _verdict(self, session: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]) -> Verdict:
+        match = options.get("match") or "exact"
+        if action not in ("subscribe", "call"):
+            return Verdict(False, reason=f"the role {session['authrole']} never may {action}")
+        if match == "exact" and (action, uri) in uris.OPEN_TO_ALL:
+            return Verdict(True)
+        admission = self._admitted.get(session["session"])
+        facts = _facts(admission) if admission else {}
+        # Two sessions of one user may hold different facts: their answers are not each other's.
+        fingerprint = json.dumps(facts, sort_keys=True, default=str)
+        key = (action, match, uri, session["authid"], session["authrole"], fingerprint)
+        return await self._verdicts.get(key, lambda: self._ask(session, facts, uri, action, dict(options)))
+
+    async def _ask(
+        self, session: dict[str, Any], facts: dict[str, Any], uri: str, action: str, options: dict[str, Any]
+    ) -> Verdict:
+        question = Question(uris.APP_TOPIC_AUTH, ({**session, **facts}, uri, action, options))
+        if action == "subscribe":
+            # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
+            question = replace(
+                question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=(session, uri, action, options)
+            )
+        try:
+            answered_by, answer = await self._asker.ask(question)
+            return read_backend_verdict(answer) if answered_by == uris.BACKEND_TOPIC_AUTH else read_verdict(answer)
+        except (Unavailable, Nonsense) as error:
+            self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)
+            raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
+
+
+def _facts(admission: Admission) -> dict[str, Any]:
+    return {
+        "authid": admission.authid,
+        "authrole": admission.role,
+        "authextra": dict(admission.extra),
+        "private": dict(admission.private),
+    }

@@ -1,0 +1,63 @@
+"""meta, in the application process: tells the application who joined and who left, with the whole session each time."""
+
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+
+from stork_components.application import ApplicationSettings, run_application
+from stork_components.component import Component, in_turn
+from stork_node import uris
+
+# The node's own components and the application's backends come and go as well: they are not visitors.
+_INTERNAL_ROLES = frozenset({"backend", "trusted", "anonymous"})
+
+
+class Meta(Component):
+    """
+    Calls ``on_join`` for each session of a visitor, and ``on_leave`` with the same session when it is gone.
+
+    Sessions that were there before this component are joined when it starts. Who left before that is not known to it:
+    an application that keeps a list clears it in ``on_start``.
+    """
+
+    Settings = ApplicationSettings
+    settings: ApplicationSettings
+
+    async def start(self) -> None:
+        self._application = await run_application(self.settings)
+        if not self._application.stork.follows_sessions:
+            return
+        # None while the guard is asked about a session that has just joined.
+        self._sessions: dict[int, dict[str, Any] | None] = {}
+        await self.subscribe(lambda details, **_: in_turn(self._joined(details)), "wamp.session.on_join")
+        await self.subscribe(self._left, "wamp.session.on_leave")
+        for session_id in await self.call("wamp.session.list"):
+            await self._reconcile(session_id)
+
+    async def _reconcile(self, session_id: int) -> None:
+        try:
+            details = await self.call("wamp.session.get", session_id)
+        except ApplicationError as error:
+            if error.error != ApplicationError.NO_SUCH_SESSION:
+                raise
+            return
+        if details:
+            await self._joined(details)
+
+    async def _joined(self, details: dict[str, Any]) -> None:
+        session_id = details["session"]
+        if session_id in self._sessions or details.get("authrole") in _INTERNAL_ROLES:
+            return
+        self._sessions[session_id] = None
+        facts = await self.call(uris.GUARD_SESSION, session_id)
+        session = {**details, **(facts or {})}
+        self._application.joined(session)
+        if session_id in self._sessions:
+            self._sessions[session_id] = session
+        else:
+            self._application.left(session)
+
+    def _left(self, session_id: int, *_: Any, **__: Any) -> None:
+        session = self._sessions.pop(session_id, None)
+        if session:
+            self._application.left(session)

@@ -1,0 +1,123 @@
+"""
+The relay, in the router process: follows the bus of the publish server, and publishes each push to this node's topics.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+from autobahn.wamp.types import CloseDetails, PublishOptions
+from twisted.internet import defer, reactor
+
+from stork_components.component import Component
+from stork_components.zmq_reader import ZmqReader
+from stork_node import bus, curve
+from stork_node.errors import InvalidFrame
+from stork_node.positions import Position
+from stork_node.settings import endpoint, seconds, setting, text
+
+# Messages that wait in the socket while the reactor is busy. What does not fit waits with the publish server, whose own
+# mark is as high; what that drops, the relay sees by its number.
+_HIGH_WATER_MARK = 100_000
+_HEARTBEAT_MS = 1_000
+_HEARTBEAT_TIMEOUT_MS = 5_000
+
+
+@dataclass(frozen=True)
+class RelaySettings:
+    """
+    ``extra`` of the relay.
+
+    ``bus`` is the publish server's PUB endpoint, ``secret`` STORK_BUS_SECRET or empty. The node waits ``first_frame_s``
+    for a sign of the publish server before it opens its ports, and opens them without one after that.
+    """
+
+    bus: str = setting(endpoint, "tcp://127.0.0.1:5556")
+    secret: str = setting(text, "")
+    first_frame_s: float = setting(seconds, 3.0)
+
+
+class Relay(Component):
+    Settings = RelaySettings
+    settings: RelaySettings
+
+    async def start(self) -> None:
+        self._last: Position | None = None
+        self._refused = 0
+        self._first_frame: defer.Deferred[None] = defer.Deferred()
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        socket.setsockopt(zmq.RCVHWM, _HIGH_WATER_MARK)
+        socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL, 100)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
+        socket.setsockopt(zmq.SUBSCRIBE, bus.PREFIX)
+        if self.settings.secret:
+            curve.secure_client(socket, curve.ClientKeys.from_secret(self.settings.secret, "follow"))
+        socket.connect(self.settings.bus)
+        self._reader = ZmqReader(reactor, socket, self._received)
+        await self._wait_for_first_frame()
+
+    async def _wait_for_first_frame(self) -> None:
+        timer = reactor.callLater(self.settings.first_frame_s, self._stop_waiting)
+        await self._first_frame
+        if timer.active():
+            timer.cancel()
+
+    def _stop_waiting(self) -> None:
+        if not self._first_frame.called:
+            self.log.warn("nothing heard from the publish server at {bus} yet", bus=self.settings.bus)
+            self._first_frame.callback(None)
+
+    def onLeave(self, details: CloseDetails) -> None:
+        self._reader.close()
+        super().onLeave(details)
+
+    def _received(self, frames: list[bytes]) -> None:
+        try:
+            frame = _decode(frames)
+            event = _decode_event(frame) if isinstance(frame, bus.PushFrame) else None
+        except InvalidFrame as error:
+            self._refuse(error)
+            return
+        if not self._first_frame.called:
+            self._first_frame.callback(None)
+        if isinstance(frame, bus.PushFrame) and self._is_next(frame.position):
+            self._deliver(frame, event)
+
+    def _refuse(self, error: InvalidFrame) -> None:
+        self._refused += 1
+        if self._refused == 1:
+            self.log.warn("a frame from {bus} is refused: {error}", bus=self.settings.bus, error=error)
+
+    def _is_next(self, position: Position) -> bool:
+        last, self._last = self._last, position
+        if last is None or last.epoch != position.epoch:
+            self.log.info("following {bus} from {position}", bus=self.settings.bus, position=position)
+            return True
+        if position.sequence <= last.sequence:
+            self._last = last
+            return False
+        if position.sequence > last.sequence + 1:
+            missed = position.sequence - last.sequence - 1
+            self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
+        return True
+
+    def _deliver(self, push: bus.PushFrame, event: Any) -> None:
+        options = PublishOptions(exclude=list(push.exclude)) if push.exclude else None
+        for topic in push.topics:
+            self.publish(topic, event, options=options, position=str(push.position))
+
+
+def _decode(frames: list[bytes]) -> bus.PushFrame | bus.Heartbeat:
+    if len(frames) != 1:
+        raise InvalidFrame(f"{len(frames)} frames where one is expected")
+    return bus.decode_frame(frames[0])
+
+
+def _decode_event(push: bus.PushFrame) -> Any:
+    try:
+        return json.loads(push.event)
+    except ValueError as error:
+        raise InvalidFrame(f"its event is not JSON: {error}") from None

@@ -1,0 +1,54 @@
+"""rpc, in the application process: registers the procedures that the application declares."""
+
+from collections import OrderedDict
+from typing import Any
+
+from autobahn.wamp.types import CallDetails, RegisterOptions
+from twisted.internet import defer
+
+from stork_components.application import ApplicationSettings, run_application
+from stork_components.component import Component, in_turn
+from stork_node import uris
+
+# Callers whose sessions are remembered; a session id is never given twice.
+_REMEMBERED_SESSIONS = 10_000
+
+
+class Rpc(Component):
+    Settings = ApplicationSettings
+    settings: ApplicationSettings
+
+    async def start(self) -> None:
+        self._sessions: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._application = await run_application(self.settings)
+        for procedure in self._application.stork.procedures:
+            options = RegisterOptions(invoke=procedure.invoke, details_arg="details")
+            await self.register(self._endpoint(procedure.uri), procedure.uri, options)
+
+    def _endpoint(self, uri: str) -> Any:
+        def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[Any]":
+            return in_turn(self._answer(uri, args, kwargs, details))
+
+        return endpoint
+
+    async def _answer(self, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], details: CallDetails) -> Any:
+        session = await self._session(details)
+        return await self._application.call(uri, args, kwargs, session)
+
+    async def _session(self, details: CallDetails) -> dict[str, Any]:
+        """The caller's session, with what the application said of it when it joined."""
+        known = self._sessions.get(details.caller)
+        if known:
+            self._sessions.move_to_end(details.caller)
+            return known
+        facts = await self.call(uris.GUARD_SESSION, details.caller) if details.caller else None
+        session = {
+            "session": details.caller,
+            "authid": details.caller_authid,
+            "authrole": details.caller_authrole,
+            **(facts or {}),
+        }
+        self._sessions[details.caller] = session
+        if len(self._sessions) > _REMEMBERED_SESSIONS:
+            self._sessions.popitem(last=False)
+        return session

@@ -1,0 +1,39 @@
+"""Verdicts: remembered while they hold, and asked for once where several sessions ask the same at the same time."""
+
+from collections.abc import Awaitable, Callable, Hashable
+
+from twisted.internet import defer
+from twisted.internet.interfaces import IReactorTime
+
+from stork_node.guard.answers import Verdict
+from stork_node.guard.cache import VerdictCache
+
+
+class Verdicts:
+    def __init__(self, reactor: IReactorTime, capacity: int) -> None:
+        self._reactor = reactor
+        self._cache = VerdictCache(capacity)
+        self._asking: dict[Hashable, list[defer.Deferred[Verdict]]] = {}
+
+    async def get(self, key: Hashable, ask: Callable[[], Awaitable[Verdict]]) -> Verdict:
+        """The verdict for ``key``; an exception of ``ask`` goes to everyone who waits for it, and is not remembered."""
+        known = self._cache.get(key, self._reactor.seconds())
+        if known:
+            return known
+        verdict: Verdict
+        if key in self._asking:
+            waiting: defer.Deferred[Verdict] = defer.Deferred()
+            self._asking[key].append(waiting)
+            verdict = await waiting
+            return verdict
+        self._asking[key] = []
+        try:
+            verdict = await ask()
+        except Exception as error:
+            for each in self._asking.pop(key):
+                each.errback(error)
+            raise
+        self._cache.put(key, verdict, self._reactor.seconds())
+        for each in self._asking.pop(key):
+            each.callback(verdict)
+        return verdict

@@ -1,0 +1,57 @@
+"""The page at ``/``: the files of one folder, and the browser client that belongs to this release."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from stork_node.resources import javascript_folder
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource
+from twisted.web.server import Request
+from twisted.web.static import File
+
+_HEADERS = {
+    # A page of ours runs no script but its own; 'self' covers WebSockets in newer browsers only.
+    b"content-security-policy": (
+        b"default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+        b"frame-ancestors 'none'; base-uri 'none'"
+    ),
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+}
+_CLIENT_FILES = (b"stork.js", b"stork.mjs", b"stork.d.ts")
+
+
+class _Files(File):
+    """Static files without listings, asked for again at each visit (they are small, and a release may change them)."""
+
+    def directoryListing(self) -> IResource:
+        return notFound()
+
+    def render_GET(self, request: Request) -> Any:
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)
+        request.setHeader(b"cache-control", b"no-cache")
+        return File.render_GET(self, request)
+
+
+class Page(_Files):
+    """
+    A web resource for Crossbar's ``"type": "resource"``.
+
+    Args:
+        extra: ``{"directory": "web"}``, relative to the folder of config.json. A missing folder serves 404.
+    """
+
+    def __init__(self, extra: Mapping[str, Any]) -> None:
+        super().__init__(os.path.abspath(extra["directory"]))
+        self.childNotFound = notFound()
+        self.contentTypes = {**File.contentTypes, ".mjs": "text/javascript", ".svg": "image/svg+xml"}
+
+    def getChild(self, path: bytes, request: Request) -> Any:
+        if path in _CLIENT_FILES and not self.child(path.decode()).exists():
+            client = _Files(str(javascript_folder() / path.decode()))
+            client.contentTypes = self.contentTypes
+            client.type, client.encoding = None, None
+            return client
+        return super().getChild(path, request)

@@ -1,0 +1,70 @@
+"""
+Stork node: a push gateway.
+
+An application (``.crossbar/app.py``) says with a ``Stork`` who may join, subscribe and call; a web application pushes
+with a ``Publisher``, or calls its procedures with a ``Caller``. Importing this loads neither Twisted nor Crossbar, and
+what needs pyzmq or websockets only where it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from stork_node.app import Stork
+from stork_node.auth_request import AuthRequest
+from stork_node.errors import (
+    CallError,
+    ConfigError,
+    DeclarationError,
+    InvalidPush,
+    InvalidTopic,
+    NotConfirmed,
+    PushFailed,
+    PushRefused,
+    StorkError,
+)
+from stork_node.feeds import Feed
+from stork_node.pushers import NotRunning
+from stork_node.topics import Topic
+from stork_node.values import Call, Deny, Principal, Session
+
+if TYPE_CHECKING:
+    from stork_node.async_publisher import AsyncPublisher
+    from stork_node.caller import Caller
+    from stork_node.publisher import Publisher
+
+__all__ = [
+    "AsyncPublisher",
+    "AuthRequest",
+    "Call",
+    "CallError",
+    "Caller",
+    "ConfigError",
+    "DeclarationError",
+    "Deny",
+    "Feed",
+    "InvalidPush",
+    "InvalidTopic",
+    "NotConfirmed",
+    "NotRunning",
+    "Principal",
+    "Publisher",
+    "PushFailed",
+    "PushRefused",
+    "Session",
+    "Stork",
+    "StorkError",
+    "Topic",
+]
+
+
+_ON_DEMAND = {
+    "AsyncPublisher": "stork_node.async_publisher",
+    "Caller": "stork_node.caller",
+    "Publisher": "stork_node.publisher",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ON_DEMAND[name]), name)

@@ -1,0 +1,77 @@
+"""A child that leads a process group of its own, and ends when its parent is killed (on Linux)."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def adopt_orphans() -> None:
+    """Let the children of a child that dies become this process's own, so that it can wait for their end."""
+    if _libc:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class ChildProcess:
+    """
+    Can be started again after it has ended.
+
+    Attributes:
+        pid: None while it does not run.
+        status: of its last end: the exit status, or minus the signal that ended it.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.name, self._command, self._environ = name, list(command), dict(environ)
+        self.pid: int | None = None
+        self.status = 0
+        self._group: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.pid is not None
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in a word or two."""
+        return f"status {self.status}" if self.status >= 0 else signal.Signals(-self.status).name
+
+    def start(self) -> None:
+        parent = os.getpid()
+
+        def end_with_parent() -> None:
+            if _libc:
+                _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        process = subprocess.Popen(  # noqa: S603  # our own commands
+            self._command,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for the parent alone, which stops its children in their order
+            preexec_fn=end_with_parent,
+        )
+        process.returncode = 0  # the parent reaps it, among whatever else process 1 has to reap; subprocess must not
+        self.pid = self._group = process.pid
+
+    def reaped(self, wait_status: int) -> None:
+        """Take its end from ``os.waitpid``."""
+        self.pid, self.status = None, os.waitstatus_to_exitcode(wait_status)
+
+    def terminate(self) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGTERM)
+
+    def kill_group(self) -> None:
+        """Kill it, and what it started and left behind."""
+        if self._group is not None:
+            try:
+                os.killpg(self._group, signal.SIGKILL)
+            except ProcessLookupError:
+                return

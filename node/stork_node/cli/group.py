@@ -1,0 +1,94 @@
+"""The commands of ``stork``, each loaded only when it is asked for; and how its errors are shown."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from stork_node.cli import EXIT_FAILED, EXIT_USAGE, needs_the_node_extra
+from stork_node.errors import ConfigError, InvalidPush, StorkError
+
+# name: (module, attribute, one line for the list of commands, which so needs no command loaded)
+COMMANDS = {
+    "up": ("stork_node.cli.up", "up", "Run the node and its publish server as one unit."),
+    "node": ("stork_node.cli.node", "node", "Run one node: what browsers connect to."),
+    "publish-server": ("stork_node.cli.publish_server", "publish_server", "Run the publish server: what takes pushes."),
+    "check": ("stork_node.cli.check", "check", "Check a configuration and its application, and start nothing."),
+    "init": ("stork_node.cli.init", "init", "Write a .crossbar/ to begin with."),
+    "push": ("stork_node.cli.push", "push", "Push a message to topics."),
+    "call": ("stork_node.cli.call", "call", "Call a procedure, and print its result."),
+    "push-key": ("stork_node.cli.push_key", "push_key", "Print the key that lets a backend push, and no more."),
+    "watch": ("stork_node.cli.watch", "watch", "Subscribe to topics, and print what is pushed to them."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when that command is run or asked for help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            name = args[0] if args else ""
+            ctx.fail(f"there is no command {name!r}; the commands are {', '.join(COMMANDS)}")
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(version("stork-node"), message="stork %(version)s")
+def stork() -> None:
+    """
+    Stork node: your backend pushes a message to a topic, and every browser that may see the topic gets it.
+
+    Begin with "stork up" in a folder that has a .crossbar/ ("stork init" writes one). "stork COMMAND --help" has
+    examples for each command.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``stork ARGUMENTS…``; returns its exit status, after one sentence on stderr where something is wrong."""
+    try:
+        status = stork.main(list(arguments), prog_name="stork", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_FAILED
+    except (ConfigError, InvalidPush) as error:
+        show(str(error))
+        return EXIT_USAGE
+    except StorkError as error:
+        show(str(error))
+        return EXIT_FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered has nowhere to go at exit
+        return EXIT_FAILED
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in ("crossbar", "autobahn", "twisted", "txaio", "websockets"):
+            raise
+        return needs_the_node_extra(f"this command needs {missing.name}")
+    return status if isinstance(status, int) else 0
+
+
+def show(text: str) -> None:
+    """One line on stderr for each problem, red where that is a terminal."""
+    for line in text.splitlines():
+        click.secho(f"stork: {line}", err=True, fg="red")

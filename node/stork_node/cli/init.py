@@ -1,0 +1,56 @@
+"""``stork init``."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+
+from stork_node.errors import ConfigError, Problem
+from stork_node.resources import template_folder
+
+# By name: a .crossbar/ that stock Crossbar was started on has keys and sockets, too.
+_TEMPLATE = ("config.json", "app.py", "web")
+
+
+@click.command()
+@click.argument("folder", default=".crossbar", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def init(folder: Path, force: bool) -> None:
+    """
+    Write a .crossbar/ to begin with: config.json (the node and every setting), app.py (your application), web/ (the
+    page at /). FOLDER is .crossbar unless given. What is there is kept, unless --force.
+
+    \b
+    Examples:
+      stork init
+      stork init deploy/stork
+    """
+    there = [folder / name for name in _TEMPLATE if (folder / name).exists()]
+    if there and not force:
+        raise ConfigError([Problem(str(path), "is there already (overwrite it with --force)") for path in there])
+    try:
+        _copy(template_folder(), folder)
+    except OSError as error:
+        raise ConfigError([Problem(str(error.filename or folder), f"cannot be written: {error.strerror}")]) from None
+    click.echo(_next_steps(folder))
+
+
+def _copy(template: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _TEMPLATE:
+        source = template / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, folder / name)
+
+
+def _next_steps(folder: Path) -> str:
+    option = "" if folder == Path(".crossbar") else f" --config {shlex.quote(str(folder))}"
+    return f"""Wrote {folder / "config.json"}, {folder / "app.py"} and {folder / "web"}/.
+
+Next:
+  stork up{option}        starts it, and says where the page is and how to push
+  {folder / "app.py"}        who may join, and who sees which topic: yours to write
+  stork check{option}     after each change"""

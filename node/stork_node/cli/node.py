@@ -1,0 +1,32 @@
+"""``stork node``."""
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
+@click.option("--checked", is_flag=True, hidden=True, help="stork up has checked the folder already.")
+def node(folder: Path, checked: bool) -> None:
+    """
+    Run one node: the router with guard and relay, and the application process.
+
+    The publish server is another process, on this host or on the one that STORK_PUBLISH_SERVER names; `stork up` runs
+    both. The folder with config.json and app.py is only read.
+
+    \b
+    Environment:
+      STORK_PUBLISH_SERVER     host of the publish server (127.0.0.1)
+      CROSSBAR_BACKEND_SECRET  lets backends join by WAMP-CRA as "backend"; unset: none can
+      STORK_BUS_SECRET         encrypts the bus; the same as the publish server's
+
+    Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed, 2 when the configuration is wrong.
+    """
+    from stork_node.launch import run_node
+    from stork_node.preflight import preflight
+
+    if not checked:
+        preflight(folder, os.environ, "node")
+    raise SystemExit(run_node(folder))

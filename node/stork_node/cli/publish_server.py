@@ -1,0 +1,89 @@
+"""``stork publish-server``: its flags are the fields of ``PublishServerSettings``, with ``-`` for ``_``."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from stork_node import settings
+from stork_node.errors import ConfigError, Problem
+from stork_node.publish_server.settings import PublishServerSettings
+
+_HELP = {
+    "pull": "Takes pushes, and answers none (PULL).",
+    "router": "Takes pushes, and answers each with its position (ROUTER).",
+    "pub": "The bus: what nodes subscribe to (PUB).",
+    "replay": "What nodes ask for pushes that they missed (ROUTER).",
+    "secret": "Encrypts all of them, and lets in only who has it. Best given as STORK_BUS_SECRET.",
+    "heartbeat_s": "Time between two heartbeats on the bus.",
+}
+_FROM_ENVIRONMENT = {"secret": "${STORK_BUS_SECRET:-}"}
+
+
+def _option(field: "dataclasses.Field[Any]") -> click.Option:
+    default = f"{field.default:g}" if isinstance(field.default, float) else field.default or "none"
+    return click.Option(
+        [f"--{field.name.replace('_', '-')}"],
+        metavar=field.metadata["parse"].__name__.upper(),
+        help=f"{_HELP.get(field.name, '')} [default: {default}]",
+    )
+
+
+def parse_arguments(arguments: Sequence[str], environ: Mapping[str, str]) -> PublishServerSettings:
+    """
+    Read the arguments that follow ``publish-server``; ``${NAME}`` and ``${NAME:-default}`` may stand in any value.
+
+    Raises:
+        ConfigError: flags that there are not, or values that do not parse; the path of a problem is its flag.
+    """
+    try:
+        context = publish_server.make_context("publish-server", list(arguments))
+    except click.ClickException as error:
+        raise ConfigError([Problem("", error.format_message())]) from None
+    return _read(context.params, environ)
+
+
+def _read(given: Mapping[str, str | None], environ: Mapping[str, str]) -> PublishServerSettings:
+    values = _FROM_ENVIRONMENT | {name: value for name, value in given.items() if value is not None}
+    try:
+        return settings.read(PublishServerSettings, values, environ)
+    except ConfigError as error:
+        problems = [Problem(f"--{problem.path.replace('_', '-')}", problem.text) for problem in error.problems]
+        raise ConfigError(problems) from None
+
+
+@click.command("publish-server", params=[_option(field) for field in dataclasses.fields(PublishServerSettings)])
+def publish_server(**given: str | None) -> int:
+    """
+    Run the publish server: it takes pushes from backends, numbers them, and hands them to every node.
+
+    There is one for each deployment. "stork up" runs it beside the node, with the arguments in .crossbar/config.json;
+    run it alone where nodes are on other hosts, which then have STORK_PUBLISH_SERVER=<this host>. It binds to loopback
+    unless told otherwise: whoever reaches these ports can push and read, unless STORK_BUS_SECRET is set.
+
+    \b
+    Examples:
+      stork publish-server
+      stork publish-server --pull 'tcp://*:5555' --router 'tcp://*:5557' --pub 'tcp://*:5556' --replay 'tcp://*:5558'
+
+    \b
+    Environment:
+      STORK_BUS_SECRET  encrypts the bus; the same for the nodes and the pushers
+
+    Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed, 2 when a flag is wrong or a port in use.
+    """
+    read = _read(given, os.environ)
+    _log_as_the_node_does()
+    from stork_node.publish_server import run
+
+    return run(read)
+
+
+def _log_as_the_node_does() -> None:
+    for level, name in ((logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error")):
+        logging.addLevelName(level, name)
+    line = "%(asctime)s %(levelname)-5s publish %(message)s"
+    logging.basicConfig(format=line, datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO)

@@ -1,0 +1,70 @@
+"""``stork push``."""
+
+import os
+import sys
+
+import click
+
+from stork_node.cli.json_values import parse_json
+
+
+@click.command()
+@click.argument("topics", metavar="TOPIC[,TOPIC]...")
+@click.option("--type", "type_", default="message", show_default=True, help="What kind of message it is.")
+@click.option("--data", default="null", show_default=True, metavar="JSON|-", help="Its content; - reads it from stdin.")
+@click.option("--id", "id_", metavar="KEY", help="Idempotency key: pushed again, it is not delivered again.")
+@click.option("--exclude", multiple=True, type=int, metavar="SESSION", help="A session id that does not get it.")
+@click.option("--no-store", is_flag=True, help="Deliver at most once, and keep nothing of it.")
+@click.option("--endpoint", metavar="ENDPOINT", help="The publish server's ROUTER. [default: tcp://127.0.0.1:5557]")
+@click.option("--timeout-ms", type=click.IntRange(min=1), default=2000, show_default=True)
+@click.option("--push-key", help="The 80 characters that let you push where the bus is encrypted.")
+def push(
+    topics: str,
+    type_: str,
+    data: str,
+    id_: str | None,
+    exclude: tuple[int, ...],
+    no_store: bool,
+    endpoint: str | None,
+    timeout_ms: int,
+    push_key: str | None,
+) -> None:
+    """
+    Push a message to each TOPIC (version.feed.id), and print its position once it is stored.
+
+    A push that is refused, or not confirmed in time, is one sentence on stderr, and exit status 1.
+
+    \b
+    Examples:
+      stork push v1.test.1 --type hello --data '{"n": 1}'
+      stork push v1.orders.42,v1.user.7 --type order_paid --data '{"id": 42}' --id order-42-paid
+      cat order.json | stork push v1.orders.42 --type order_paid --data -
+
+    \b
+    Environment:
+      STORK_PUBLISH_SERVER  host of the publish server, unless --endpoint names one
+      STORK_BUS_SECRET      where the bus is encrypted, unless there is a --push-key
+    """
+    content = _stdin() if data == "-" else data
+    parse_json(content, "--data")
+    from msgspec import Raw
+
+    from stork_node.publisher import Publisher
+
+    secret = os.environ.get("STORK_BUS_SECRET") if push_key is None else None
+    with Publisher(endpoint or _default_endpoint(), timeout_ms, secret, push_key) as publisher:
+        # Raw: as it was written, digit for digit.
+        click.echo(
+            publisher.push(topics.split(","), type_, Raw(content.encode()), id=id_, exclude=exclude, store=not no_store)
+        )
+
+
+def _default_endpoint() -> str:
+    return f"tcp://{os.environ.get('STORK_PUBLISH_SERVER') or '127.0.0.1'}:5557"
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise click.UsageError("--data: what stdin has is not UTF-8") from None

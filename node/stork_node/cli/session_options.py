@@ -1,0 +1,53 @@
+"""The options of commands that join a realm: where, and as whom."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from stork_node.errors import ConfigError, Problem
+from stork_node.wamp_client import Credentials
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where to join, and what to show there."""
+
+    url: str
+    realm: str
+    credentials: Credentials
+
+
+def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--url``, ``--realm``, ``--ticket``, ``--backend`` and ``--authid``; ``door`` reads them."""
+    for option in (
+        click.option("--authid", help="Whom to ask to be; the application decides."),
+        click.option("--backend", is_flag=True, help="Join by CROSSBAR_BACKEND_SECRET even where there is a ticket."),
+        click.option("--ticket", help="Join by this ticket, as a browser does. [env: STORK_TICKET]"),
+        click.option("--realm", default="realm1", show_default=True),
+        click.option("--url", default="ws://127.0.0.1:8080/ws", show_default=True, help="The node's WebSocket."),
+    ):
+        command = option(command)
+    return command
+
+
+def door(url: str, realm: str, ticket: str | None, backend: bool, authid: str | None) -> Door:
+    """
+    Read the options and the environment.
+
+    Raises:
+        ConfigError: neither ticket nor secret.
+    """
+    ticket = None if backend else ticket or os.environ.get("STORK_TICKET")
+    secret = os.environ.get("CROSSBAR_BACKEND_SECRET")
+    if ticket:
+        return Door(url, realm, Credentials(authid, ticket=ticket))
+    if secret:
+        return Door(url, realm, Credentials(authid or "backend", secret=secret))
+    if backend:
+        raise ConfigError([Problem("--backend", "CROSSBAR_BACKEND_SECRET is not set (want the node's)")])
+    raise ConfigError(
+        [Problem("", "no way to join: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET to the node's")]
+    )

@@ -1,0 +1,40 @@
+"""``stork up``."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
+def up(folder: Path) -> int:
+    """
+    Run the node and its publish server as one unit, and say where the page is and how to push.
+
+    The folder has config.json (the node and every setting), app.py (your application) and web/ (the page); it is only
+    read. A wrong configuration, a broken app.py or a port in use is said at once, and nothing is started.
+
+    \b
+    Examples:
+      stork up
+      STORK_TICKET=… CROSSBAR_BACKEND_SECRET=… stork up --config /etc/stork
+      STORK_PUBLISH_SERVER=stork-1 stork up        another replica, which joins the publish server on stork-1
+
+    \b
+    Environment:
+      STORK_TICKET             what the shipped app.py lets browsers in by; unset: made up at each start (trial only)
+      CROSSBAR_BACKEND_SECRET  lets backends join by WAMP-CRA as "backend"; unset: none can
+      STORK_PUBLISH_SERVER     host of the publish server; where that is another host, none is started here
+      STORK_BUS_SECRET         encrypts the bus; the same for all nodes and pushers
+
+    Ctrl-C or SIGTERM drains the node and ends everything; a second one kills. Ends with status 0 when stopped so, 1 if
+    the node failed, 2 if something is wrong before the start.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # nothing to drain yet; process 1 would ignore SIGTERM
+    from stork_node.up import run
+
+    return run(folder, os.environ, click.echo)

@@ -1,0 +1,78 @@
+"""
+Threads that never hold up the end of the process.
+
+The threads of ``concurrent.futures.ThreadPoolExecutor`` are joined when the interpreter exits, so that one handler that
+hangs would keep a node from stopping; these are daemons.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DaemonPool(ThreadPoolExecutor):
+    """
+    An executor of at most ``threads`` daemon threads, each started when it is first needed.
+
+    It is a ``ThreadPoolExecutor`` in name, since asyncio takes nothing else as a loop's default executor; none of that
+    class's threads is ever started.
+    """
+
+    def __init__(self, threads: int, name: str) -> None:
+        super().__init__(threads)
+        self._limit, self._name = threads, name
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._started = self._idle = 0
+        self._stopped = False
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """
+        Run ``function`` in a thread as soon as one is free. A future that is cancelled before then never runs.
+
+        Raises:
+            RuntimeError: the pool is shut down.
+        """
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("the pool is shut down")
+            self._jobs.put(job)
+            # A thread counts as idle from the moment it asks for a job; a job waiting takes one of them.
+            if self._idle:
+                self._idle -= 1
+            elif self._started < self._limit:
+                self._started += 1
+                threading.Thread(target=self._work, name=f"{self._name}-{self._started}", daemon=True).start()
+        return future
+
+    def _work(self) -> None:
+        while job := self._jobs.get():
+            job()
+            del job  # its arguments live no longer than the call
+            with self._lock:
+                if self._jobs.empty():
+                    self._idle += 1
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
+        """Take no more jobs, and let the threads end after those they have. Never waits."""
+        with self._lock:
+            self._stopped = True
+            for _ in range(self._started):
+                self._jobs.put(None)

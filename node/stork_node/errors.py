@@ -1,0 +1,122 @@
+"""
+Everything that can go wrong, named.
+
+    StorkError
+    ├── ConfigError            config.json, a flag or an environment variable: all problems at once
+    ├── DeclarationError       app.py declares something twice or wrongly
+    ├── InvalidTopic           not version.feed.id
+    ├── InvalidPosition        not epoch:sequence
+    ├── InvalidPush            a push document that is refused
+    ├── InvalidFrame           bytes on the bus that are not a frame of ours
+    │   └── UnknownProtocol    … of a release too far from this one
+    ├── PushFailed             a push that its pusher cannot count on
+    │   ├── PushRefused        the publish server said no
+    │   └── NotConfirmed       no answer in time: stored or not, nobody knows
+    ├── CallError              a WAMP error, as a procedure raises it and as a caller gets it
+    └── ConnectionRefused      a router that cannot be reached, or will not let one in
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class StorkError(Exception):
+    """Base of all errors of this library."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a configuration: where, and what (one sentence, with an example)."""
+
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+class ConfigError(StorkError):
+    """A configuration that cannot be used; ``problems`` has each of its faults."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class DeclarationError(StorkError):
+    """An application that declares something twice, or in a way that cannot work."""
+
+
+class InvalidTopic(StorkError):
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(f"{topic!r} is not a topic: {reason}")
+        self.topic, self.reason = topic, reason
+
+
+class InvalidPosition(StorkError):
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is not a position (want EPOCH:SEQUENCE)")
+        self.text = text
+
+
+class InvalidPush(StorkError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"invalid push: {reason}")
+        self.reason = reason
+
+
+class InvalidFrame(StorkError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not a frame of the bus: {reason}")
+        self.reason = reason
+
+
+class UnknownProtocol(InvalidFrame):
+    def __init__(self, number: str) -> None:
+        super().__init__(f"protocol number {number} is not one that this release speaks")
+        self.number = number
+
+
+class PushFailed(StorkError):
+    """A push that its pusher cannot count on."""
+
+
+class PushRefused(PushFailed):
+    """The publish server refused the push; ``error`` is ``invalid_push`` or ``storage_failed``."""
+
+    def __init__(self, error: str, reason: str) -> None:
+        super().__init__(f"push refused ({error}): {reason}")
+        self.error, self.reason = error, reason
+
+
+class NotConfirmed(PushFailed):
+    """No answer within ``timeout_ms``: the push may or may not be stored. Push again with the same id."""
+
+    def __init__(self, endpoint: str, timeout_ms: int, cause: str) -> None:
+        super().__init__(f"push not confirmed by {endpoint} within {timeout_ms} ms: {cause}")
+        self.endpoint, self.timeout_ms, self.cause = endpoint, timeout_ms, cause
+
+
+class CallError(StorkError):
+    """
+    A WAMP error: raised by a procedure, it reaches the caller as it is; a caller gets it as an exception.
+
+    Args:
+        uri: the error's URI, such as ``io.example.error.not_found``.
+        message: one sentence for the caller; it becomes the first positional argument.
+        args: further positional arguments.
+        kwargs: keyword arguments.
+    """
+
+    def __init__(self, uri: str, message: str = "", *args: Any, **kwargs: Any) -> None:
+        super().__init__(f"{uri}: {message}" if message else uri)
+        self.uri, self.message, self.arguments, self.details = uri, message, args, kwargs
+
+
+class ConnectionRefused(StorkError):
+    """A router that cannot be reached, or that refuses the session; ``reason`` is its WAMP URI where it gave one."""
+
+    def __init__(self, url: str, cause: str, reason: str = "") -> None:
+        super().__init__(f"no session with {url}: {cause}")
+        self.url, self.cause, self.reason = url, cause, reason

@@ -1,0 +1,48 @@
+"""
+Who was let in: what the application said of each session, from its ticket to its leave.
+
+A ticket is answered before its session joins, and some sessions never do. Such entries are dropped once they are older
+than ``pending_s``.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from stork_node.guard.answers import Admission
+
+
+@dataclass
+class _Entry:
+    admission: Admission
+    since: float
+
+
+class Admitted:
+    def __init__(self, pending_s: float = 60.0) -> None:
+        self._pending_s = pending_s
+        self._pending: OrderedDict[int, _Entry] = OrderedDict()
+        self._joined: dict[int, Admission] = {}
+
+    def __len__(self) -> int:
+        return len(self._joined)
+
+    def expect(self, session_id: int, admission: Admission, now: float) -> None:
+        """A ticket was accepted: the session with this id is about to join."""
+        while self._pending and next(iter(self._pending.values())).since < now - self._pending_s:
+            self._pending.popitem(last=False)
+        self._pending[session_id] = _Entry(admission, now)
+
+    def join(self, session_id: int) -> Admission | None:
+        """The session has joined. None if the guard has not let it in (a backend, a component)."""
+        entry = self._pending.pop(session_id, None)
+        if entry is None:
+            return None
+        self._joined[session_id] = entry.admission
+        return entry.admission
+
+    def leave(self, session_id: int) -> Admission | None:
+        return self._joined.pop(session_id, None)
+
+    def get(self, session_id: int) -> Admission | None:
+        entry = self._pending.get(session_id)
+        return entry.admission if entry else self._joined.get(session_id)

@@ -1,0 +1,41 @@
+"""Verdicts that are remembered for as long as the verifier said, in bounded memory."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from stork_node.guard.answers import Verdict
+
+
+class VerdictCache:
+    """
+    At most ``capacity`` verdicts; the one that was least recently used makes room for a new one.
+
+    Times are seconds of any monotonic clock, passed in.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[Hashable, tuple[float, Verdict]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Hashable, now: float) -> Verdict | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        until, verdict = entry
+        if now >= until:
+            del self._entries[key]
+            return None
+        self._entries.move_to_end(key)
+        return verdict
+
+    def put(self, key: Hashable, verdict: Verdict, now: float) -> None:
+        """Remember ``verdict`` for its ``cache_s``; one of zero seconds is not remembered."""
+        if verdict.cache_s <= 0 or self._capacity == 0:
+            return
+        self._entries[key] = (now + verdict.cache_s, verdict)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)

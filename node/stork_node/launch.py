@@ -1,0 +1,39 @@
+"""Runs a node in this process: Crossbar, with our personality and a private runtime directory."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+
+def run_node(folder: Path) -> int:
+    """
+    Run the node that ``folder``/config.json describes until it is stopped.
+
+    Returns:
+        0 when it was stopped as asked, 1 when it failed.
+    """
+    from autobahn.twisted.choosereactor import install_reactor
+
+    # Before anything of Crossbar is imported, as that would install Twisted's default reactor.
+    reactor = install_reactor(explicit_reactor=None, verbose=False, require_optimal_reactor=False)
+    from crossbar.node.main import main
+
+    from stork_node.personality import Personality
+
+    # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend, so that the folder is ours
+    # alone (mkdtemp gives it 0700), and short: a socket's path has at most 107 bytes.
+    runtime = tempfile.mkdtemp(prefix="stork-")
+    config = str(folder.resolve() / "config.json")
+    arguments = ["start", "--cbdir", runtime, "--config", config, "--loglevel", "warn", "--logformat", "none"]
+    # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
+    os.chdir(runtime)
+    try:
+        main("stork", arguments, reactor, Personality)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        shutil.rmtree(runtime, ignore_errors=True)
+    return 0

@@ -1,0 +1,76 @@
+"""A client's session in the router: what Crossbar's class does, and what DESIGN's table of refusals asks for."""
+
+from typing import Any
+
+import txaio
+from autobahn.wamp.message import Welcome
+from autobahn.wamp.types import Deny
+from crossbar.router.session import RouterSession
+from twisted.internet import reactor
+
+from stork_components.connections import TRY_AGAIN_LATER, close_transport
+from stork_node import uris
+
+# The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
+HANDSHAKE_TIMEOUT_S = 30.0
+
+
+class StorkSession(RouterSession):
+    """
+    - An outage of the application closes the socket with 1013 instead of ABORT, which clients take as final.
+    - WELCOME says nothing of the node's insides (Crossbar puts host name, pids and the peer into it).
+    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut.
+    """
+
+    def onOpen(self, transport: Any) -> None:
+        super().onOpen(transport)
+        self._handshake_timer = reactor.callLater(HANDSHAKE_TIMEOUT_S, self._cut)
+        send = transport.send
+
+        def send_until_welcome(message: Any) -> None:
+            if isinstance(message, Welcome):
+                del transport.send
+                message = _discreet(message)
+            send(message)
+
+        transport.send = send_until_welcome
+
+    def onAuthenticate(self, signature: str, extra: Any) -> Any:
+        return txaio.as_future(super().onAuthenticate, signature, extra).addCallback(self._answer)
+
+    def _answer(self, answer: Any) -> Any:
+        if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
+            close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
+            return None
+        return answer
+
+    def onJoin(self, details: Any) -> None:
+        self._stop_timer()
+        super().onJoin(details)
+
+    def onClose(self, wasClean: bool) -> None:
+        self._stop_timer()
+        super().onClose(wasClean)
+
+    def _stop_timer(self) -> None:
+        if self._handshake_timer.active():
+            self._handshake_timer.cancel()
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _discreet(welcome: Welcome) -> Welcome:
+    """The same WELCOME without what Crossbar adds under ``x_cb_``."""
+    extra = {key: value for key, value in (welcome.authextra or {}).items() if not key.startswith("x_cb_")}
+    return Welcome(
+        welcome.session,
+        welcome.roles,
+        realm=welcome.realm,
+        authid=welcome.authid,
+        authrole=welcome.authrole,
+        authmethod=welcome.authmethod,
+        authprovider=welcome.authprovider,
+        authextra=extra or None,
+    )

@@ -1,0 +1,32 @@
+"""``stork check`` in a process of its own, for a parent that must not import Crossbar or the application."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from stork_node.errors import ConfigError, Problem
+
+_TIMEOUT_S = 60
+
+
+def preflight(folder: Path, environ: Mapping[str, str], ports: str) -> None:
+    """
+    Check the configuration, the application, and that the ports of the ``node``, or ``all`` of them, are free.
+
+    Raises:
+        ConfigError: every problem that was found.
+    """
+    command = [sys.executable, "-m", "stork_node", "check", "--json", "--ports", ports, "--config", str(folder)]
+    try:
+        checked = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=_TIMEOUT_S)  # noqa: S603  # our own command
+    except subprocess.TimeoutExpired:
+        raise ConfigError([Problem(str(folder), f"app.py is not imported after {_TIMEOUT_S} s")]) from None
+    if checked.returncode == 0:
+        return
+    try:
+        problems = [Problem(**problem) for problem in json.loads(checked.stdout.splitlines()[-1])]
+    except (IndexError, ValueError, TypeError):
+        problems = [Problem(str(folder), checked.stderr.strip() or f"stork check ended with {checked.returncode}")]
+    raise ConfigError(problems)

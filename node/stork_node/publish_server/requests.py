@@ -1,0 +1,46 @@
+"""From ZMQ messages to requests: envelopes, and documents that are refused."""
+
+from dataclasses import dataclass
+
+from stork_node.errors import InvalidPush
+from stork_node.publish_server.intake import Refusal, Request
+from stork_node.push import decode_push, decode_request, readable_id
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request, and the frames to put before its answer: none for one that is not answered."""
+
+    request: Request
+    envelope: list[bytes]
+
+
+def read_pull(frames: list[bytes], now: str) -> Arrival:
+    """Read one message of PULL; ``now`` is the RFC 3339 time of arrival."""
+    try:
+        return Arrival(decode_push(_only(frames), now), [])
+    except InvalidPush as error:
+        return Arrival(Refusal(None, error.reason), [])
+
+
+def read_router(frames: list[bytes], now: str) -> Arrival:
+    """
+    Read one message of ROUTER: the peer's routing id, then what it sent.
+
+    A DEALER sends the document alone. A REQ puts an empty delimiter before it, and a proxy more routing ids before
+    that; they come back before the answer.
+    """
+    envelope, body = frames[:1], frames[1:]
+    if len(body) > 1 and b"" in body:
+        cut = body.index(b"") + 1
+        envelope, body = envelope + body[:cut], body[cut:]
+    try:
+        return Arrival(decode_request(_only(body), now), envelope)
+    except InvalidPush as error:
+        return Arrival(Refusal(readable_id(body[0]) if body else None, error.reason), envelope)
+
+
+def _only(frames: list[bytes]) -> bytes:
+    if len(frames) != 1:
+        raise InvalidPush(f"frame: a message of {len(frames)} frames, a push document is one")
+    return frames[0]

@@ -1,0 +1,57 @@
+"""What an application pushes with: the publishers that a node or a test connects it to."""
+
+from collections.abc import Awaitable, Iterable
+from datetime import datetime
+from typing import Any, Protocol
+
+from stork_node.errors import StorkError
+
+
+class NotRunning(StorkError):
+    """An application that is not running in a node, or in an ``AppTester``, and so has nowhere to push to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this application is not running: it can push from its handlers in a node, "
+            "and in a test with stork_node.testing.AppTester (elsewhere, use stork_node.Publisher)"
+        )
+
+
+class BlockingPusher(Protocol):
+    """What ``Stork.publisher`` is: a ``stork_node.Publisher``, or a test's recorder."""
+
+    def push(
+        self,
+        topics: str | Iterable[str],
+        type: str,
+        data: Any = ...,
+        *,
+        id: str | None = ...,
+        exclude: Iterable[int] = ...,
+        store: bool = ...,
+        timestamp: str | datetime | None = ...,
+    ) -> str: ...
+
+    def push_many(self, pushes: Iterable[Any]) -> list[str]: ...
+
+    def position(self) -> str: ...
+
+
+class AsyncPusher(Protocol):
+    """What ``Stork.async_publisher`` is: a ``stork_node.AsyncPublisher``, or a test's recorder."""
+
+    def push(
+        self,
+        topics: str | Iterable[str],
+        type: str,
+        data: Any = ...,
+        *,
+        id: str | None = ...,
+        exclude: Iterable[int] = ...,
+        store: bool = ...,
+        timestamp: str | datetime | None = ...,
+    ) -> Awaitable[str]: ...
+
+    def push_many(self, pushes: Iterable[Any]) -> Awaitable[list[str]]: ...
+
+    def position(self) -> Awaitable[str]: ...

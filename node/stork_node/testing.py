@@ -1,0 +1,247 @@
+"""
+A test of an application, with no router: ``AppTester(stork).join(ticket="…").subscribe("v1.orders.42")``.
+
+What the node would tell a client comes as a result, or as an exception that is named for what the client should do.
+"""
+
+import itertools
+import time
+import weakref
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from stork_node import uris
+from stork_node.app import Stork
+from stork_node.errors import CallError, StorkError
+from stork_node.guard.answers import Denial, Nonsense, read_ticket_answer, read_verdict
+from stork_node.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
+from stork_node.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
+from stork_node.topics import Match
+from stork_node.values import Session
+from stork_node.wire_values import to_wire
+
+__all__ = ["AppTester", "Client", "Denied", "Expired", "RecordedPush", "Refused", "Unavailable"]
+
+T = TypeVar("T")
+
+
+class Refused(StorkError):
+    """
+    The node says no. ``uri`` is WAMP's word to the client (``""`` where its connection is closed without one);
+    ``reason`` is for the log: the application's own, which a client is not told.
+    """
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(f"{uri}: {reason}" if uri else reason)
+        self.uri, self.reason = uri, reason
+
+
+class Denied(Refused):
+    """The application said no: final."""
+
+
+class Expired(Refused):
+    """The application said no, and to retry (``Deny(…, retry=True)``): the client gets a new ticket."""
+
+
+class Unavailable(Refused):
+    """A handler raised (it is the ``__cause__``), answered nonsense or took too long: the client tries again."""
+
+
+class AppTester:
+    """
+    Runs an application as a node would.
+
+    Its on_start handlers run before the first client joins; as a context manager it runs the on_stop handlers, too.
+
+    Args:
+        stork: the application.
+        roles: those that it may give, as in the node's configuration.
+        timeout_s: how long a node waits for authenticators and verifiers.
+
+    Attributes:
+        pushes: what handlers pushed, in that order.
+        failures: of on_join, on_leave and on_stop handlers, which no client is told of.
+    """
+
+    __test__ = False  # for pytest, which has a look at everything that is named so
+
+    def __init__(self, stork: Stork, roles: Collection[str] = ("frontend",), timeout_s: float = 5.0) -> None:
+        self.pushes: list[RecordedPush] = []
+        self.failures: list[HandlerFailed] = []
+        self._roles, self._timeout_s = roles, timeout_s
+        self._ids = itertools.count(1)
+        self._runtime = Runtime(stork, report=_keep_in(self.failures))
+        self._started = False
+        self._end = weakref.finalize(self, self._runtime.stop, 0)
+        self._end.atexit = False
+        recorder = PushRecorder(self.pushes)
+        stork.connect(recorder, AsyncPushRecorder(recorder))
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.detach()
+        self._runtime.stop(self._timeout_s).result()
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._runtime.start().result()
+
+    def join(
+        self,
+        ticket: str = "",
+        authid: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        realm: str = "realm1",
+        address: str = "127.0.0.1",
+    ) -> "Client":
+        """
+        Join as a browser does, with a ticket.
+
+        Args:
+            ticket: what the authenticator sees as ``request.ticket``.
+            authid: who the client says it is.
+            headers: of its opening handshake; ``{"Cookie": "sid=1"}`` for cookies.
+            realm: what it wants to join.
+            address: where it connects from.
+
+        Raises:
+            Denied, Expired, Unavailable: it cannot join.
+            HandlerFailed: an on_start handler raised.
+        """
+        self._start()
+        session_id = next(self._ids)
+        details = {
+            "ticket": ticket,
+            "session": session_id,
+            "authmethod": "ticket",
+            "transport": {"peer": f"tcp4:{address}:50000", "http_headers_received": dict(headers or {})},
+        }
+        try:
+            answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
+            admission = read_ticket_answer(answer, self._roles, time.time())
+        except Nonsense as error:
+            raise Unavailable("", str(error)) from error
+        if isinstance(admission, Denial):
+            uri, _ = uris.REFUSALS["expired" if admission.retry else "denied"]
+            raise (Expired if admission.retry else Denied)(uri, admission.reason)
+        session = Session(
+            id=session_id,
+            authid=admission.authid,
+            role=admission.role,
+            realm=realm,
+            extra=dict(admission.extra),
+            private=dict(admission.private),
+            authmethod="ticket",
+            authprovider="dynamic",
+            address=address,
+        )
+        self._wait(self._runtime.joined(session))
+        return Client(self, session)
+
+    def backend(self, authid: str = "backend") -> "Client":
+        """A session of the role ``backend``: it may call every procedure, and on_join handlers are not told of it."""
+        self._start()
+        return Client(self, Session(id=next(self._ids), authid=authid, role="backend", authmethod="wampcra"))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        future = self._runtime.submit(coroutine)
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def _ask(self, coroutine: Coroutine[Any, Any, T], uri: str) -> T:
+        """Wait for as long as the guard does, and give up as it does: ``uri`` is what the client is told."""
+        try:
+            return self._wait(coroutine, self._timeout_s)
+        except HandlerFailed as failure:
+            raise Unavailable(uri, str(failure)) from failure.cause
+        except TimeoutError:
+            raise Unavailable(uri, f"no answer within {self._timeout_s} s") from None
+
+    def _authorize(self, session: Session, uri: str, action: str, options: Mapping[str, Any]) -> None:
+        if session.role == "backend" or (action, uri) in uris.OPEN_TO_ALL:
+            return
+        details = {
+            "session": session.id,
+            "authid": session.authid,
+            "authrole": session.role,
+            "realm": session.realm,
+            "authmethod": session.authmethod,
+            "authprovider": session.authprovider,
+            "authextra": session.extra,
+            "private": session.private,
+            "transport": {"peer": f"tcp4:{session.address}:50000"},
+        }
+        answer = self._ask(self._runtime.authorize(details, uri, action, options), uris.UNAVAILABLE)
+        verdict = read_verdict(answer)
+        if not verdict.allow:
+            raise Denied("wamp.error.not_authorized", verdict.reason)
+
+
+def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
+    # Not a method of the tester, which a runtime that refers to it would keep alive for good.
+    def report(failure: HandlerFailed) -> None:
+        failures.append(failure)
+        log_failure(failure)
+
+    return report
+
+
+class Client:
+    """One session with an application under test; ``session`` is what its handlers see of it."""
+
+    def __init__(self, tester: AppTester, session: Session) -> None:
+        self.session = session
+        self._tester: AppTester | None = tester
+
+    def __repr__(self) -> str:
+        return f"<Client {self.session.authid}, session {self.session.id}>"
+
+    def subscribe(self, topic: str, match: Match = "exact") -> None:
+        """
+        Subscribe to a topic, or to a pattern.
+
+        Raises:
+            Denied, Unavailable: the application does not let it.
+        """
+        tester = self._joined()
+        tester._authorize(self.session, topic, "subscribe", {"match": match})
+
+    def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
+        """
+        Call a procedure, and wait for its result.
+
+        Raises:
+            Denied, Unavailable: the application does not let it.
+            CallError: the procedure's own; one that raised something else (the ``__cause__``) has the URI
+                ``io.virge.stork.error.handler_failed``.
+        """
+        tester = self._joined()
+        tester._authorize(self.session, uri, "call", {})
+        sent_args, sent_kwargs = to_wire(args, "args", binary=True), to_wire(kwargs, "kwargs", binary=True)
+        try:
+            return tester._wait(tester._runtime.call(uri, sent_args, sent_kwargs, self.session))
+        except HandlerFailed as failure:
+            raise CallError(HANDLER_FAILED, f"the {failure.kind} failed") from failure.cause
+
+    def leave(self) -> None:
+        """Leave, and wait until the on_leave handlers are through."""
+        tester = self._joined()
+        self._tester = None
+        if self.session.role != "backend":
+            tester._wait(tester._runtime.left(self.session))
+
+    def _joined(self) -> AppTester:
+        if self._tester is None:
+            raise StorkError(f"{self!r} has left")
+        return self._tester

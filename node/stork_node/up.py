@@ -1,0 +1,84 @@
+"""``stork up``: checks, then the node and its publish server as one unit."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stork_node import configuration
+from stork_node.child_process import ChildProcess
+from stork_node.cli.publish_server import parse_arguments
+from stork_node.errors import ConfigError, Problem
+from stork_node.preflight import preflight
+from stork_node.readiness import ReadySocket, tell_service_manager
+from stork_node.resources import php_push_script
+from stork_node.supervisor import Supervisor
+from stork_node.welcome import Commands, welcome
+
+_THIS_HOST = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
+
+
+def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -> int:
+    """
+    Check ``folder``, start what it describes, and run it until it is stopped.
+
+    Returns:
+        The exit status, see ``Supervisor.run``.
+
+    Raises:
+        ConfigError: whatever is wrong with configuration, application or ports; nothing was started.
+    """
+    own = dict(environ)
+    own["STORK_TICKET"] = environ.get("STORK_TICKET") or secrets.token_urlsafe(12)
+    config = configuration.load(folder, own)
+    if config.public is None:
+        raise ConfigError([Problem(str(config.file), "no transport here has a WebSocket that browsers could come to")])
+    echo(f"stork: checking {config.file}")
+    arguments = config.publish_server if runs_publish_server(own) else None
+    preflight(folder, own, "node" if arguments is None else "all")
+
+    publish_server, endpoint = None, f"tcp://{own.get('STORK_PUBLISH_SERVER') or '127.0.0.1'}:5557"
+    if arguments is not None:
+        publish_server = ChildProcess("publish server", _stork(*arguments), own)
+        endpoint = parse_arguments(arguments[1:], own).router
+    text = welcome(
+        config.public.page_url,
+        own["STORK_TICKET"],
+        trial=not environ.get("STORK_TICKET"),
+        endpoint=endpoint,
+        encrypted=bool(own.get("STORK_BUS_SECRET")),
+        commands=Commands.here(sys.argv[0], php_push_script()),
+    )
+    echo("stork: starting the node" + (" and its publish server" if publish_server else ""))
+    with ReadySocket() as ready_socket:
+        command = _stork("node", "--checked", "--config", str(folder))
+        node = ChildProcess("node", command, own | ready_socket.environ)
+        return Supervisor(node, publish_server, ready_socket, _Console(text, environ, echo)).run()
+
+
+def runs_publish_server(environ: Mapping[str, str]) -> bool:
+    """Whether the publish server belongs here: ``STORK_PUBLISH_SERVER`` names no other host."""
+    return environ.get("STORK_PUBLISH_SERVER", "") in _THIS_HOST | {os.uname().nodename}
+
+
+def _stork(*arguments: str) -> list[str]:
+    # -P: a module in the user's current folder must not stand in for one of ours.
+    return [sys.executable, "-P", "-m", "stork_node", *arguments]
+
+
+@dataclass(frozen=True)
+class _Console:
+    """The operator at the terminal."""
+
+    welcome: str
+    environ: Mapping[str, str]
+    echo: Callable[[str], None]
+
+    def ready(self) -> None:
+        self.echo(self.welcome)
+        tell_service_manager(self.environ)
+
+    def say(self, line: str) -> None:
+        self.echo(f"stork: {line}")

@@ -1,0 +1,33 @@
+"""The WAMP URIs of Stork node, and what a client is told in each case of a refusal."""
+
+# Asked first, wherever a backend has registered them: Virge::Stork's own, which existing PHP applications register.
+BACKEND_AUTH = "io.virge.stork.auth"
+BACKEND_TOPIC_AUTH = "io.virge.stork.topic_auth"
+
+# The application process.
+APP_AUTH = "io.virge.stork.app.auth"
+APP_TOPIC_AUTH = "io.virge.stork.app.topic_auth"
+
+# The guard: what config.json names as authenticators and authorizer, and who a session is.
+GUARD_AUTH = "io.virge.stork.guard.auth"
+GUARD_TOPIC_AUTH = "io.virge.stork.guard.topic_auth"
+GUARD_BACKEND = "io.virge.stork.guard.backend"
+GUARD_SESSION = "io.virge.stork.guard.session"
+
+RECOVER = "io.virge.stork.recover"
+BEAT = "io.virge.stork.beat"
+
+# What every session may do, whatever the application says.
+OPEN_TO_ALL = frozenset({("call", RECOVER), ("subscribe", BEAT)})
+
+# No application may declare a procedure under these.
+RESERVED = ("wamp.", "crossbar.", "io.virge.stork.")
+
+UNAVAILABLE = "io.virge.stork.unavailable"
+
+# The case, as the log names it: the error's URI, and the sentence for the client, which says no more than it may know.
+REFUSALS = {
+    "denied": ("io.virge.stork.denied", "the ticket was refused"),
+    "expired": ("io.virge.stork.expired", "the ticket has expired"),
+    "unavailable": (UNAVAILABLE, "try again later"),
+}

@@ -1,0 +1,191 @@
+"""Asking the application, with a fake session and Twisted's Clock: what the real parts cannot show on time."""
+
+import pytest
+from autobahn.wamp.exception import ApplicationError
+from stork_components.asking import Asker, Question, Unavailable
+from stork_components.registrations import Registrations
+from stork_components.verdicts import Verdicts
+from stork_node.guard.answers import Verdict
+from twisted.internet import defer
+from twisted.internet.task import Clock
+
+from tests.components.fake_session import FakeSession
+
+APP, BACKEND = "app", "backend"
+QUESTION = Question(APP, ("joe",), BACKEND, ("jack",))
+
+
+class Asking:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.session = FakeSession()
+        self.registrations = Registrations(self.clock, [APP, BACKEND])
+        self.asker = Asker(
+            self.session, self.registrations, self.clock, application_timeout_s=5.0, starting_timeout_s=10.0
+        )
+        watching = defer.ensureDeferred(self.registrations.watch(self.session))
+        assert watching.called
+        self.session.calls.clear()
+
+    def ask(self, question=QUESTION):
+        outcome = []
+        defer.ensureDeferred(self.asker.ask(question)).addCallbacks(outcome.append, lambda f: outcome.append(f.value))
+        return outcome
+
+    def register(self, uri, registration=1):
+        self.session.emit("wamp.registration.on_create", 7, {"id": registration, "uri": uri})
+
+    def unregister(self, registration=1):
+        self.session.emit("wamp.registration.on_delete", 7, registration)
+
+
+@pytest.fixture
+def asking():
+    return Asking()
+
+
+def test_the_application_answers(asking):
+    asking.register(APP)
+    outcome = asking.ask()
+    [call] = asking.session.calls
+    assert (call.uri, call.args) == (APP, ("joe",))
+    call.answer.callback("yes")
+    assert outcome == [(APP, "yes")]
+    assert asking.clock.getDelayedCalls() == []
+
+
+def test_a_backend_is_asked_wherever_it_is_registered(asking):
+    asking.register(APP, 1)
+    asking.register(BACKEND, 2)
+    asking.ask()
+    assert [(call.uri, call.args) for call in asking.session.calls] == [(BACKEND, ("jack",))]
+    asking.unregister(2)
+    asking.ask()
+    assert asking.session.calls[-1].uri == APP
+
+
+def test_an_application_that_is_starting_is_waited_for(asking):
+    outcome = asking.ask()
+    asking.clock.advance(9.9)
+    assert outcome == []
+    asking.register(APP)
+    asking.session.calls[0].answer.callback("yes")
+    assert outcome == [(APP, "yes")]
+
+
+def test_no_application_within_its_time_is_unavailable(asking):
+    outcome = asking.ask()
+    asking.clock.advance(10.0)
+    assert [str(each) for each in outcome] == ["nobody registered app within 10 s"]
+    assert isinstance(outcome[0], Unavailable)
+
+
+def test_an_answer_that_takes_too_long_is_unavailable_and_its_call_cancelled(asking):
+    asking.register(APP)
+    outcome = asking.ask()
+    asking.clock.advance(5.0)
+    assert asking.session.calls[0].cancelled
+    assert [str(each) for each in outcome] == ["app took longer than 5 s"]
+
+
+def test_a_callee_that_vanishes_in_the_middle_means_ask_again(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(ApplicationError(ApplicationError.CANCELED, "callee disconnected"))
+    asking.unregister(1)
+    assert outcome == []
+    asking.register(APP, 2)
+    asking.session.calls[1].answer.callback("yes")
+    assert outcome == [(APP, "yes")]
+
+
+def test_a_backend_that_vanishes_in_the_middle_gives_back_to_the_application(asking):
+    asking.register(APP, 1)
+    asking.register(BACKEND, 2)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(ApplicationError(ApplicationError.CANCELED, "callee disconnected"))
+    asking.unregister(2)
+    assert asking.session.calls[1].uri == APP
+    asking.session.calls[1].answer.callback("yes")
+    assert outcome == [(APP, "yes")]
+
+
+def test_one_of_several_callees_that_vanishes_leaves_the_others_to_be_asked_again(asking):
+    asking.register(APP)
+    asking.ask()
+    asking.session.calls[0].answer.errback(ApplicationError(ApplicationError.CANCELED, "callee disconnected"))
+    asking.clock.advance(0.05)
+    assert len(asking.session.calls) == 2
+
+
+def test_an_application_that_keeps_vanishing_is_unavailable_in_the_end(asking):
+    asking.register(APP)
+    outcome = asking.ask()
+    for _ in range(1000):
+        if outcome:
+            break
+        asking.session.calls[-1].answer.errback(ApplicationError(ApplicationError.CANCELED, "gone"))
+        asking.clock.advance(0.05)
+    assert isinstance(outcome[0], Unavailable)
+
+
+def test_an_error_of_the_application_is_unavailable_and_says_which(asking):
+    asking.register(APP)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(ApplicationError("io.example.oops", "secret text"))
+    assert [str(each) for each in outcome] == ["app raised io.example.oops"]
+
+
+def test_a_session_that_is_gone_is_unavailable(asking):
+    asking.register(APP)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(RuntimeError("no transport"))
+    assert isinstance(outcome[0], Unavailable)
+
+
+class Gathering:
+    """Counts how often it is asked, and answers when told."""
+
+    def __init__(self) -> None:
+        self.answers = []
+
+    def __call__(self):
+        self.answers.append(defer.Deferred())
+        return self.answers[-1]
+
+
+def get(verdicts, key, ask):
+    outcome = []
+    defer.ensureDeferred(verdicts.get(key, ask)).addCallbacks(outcome.append, lambda f: outcome.append(f.value))
+    return outcome
+
+
+def test_equal_questions_at_the_same_time_are_asked_once():
+    verdicts, ask = Verdicts(Clock(), 10), Gathering()
+    outcomes = [get(verdicts, "joe", ask) for _ in range(5)]
+    other = get(verdicts, "jack", ask)
+    assert len(ask.answers) == 2
+    ask.answers[0].callback(Verdict(True))
+    assert outcomes == [[Verdict(True)]] * 5
+    assert other == []
+
+
+def test_a_verdict_is_asked_for_again_when_its_time_is_over():
+    clock = Clock()
+    verdicts, ask = Verdicts(clock, 10), Gathering()
+    get(verdicts, "joe", ask)
+    ask.answers[0].callback(Verdict(True, cache_s=60.0))
+    assert get(verdicts, "joe", ask) == [Verdict(True, cache_s=60.0)]
+    clock.advance(60.0)
+    assert get(verdicts, "joe", ask) == []
+    assert len(ask.answers) == 2
+
+
+def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
+    verdicts, ask = Verdicts(Clock(), 10), Gathering()
+    outcomes = [get(verdicts, "joe", ask) for _ in range(2)]
+    error = ApplicationError("io.virge.stork.unavailable")
+    ask.answers[0].errback(error)
+    assert outcomes == [[error], [error]]
+    get(verdicts, "joe", ask)
+    assert len(ask.answers) == 2

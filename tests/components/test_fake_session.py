@@ -1,0 +1,32 @@
+import pytest
+from twisted.internet import defer
+
+from tests.components.fake_session import FakeSession
+
+
+def test_a_call_waits_for_its_answer_and_can_be_cancelled():
+    session = FakeSession()
+    outcome = []
+    session.call("a.b", 1, 2).addBoth(outcome.append)
+    [call] = session.calls
+    assert (call.uri, call.args, outcome) == ("a.b", (1, 2), [])
+    call.answer.callback("yes")
+    assert outcome == ["yes"]
+    cancelled = session.call("a.c")
+    cancelled.addErrback(lambda failure: failure.trap(defer.CancelledError))
+    cancelled.cancel()
+    assert session.calls[1].cancelled
+
+
+def test_events_reach_the_handlers_of_their_topic_alone():
+    session = FakeSession()
+    got = []
+    session.subscribe(lambda *args: got.append(args), "a")
+    session.emit("a", 1)
+    session.emit("b", 2)
+    assert got == [(1,)]
+
+
+@pytest.mark.parametrize("uri", ["wamp.registration.lookup"])
+def test_nothing_is_registered_with_it(uri):
+    assert FakeSession().call(uri, "a").result is None

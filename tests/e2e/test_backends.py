@@ -1,0 +1,156 @@
+"""An existing backend that registers Virge::Stork's two URIs, as a PHP application does."""
+
+import contextlib
+import threading
+
+import pytest
+
+from tests.gateway import Deployment, wait_for
+from tests.wamp import Aborted, Client, Closed, Refused
+
+AUTH, TOPIC_AUTH = "io.virge.stork.auth", "io.virge.stork.topic_auth"
+
+
+class Backend:
+    """A backend that serves its procedures in a thread until it is closed."""
+
+    def __init__(self, node, name, *, auth=None, topic_auth=None):
+        self.client = node.backend()
+        self.asked = []
+        self.name = name
+        if auth:
+            self.client.register(AUTH, self._recording(auth), invoke="last")
+        if topic_auth:
+            self.client.register(TOPIC_AUTH, self._recording(topic_auth), invoke="last")
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _recording(self, procedure):
+        def record(*args):
+            self.asked.append(args)
+            return procedure(*args)
+
+        return record
+
+    def _serve(self):
+        with contextlib.suppress(Closed):
+            self.client.serve(invocations=10_000, timeout_s=60)
+
+    def close(self):
+        self.client.close()
+        self._thread.join()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def admit(realm, authid, details):
+    return {"role": "frontend", "authid": "php-" + details["ticket"]} if details["ticket"] != "bad" else []
+
+
+def test_a_backends_authenticator_wins_over_the_applications_and_gives_back(node):
+    with node.join("user:joe") as client:
+        assert client.welcome["authid"] == "joe"
+    with Backend(node, "php", auth=admit) as php:
+        with node.join("42") as client:
+            assert client.welcome["authid"] == "php-42"
+        [(realm, authid, details)] = php.asked
+        assert (realm, authid, details["ticket"], details["authmethod"]) == ("realm1", None, "42", "ticket")
+        with node.connect() as client, pytest.raises(Aborted) as denied:
+            client.join("bad")
+        assert denied.value.uri == "io.virge.stork.denied"
+    with node.join("user:joe") as client:
+        assert client.welcome["authid"] == "joe"
+
+
+def test_a_backends_topic_authorizer_wins_and_gets_the_original_arguments(node):
+    with Backend(node, "php", topic_auth=lambda session, uri, action, options: uri == "v1.php.1") as php:
+        with node.join("user:joe") as client:
+            assert client.subscribe("v1.php.1")
+            with pytest.raises(Refused, match="not_authorized"):
+                client.subscribe("v1.open.1")
+            assert client.call("test.whoami")["authid"] == "joe"
+        session, uri, action, options = php.asked[0]
+        assert (session["authid"], session["authrole"], uri, action) == ("joe", "frontend", "v1.php.1", "subscribe")
+        assert "private" not in session
+        assert isinstance(options, dict)
+        assert len(php.asked) == 2
+
+
+def test_a_later_backend_takes_over_and_gives_back_when_it_leaves(node):
+    def as_name(name):
+        return lambda realm, authid, details: {"role": "frontend", "authid": name}
+
+    def who():
+        with node.join("x") as client:
+            return client.welcome["authid"]
+
+    with Backend(node, "first", auth=as_name("first")):
+        assert who() == "first"
+        second = Backend(node, "second", auth=as_name("second"))
+        assert who() == "second"
+        second.close()
+        wait_for(lambda: who() == "first", "the first backend to be asked again")
+
+
+@pytest.mark.parametrize("answer", [True, "frontend", {"role": "backend", "authid": "x"}, {"role": "frontend"}, 17])
+def test_nonsense_of_a_backend_lets_nobody_in_and_can_be_tried_again(node, answer):
+    with Backend(node, "php", auth=lambda *_: answer), node.connect() as client:
+        with pytest.raises(Closed) as closed:
+            client.join("42")
+        assert closed.value.code == 1013
+
+
+@pytest.mark.parametrize(("answer", "allowed"), [(True, True), (False, False), ([], False), (None, False)])
+def test_a_backend_allows_by_true_alone(node, answer, allowed):
+    with Backend(node, "php", topic_auth=lambda *_: answer), node.join("user:joe") as client:
+        if allowed:
+            assert client.subscribe("v1.php.1")
+        else:
+            with pytest.raises(Refused, match="not_authorized"):
+                client.subscribe("v1.php.1")
+
+
+def test_a_backend_that_vanishes_in_the_middle_of_a_question_means_ask_again(node):
+    silent = node.backend()
+    silent.register(AUTH, None, invoke="last")
+    with node.connect() as client:
+        client.send(1, "realm1", {"roles": {"subscriber": {}}, "authmethods": ["ticket"]})
+        client.receive()
+        client.send(5, "user:joe", {})
+        assert silent.receive()[0] == 68
+        silent.close()
+        message = client.receive()
+        assert (message[0], message[2]["authid"]) == (2, "joe")
+
+
+def test_a_backend_that_hangs_turns_nobody_away_for_good(node):
+    with node.backend() as silent:
+        silent.register(AUTH, None, invoke="last")
+        with node.connect() as client:
+            with pytest.raises(Closed) as closed:
+                client.join("42")
+            assert closed.value.code == 1013
+
+
+def test_a_frontend_cannot_stand_in_for_a_backend(node):
+    with node.join("user:joe") as client, pytest.raises(Refused, match="not_authorized"):
+        client.register(AUTH, admit, invoke="last")
+
+
+def test_in_place_of_the_application_a_backend_is_all_that_is_needed(tmp_path):
+    def without_application(config):
+        del config["workers"][1]
+
+    with Deployment(tmp_path, change=without_application) as deployment:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with Backend(node, "php", auth=admit, topic_auth=lambda *_: True), Client(node.url) as client:
+            client.join("42")
+            client.subscribe("v1.php.1")
+            with deployment.publisher() as publisher:
+                publisher.push("v1.php.1", type="order_paid", data={"id": 42})
+            assert client.event()[1]["data"] == {"id": 42}

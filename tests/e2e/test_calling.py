@@ -1,0 +1,114 @@
+import copy
+import json
+
+import pytest
+
+from stork_node import CallError
+from stork_node.caller import Caller
+from tests.gateway import BACKEND_SECRET, Deployment
+from tests.wamp import Refused
+
+
+def test_the_shipped_example_answers_browsers(shipped):
+    with shipped.nodes[0].join() as client:
+        assert client.call("virge.stork.example.foo", name="stork") == {"bar": "stork"}
+        assert client.call("virge.stork.example.foo", {"name": "stork"}) == {"bar": "stork"}
+        with pytest.raises(Refused) as refused:
+            client.call("virge.stork.example.foo")
+        assert refused.value.uri == "wamp.error.invalid_argument"
+
+
+def test_a_procedure_knows_its_caller_with_its_private_facts(node):
+    with node.join("user:joe") as joe:
+        assert joe.call("test.whoami") == {
+            "id": joe.session_id,
+            "authid": "joe",
+            "role": "frontend",
+            "private": {"groups": ["joe"]},
+        }
+
+
+def test_a_check_of_the_session_says_who_may_call(node):
+    with node.join("user:joe") as joe, node.join("user:jack") as jack:
+        assert joe.call("test.for-joe") == "for joe"
+        with pytest.raises(Refused, match="not_authorized"):
+            jack.call("test.for-joe")
+
+
+def test_what_says_nothing_is_for_backends_only(node):
+    with node.join("user:joe") as joe, pytest.raises(Refused, match="not_authorized"):
+        joe.call("test.backends-only")
+    with node.backend() as backend:
+        assert backend.call("test.backends-only", a=1) == {"a": 1}
+
+
+def test_named_errors_reach_the_caller_and_others_tell_nothing(node):
+    with node.join("user:joe") as joe:
+        with pytest.raises(Refused) as named:
+            joe.call("test.error")
+        assert (named.value.uri, named.value.args_, named.value.kwargs) == (
+            "test.error.named",
+            ["so it is", 17],
+            {"detail": "x"},
+        )
+        with pytest.raises(Refused) as failed:
+            joe.call("test.raise")
+        assert failed.value.uri == "io.virge.stork.error.handler_failed"
+        assert "text of the exception" not in json.dumps([failed.value.args_, failed.value.kwargs])
+    assert "text of the exception" in node.log
+
+
+def test_the_originals_json_string_goes_both_ways(node):
+    with node.backend() as backend:
+        assert json.loads(backend.call("test.original", '{"id": 42}')) == {"got": {"id": 42}}
+        with pytest.raises(Refused) as refused:
+            backend.call("test.original", "{no json")
+        assert refused.value.uri == "wamp.error.invalid_argument"
+
+
+@pytest.mark.parametrize(("procedure", "type_"), [("test.push", "from-async"), ("test.push-plain", "from-def")])
+def test_handlers_push(node, procedure, type_):
+    with node.join("user:joe") as joe:
+        joe.subscribe("v1.open.pushed")
+        position = joe.call(procedure)
+        _, event, details = joe.event()
+        assert (event["type"], event["data"], details["position"]) == (type_, "joe", position)
+
+
+def test_the_caller_for_backends_calls_in_python(node):
+    with Caller(node.url, secret=BACKEND_SECRET) as caller:
+        assert caller.call("test.backends-only", name="x") == {"name": "x"}
+        assert caller.call_json("test.original", {"id": 1}) == {"got": {"id": 1}}
+        with pytest.raises(CallError) as error:
+            caller.call("test.error")
+        assert (error.value.uri, error.value.message) == ("test.error.named", "so it is")
+        with pytest.raises(CallError) as missing:
+            caller.call("test.no-such")
+        assert missing.value.uri == "wamp.error.no_such_procedure"
+
+
+def test_a_roundrobin_procedure_is_served_by_each_process_in_turn(tmp_path):
+    app = """
+import os
+from stork_node import Principal, Stork
+stork = Stork()
+@stork.authenticator
+def anyone(request):
+    return Principal(authid="x")
+@stork.rpc("test.pid", invoke="roundrobin", allow=True)
+def pid(call):
+    return os.getpid()
+"""
+
+    def two_applications(config):
+        second = copy.deepcopy(config["workers"][1])
+        second["id"] = "app2"
+        config["workers"].insert(2, second)
+
+    with Deployment(tmp_path, app=app, change=two_applications) as deployment:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with node.join("x") as client:
+            pids = [client.call("test.pid") for _ in range(6)]
+        assert len(set(pids)) == 2
+        assert pids[::2] == [pids[0]] * 3

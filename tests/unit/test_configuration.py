@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import pytest
+from stork_node import configuration
+from stork_node.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[2] / ".crossbar"
+
+
+def write(folder: Path, config: object) -> Path:
+    (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+    return folder
+
+
+def test_the_shipped_configuration_has_its_public_port_and_publish_server():
+    config = configuration.load(SHIPPED, {})
+    assert config.public.page_url == "http://127.0.0.1:8080/"
+    assert config.public.websocket_url == "ws://127.0.0.1:8080/ws"
+    assert config.publish_server[0] == "publish-server"
+    assert [worker["type"] for worker in config.crossbar["workers"]] == ["router", "container"]
+
+
+def test_references_are_resolved_with_their_types_but_components_resolve_their_own(tmp_path):
+    router = {
+        "type": "router",
+        "transports": [{"type": "web", "endpoint": {"type": "tcp", "port": "${LISTEN:-8080}"}, "paths": {}}],
+        "components": [
+            {"classname": "stork_components.guard.Guard", "extra": {"backend_secret": "${SECRET}"}},
+            {"classname": "mine.Component", "extra": {"key": "${KEY}"}},
+        ],
+    }
+    config = configuration.load(write(tmp_path, {"version": 2, "workers": [router]}), {"LISTEN": "9000", "KEY": "k"})
+    [loaded] = config.crossbar["workers"]
+    assert loaded["transports"][0]["endpoint"]["port"] == 9000
+    assert [component["extra"] for component in loaded["components"]] == [
+        {"backend_secret": "${SECRET}"},
+        {"key": "k"},
+    ]
+
+
+def test_paths_become_those_of_the_folder_and_sockets_stay_relative(tmp_path):
+    router = {
+        "type": "router",
+        "options": {"pythonpath": [".", "/opt/lib"]},
+        "transports": [
+            {"type": "rawsocket", "endpoint": {"type": "unix", "path": "router.sock"}},
+            {
+                "type": "web",
+                "endpoint": {"type": "tcp", "port": 1, "tls": {"key": "server.key", "certificate": "/etc/server.crt"}},
+                "paths": {"/": {"type": "resource", "classname": "x.Y", "extra": {"directory": "web"}}},
+            },
+        ],
+    }
+    [loaded] = configuration.load(write(tmp_path, {"workers": [router]}), {}).crossbar["workers"]
+    assert loaded["options"]["pythonpath"] == [str(tmp_path), "/opt/lib"]
+    assert loaded["transports"][0]["endpoint"]["path"] == "router.sock"
+    assert loaded["transports"][1]["endpoint"]["tls"]["key"] == str(tmp_path / "server.key")
+    assert loaded["transports"][1]["endpoint"]["tls"]["certificate"] == "/etc/server.crt"
+    assert loaded["transports"][1]["paths"]["/"]["extra"]["directory"] == str(tmp_path / "web")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"version": 2,\n "workers": [}', "config.json, line 2: not JSON: Expecting value"),
+        ("[]", 'config.json: not a configuration of Crossbar (want {"version": 2, "workers": […]})'),
+        ('{"workers": ["x"]}', 'config.json: not a configuration of Crossbar (want {"version": 2, "workers": […]})'),
+        (
+            '{"workers": [{"type": "container", "id": "${NAMELESS}"}]}',
+            "config.json: workers[0].id: the environment variable NAMELESS is not set "
+            "(and there is no ${NAMELESS:-default})",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path, text, problem):
+    with pytest.raises(ConfigError) as raised:
+        configuration.load(write(tmp_path, text), {})
+    assert str(raised.value) == f"{tmp_path}/{problem}"
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"config.json: no such file \(write one with: stork init\)"):
+        configuration.load(tmp_path, {})
+
+
+def test_bytes_that_are_not_utf8_are_named(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        configuration.load(tmp_path, {})

@@ -1,0 +1,63 @@
+from stork_node.guard.admitted import Admitted
+from stork_node.guard.answers import Admission, Verdict
+from stork_node.guard.cache import VerdictCache
+
+YES = Verdict(True, cache_s=60.0)
+
+
+def test_a_verdict_is_remembered_for_as_long_as_the_verifier_said():
+    cache = VerdictCache(10)
+    cache.put("joe", YES, now=100.0)
+    assert cache.get("joe", now=159.9) is YES
+    assert cache.get("joe", now=160.0) is None
+    assert len(cache) == 0
+
+
+def test_a_verdict_of_zero_seconds_is_not_remembered():
+    cache = VerdictCache(10)
+    cache.put("joe", Verdict(True), now=0.0)
+    assert cache.get("joe", now=0.0) is None
+
+
+def test_the_least_recently_used_verdict_makes_room():
+    cache = VerdictCache(2)
+    cache.put("a", YES, now=0.0)
+    cache.put("b", YES, now=0.0)
+    cache.get("a", now=1.0)
+    cache.put("c", YES, now=1.0)
+    assert cache.get("a", now=1.0) is YES
+    assert cache.get("b", now=1.0) is None
+    assert len(cache) == 2
+
+
+def test_a_cache_of_no_capacity_remembers_nothing():
+    cache = VerdictCache(0)
+    cache.put("a", YES, now=0.0)
+    assert len(cache) == 0
+
+
+def test_what_was_said_of_a_session_is_known_from_its_ticket_to_its_leave():
+    admitted = Admitted()
+    joe = Admission("joe", "frontend", private={"groups": [1]})
+    admitted.expect(1, joe, now=0.0)
+    assert admitted.get(1) is joe
+    assert admitted.join(1) is joe
+    assert admitted.get(1) is joe
+    assert admitted.leave(1) is joe
+    assert admitted.get(1) is None
+
+
+def test_a_session_that_the_guard_has_not_let_in_is_unknown():
+    admitted = Admitted()
+    assert admitted.join(7) is None
+    assert admitted.leave(7) is None
+    assert len(admitted) == 0
+
+
+def test_sessions_that_never_join_are_forgotten():
+    admitted = Admitted(pending_s=60.0)
+    admitted.expect(1, Admission("a", "frontend"), now=0.0)
+    admitted.expect(2, Admission("b", "frontend"), now=30.0)
+    admitted.expect(3, Admission("c", "frontend"), now=61.0)
+    assert admitted.get(1) is None
+    assert admitted.get(2) is not None

@@ -1,0 +1,64 @@
+"""What ``import stork_node`` gives, and what it does not load."""
+
+import subprocess
+import sys
+
+import pytest
+
+import stork_node
+
+
+def test_the_public_names_are_these():
+    assert stork_node.__all__ == [
+        "AsyncPublisher",
+        "AuthRequest",
+        "Call",
+        "CallError",
+        "Caller",
+        "ConfigError",
+        "DeclarationError",
+        "Deny",
+        "Feed",
+        "InvalidPush",
+        "InvalidTopic",
+        "NotConfirmed",
+        "NotRunning",
+        "Principal",
+        "Publisher",
+        "PushFailed",
+        "PushRefused",
+        "Session",
+        "Stork",
+        "StorkError",
+        "Topic",
+    ]
+
+
+@pytest.mark.parametrize("name", stork_node.__all__)
+def test_each_public_name_is_there_and_documented(name):
+    value = getattr(stork_node, name)
+    assert value.__name__ == name
+    assert name.startswith("Invalid") or value.__doc__
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'stork_node' has no attribute 'Storck'"):
+        _ = stork_node.Storck
+
+
+HEAVY = ["twisted", "autobahn", "crossbar", "txaio", "click", "rich", "prometheus_client", "websockets", "zmq"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import stork_node", HEAVY),
+        ("from stork_node import Publisher, AsyncPublisher", HEAVY[:-1]),
+        ("import stork_node.testing", HEAVY[:-1]),
+        ("import stork_node.runtime, stork_node.loading", HEAVY[:-1]),
+    ],
+)
+def test_an_import_loads_neither_twisted_nor_crossbar(statement, absent):
+    script = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}} & set({absent})))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert loaded.stdout == "\n"
