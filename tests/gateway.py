@@ -181,3 +181,17 @@ class Deployment:
 
     def publisher(self, **options: Any) -> Publisher:
         return Publisher(self.router, **options)
+
+
+def push_until_it_arrives(publisher: Publisher, client: Client, topic: str) -> dict[str, Any]:
+    """Push again and again until one arrives: what comes before a relay has connected does not, without replay."""
+
+    def arrived() -> dict[str, Any] | None:
+        publisher.push(topic, type="again")
+        try:
+            return client.event(timeout_s=0.5)[1]
+        except TimeoutError:
+            return None
+
+    event: dict[str, Any] = wait_for(arrived, f"a push to {topic}")
+    return event

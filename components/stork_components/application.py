@@ -17,11 +17,9 @@ from twisted.internet import defer, reactor
 
 from stork_node import AsyncPublisher, Publisher, Stork, loading
 from stork_node.errors import CallError, StorkError
-from stork_node.handler_runner import HandlerFailed
+from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.runtime import Runtime, log_failure
 from stork_node.settings import count, endpoint, name, seconds, setting, text
-
-HANDLER_FAILED = "io.virge.stork.error.handler_failed"
 
 
 @dataclass(frozen=True)
@@ -106,11 +104,17 @@ async def run_application(settings: ApplicationSettings) -> Application:
 
 async def _start(settings: ApplicationSettings) -> Application:
     stork = loading.load(settings.app, find_folder(settings.app, sys.path))
-    publisher = Publisher(settings.push, secret=settings.secret or None)
-    stork.connect(publisher, AsyncPublisher(settings.push, secret=settings.secret or None))
+    secret = settings.secret or None
+    publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
+    stork.connect(publisher, async_publisher)
     runtime = Runtime(stork, threads=settings.threads)
+
+    async def stop() -> None:
+        await _on_reactor(runtime.stop(settings.stop_s))
+        publisher.close()
+
     await _on_reactor(runtime.start())
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: _on_reactor(runtime.stop(settings.stop_s)))
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return Application(stork, runtime)
 
 

@@ -19,6 +19,13 @@ _HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"x-content-type-options": b"nosniff",
 }
+_TEXT = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 _CLIENT_FILES = (b"stork.js", b"stork.mjs", b"stork.d.ts")
 
 
@@ -46,12 +53,15 @@ class Page(_Files):
     def __init__(self, extra: Mapping[str, Any]) -> None:
         super().__init__(os.path.abspath(extra["directory"]))
         self.childNotFound = notFound()
-        self.contentTypes = {**File.contentTypes, ".mjs": "text/javascript", ".svg": "image/svg+xml"}
+        self.contentTypes = {**File.contentTypes, **_TEXT}
+
+    def createSimilarFile(self, path: str) -> File:
+        """A file below the folder: Twisted's own would call this class's constructor, which takes ``extra``."""
+        file = _Files(path)
+        file.childNotFound, file.contentTypes = self.childNotFound, self.contentTypes
+        return file
 
     def getChild(self, path: bytes, request: Request) -> Any:
         if path in _CLIENT_FILES and not self.child(path.decode()).exists():
-            client = _Files(str(javascript_folder() / path.decode()))
-            client.contentTypes = self.contentTypes
-            client.type, client.encoding = None, None
-            return client
+            return self.createSimilarFile(str(javascript_folder() / path.decode()))
         return super().getChild(path, request)

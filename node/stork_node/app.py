@@ -97,8 +97,8 @@ class Stork:
 
         Args:
             uri: what callers call; not under ``wamp.``, ``crossbar.`` or ``io.virge.stork.``.
-            invoke: WAMP's invocation policy, which says whom a call reaches when several nodes register the procedure.
-                With ``"single"`` only one of them can.
+            invoke: WAMP's invocation policy: whom a call reaches where several processes register the procedure with
+                one router (a backend of yours beside the application, say). With ``"single"`` only one of them can.
             allow: which clients may call it (backends always may): True all, False none, or a function that is called
                 with (session) and answers ``True``, ``False`` or ``Deny(reason)``.
             json_string: the argument and the result travel as one string of JSON each, as in Virge::Stork.

@@ -59,12 +59,15 @@ class AsyncConnection:
             for ticket in tickets:
                 async with asyncio.timeout(self._timeout_ms / 1000):
                     await self._window.acquire()
+                if self._socket.closed:
+                    raise self._not_confirmed(CLOSED)
                 sent.append((ticket, self._submit(ticket), self._loop.time() + self._timeout_ms / 1000))
-            for _, future, give_up_at in sent:
+            for ticket, future, give_up_at in sent:
                 if not future.done():
                     async with asyncio.timeout_at(give_up_at):
                         await future
-                future.result()
+                if ticket.outcome is None:
+                    raise self._not_confirmed(CLOSED)
         except TimeoutError:
             raise self._not_confirmed(NO_ANSWER) from None
         finally:
@@ -75,7 +78,7 @@ class AsyncConnection:
         self._disconnect(None)
         for future in self._futures.values():
             if not future.done():
-                future.set_exception(self._not_confirmed(CLOSED))
+                future.set_result(None)
         await self._loop.run_in_executor(None, self._context.term)
 
     def abandon(self) -> None:
@@ -95,14 +98,11 @@ class AsyncConnection:
         return future
 
     def _drop(self, tickets: Sequence[Ticket]) -> None:
-        position_is_due = False
-        for ticket in tickets:
-            if self._futures.pop(ticket, None):
-                self._window.release()
-            if ticket.outcome is None and not self._socket.closed:
-                self._outstanding.drop(ticket)
-                position_is_due = position_is_due or ticket.id is None
-        if position_is_due:
+        given_up = [ticket for ticket in tickets if self._futures.pop(ticket, None)]
+        for ticket in given_up:
+            self._outstanding.drop(ticket)
+            self._window.release()
+        if any(ticket.id is None for ticket in given_up) and not self._socket.closed:
             self._start_again()  # a late position has no id by which it could be told from a later one
 
     def _be_patient(self) -> None:
@@ -163,8 +163,9 @@ class AsyncConnection:
                 ticket = self._outstanding.settle(self._socket.recv(zmq.NOBLOCK))
                 if ticket is not None:
                     self._be_patient()
-                    future = self._futures.get(ticket)
-                    if future and not future.done():
+                    self._window.release()
+                    future = self._futures.pop(ticket)
+                    if not future.done():
                         future.set_result(None)
         except zmq.Again:
             pass

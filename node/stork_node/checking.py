@@ -38,7 +38,7 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
         Problem(f"{config.file}: {problem.path}" if problem.path else str(config.file), problem.text)
         for problem in (
             *_crossbars_own(config),
-            *_delivery_settings(config.crossbar),
+            *_delivery_settings(config),
             *_component_settings(config),
             *_publish_server(config, environ, ports),
         )
@@ -61,7 +61,10 @@ def _crossbars_own(config: Configuration) -> Iterator[Problem]:
         yield Problem("", " ".join(lines[:2]))
 
 
-def _delivery_settings(config: Mapping[str, Any]) -> Iterator[Problem]:
+def _delivery_settings(whole: Configuration) -> Iterator[Problem]:
+    config = whole.crossbar
+    if whole.public is None:
+        yield Problem("", "no transport here has a WebSocket on a TCP port that browsers could come to")
     for w, worker in enumerate(config.get("workers", [])):
         for r, realm in enumerate(worker.get("realms", [])):
             chunk = realm.get("options", {}).get("event_dispatching_chunk_size", 100)

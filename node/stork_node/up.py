@@ -33,8 +33,6 @@ def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -
     own = dict(environ)
     own["STORK_TICKET"] = environ.get("STORK_TICKET") or secrets.token_urlsafe(12)
     config = configuration.load(folder, own)
-    if config.public is None:
-        raise ConfigError([Problem(str(config.file), "no transport here has a WebSocket that browsers could come to")])
     echo(f"stork: checking {config.file}")
     arguments = config.publish_server if runs_publish_server(own) else None
     preflight(folder, own, "node" if arguments is None else "all")

@@ -1,0 +1,142 @@
+/** Pushes from a Stork node, once and in order: types of stork.js (global `Stork`) and stork.mjs. */
+
+export as namespace Stork;
+
+/** `"<epoch>:<sequence>"`: compare two only by asking the node. */
+export type Position = string;
+
+/** A push as its subscribers get it. */
+export interface Push<Data = unknown> {
+  type: string;
+  data: Data;
+  /** RFC 3339, UTC. */
+  timestamp: string;
+}
+
+/**
+ * `position` is null for events of publishers other than the publish server. `topic` is the event's own, also where the
+ * subscription is to a pattern.
+ */
+export type Handler<Data = any> = (push: Push<Data>, position: Position | null, topic: string) => void;
+
+/**
+ * Why a connection ended or a try failed.
+ *
+ * Final: `denied` (the application said no to the ticket), `expired` where the ticket is a plain string, `disconnected`
+ * (logged out by the backend), `refused` (any other ABORT, such as a realm that does not exist), `closed` (by `close()`).
+ *
+ * The client comes back: `expired` where the ticket is a function, `unavailable` (application absent, raised or too slow),
+ * `draining` (to another node), `session_over` (the session's time), `break` (events were lost on the way: recovery will
+ * say so), `goodbye`, `lost`, `silent` (no frame for 60 s, or no answer in time), `garbage` (a frame that is not WAMP),
+ * `ticket` (the function that gets it failed).
+ */
+export type Reason =
+  | "denied" | "expired" | "disconnected" | "refused" | "closed"
+  | "unavailable" | "draining" | "session_over" | "break" | "goodbye" | "lost" | "silent" | "garbage" | "ticket";
+
+export interface SessionDetails {
+  id: number;
+  authid: string | null;
+  authrole: string | null;
+  authextra: Record<string, unknown>;
+}
+
+export interface StateEvent {
+  state: State;
+  reason: Reason | null;
+  /** With `open`. */
+  session?: SessionDetails;
+  /** With `waiting`: milliseconds until the next try. */
+  delay?: number;
+  /** The WAMP URI of the ABORT or GOODBYE, the code of the WebSocket's close, and what either said. */
+  uri?: string;
+  code?: number;
+  message?: string;
+}
+
+export type State = "connecting" | "open" | "waiting" | "closed";
+
+/**
+ * `waiting`: for a connection, or for the next try after `unavailable`. `refused` is final: `denied` (the application said
+ * no), `invalid_topic` (never asked), `revoked` (taken back while it ran), `refused` (any other error).
+ */
+export type SubscriptionState = "waiting" | "subscribing" | "subscribed" | "refused" | "closed";
+
+export interface SubscriptionEvent {
+  state: SubscriptionState;
+  reason: "denied" | "invalid_topic" | "revoked" | "refused" | "unavailable" | Reason | null;
+  uri?: string;
+  message?: string;
+  delay?: number;
+}
+
+export interface SubscribeOptions {
+  /** The position that came with the page: events after it are handed on. */
+  since?: Position | null;
+  /** Patterns, where the feed allows them. */
+  match?: "exact" | "prefix" | "wildcard";
+  onstate?: (event: SubscriptionEvent) => void;
+  /**
+   * After a connection came back (or at the first, with `since`). `ok`: everything missed has been handed on. Not `ok`:
+   * something may be missing, and what follows is later than `position`; load the state again.
+   */
+  onrecovered?: (topic: string, ok: boolean, position: Position | null) => void;
+}
+
+export interface Subscription {
+  readonly topic: string;
+  readonly state: SubscriptionState;
+  readonly reason: SubscriptionEvent["reason"];
+  /** Of the last event: what `since` takes. Null for patterns, and where none is known. */
+  readonly position: Position | null;
+  unsubscribe(): void;
+}
+
+export interface ConnectOptions {
+  /** `wss://…/ws`; in a browser by default `/ws` of the page's own host. */
+  url?: string;
+  /** Asked again at each try; `expired` says that the node refused the last one as expired. */
+  ticket: string | ((why: { expired: boolean }) => string | Promise<string>);
+  authid?: string;
+  /** Default `realm1`. */
+  realm?: string;
+  /** Where there is no global one: `import { WebSocket } from "ws"`. */
+  WebSocket?: new (url: string, protocols: string[]) => any;
+  /** For tests: a number from 0 to below 1, and the time. */
+  random?: () => number;
+  clock?: { now(): number; setTimeout(run: () => void, ms: number): any; clearTimeout(timer: any): void };
+}
+
+export interface Client {
+  readonly state: State;
+  readonly session: SessionDetails | null;
+  on(name: "state", listener: (event: StateEvent) => void): () => void;
+  on(name: "recovered", listener: (topic: string, ok: boolean, position: Position | null) => void): () => void;
+  subscribe<Data = any>(topic: string, handler: Handler<Data>, options?: SubscribeOptions): Subscription;
+  /** A subscription, or all subscriptions to a topic. */
+  unsubscribe(which: Subscription | string): void;
+  /**
+   * Waits for a connection; resolves to the first result, or `{args, kwargs}` where there are more. Rejects with a
+   * `StorkError`: the callee's, `io.virge.stork.error.timeout` (default 30,000 ms), or `io.virge.stork.error.lost` when the
+   * connection went (the call may have been carried out).
+   */
+  call<Result = any>(
+    uri: string, args?: unknown[], kwargs?: Record<string, unknown>, options?: { timeout?: number },
+  ): Promise<Result>;
+  /** Where the client waits: try now. */
+  retry(): void;
+  close(): void;
+}
+
+export class StorkError extends Error {
+  constructor(uri: string, args?: unknown[], kwargs?: Record<string, unknown>);
+  readonly uri: string;
+  readonly args: unknown[];
+  readonly kwargs: Record<string, unknown>;
+}
+
+/** Connect to a node, and stay connected: reconnects for ever with full jitter between 0.5 and 20 s. */
+export function connect(options: ConnectOptions): Client;
+
+/** The pure parts, for tests and for clients of another kind. No promise of stability. */
+export const core: Record<string, any>;

@@ -1,0 +1,53 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Stork;
+
+/** One answer of the publish server; cast to a string it is the position. */
+final class Answer implements \Stringable
+{
+    /**
+     * @param ?string $id the push it answers; null for a position, and for a refused push whose id could not be read
+     * @param ?string $position `<epoch>:<sequence>` where it is ok
+     * @param bool $duplicate the id was seen before: `$position` is the first one, nothing was delivered again
+     * @param ?string $error `invalid_push` or `storage_failed` where it is not ok
+     * @param ?string $reason the server's sentence where it is not ok
+     */
+    private function __construct(
+        public readonly ?string $id,
+        public readonly ?string $position,
+        public readonly bool $duplicate,
+        public readonly ?string $error,
+        public readonly ?string $reason,
+    ) {
+    }
+
+    /** @throws ConnectionFailed the bytes are no answer: whoever sent them is no publish server */
+    public static function decode(string $bytes): self
+    {
+        $fields = json_decode($bytes, true, 16);
+        $ok = $fields['ok'] ?? null;
+        $id = $fields['id'] ?? null;
+        if (is_bool($ok) && ($id === null || is_string($id))) {
+            $text = $fields[$ok ? 'position' : 'error'] ?? null;
+            if ($ok && is_string($text) && preg_match('/^[^:]+:\d+$/D', $text)) {
+                return new self($id, $text, ($fields['duplicate'] ?? false) === true, null, null);
+            }
+            if (!$ok && is_string($text) && is_string($fields['reason'] ?? '')) {
+                return new self($id, null, false, $text, $fields['reason'] ?? '');
+            }
+        }
+        throw new ConnectionFailed('it answered with what is no answer: ' . Excerpt::of($bytes));
+    }
+
+    public function isOk(): bool
+    {
+        return $this->error === null;
+    }
+
+    public function __toString(): string
+    {
+        return (string) $this->position;
+    }
+}

@@ -1,0 +1,174 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Stork;
+
+use Stork\Transport\ExtZmqTransport;
+use Stork\Transport\StreamTransport;
+use Stork\Transport\Transport;
+
+/**
+ * Pushes to one publish server, over one connection that is kept between pushes.
+ *
+ *     $publisher = new Publisher(['endpoint' => 'tcp://publish:5557', 'timeout_ms' => 2000]);
+ *     $position = $publisher->push('v1.orders.42', new OrderPaid($order));
+ *
+ * A forked child gets a connection of its own. Options of a push: `id` (idempotency key; otherwise a random one),
+ * `exclude` (session ids that do not get it), `store` (false: delivered at most once, kept nowhere), `timestamp`
+ * (DateTimeInterface or an RFC 3339 string).
+ */
+final class Publisher
+{
+    private Settings $settings;
+    private ?Transport $transport = null;
+    private ?Link $link = null;
+    private int $pid = 0;
+
+    /**
+     * @param array<string, mixed> $settings see Settings::from()
+     *
+     * @throws InvalidSettings|MissingExtension
+     */
+    public function __construct(#[\SensitiveParameter] array $settings = [])
+    {
+        $this->settings = Settings::from($settings);
+    }
+
+    /**
+     * Pushes, and waits until it is stored; what has no answer is sent again, with the same id, while there is time.
+     *
+     * @param array<string>|string $topics one or up to 1,000, such as `v1.orders.42`
+     * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
+     * @return string its position, `<epoch>:<sequence>`
+     *
+     * @throws InvalidPush nothing was sent
+     * @throws PushRefused it is not stored
+     * @throws NotConfirmed it may be stored or not
+     */
+    public function push(array|string $topics, Message $message, array $options = []): string
+    {
+        return (string) $this->pushMany([[$topics, $message, $options]])[0];
+    }
+
+    /**
+     * Pushes many, in this order and without waiting between them; the time-out is for all together.
+     *
+     * @param iterable<array{0: array<string>|string, 1: Message, 2?: array<string, mixed>}> $pushes what push() takes, each as a list
+     * @return list<Answer> in the same order
+     *
+     * @throws InvalidPush nothing was sent
+     * @throws PushRefused some are not stored; those with an answer that is ok are
+     * @throws NotConfirmed some may be stored or not
+     */
+    public function pushMany(iterable $pushes): array
+    {
+        $documents = [];
+        foreach ($pushes as $push) {
+            $document = PushDocument::encode(...$push);
+            if (isset($documents[$document->id])) {
+                throw new InvalidPush("the id '{$document->id}' is used twice in one call");
+            }
+            $documents[$document->id] = $document->json;
+        }
+        [$answers, $cause] = $this->exchange($documents);
+        $ids = array_map('strval', array_keys($documents));
+        $byIndex = [];
+        foreach ($ids as $index => $id) {
+            if (isset($answers[$id])) {
+                $byIndex[$index] = $answers[$id];
+            }
+        }
+        if (count($byIndex) < count($ids)) {
+            throw $this->notConfirmed($cause, array_diff_key($ids, $byIndex), $byIndex);
+        }
+        foreach ($byIndex as $index => $answer) {
+            if (!$answer->isOk()) {
+                throw new PushRefused((string) $answer->error, (string) $answer->reason, $ids[$index], $index, $byIndex);
+            }
+        }
+        return $byIndex;
+    }
+
+    /**
+     * Pushes without waiting for an answer: returns when the push has left this process. It can be lost, and whether
+     * it was refused is only in the server's log.
+     *
+     * @param array<string>|string $topics
+     * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
+     *
+     * @throws InvalidPush nothing was sent
+     * @throws NotConfirmed there was no publish server to send it to
+     */
+    public function send(array|string $topics, Message $message, array $options = []): void
+    {
+        $document = PushDocument::encode($topics, $message, $options);
+        [, $cause] = $this->exchange([$document->id => $document->json], false);
+        if ($cause !== null) {
+            throw $this->notConfirmed($cause, [$document->id]);
+        }
+    }
+
+    /**
+     * The position of the newest push: take it, then load the state of a page, then let the page subscribe since it.
+     *
+     * @throws NotConfirmed
+     */
+    public function position(): string
+    {
+        [$answers, $cause] = $this->exchange(['' => '{"position":true}']);
+        $answer = $answers[''] ?? null;
+        return $answer?->position ?? throw $this->notConfirmed($cause ?? 'it gave no position');
+    }
+
+    /** Ends the connection, when what send() gave it has arrived or the time is over; the next push makes a new one. */
+    public function close(): void
+    {
+        if ($this->pid === getmypid() && $this->link !== null && $this->transport !== null) {
+            $this->link->close($this->transport, Clock::now() + $this->settings->timeoutMs / 1000);
+        }
+        $this->link = $this->transport = null;
+    }
+
+    public function __destruct()
+    {
+        $this->close();
+    }
+
+    /**
+     * @param array<string, string> $documents JSON by id
+     * @return array{array<string, Answer>, ?string} answers by id, and what went wrong where that is not all
+     */
+    private function exchange(array $documents, bool $answered = true): array
+    {
+        if ($this->pid !== getmypid()) {
+            // A fork: the connection is the parent's, with its encryption, and libzmq's threads stayed there.
+            $this->link = $this->transport = null;
+            $this->pid = getmypid();
+        }
+        $this->transport ??= $this->makeTransport();
+        $exchange = new Exchange($this->transport, $this->link, $documents, $this->settings->timeoutMs);
+        // Whatever is thrown on the way (by a signal handler, say): a connection in an unknown state is not kept.
+        $this->link = null;
+        $done = $exchange->run($answered);
+        $this->link = $exchange->link;
+        return [$exchange->answers, $done ? null : $exchange->cause];
+    }
+
+    private function makeTransport(): Transport
+    {
+        $keys = $this->settings->keys;
+        $ext = $this->settings->transport === 'ext-zmq'
+            || $this->settings->transport === 'auto' && ExtZmqTransport::isAvailable($keys);
+        return $ext ? new ExtZmqTransport($this->settings->endpoint, $keys) : new StreamTransport($this->settings->endpoint, $keys);
+    }
+
+    /**
+     * @param array<int, string> $ids
+     * @param array<int, Answer> $answers
+     */
+    private function notConfirmed(?string $cause, array $ids = [], array $answers = []): NotConfirmed
+    {
+        return new NotConfirmed($this->settings->endpoint, $this->settings->timeoutMs, (string) $cause, $ids, $answers);
+    }
+}

@@ -1,0 +1,114 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Stork;
+
+/** Everything a Publisher is told, checked once. What is not given comes from the environment. */
+final class Settings
+{
+    private const PORT = 5557;
+    private const NAMES = ['endpoint', 'timeout_ms', 'secret', 'push_key', 'transport'];
+    private const TRANSPORTS = ['auto', 'stream', 'ext-zmq'];
+
+    private function __construct(
+        public readonly string $endpoint,
+        public readonly int $timeoutMs,
+        public readonly ?CurveKeys $keys,
+        public readonly string $transport,
+    ) {
+    }
+
+    /**
+     * @param array<string, mixed> $options `endpoint` (tcp://HOST:PORT, the publish server's ROUTER; otherwise port 5557
+     *     of the host in STORK_PUBLISH_SERVER, otherwise of 127.0.0.1), `timeout_ms` (2000), `secret` (the bus secret;
+     *     otherwise STORK_BUS_SECRET; null or '' for none) or `push_key` (80 characters), `transport` ('auto', 'stream'
+     *     or 'ext-zmq')
+     *
+     * @throws InvalidSettings naming each that is wrong
+     * @throws MissingExtension CURVE without sodium, or `ext-zmq` without zmq
+     */
+    public static function from(#[\SensitiveParameter] array $options): self
+    {
+        $problems = [];
+        foreach (array_diff_key($options, array_flip(self::NAMES)) as $name => $_) {
+            $problems[] = "'{$name}' is not a setting (those are " . implode(', ', self::NAMES) . ')';
+        }
+        $endpoint = $options['endpoint'] ?? null;
+        if ($endpoint === null) {
+            $host = self::environment('STORK_PUBLISH_SERVER');
+            $endpoint = self::endpointOf($host === '' ? '127.0.0.1' : $host);
+            if (!self::isEndpoint($endpoint)) {
+                $problems[] = 'STORK_PUBLISH_SERVER: ' . self::show($host) . ' is not a host (want a name or an address, no port)';
+            }
+        } elseif (!self::isEndpoint($endpoint)) {
+            $problems[] = 'endpoint: ' . self::show($endpoint) . ' is not an endpoint (want tcp://HOST:PORT)';
+        }
+        $timeoutMs = $options['timeout_ms'] ?? 2000;
+        if (!is_int($timeoutMs) || $timeoutMs < 1) {
+            $problems[] = 'timeout_ms: ' . self::show($timeoutMs) . ' is not a time (want milliseconds, such as 2000)';
+        }
+        $transport = $options['transport'] ?? 'auto';
+        if (!in_array($transport, self::TRANSPORTS, true)) {
+            $problems[] = 'transport: ' . self::show($transport) . ' is not one of ' . implode(', ', self::TRANSPORTS);
+        }
+        $keys = self::keys($options, $problems);
+        if ($problems !== []) {
+            throw new InvalidSettings($problems);
+        }
+        if ($transport === 'ext-zmq' && !extension_loaded('zmq')) {
+            throw new MissingExtension('zmq', "transport is 'ext-zmq'; 'auto' and 'stream' work without it");
+        }
+        return new self($endpoint, $timeoutMs, $keys, $transport);
+    }
+
+    /**
+     * @param array<string, mixed> $options
+     * @param list<string> $problems added to
+     */
+    private static function keys(#[\SensitiveParameter] array $options, array &$problems): ?CurveKeys
+    {
+        $pushKey = $options['push_key'] ?? '';
+        $given = array_key_exists('secret', $options) ? $options['secret'] ?? '' : null;
+        if ($pushKey !== '') {
+            $keys = is_string($pushKey) ? CurveKeys::fromPushKey($pushKey) : null;
+            if ($keys === null) {
+                $problems[] = 'push_key is not a push key (want the 80 characters that the publish server gives)';
+            }
+            if (($given ?? '') !== '') {
+                $problems[] = 'secret and push_key are both set (want one)';
+            }
+            return $keys;
+        }
+        $secret = $given ?? self::environment('STORK_BUS_SECRET');
+        if (!is_string($secret)) {
+            $problems[] = 'secret is not a string';
+            return null;
+        }
+        return $secret === '' ? null : CurveKeys::fromSecret($secret);
+    }
+
+    private static function endpointOf(string $host): string
+    {
+        return 'tcp://' . (filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) ? "[{$host}]" : $host) . ':' . self::PORT;
+    }
+
+    private static function isEndpoint(mixed $endpoint): bool
+    {
+        return is_string($endpoint)
+            && preg_match('~^tcp://([^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$~D', $endpoint, $parts)
+            && $parts[2] >= 1 && $parts[2] <= 65535;
+    }
+
+    private static function environment(string $name): string
+    {
+        // Loaders of .env files fill these arrays, and often leave getenv() alone.
+        $value = $_ENV[$name] ?? $_SERVER[$name] ?? getenv($name);
+        return is_string($value) ? $value : '';
+    }
+
+    private static function show(mixed $value): string
+    {
+        return is_string($value) ? Excerpt::of($value) : (is_scalar($value) ? var_export($value, true) : get_debug_type($value));
+    }
+}

@@ -1,0 +1,74 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Stork;
+
+/**
+ * The one publisher of an application, for those who do not pass objects around:
+ *
+ *     Stork::configure(['endpoint' => 'tcp://publish:5557']);      // or by the environment: STORK_PUBLISH_SERVER
+ *     Stork::push(['v1.orders.42'], new OrderPaid($order));
+ */
+final class Stork
+{
+    private static ?Publisher $publisher = null;
+
+    /**
+     * Sets it up, in place of the environment alone.
+     *
+     * @param array<string, mixed> $settings see Settings::from()
+     *
+     * @throws InvalidSettings|MissingExtension
+     */
+    public static function configure(#[\SensitiveParameter] array $settings): void
+    {
+        self::$publisher = new Publisher($settings);
+    }
+
+    /**
+     * @param array<string>|string $topics
+     * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
+     * @return string its position
+     *
+     * @throws InvalidPush|PushRefused|NotConfirmed see Publisher::push()
+     */
+    public static function push(array|string $topics, Message $message, array $options = []): string
+    {
+        return self::publisher()->push($topics, $message, $options);
+    }
+
+    /**
+     * @param iterable<array{0: array<string>|string, 1: Message, 2?: array<string, mixed>}> $pushes
+     * @return list<Answer>
+     *
+     * @throws InvalidPush|PushRefused|NotConfirmed see Publisher::pushMany()
+     */
+    public static function pushMany(iterable $pushes): array
+    {
+        return self::publisher()->pushMany($pushes);
+    }
+
+    /**
+     * @param array<string>|string $topics
+     * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
+     *
+     * @throws InvalidPush|NotConfirmed see Publisher::send()
+     */
+    public static function send(array|string $topics, Message $message, array $options = []): void
+    {
+        self::publisher()->send($topics, $message, $options);
+    }
+
+    /** @throws NotConfirmed see Publisher::position() */
+    public static function position(): string
+    {
+        return self::publisher()->position();
+    }
+
+    /** The publisher behind these. */
+    public static function publisher(): Publisher
+    {
+        return self::$publisher ??= new Publisher();
+    }
+}

@@ -1,0 +1,800 @@
+import assert from "node:assert/strict";
+import { test as nodeTest } from "node:test";
+import { WebSocket } from "ws";
+import { connect } from "../../node/js/stork.mjs";
+import { Clock } from "./clock.mjs";
+import { Queue, Router } from "./router.mjs";
+
+const test = (name, run) => nodeTest(name, { timeout: 10_000 }, run);
+const TOPIC = "v1.orders.42";
+const UNUSED_ID = 2 ** 53;
+
+/** A client of `router` whose time stands still; `states` is the queue of its state events. */
+function client(t, router, options = {}) {
+  const clock = new Clock();
+  const stork = connect({ url: router.url, ticket: "secret", authid: "joe", WebSocket, clock, random: () => 0, ...options });
+  t.after(() => stork.close());
+  const states = new Queue();
+  stork.on("state", (event) => states.push(event));
+  clock.advance(0);
+  return { stork, clock, states, until: (state) => untilState(states, state) };
+}
+
+async function untilState(queue, state) {
+  for (;;) {
+    const event = await queue.next();
+    if (event.state === state) return event;
+  }
+}
+
+/** Subscribe, with what the handler and the callbacks get in queues. */
+function listen(stork, topic = TOPIC, options = {}) {
+  const events = new Queue();
+  const states = new Queue();
+  const recovered = new Queue();
+  const subscription = stork.subscribe(topic, (push, position, of) => events.push([push?.data, position, of]), {
+    onstate: (event) => states.push(event),
+    onrecovered: (...values) => recovered.push(values),
+    ...options,
+  });
+  return { subscription, events, recovered, until: (state) => untilState(states, state) };
+}
+
+/** A client that has joined, with the router's end of the connection. */
+async function joined(t, options) {
+  const router = await Router.start(t);
+  const all = client(t, router, options);
+  const peer = await router.join();
+  await all.until("open");
+  return { router, peer, ...all };
+}
+
+/** … subscribed to a topic under id 5; `recover` is what the router answers to it. */
+async function subscribed(t, recover = "wamp.error.no_such_procedure", options = {}) {
+  const all = await joined(t);
+  const one = listen(all.stork, TOPIC, options);
+  await all.peer.admit(5, TOPIC);
+  await one.until("subscribed");
+  const asked = await all.peer.recover(recover);
+  return { ...all, one, asked };
+}
+
+// --- Joining ----------------------------------------------------------------------------------------------------------
+
+test("a client joins with its ticket over wamp.2.json", async (t) => {
+  const { stork, peer } = await joined(t);
+  assert.equal(peer.protocol, "wamp.2.json");
+  assert.deepEqual(peer.hello.slice(0, 2), [1, "realm1"]);
+  assert.deepEqual([peer.hello[2].authmethods, peer.hello[2].authid], [["ticket"], "joe"]);
+  assert.deepEqual(peer.authenticate, [5, "secret", {}]);
+  assert.deepEqual(stork.session, { id: 77, authid: "joe", authrole: "frontend", authextra: { a: 1 } });
+});
+
+test("a ticket function is asked at each try, and told when the last one had expired", async (t) => {
+  const router = await Router.start(t);
+  const why = [];
+  const { clock, until } = client(t, router, { ticket: async (asked) => `ticket ${why.push(asked)}` });
+  const first = await router.accept();
+  await first.expect(1);
+  first.send([4, "ticket", {}]);
+  assert.equal((await first.expect(5))[1], "ticket 1");
+  first.send([3, { message: "too old" }, "io.virge.stork.expired"]);
+  const waiting = await until("waiting");
+  assert.deepEqual([waiting.reason, waiting.delay, waiting.message], ["expired", 500, "too old"]);
+  clock.advance(500);
+  const second = await router.join();
+  assert.equal(second.authenticate[1], "ticket 2");
+  await until("open");
+  second.socket.close(4001);
+  await until("waiting");
+  clock.advance(500);
+  await router.join();
+  assert.deepEqual(why, [{ expired: false }, { expired: true }, { expired: false }]);
+});
+
+test("a ticket function that fails is asked again later", async (t) => {
+  const router = await Router.start(t);
+  let asked = 0;
+  const ticket = () => {
+    asked += 1;
+    if (asked === 1) throw new Error("offline");
+    return "now";
+  };
+  const { clock, until } = client(t, router, { ticket });
+  const waiting = await until("waiting");
+  assert.deepEqual([waiting.reason, waiting.message, waiting.delay], ["ticket", "offline", 500]);
+  clock.advance(500);
+  const peer = await router.join();
+  assert.equal(peer.authenticate[1], "now");
+});
+
+test("a ticket that comes after its try was given up opens nothing", async (t) => {
+  const router = await Router.start(t);
+  const answers = [];
+  const { clock, until } = client(t, router, { ticket: () => new Promise((resolve) => answers.push(resolve)) });
+  await until("connecting").catch(() => {});
+  clock.advance(30_000);
+  assert.equal((await until("waiting")).reason, "silent");
+  answers[0]("late");
+  clock.advance(500);
+  await until("connecting");
+  answers[1]("in time");
+  const peer = await router.join();
+  assert.equal(peer.authenticate[1], "in time");
+  assert.equal(router.count, 1);
+});
+
+for (const [uri, reason, ticket] of [
+  ["io.virge.stork.denied", "denied", () => "a"],
+  ["io.virge.stork.denied", "denied", "a"],
+  ["io.virge.stork.expired", "expired", "a plain string has no successor"],
+  ["wamp.error.no_such_realm", "refused", () => "a"],
+  ["wamp.error.authentication_failed", "refused", () => "a"],
+]) {
+  test(`ABORT ${uri} is final for a ticket that is a ${typeof ticket}`, async (t) => {
+    const router = await Router.start(t);
+    const { stork, clock, until } = client(t, router, { ticket });
+    const one = listen(stork);
+    const called = stork.call("a.b");
+    const refusal = assert.rejects(called, { uri: "io.virge.stork.error.lost" });
+    const peer = await router.accept();
+    await peer.expect(1);
+    peer.send([3, { message: "no" }, uri]);
+    const closed = await until("closed");
+    assert.deepEqual([closed.reason, closed.uri, closed.message], [reason, uri, "no"]);
+    assert.equal((await one.until("closed")).reason, reason);
+    await refusal;
+    await peer.closed;
+    clock.advance(3_600_000);
+    assert.equal(clock.timers.size, 0);
+    assert.equal(stork.state, "closed");
+    assert.equal(stork.subscribe(TOPIC, () => {}).state, "closed");
+    await assert.rejects(stork.call("a.b"), { uri: "io.virge.stork.error.lost" });
+  });
+}
+
+for (const uri of ["wamp.error.no_such_procedure", "wamp.error.canceled", "wamp.error.runtime_error", "wamp.close.system_shutdown"]) {
+  test(`ABORT ${uri} is an outage of the application: the client comes back`, async (t) => {
+    const router = await Router.start(t);
+    const { clock, until } = client(t, router);
+    const peer = await router.accept();
+    await peer.expect(1);
+    peer.send([3, {}, uri]);
+    assert.equal((await until("waiting")).reason, "unavailable");
+    clock.advance(500);
+    await router.join();
+    await until("open");
+  });
+}
+
+test("1013 before WELCOME means: try again", async (t) => {
+  const router = await Router.start(t);
+  const { clock, until } = client(t, router);
+  const peer = await router.accept();
+  await peer.expect(1);
+  peer.socket.close(1013, "try again later");
+  const waiting = await until("waiting");
+  assert.deepEqual([waiting.reason, waiting.code, waiting.message], ["unavailable", 1013, "try again later"]);
+  clock.advance(500);
+  await router.join();
+  await until("open");
+});
+
+test("a router that does not answer is given up after 30 s", async (t) => {
+  const router = await Router.start(t);
+  const { clock, until } = client(t, router);
+  await (await router.accept()).expect(1);
+  clock.advance(29_999);
+  clock.advance(1);
+  assert.equal((await until("waiting")).reason, "silent");
+});
+
+test("a wrong address, a missing ticket and a missing WebSocket are said at once", () => {
+  assert.throws(() => connect({ url: "ftp://x/", ticket: "a", WebSocket }), TypeError);
+  assert.throws(() => connect({ url: "nonsense", ticket: "a", WebSocket }), TypeError);
+  assert.throws(() => connect({ url: "ws://x/", WebSocket }), /ticket/);
+  assert.throws(() => connect({ url: "ws://x/", ticket: "a", WebSocket: null }), /WebSocket/);
+});
+
+// --- Coming back --------------------------------------------------------------------------------------------------------
+
+for (const [end, reason] of [
+  [(peer) => peer.socket.close(1012), "draining"],
+  [(peer) => peer.socket.close(1013), "unavailable"],
+  [(peer) => peer.socket.close(4001), "session_over"],
+  [(peer) => peer.socket.close(4010), "break"],
+  [(peer) => peer.socket.close(1000), "lost"],
+  [(peer) => peer.socket.close(4999), "lost"],
+  [(peer) => peer.socket.terminate(), "lost"],
+  [(peer) => peer.send([6, {}, "wamp.close.system_shutdown"]), "goodbye"],
+  [(peer) => peer.socket.send("{"), "garbage"],
+  [(peer) => peer.socket.send("{}"), "garbage"],
+  [(peer) => peer.socket.send(Buffer.from([1, 2, 3])), "garbage"],
+  [(peer) => peer.send([2, 78, {}]), "garbage"],
+]) {
+  test(`after ${end.toString().slice(10)} the client comes back (${reason}) and subscribes again`, async (t) => {
+    const { router, peer, clock, until, one } = await subscribed(t);
+    end(peer);
+    const waiting = await until("waiting");
+    assert.deepEqual([waiting.reason, waiting.delay], [reason, 500]);
+    assert.equal((await one.until("waiting")).reason, "lost");
+    clock.advance(499);
+    assert.equal(router.count, 1);
+    clock.advance(1);
+    const next = await router.join(78);
+    await next.admit(6, TOPIC);
+    await one.until("subscribed");
+    next.event(6, "e:1", "back");
+    assert.deepEqual(await one.events.next(), ["back", "e:1", TOPIC]);
+  });
+}
+
+test("GOODBYE io.virge.stork.disconnected is answered, and final", async (t) => {
+  const { router, peer, clock, until, one } = await subscribed(t);
+  peer.send([6, { message: "logged out" }, "io.virge.stork.disconnected"]);
+  const closed = await until("closed");
+  assert.deepEqual([closed.reason, closed.message], ["disconnected", "logged out"]);
+  assert.equal((await one.until("closed")).reason, "disconnected");
+  assert.deepEqual(await peer.expect(6), [6, {}, "wamp.close.goodbye_and_out"]);
+  await peer.closed;
+  clock.advance(3_600_000);
+  assert.equal(router.count, 1);
+});
+
+test("where nobody listens, the ceilings of the delays double up to 20 s, for ever", async (t) => {
+  const router = await Router.start(t);
+  await router.stop();
+  const { clock, until } = client(t, router, { random: () => 1 });
+  const delays = [];
+  for (let i = 0; i < 8; i += 1) {
+    const { delay, reason } = await until("waiting");
+    assert.equal(reason, "lost");
+    delays.push(delay);
+    clock.advance(delay);
+  }
+  assert.deepEqual(delays, [1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000]);
+});
+
+test("the ceiling falls back only after a connection that lasted", async (t) => {
+  const { router, peer, clock, until } = await joined(t, { random: () => 1 });
+  const delays = [];
+  let last = peer;
+  for (const open of [9_999, 9_999, 10_000]) {
+    clock.advance(open);
+    last.socket.terminate();
+    const { delay } = await until("waiting");
+    delays.push(delay);
+    clock.advance(delay);
+    last = await router.join();
+    await until("open");
+  }
+  assert.deepEqual(delays, [1000, 2000, 1000]);
+});
+
+test("retry() does not wait for the delay, and does nothing while open", async (t) => {
+  const { router, peer, stork, until } = await joined(t);
+  stork.retry();
+  peer.socket.terminate();
+  await until("waiting");
+  stork.retry();
+  await router.join();
+  await until("open");
+  assert.equal(router.count, 2);
+});
+
+test("close() says GOODBYE, and nothing comes after it", async (t) => {
+  const { router, peer, stork, clock, until, one } = await subscribed(t);
+  const refusal = assert.rejects(stork.call("a.b"), { uri: "io.virge.stork.error.lost" });
+  await peer.expect(48);
+  stork.close();
+  stork.close();
+  assert.deepEqual(await peer.expect(6), [6, {}, "wamp.close.close_realm"]);
+  assert.equal((await until("closed")).reason, "closed");
+  assert.equal(one.subscription.state, "closed");
+  await refusal;
+  await peer.closed;
+  clock.advance(3_600_000);
+  assert.equal(router.count, 1);
+  assert.equal(clock.timers.size, 0);
+});
+
+test("a client closed while it connects leaves no socket behind", async (t) => {
+  const router = await Router.start(t);
+  const { stork, until } = client(t, router);
+  const peer = await router.accept();
+  stork.close();
+  await peer.closed;
+  await until("closed");
+});
+
+// --- Silence and sleep --------------------------------------------------------------------------------------------------
+
+test("after 30 s of silence the client asks whether the connection lives, after 60 s it reconnects", async (t) => {
+  const { peer, clock, until } = await joined(t);
+  clock.advance(30_000);
+  const probe = await peer.expect(34);
+  assert.equal(probe[2], UNUSED_ID);
+  clock.advance(29_999);
+  clock.advance(1);
+  assert.equal((await until("waiting")).reason, "silent");
+});
+
+test("an answered probe keeps the connection", async (t) => {
+  const { peer, clock, stork } = await joined(t);
+  for (let i = 0; i < 5; i += 1) {
+    clock.advance(30_000);
+    const [, request] = await peer.expect(34);
+    peer.send([8, 34, request, {}, "wamp.error.no_such_subscription"]);
+    await peer.flushed();
+  }
+  assert.equal(stork.state, "open");
+});
+
+test("any frame counts as a sign of life", async (t) => {
+  const { peer, clock, stork, one } = await subscribed(t);
+  for (let i = 1; i <= 10; i += 1) {
+    clock.advance(29_000);
+    peer.event(5, `e:${i}`);
+    await one.events.next();
+  }
+  assert.equal(stork.state, "open");
+});
+
+test("a client that slept for minutes reconnects with its first timer", async (t) => {
+  const { clock, until } = await joined(t);
+  clock.sleep(600_000);
+  clock.advance(0);
+  assert.equal((await until("waiting")).reason, "silent");
+});
+
+/** A browser's events: returns what dispatches one. */
+function fakeWindow(t, visibilityState) {
+  const listeners = new Map();
+  const target = { addEventListener: (name, run) => listeners.set(name, run), removeEventListener: (name) => listeners.delete(name) };
+  globalThis.document = { ...target, visibilityState };
+  globalThis.addEventListener = target.addEventListener;
+  globalThis.removeEventListener = target.removeEventListener;
+  t.after(() => {
+    delete globalThis.document;
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  });
+  return { fire: (type) => listeners.get(type)({ type }), listeners };
+}
+
+test("coming back online ends the wait", async (t) => {
+  const { fire, listeners } = fakeWindow(t, "hidden");
+  const { router, peer, stork, until } = await joined(t);
+  peer.socket.terminate();
+  await until("waiting");
+  fire("visibilitychange");
+  assert.equal(stork.state, "waiting");
+  fire("online");
+  await router.join();
+  await until("open");
+  stork.close();
+  assert.equal(listeners.size, 0);
+});
+
+test("a page that becomes visible asks at once, and gives the connection 10 s to answer", async (t) => {
+  const { fire } = fakeWindow(t, "visible");
+  const { peer, clock, until } = await joined(t);
+  fire("visibilitychange");
+  clock.sleep(20_000);
+  fire("visibilitychange");
+  await peer.expect(34);
+  clock.advance(10_000);
+  assert.equal((await until("waiting")).reason, "silent");
+});
+
+test("a page that becomes visible keeps a connection that answers", async (t) => {
+  const { fire } = fakeWindow(t, "visible");
+  const { peer, clock, stork } = await joined(t);
+  clock.sleep(20_000);
+  fire("visibilitychange");
+  const [, request] = await peer.expect(34);
+  peer.send([8, 34, request, {}, "wamp.error.no_such_subscription"]);
+  await peer.flushed();
+  clock.advance(29_000);
+  assert.equal(stork.state, "open");
+});
+
+// --- Subscriptions ------------------------------------------------------------------------------------------------------
+
+test("a handler gets the push, its position and its topic", async (t) => {
+  const { stork, peer } = await joined(t);
+  const got = new Queue();
+  stork.subscribe(TOPIC, (...values) => got.push(values));
+  await peer.admit(5, TOPIC);
+  peer.event(5, "e:1", { n: 1 });
+  assert.deepEqual(await got.next(), [{ type: "t", data: { n: 1 }, timestamp: "2026-01-01T00:00:00.000Z" }, "e:1", TOPIC]);
+});
+
+test("an event in the same piece of bytes as SUBSCRIBED is not lost", async (t) => {
+  const { stork, peer } = await joined(t);
+  const one = listen(stork);
+  const [, request] = await peer.expect(32);
+  peer.socket._socket.cork();
+  peer.send([33, request, 5]);
+  peer.event(5, "e:1");
+  peer.socket._socket.uncork();
+  assert.deepEqual(await one.events.next(), ["e:1", "e:1", TOPIC]);
+});
+
+test("repeated and late events are handed on once, in order", async (t) => {
+  const { peer, one } = await subscribed(t);
+  for (const position of ["e:3", "e:3", "e:2", "e:4", null, "e:1", "e:5"]) peer.event(5, position);
+  const got = [];
+  for (let i = 0; i < 4; i += 1) got.push((await one.events.next())[1]);
+  assert.deepEqual(got, ["e:3", "e:4", null, "e:5"]);
+  assert.equal(one.subscription.position, "e:5");
+});
+
+test("a handler that throws is reported, and stops nothing", async (t) => {
+  const reported = t.mock.method(console, "error", () => {});
+  const { peer, stork } = await joined(t);
+  const bad = listen(stork, TOPIC, { onstate: () => { throw new Error("onstate"); } });
+  const throwing = stork.subscribe(TOPIC, () => { throw new Error("handler"); });
+  const one = listen(stork);
+  for (let i = 0; i < 3; i += 1) await peer.admit(5, TOPIC);
+  peer.event(5, "e:1");
+  peer.event(5, "e:2");
+  assert.equal((await bad.events.next())[1], "e:1");
+  assert.equal((await one.events.next())[1], "e:1");
+  assert.equal((await one.events.next())[1], "e:2");
+  assert.equal(throwing.position, "e:2");
+  const messages = reported.mock.calls.map(({ arguments: [error] }) => error.message);
+  assert.equal(messages.filter((message) => message === "handler").length, 2);
+});
+
+test("a refused subscription is final: it is not asked for again", async (t) => {
+  const { router, stork, peer, clock, until } = await joined(t);
+  const refused = listen(stork, "v1.user.eve");
+  const [, request] = await peer.expect(32);
+  peer.send([8, 32, request, {}, "wamp.error.not_authorized", ["not yours"]]);
+  const event = await refused.until("refused");
+  assert.deepEqual([event.reason, event.uri, event.message], ["denied", "wamp.error.not_authorized", "not yours"]);
+  const other = listen(stork);
+  await peer.admit(5, TOPIC);
+  await other.until("subscribed");
+  peer.socket.terminate();
+  await until("waiting");
+  clock.advance(500);
+  const next = await router.join();
+  await next.admit(6, TOPIC);
+  await next.recover("wamp.error.not_authorized");
+  await next.flushed();
+  assert.deepEqual(next.messages.items, []);
+});
+
+for (const uri of ["io.virge.stork.unavailable", "wamp.error.authorization_failed"]) {
+  test(`a subscription that fails with ${uri} is tried again, with growing jittered delays`, async (t) => {
+    const { stork, peer, clock } = await joined(t, { random: () => 1 });
+    const one = listen(stork);
+    for (const delay of [1000, 2000, 4000]) {
+      const [, request] = await peer.expect(32);
+      peer.send([8, 32, request, {}, uri]);
+      const event = await one.until("waiting");
+      assert.deepEqual([event.reason, event.delay], ["unavailable", delay]);
+      clock.advance(delay);
+    }
+    await peer.admit(5, TOPIC);
+    await one.until("subscribed");
+    assert.equal(stork.state, "open");
+  });
+}
+
+test("any other error refuses the subscription", async (t) => {
+  const { stork, peer } = await joined(t);
+  const one = listen(stork, "v1.orders.", { match: "prefix" });
+  const [, request, options] = await peer.expect(32);
+  assert.deepEqual(options, { match: "prefix" });
+  peer.send([8, 32, request, {}, "wamp.error.option_not_allowed"]);
+  assert.equal((await one.until("refused")).reason, "refused");
+});
+
+test("what is not a topic is refused without asking: it would cost the connection", async (t) => {
+  const { stork, peer } = await joined(t);
+  const one = listen(stork, "not a topic");
+  assert.equal((await one.until("refused")).reason, "invalid_topic");
+  await peer.flushed();
+  assert.deepEqual(peer.messages.items, []);
+});
+
+test("a subscription that the router takes back is refused as revoked", async (t) => {
+  const { peer, one } = await subscribed(t);
+  peer.send([35, 0, { subscription: 5, reason: "io.example.moved" }]);
+  const event = await one.until("refused");
+  assert.deepEqual([event.reason, event.uri], ["revoked", "io.example.moved"]);
+});
+
+test("handlers of one topic share a subscription, which goes with the last of them", async (t) => {
+  const { stork, peer } = await joined(t);
+  const first = listen(stork);
+  const second = listen(stork);
+  await peer.admit(5, TOPIC);
+  await peer.admit(5, TOPIC);
+  await second.until("subscribed");
+  peer.event(5, "e:1");
+  await first.events.next();
+  await second.events.next();
+  first.subscription.unsubscribe();
+  peer.event(5, "e:2");
+  assert.equal((await second.events.next())[1], "e:2");
+  assert.deepEqual(first.events.items, []);
+  stork.unsubscribe(TOPIC);
+  assert.equal(second.subscription.state, "closed");
+  let message;
+  do message = await peer.receive();
+  while (message[0] === 48);
+  assert.deepEqual([message[0], message[2]], [34, 5]);
+  await peer.flushed();
+  assert.deepEqual(peer.messages.items, []);
+});
+
+test("a subscription given up before SUBSCRIBED is given back", async (t) => {
+  const { stork, peer } = await joined(t);
+  stork.subscribe(TOPIC, () => {}).unsubscribe();
+  await peer.admit(5, TOPIC);
+  assert.equal((await peer.expect(34))[2], 5);
+});
+
+test("the last handler leaving while another's SUBSCRIBE is on its way does not end that one", async (t) => {
+  const { stork, peer, one } = await subscribed(t);
+  const second = listen(stork);
+  one.subscription.unsubscribe();
+  await peer.admit(5, TOPIC);
+  await second.until("subscribed");
+  peer.event(5, "e:1");
+  assert.equal((await second.events.next())[1], "e:1");
+  await peer.flushed();
+  assert.ok(!peer.messages.items.some(([type]) => type === 34));
+});
+
+test("… and where that one is refused, the subscription is given back", async (t) => {
+  const { stork, peer, one } = await subscribed(t);
+  listen(stork);
+  one.subscription.unsubscribe();
+  const [, request] = await peer.expect(32);
+  peer.send([8, 32, request, {}, "wamp.error.not_authorized"]);
+  assert.equal((await peer.expect(34))[2], 5);
+});
+
+test("events of a pattern come with their own topic and keep a position for each", async (t) => {
+  const { stork, peer } = await joined(t);
+  const one = listen(stork, "v1.orders.", { match: "prefix" });
+  await peer.admit(5, "v1.orders.");
+  peer.event(5, "e:7", "a", { topic: "v1.orders.1" });
+  peer.event(5, "e:7", "b", { topic: "v1.orders.2" });
+  peer.event(5, "e:7", "again", { topic: "v1.orders.1" });
+  peer.event(5, "e:8", "c", { topic: "v1.orders.1" });
+  assert.deepEqual(await one.events.next(), ["a", "e:7", "v1.orders.1"]);
+  assert.deepEqual(await one.events.next(), ["b", "e:7", "v1.orders.2"]);
+  assert.deepEqual(await one.events.next(), ["c", "e:8", "v1.orders.1"]);
+});
+
+// --- Calls --------------------------------------------------------------------------------------------------------------
+
+test("a call resolves to its first result, or to all of them", async (t) => {
+  const { stork, peer } = await joined(t);
+  const one = stork.call("virge.stork.example.foo", [], { name: "stork" });
+  const [, request, options, uri, args, kwargs] = await peer.expect(48);
+  assert.deepEqual([options, uri, args, kwargs], [{}, "virge.stork.example.foo", [], { name: "stork" }]);
+  peer.send([50, request, {}, [{ bar: "stork" }]]);
+  assert.deepEqual(await one, { bar: "stork" });
+  const many = stork.call("a.b");
+  peer.send([50, (await peer.expect(48))[1], {}, [1, 2], { k: 3 }]);
+  assert.deepEqual(await many, { args: [1, 2], kwargs: { k: 3 } });
+});
+
+test("a call's ERROR is a StorkError with the callee's URI, arguments and text", async (t) => {
+  const { stork, peer } = await joined(t);
+  const called = stork.call("a.b");
+  peer.send([8, 48, (await peer.expect(48))[1], {}, "io.example.error.x", ["too much"], { limit: 3 }]);
+  await assert.rejects(called, { name: "StorkError", uri: "io.example.error.x", args: ["too much"], kwargs: { limit: 3 } });
+});
+
+test("a call waits for a connection; one that was sent is lost with its own", async (t) => {
+  const router = await Router.start(t);
+  const { stork, clock, until } = client(t, router);
+  const early = stork.call("early");
+  const peer = await router.join();
+  assert.equal((await peer.expect(48))[3], "early");
+  peer.socket.terminate();
+  await assert.rejects(early, { uri: "io.virge.stork.error.lost" });
+  await until("waiting");
+  const later = stork.call("later");
+  clock.advance(500);
+  const next = await router.join();
+  const [, request] = await next.expect(48);
+  next.send([50, request, {}, ["done"]]);
+  assert.equal(await later, "done");
+});
+
+test("a call that is not answered in time is rejected, without a CANCEL", async (t) => {
+  const { stork, peer, clock } = await joined(t);
+  const called = stork.call("slow", [], {}, { timeout: 1000 });
+  await peer.expect(48);
+  clock.advance(1000);
+  await assert.rejects(called, { uri: "io.virge.stork.error.timeout" });
+  await peer.flushed();
+  assert.deepEqual(peer.messages.items, []);
+});
+
+// --- Recovery -----------------------------------------------------------------------------------------------------------
+
+const missed = (...positions) => positions.map((position) => ({ position, type: "t", data: position, timestamp: "now" }));
+
+/** A subscribed client whose position is e:10, reconnected: `next` is the new connection, its SUBSCRIBE admitted. */
+async function reconnected(t, before = { [TOPIC]: { recovered: false, position: "e:10", events: [] } }) {
+  const all = await subscribed(t, before);
+  await all.peer.flushed();
+  if (all.one.subscription.position === null) {
+    all.peer.event(5, "e:10");
+    await all.one.events.next();
+  }
+  all.peer.socket.terminate();
+  await all.until("waiting");
+  all.clock.advance(500);
+  const next = await all.router.join(78);
+  await next.admit(6, TOPIC);
+  await all.one.until("subscribed");
+  return { ...all, next };
+}
+
+test("the first subscription asks for a position, and tells of no gap", async (t) => {
+  const { peer, one, asked } = await subscribed(t, { [TOPIC]: { recovered: false, position: "e:10", events: [] } });
+  assert.deepEqual(asked, { [TOPIC]: null });
+  await peer.flushed();
+  assert.equal(one.subscription.position, "e:10");
+  assert.deepEqual(one.recovered.items, []);
+});
+
+test("after a reconnect, what was missed is handed on before what comes now, each once", async (t) => {
+  const { next, one, stork } = await reconnected(t);
+  const told = new Queue();
+  stork.on("recovered", (...values) => told.push(values));
+  for (const position of ["e:12", "e:13", "e:14"]) next.event(6, position);
+  await next.flushed();
+  assert.deepEqual(one.events.items, []);
+  const asked = await next.recover({ [TOPIC]: { recovered: true, position: "e:13", events: missed("e:11", "e:12", "e:13") } });
+  assert.deepEqual(asked, { [TOPIC]: "e:10" });
+  for (const position of ["e:11", "e:12", "e:13", "e:14"]) assert.equal((await one.events.next())[1], position);
+  assert.deepEqual(await one.recovered.next(), [TOPIC, true, "e:14"]);
+  assert.deepEqual(await told.next(), [TOPIC, true, "e:14"]);
+});
+
+test("a gap is told before what comes after it", async (t) => {
+  const order = [];
+  const { peer, router, clock, until, one } = await subscribed(t, { [TOPIC]: { recovered: false, position: "e:10", events: [] } }, {
+    onrecovered: (...values) => order.push(values),
+  });
+  await peer.flushed();
+  peer.socket.terminate();
+  await until("waiting");
+  clock.advance(500);
+  const next = await router.join();
+  await next.admit(6, TOPIC);
+  one.subscription.handler = (push, position) => order.push(position);
+  for (const position of ["f:4", "f:5"]) next.event(6, position);
+  await next.recover({ [TOPIC]: { recovered: false, position: "f:4", events: [] } });
+  await next.flushed();
+  assert.deepEqual(order, [[TOPIC, false, "f:4"], "f:5"]);
+});
+
+test("more pages are asked for until the last", async (t) => {
+  const { next, one } = await reconnected(t);
+  next.event(6, "e:15");
+  await next.recover({ [TOPIC]: { recovered: true, position: "e:12", events: missed("e:11", "e:12"), more: true } });
+  await next.expect(32); // the beat
+  const asked = await next.recover({ [TOPIC]: { recovered: true, position: "e:15", events: missed("e:14", "e:15") } });
+  assert.deepEqual(asked, { [TOPIC]: "e:12" });
+  for (const position of ["e:11", "e:12", "e:14", "e:15"]) assert.equal((await one.events.next())[1], position);
+  assert.deepEqual(await one.recovered.next(), [TOPIC, true, "e:15"]);
+  await next.flushed();
+  assert.deepEqual(one.recovered.items, []);
+});
+
+test("a node that is not ready is asked again, and events wait", async (t) => {
+  const { next, one, clock } = await reconnected(t);
+  next.event(6, "e:11");
+  for (let i = 0; i < 2; i += 1) {
+    await next.recover("io.virge.stork.not_ready");
+    await next.flushed();
+    assert.deepEqual(one.events.items, []);
+    clock.advance(500);
+  }
+  await next.recover({ [TOPIC]: { recovered: true, position: "e:11", events: missed("e:11") } });
+  assert.equal((await one.events.next())[1], "e:11");
+  assert.deepEqual(await one.recovered.next(), [TOPIC, true, "e:11"]);
+});
+
+test("a node that never answers recover is left after 30 s", async (t) => {
+  const { next, clock, until } = await reconnected(t);
+  await next.expect(48);
+  clock.advance(29_000);
+  next.event(6, "e:11");
+  await next.flushed();
+  clock.advance(1_000);
+  assert.equal((await until("waiting")).reason, "silent");
+});
+
+for (const uri of ["wamp.error.no_such_procedure", "wamp.error.not_authorized"]) {
+  test(`a node without recovery (${uri}): events go on, and a gap is told where a position was held`, async (t) => {
+    const { next, one } = await reconnected(t, uri);
+    next.event(6, "e:11");
+    await next.recover(uri);
+    assert.deepEqual(await one.recovered.next(), [TOPIC, false, "e:10"]);
+    assert.equal((await one.events.next())[1], "e:11");
+    assert.equal((await next.flushed(), next.messages.items.length), 0);
+  });
+}
+
+test("a topic that is missing in the answer is told as a gap", async (t) => {
+  const { next, one } = await reconnected(t);
+  await next.recover({});
+  assert.deepEqual(await one.recovered.next(), [TOPIC, false, "e:10"]);
+});
+
+test("an answer that makes no sense is told as a gap", async (t) => {
+  for (const answer of [7, [], { [TOPIC]: 5 }, { [TOPIC]: { recovered: "yes", events: 7 } }]) {
+    const { next, one } = await reconnected(t);
+    await next.recover(answer);
+    assert.deepEqual(await one.recovered.next(), [TOPIC, false, "e:10"]);
+  }
+});
+
+test("since starts from the position that came with the page", async (t) => {
+  const answer = { [TOPIC]: { recovered: true, position: "e:6", events: missed("e:5", "e:6") } };
+  const { one, asked } = await subscribed(t, answer, { since: "e:4" });
+  assert.deepEqual(asked, { [TOPIC]: "e:4" });
+  assert.equal((await one.events.next())[1], "e:5");
+  assert.equal((await one.events.next())[1], "e:6");
+  assert.deepEqual(await one.recovered.next(), [TOPIC, true, "e:6"]);
+});
+
+test("a connection cut while recovering loses nothing: the next one asks from the same position", async (t) => {
+  const { next, one, clock, router, until } = await reconnected(t);
+  next.event(6, "e:12");
+  await next.flushed();
+  next.socket.terminate();
+  await until("waiting");
+  clock.advance(20_000);
+  const third = await router.join(79);
+  await third.admit(7, TOPIC);
+  const asked = await third.recover({ [TOPIC]: { recovered: true, position: "e:12", events: missed("e:11", "e:12") } });
+  assert.deepEqual(asked, { [TOPIC]: "e:10" });
+  assert.equal((await one.events.next())[1], "e:11");
+  assert.equal((await one.events.next())[1], "e:12");
+});
+
+test("the beat is subscribed where the node recovers, and raises the positions of quiet topics", async (t) => {
+  const { peer, one } = await subscribed(t, { [TOPIC]: { recovered: false, position: "e:10", events: [] } });
+  await peer.admit(9, "io.virge.stork.beat");
+  peer.send([36, 9, 1, {}, [], { position: "e:900" }]);
+  await peer.flushed();
+  assert.equal(one.subscription.position, "e:900");
+  assert.deepEqual(one.events.items, []);
+});
+
+test("a refused beat changes nothing", async (t) => {
+  const { peer, stork, one } = await subscribed(t, { [TOPIC]: { recovered: false, position: "e:10", events: [] } });
+  const [, request] = await peer.expect(32);
+  peer.send([8, 32, request, {}, "wamp.error.not_authorized"]);
+  peer.event(5, "e:11");
+  assert.equal((await one.events.next())[1], "e:11");
+  assert.equal(stork.state, "open");
+});
+
+test("an application that closes the client in the middle of a recovery gets no further event", async (t) => {
+  const { next, one, stork } = await reconnected(t);
+  const got = [];
+  one.subscription.handler = (push, position) => {
+    got.push(position);
+    stork.close();
+  };
+  await next.recover({ [TOPIC]: { recovered: true, position: "e:12", events: missed("e:11", "e:12") } });
+  await next.closed;
+  assert.deepEqual(got, ["e:11"]);
+  assert.deepEqual(one.recovered.items, []);
+});
