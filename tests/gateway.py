@@ -43,6 +43,26 @@ def wait_for(fact: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any
     raise AssertionError(f"{what}: not within {timeout_s:g} s")
 
 
+def children(pid: int) -> list[int]:
+    """The ids of the processes that ``pid`` has started and that are still there."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found.append(int(entry))
+    return found
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 class Process:
     """A child process whose output goes to a file."""
 
@@ -87,6 +107,10 @@ class Node(Process):
         self.folder, self.port = folder, port
         self.url = f"ws://127.0.0.1:{port}/ws"
         self.page_url = f"http://127.0.0.1:{port}/"
+
+    def workers(self, controller: str) -> list[int]:
+        """The ids of its worker processes: of its ``RouterController`` or ``ContainerController``."""
+        return [pid for pid in children(self.popen.pid) if controller in command_line(pid)]
 
     def connect(self, **options: Any) -> Client:
         """A connection that has not said HELLO."""

@@ -5,6 +5,7 @@ import { Topics } from "./topics.js";
 import * as words from "./words.js";
 
 const $ = (id) => document.getElementById(id);
+const NO_CLOSE_FRAME = 1006;
 const topics = new Topics();
 
 let client = null;
@@ -31,11 +32,15 @@ function fragment() {
   return found;
 }
 
-function connect({ ticket, authid }) {
+// Without a word of it: nobody asked to be disconnected.
+function hangUp() {
   const last = client;
   client = null;
   last?.close();
-  wasOpen = false;
+}
+
+function connect({ ticket, authid }) {
+  hangUp();
   $("gate").hidden = true;
   $("ticket").value = ticket;
   $("as").value = authid ?? "";
@@ -57,6 +62,7 @@ function show(event) {
   if (state === "connecting") { // what the notice says is still true
     $("countdown").textContent = "Trying now …";
     $("retry").disabled = true;
+    wasOpen = false;
     return;
   }
   $("notice").hidden = state === "open";
@@ -70,7 +76,7 @@ function show(event) {
   const { title, text } = words.ending(event, client.url, wasOpen);
   $("notice-title").textContent = title;
   $("notice-text").textContent = text;
-  $("notice-code").textContent = [uri, code && `code ${code}`, message].filter(Boolean).join(" · ");
+  $("notice-code").textContent = [uri, code && code !== NO_CLOSE_FRAME && `code ${code}`, message].filter(Boolean).join(" · ");
   $("notice-wait").hidden = state !== "waiting";
   if (state === "waiting") {
     nextTry = Date.now() + delay;
@@ -100,11 +106,16 @@ $("gate").addEventListener("submit", (event) => {
 function start() {
   const { ticket, authid, topic } = fragment();
   $("notice").hidden = true;
-  for (const each of topic) if (Stork.core.isTopic(each)) topics.add(each);
+  const asked = topic.filter((each) => Stork.core.isTopic(each));
+  for (const each of asked) topics.add(each);
+  if (asked.length) topics.choose(asked[0]);
   if (ticket) return connect({ ticket, authid });
+  hangUp();
+  clearTimeout(ticking);
   document.body.dataset.state = "closed";
   $("board").hidden = true;
   $("state").textContent = NAMES.closed;
+  $("identity").hidden = true;
   $("as").value = authid ?? "";
   $("gate").hidden = false;
   return $("ticket").focus();

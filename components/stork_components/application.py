@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
-from stork_node.values import Session
 from twisted.internet import defer, reactor
 
 from stork_node import AsyncPublisher, Publisher, Stork, loading
@@ -20,6 +19,7 @@ from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.runtime import Runtime, log_failure
 from stork_node.settings import count, endpoint, name, seconds, setting, text
+from stork_node.values import Session
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from stork_node import settings
-from stork_node.errors import ConfigError
+from stork_node.errors import ConfigError, StorkError
 
 # Crossbar adds this to the ``extra`` of every component in a router worker.
 _CROSSBARS_OWN = "cbdir"
@@ -68,8 +68,9 @@ class Component(ApplicationSession):
         try:
             await self.start()
         except Exception as error:
-            self.log.failure("{name} failed to start", name=type(self).__name__)
-            raise end_worker(f"{type(self).__name__} failed to start: {error}") from error
+            if not isinstance(error, StorkError | ApplicationError):
+                self.log.failure("{name} failed to start", name=type(self).__name__)
+            raise end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}") from error
 
     def onLeave(self, details: CloseDetails) -> None:
         self.disconnect()
@@ -78,6 +79,10 @@ class Component(ApplicationSession):
         """An ``ApplicationError`` is meant for the caller; anything else is a fault of ours, and logged as one."""
         if not failure.check(ApplicationError):
             self.log.failure("{message}", failure, message=message)
+
+
+def _sentence(error: Exception) -> str:
+    return error.error_message() if isinstance(error, ApplicationError) else str(error)
 
 
 def end_worker(sentence: str) -> SystemExit:

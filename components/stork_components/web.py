@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from stork_node.resources import javascript_folder
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 from twisted.web.static import File
+
+from stork_node.resources import javascript_folder
 
 _HEADERS = {
     # A page of ours runs no script but its own; 'self' covers WebSockets in newer browsers only.

@@ -108,6 +108,7 @@ export interface ConnectOptions {
 }
 
 export interface Client {
+  readonly url: string;
   readonly state: State;
   readonly session: SessionDetails | null;
   on(name: "state", listener: (event: StateEvent) => void): () => void;

@@ -36,7 +36,7 @@ class AsyncPublisher:
         answered: bool = True,
         linger_ms: int = 2000,
     ) -> None:
-        self._target = PushTarget.parse(endpoint, answered, secret, push_key, linger_ms)
+        self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
         self._timeout_ms = timeout_ms
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._connection: AsyncConnection | None = None

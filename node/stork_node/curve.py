@@ -56,7 +56,7 @@ class ClientKeys:
                 raise ValueError
             return cls(server_public, KeyPair(zmq.curve_public(client_secret), client_secret))
         except Exception:  # z85 raises KeyError, ValueError and struct.error; the key itself must not be in a message
-            raise ValueError("not a push key (want its 80 characters, as `stork push-key` prints them)") from None
+            raise ValueError("not a push key (want its 80 characters)") from None
 
 
 def server_keys(secret: str, channel: Channel) -> KeyPair:

@@ -26,7 +26,7 @@ def run_node(folder: Path) -> int:
     # alone (mkdtemp gives it 0700), and short: a socket's path has at most 107 bytes.
     runtime = tempfile.mkdtemp(prefix="stork-")
     config = str(folder.resolve() / "config.json")
-    arguments = ["start", "--cbdir", runtime, "--config", config, "--loglevel", "warn", "--logformat", "none"]
+    arguments = ["start", "--cbdir", runtime, "--config", config, "--loglevel", "error", "--logformat", "none"]
     # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
     os.chdir(runtime)
     try:

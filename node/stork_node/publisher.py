@@ -51,7 +51,7 @@ class Publisher:
         answered: bool = True,
         linger_ms: int = 2000,
     ) -> None:
-        self._target = PushTarget.parse(endpoint, answered, secret, push_key, linger_ms)
+        self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
         self._timeout_ms = timeout_ms
         # By process id: a forked child finds nothing of its own here, and leaves its parent's sockets alone. setdefault
         # on a dict is atomic; a lock could be held by another thread of the parent at the fork.

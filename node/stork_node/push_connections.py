@@ -17,6 +17,9 @@ WINDOW = 1_000
 FIRST_RETRY = 0.25
 """The part of the time-out after which pushes are sent again; each further attempt waits twice as long."""
 
+MAX_IDLE = 32
+"""How many sockets are kept for later, after more threads than that have pushed at the same time."""
+
 NO_ANSWER = "no answer (is the publish server running there, and the secret the same?)"
 QUEUE_FULL = "nobody takes pushes there, and the queue is full"
 CLOSED = "the publisher was closed"
@@ -71,13 +74,12 @@ class PushConnections:
                 raise NotConfirmed(self._target.endpoint, timeout_ms, CLOSED) from None
             raise
         self._idle.append(exchange.socket)
-        if self._closed:
-            self._close_idle()
+        self._close_idle(keep=0 if self._closed else MAX_IDLE)
 
     def close(self) -> None:
         """Close all; wakes the threads that wait for answers, and waits for what is not sent yet as the target says."""
         self._closed = True
-        self._close_idle()
+        self._close_idle(keep=0)
         with self._lock:
             if self._unanswered:
                 self._unanswered.close()
@@ -89,8 +91,8 @@ class PushConnections:
         except IndexError:
             return None
 
-    def _close_idle(self) -> None:
-        while socket := self._take_idle():
+    def _close_idle(self, keep: int) -> None:
+        while len(self._idle) > keep and (socket := self._take_idle()):
             socket.close()
 
 

@@ -66,7 +66,7 @@ def _explain_value(message: str) -> str:
 
 def _is_json(frame: bytes) -> bool:
     try:
-        json.loads(frame, parse_constant=_refuse_constant)
+        json.loads(frame.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return False
     return True

@@ -32,13 +32,19 @@ class PushTarget:
 
     @classmethod
     def parse(
-        cls, endpoint: str | None, answered: bool, secret: str | None, push_key: str | None, linger_ms: int
+        cls,
+        endpoint: str | None,
+        answered: bool,
+        timeout_ms: int,
+        secret: str | None,
+        push_key: str | None,
+        linger_ms: int,
     ) -> Self:
         """
         Check a publisher's arguments.
 
         Raises:
-            ConfigError: not an endpoint, not a push key, or both a secret and a push key.
+            ConfigError: not an endpoint, no time at all, not a push key, or both a secret and a push key.
         """
         problems = []
         keys = None
@@ -46,6 +52,8 @@ class PushTarget:
             endpoint = parse_endpoint(endpoint or (ANSWERED_ENDPOINT if answered else UNANSWERED_ENDPOINT))
         except ValueError as error:
             problems.append(Problem("endpoint", str(error)))
+        if timeout_ms <= 0:
+            problems.append(Problem("timeout_ms", f"{timeout_ms} is no time to wait for an answer (want 2000)"))
         try:
             if secret and push_key:
                 raise ValueError("give the secret or the push key, not both")

@@ -10,7 +10,6 @@ from pathlib import Path
 from stork_node import configuration
 from stork_node.child_process import ChildProcess
 from stork_node.cli.publish_server import parse_arguments
-from stork_node.errors import ConfigError, Problem
 from stork_node.preflight import preflight
 from stork_node.readiness import ReadySocket, tell_service_manager
 from stork_node.resources import php_push_script
@@ -42,7 +41,7 @@ def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -
         publish_server = ChildProcess("publish server", _stork(*arguments), own)
         endpoint = parse_arguments(arguments[1:], own).router
     text = welcome(
-        config.public.page_url,
+        config.public.page_url if config.public else "",  # preflight refuses a configuration without one
         own["STORK_TICKET"],
         trial=not environ.get("STORK_TICKET"),
         endpoint=endpoint,

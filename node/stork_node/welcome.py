@@ -42,14 +42,15 @@ def welcome(page_url: str, ticket: str, *, trial: bool, endpoint: str, encrypted
         commands: how to push from here.
     """
     endpoint = endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//*:", "//127.0.0.1:")
-    elsewhere = "" if endpoint == _DEFAULT_ENDPOINT else f" --endpoint {shlex.quote(endpoint)}"
-    message = f"{_TOPIC} --type {_TYPE} --data {shlex.quote(_DATA)}{elsewhere}"
+    elsewhere = "" if endpoint == _DEFAULT_ENDPOINT else shlex.quote(f"--endpoint={endpoint}")
+    data = shlex.quote(_DATA)
     lines = ["", "Stork node is ready."]
     if trial:
         lines.append("TRIAL: STORK_TICKET is not set, so the ticket below was made up, for this start only.")
-    lines += ["", f"  Page  {page_url}#ticket={quote(ticket, safe='')}", f"  Push  {commands.stork} push {message}"]
+    lines += ["", f"  Page  {page_url}#ticket={quote(ticket, safe='')}"]
+    lines.append(f"  Push  {commands.stork} push {_TOPIC} --type {_TYPE} --data {data} {elsewhere}".rstrip())
     if commands.php_push:
-        lines.append(f"  PHP   {commands.php_push} {message}")
+        lines.append(f"  PHP   {commands.php_push} {_TOPIC} {_TYPE} {data} {elsewhere}".rstrip())
     if encrypted:
         lines += ["", "  Pushing needs STORK_BUS_SECRET, as it is set here."]
     return "\n".join([*lines, "", "Ctrl-C ends it.", ""])

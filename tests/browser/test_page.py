@@ -2,10 +2,9 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.scripted_node import ORIGIN, ROOT, ScriptedNode
 
@@ -58,6 +57,10 @@ def test_another_fragment_is_another_user(page: Page, scripted: ScriptedNode) ->
     scripted.open("ticket=two&authid=bob")
     expect(page.locator("#authid")).to_have_text("bob")
     assert scripted.tickets == ["one", "two"]
+    scripted.open("")
+    expect(page.get_by_label("Ticket", exact=True)).to_be_focused()
+    expect(page.locator("#state")).to_have_text("Not connected")
+    expect(page.locator("#identity")).to_be_hidden()
 
 
 def test_a_push_is_shown_with_all_that_belongs_to_it(page: Page, scripted: ScriptedNode) -> None:
@@ -275,11 +278,3 @@ def test_the_keyboard_is_enough(page: Page, scripted: ScriptedNode) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#topic")).to_be_focused()
     expect(page.locator(".subscriptions li")).to_have_count(0)
-
-
-def test_the_page_says_that_it_needs_javascript(browser: Browser) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(Path(WEB / "index.html").as_uri())
-    expect(page.get_by_text("This page needs JavaScript.")).to_be_visible()
-    context.close()

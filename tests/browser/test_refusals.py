@@ -71,6 +71,13 @@ def test_an_application_that_does_not_answer_is_no_refusal(page: Page, scripted:
     expect(page.locator("#state")).to_have_text("Connected")
 
 
+def test_a_node_that_is_not_there_is_said_in_words(page: Page, scripted: ScriptedNode) -> None:
+    scripted.refuse_join = 4999
+    scripted.open()
+    expect(page.get_by_role("alert")).to_contain_text("No node is to be reached at ws://localhost:9/ws")
+    expect(page.locator("#notice-wait")).to_be_visible()
+
+
 def test_a_logout_is_final(page: Page, scripted: ScriptedNode) -> None:
     scripted.open("ticket=good&topic=v1.test.1")
     expect(page.locator(".subscriptions .status")).to_have_text("live")

@@ -2,13 +2,13 @@
 
 import pytest
 from autobahn.wamp.exception import ApplicationError
+from twisted.internet import defer
+from twisted.internet.task import Clock
+
 from stork_components.asking import Asker, Question, Unavailable
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
 from stork_node.guard.answers import Verdict
-from twisted.internet import defer
-from twisted.internet.task import Clock
-
 from tests.components.fake_session import FakeSession
 
 APP, BACKEND = "app", "backend"

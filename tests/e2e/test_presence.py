@@ -44,25 +44,11 @@ def test_sessions_from_before_the_application_process_are_joined_when_it_starts(
         node = deployment.start_node()
         with node.join("user:early") as early, node.join("user:watcher") as watcher:
             watcher.subscribe("v1.open.presence")
-            [pid] = application_processes(node)
+            [pid] = node.workers("ContainerController")
             os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: application_processes(node) not in ([pid], []), "another application process")
+            wait_for(lambda: node.workers("ContainerController") not in ([pid], []), "another application process")
             events = presence(watcher, "early")
             assert next(events)[0] == "joined"
             early.close()
             type_, (private, _) = next(events)
             assert (type_, private) == ("left", {"groups": ["early"]})
-
-
-def application_processes(node):
-    """The ids of the application processes below a node."""
-    found = []
-    for entry in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline") as cmdline:
-                parent = int(stat.read().rpartition(")")[2].split()[1])
-                if parent == node.popen.pid and "ContainerController" in cmdline.read():
-                    found.append(int(entry))
-        except (OSError, ValueError, IndexError):
-            continue
-    return found

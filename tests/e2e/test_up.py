@@ -10,7 +10,16 @@ import urllib.request
 
 import pytest
 
-from tests.gateway import BACKEND_SECRET, STORK, Deployment, Process, push_until_it_arrives, wait_for
+from tests.gateway import (
+    BACKEND_SECRET,
+    STORK,
+    Deployment,
+    Process,
+    children,
+    command_line,
+    push_until_it_arrives,
+    wait_for,
+)
 from tests.wamp import Aborted, Client
 
 
@@ -29,16 +38,7 @@ def start_up(deployment, folder, **environ):
 
 
 def descendants(pid):
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/stat") as stat:
-                parent = int(stat.read().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [int(entry), *descendants(int(entry))]
-    return found
+    return [each for child in children(pid) for each in (child, *descendants(child))]
 
 
 def alive(pid):
@@ -98,16 +98,11 @@ def test_a_publish_server_that_dies_is_started_again(deployment):
     with Client(f"ws://127.0.0.1:{port}/ws") as client:
         client.join(deployment.environ["STORK_TICKET"])
         client.subscribe("v1.test.1")
-        [pid] = [pid for pid in descendants(up.popen.pid) if b"publish-server" in command_line(pid)]
+        [pid] = [pid for pid in descendants(up.popen.pid) if "publish-server" in command_line(pid)]
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: up.log.count("publish server is up") == 2, "the publish server's second start")
         with deployment.publisher(timeout_ms=20_000) as publisher:
             push_until_it_arrives(publisher, client, "v1.test.1")
-
-
-def command_line(pid):
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read()
 
 
 @pytest.mark.parametrize("secret", ["", None])

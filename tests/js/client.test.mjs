@@ -315,6 +315,8 @@ test("after 30 s of silence the client asks whether the connection lives, after 
   const probe = await peer.expect(34);
   assert.equal(probe[2], UNUSED_ID);
   clock.advance(29_999);
+  await peer.flushed();
+  assert.deepEqual(peer.messages.items, []);
   clock.advance(1);
   assert.equal((await until("waiting")).reason, "silent");
 });

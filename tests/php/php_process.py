@@ -34,7 +34,8 @@ function attempt(callable $call): array
     try {{
         return ['result' => $call()];
     }} catch (StorkException $error) {{
-        return ['thrown' => (new ReflectionClass($error))->getShortName(), 'message' => $error->getMessage()] + get_object_vars($error);
+        $class = (new ReflectionClass($error))->getShortName();
+        return ['thrown' => $class, 'message' => $error->getMessage()] + get_object_vars($error);
     }}
 }}
 $args = json_decode($argv[1] ?? '{{}}', true);
@@ -102,7 +103,9 @@ class Php:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._deadline.cancel()
         self._process.kill()
         self._process.communicate()

@@ -1,4 +1,4 @@
-"""A publish server's ROUTER on real libzmq, that answers as the contract says or as a test wants; and the keys of CURVE."""
+"""A publish server's ROUTER on real libzmq, that answers as the contract says or as a test wants; and CURVE's keys."""
 
 from __future__ import annotations
 
@@ -64,7 +64,13 @@ class RouterDouble:
     """
 
     def __init__(
-        self, respond: Respond = accept, *, port: int = 0, secret: str | None = None, heartbeat_ms: int = 0, socket_type: int = zmq.ROUTER
+        self,
+        respond: Respond = accept,
+        *,
+        port: int = 0,
+        secret: str | None = None,
+        heartbeat_ms: int = 0,
+        socket_type: zmq.SocketType = zmq.ROUTER,
     ) -> None:
         self.respond = respond
         self.arrivals: list[Arrival] = []
@@ -83,7 +89,7 @@ class RouterDouble:
             self._socket.curve_server = True
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
-        self.endpoint: str = self._socket.last_endpoint.decode()
+        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self.port = int(self.endpoint.rsplit(":", 1)[1])
         self._stop, stopped = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
         self._stop.bind("inproc://stop")
@@ -94,7 +100,9 @@ class RouterDouble:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:

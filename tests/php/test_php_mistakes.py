@@ -10,7 +10,10 @@ from router_double import RouterDouble
 
 CLASSES = """
 class NoType extends Message { public function getData() { return 1; } }
-class BrokenData extends Message { const TYPE = 't'; public function getData() { throw new DomainException('no such order'); } }
+class BrokenData extends Message {
+    const TYPE = 't';
+    public function getData() { throw new DomainException('no such order'); }
+}
 class Cycle implements JsonSerializable { public function jsonSerialize(): mixed { return [$this]; } }
 """
 
@@ -27,19 +30,37 @@ class Cycle implements JsonSerializable { public function jsonSerialize(): mixed
             r"'v1.a.1', new SimpleMessage('t', ['name' => \"caf\\xE9\"])",
             "data of Stork\\SimpleMessage cannot be JSON: Malformed UTF-8 characters, possibly incorrectly encoded",
         ),
-        ("'v1.a.1', new SimpleMessage('t', NAN)", "data of Stork\\SimpleMessage cannot be JSON: Inf and NaN cannot be JSON encoded"),
-        ("'v1.a.1', new SimpleMessage('t', STDIN)", "data of Stork\\SimpleMessage cannot be JSON: Type is not supported"),
+        (
+            "'v1.a.1', new SimpleMessage('t', NAN)",
+            "data of Stork\\SimpleMessage cannot be JSON: Inf and NaN cannot be JSON encoded",
+        ),
+        (
+            "'v1.a.1', new SimpleMessage('t', STDIN)",
+            "data of Stork\\SimpleMessage cannot be JSON: Type is not supported",
+        ),
         (
             "'v1.a.1', new SimpleMessage('t', new Cycle())",
             "data of Stork\\SimpleMessage cannot be JSON: Recursion detected",
         ),
-        (r"\"v1.a.\\xFF\", new SimpleMessage('t')", "topics cannot be JSON: Malformed UTF-8 characters, possibly incorrectly encoded"),
-        (r"'v1.a.1', new SimpleMessage(\"\\xFF\")", "type cannot be JSON: Malformed UTF-8 characters, possibly incorrectly encoded"),
+        (
+            r"\"v1.a.\\xFF\", new SimpleMessage('t')",
+            "topics cannot be JSON: Malformed UTF-8 characters, possibly incorrectly encoded",
+        ),
+        (
+            r"'v1.a.1', new SimpleMessage(\"\\xFF\")",
+            "type cannot be JSON: Malformed UTF-8 characters, possibly incorrectly encoded",
+        ),
         ("'v1.a.1', new JsonMessage('t', '{')", "the data is not JSON: Syntax error"),
         ("'v1.a.1', new SimpleMessage('t'), ['id' => '']", "the option id is not a non-empty string"),
         ("'v1.a.1', new SimpleMessage('t'), ['id' => 7]", "the option id is not a non-empty string"),
-        ("'v1.a.1', new SimpleMessage('t'), ['exclude' => '7']", "the option exclude is not a list of session ids (integers)"),
-        ("'v1.a.1', new SimpleMessage('t'), ['exclude' => ['7']]", "the option exclude is not a list of session ids (integers)"),
+        (
+            "'v1.a.1', new SimpleMessage('t'), ['exclude' => '7']",
+            "the option exclude is not a list of session ids (integers)",
+        ),
+        (
+            "'v1.a.1', new SimpleMessage('t'), ['exclude' => ['7']]",
+            "the option exclude is not a list of session ids (integers)",
+        ),
         (
             "'v1.a.1', new SimpleMessage('t'), ['excludes' => []]",
             "'excludes' is not an option of a push (those are id, exclude, store, timestamp)",
@@ -47,7 +68,9 @@ class Cycle implements JsonSerializable { public function jsonSerialize(): mixed
     ],
 )
 @pytest.mark.parametrize("method", ["push", "send"])
-def test_a_push_that_makes_no_sense_is_named_and_not_sent(server: RouterDouble, method: str, arguments: str, message: str) -> None:
+def test_a_push_that_makes_no_sense_is_named_and_not_sent(
+    server: RouterDouble, method: str, arguments: str, message: str
+) -> None:
     arguments = arguments.replace('\\"', '"').replace("\\\\", "\\")
     code = CLASSES + f"say(attempt(fn () => (new Publisher($options))->{method}({arguments})));"
     said = run_php(code, {"options": {"endpoint": server.endpoint, "transport": "stream"}}).only
@@ -56,8 +79,11 @@ def test_a_push_that_makes_no_sense_is_named_and_not_sent(server: RouterDouble, 
 
 
 def test_an_exception_of_the_message_itself_is_the_callers_own(server: RouterDouble) -> None:
-    code = CLASSES + "try { (new Publisher($options))->push('v1.a.1', new BrokenData()); } catch (DomainException $e) { say($e->getMessage()); }"
-    assert run_php(code, {"options": {"endpoint": server.endpoint}}).only == "no such order"
+    code = """
+    $publisher = new Publisher($options);
+    try { $publisher->push('v1.a.1', new BrokenData()); } catch (DomainException $error) { say($error->getMessage()); }
+    """
+    assert run_php(CLASSES + code, {"options": {"endpoint": server.endpoint}}).only == "no such order"
 
 
 def settings(options: dict[str, Any], environment: dict[str, str] | None = None) -> Any:
@@ -99,8 +125,14 @@ def test_the_environment_may_be_in_the_arrays_that_loaders_of_env_files_fill() -
         ({"endpoint": "tcp:/0.0.0.0:5557"}, "endpoint: 'tcp:/0.0.0.0:5557' is not an endpoint (want tcp://HOST:PORT)"),
         ({"endpoint": "publish:5557"}, "endpoint: 'publish:5557' is not an endpoint (want tcp://HOST:PORT)"),
         ({"endpoint": "tcp://publish"}, "endpoint: 'tcp://publish' is not an endpoint (want tcp://HOST:PORT)"),
-        ({"endpoint": "tcp://publish:70000"}, "endpoint: 'tcp://publish:70000' is not an endpoint (want tcp://HOST:PORT)"),
-        ({"endpoint": "tcp://publish:5557\n"}, r"endpoint: 'tcp://publish:5557\n' is not an endpoint (want tcp://HOST:PORT)"),
+        (
+            {"endpoint": "tcp://publish:70000"},
+            "endpoint: 'tcp://publish:70000' is not an endpoint (want tcp://HOST:PORT)",
+        ),
+        (
+            {"endpoint": "tcp://publish:5557\n"},
+            r"endpoint: 'tcp://publish:5557\n' is not an endpoint (want tcp://HOST:PORT)",
+        ),
         ({"endpoint": 5557}, "endpoint: 5557 is not an endpoint (want tcp://HOST:PORT)"),
         ({"timeout_ms": 0}, "timeout_ms: 0 is not a time (want milliseconds, such as 2000)"),
         ({"timeout_ms": "2000"}, "timeout_ms: '2000' is not a time (want milliseconds, such as 2000)"),
@@ -113,7 +145,8 @@ def test_the_environment_may_be_in_the_arrays_that_loaders_of_env_files_fill() -
         ({"timeout": 5}, "'timeout' is not a setting (those are endpoint, timeout_ms, secret, push_key, transport)"),
         (
             {"endpoint": "x", "timeout_ms": -1},
-            "endpoint: 'x' is not an endpoint (want tcp://HOST:PORT); timeout_ms: -1 is not a time (want milliseconds, such as 2000)",
+            "endpoint: 'x' is not an endpoint (want tcp://HOST:PORT); "
+            "timeout_ms: -1 is not a time (want milliseconds, such as 2000)",
         ),
     ],
 )
@@ -124,18 +157,25 @@ def test_settings_that_cannot_work_are_all_named(options: dict[str, Any], messag
 
 def test_a_host_in_the_environment_that_is_none_is_named_by_its_variable() -> None:
     said = settings({}, {"STORK_PUBLISH_SERVER": "tcp://publish:5557"})
-    assert said["message"] == "STORK_PUBLISH_SERVER: 'tcp://publish:5557' is not a host (want a name or an address, no port)"
+    assert (
+        said["message"]
+        == "STORK_PUBLISH_SERVER: 'tcp://publish:5557' is not a host (want a name or an address, no port)"
+    )
 
 
 def test_ext_zmq_that_is_forced_and_not_there_is_named() -> None:
     said = settings({"transport": "ext-zmq"})
     assert said["thrown"] == "MissingExtension"
-    assert said["message"] == "PHP's extension zmq is not loaded: transport is 'ext-zmq'; 'auto' and 'stream' work without it"
+    assert (
+        said["message"]
+        == "PHP's extension zmq is not loaded: transport is 'ext-zmq'; 'auto' and 'stream' work without it"
+    )
 
 
 def test_every_exception_is_a_stork_exception() -> None:
     code = """
-    foreach (['ConnectionFailed', 'InvalidPush', 'InvalidSettings', 'MissingExtension', 'NotConfirmed', 'PushRefused'] as $name) {
+    $names = ['ConnectionFailed', 'InvalidPush', 'InvalidSettings', 'MissingExtension', 'NotConfirmed', 'PushRefused'];
+    foreach ($names as $name) {
         $answers[] = is_subclass_of("Stork\\\\$name", StorkException::class);
     }
     say($answers);

@@ -5,12 +5,14 @@ from __future__ import annotations
 import resource
 
 import pytest
-from php_process import Php, interpreter, run_php
+from php_process import Php, has_zmq, interpreter, run_php
 from router_double import RouterDouble
 
 
 @pytest.mark.parametrize("secret", [None, "s3cret"])
-def test_a_forked_child_has_a_connection_of_its_own_and_the_parent_keeps_its(transport: str, secret: str | None) -> None:
+def test_a_forked_child_has_a_connection_of_its_own_and_the_parent_keeps_its(
+    transport: str, secret: str | None
+) -> None:
     code = """
     $publisher = new Publisher($options);
     $push = fn ($who) => $publisher->push('v1.test.1', new SimpleMessage($who));
@@ -40,7 +42,12 @@ def test_a_forked_child_has_a_connection_of_its_own_and_the_parent_keeps_its(tra
         for arrival in server.arrivals:
             peers.setdefault(arrival.document["type"], set()).add(arrival.peer)
         assert len(server.arrivals) == 9
-        assert {who: len(each) for who, each in peers.items()} == {"parent": 1, "child 0": 1, "child 1": 1, "child 2": 1}
+        assert {who: len(each) for who, each in peers.items()} == {
+            "parent": 1,
+            "child 0": 1,
+            "child 1": 1,
+            "child 2": 1,
+        }
         assert len(set.union(*peers.values())) == 4
 
 
@@ -102,7 +109,8 @@ def test_an_exception_out_of_a_signal_handler_leaves_a_publisher_that_works(tran
     pcntl_signal(SIGALRM, function () { throw new LogicException('the job took too long'); }, false);
     $publisher = new Publisher($options);
     pcntl_alarm(1);
-    try { $publisher->push('v1.test.1', new SimpleMessage('slow')); } catch (LogicException $error) { say($error->getMessage()); }
+    $slow = new SimpleMessage('slow');
+    try { $publisher->push('v1.test.1', $slow); } catch (LogicException $error) { say($error->getMessage()); }
     say($publisher->push('v1.test.1', new SimpleMessage('next')));
     """
 
@@ -157,7 +165,8 @@ def test_ext_zmq_is_used_where_it_is_loaded_and_streams_where_not(server: Router
     """
     options = {"endpoint": server.endpoint}
     assert run_php(code, {"options": options}).only == "StreamTransport"
-    pytest.importorskip("php_process").has_zmq() or pytest.skip("this PHP has no extension zmq (Debian: php-zmq)")
+    if not has_zmq():
+        pytest.skip("this PHP has no extension zmq (Debian: php-zmq)")
     assert run_php(code, {"options": options}, command=interpreter("ext-zmq")).only == "ExtZmqTransport"
 
 

@@ -19,7 +19,11 @@ def push(transport: str, endpoint: str, code: str, **args: Any) -> Any:
 
 
 def test_a_push_gives_its_position(transport: str, server: RouterDouble) -> None:
-    said = push(transport, server.endpoint, "say($publisher->push('v1.orders.42', new SimpleMessage('order_paid', ['id' => 42])));")
+    said = push(
+        transport,
+        server.endpoint,
+        "say($publisher->push('v1.orders.42', new SimpleMessage('order_paid', ['id' => 42])));",
+    )
     assert said == "epoch:1"
     (document,) = server.documents
     assert len(document.pop("id")) == 32
@@ -61,7 +65,11 @@ def test_a_message_class_written_for_virge_stork_needs_only_another_parent(serve
         """,
     )
     (document,) = server.documents
-    assert (document["type"], document["data"], document["timestamp"]) == ("my_message", {"foo": "bar"}, "2026-01-02T01:04:05.678Z")
+    assert (document["type"], document["data"], document["timestamp"]) == (
+        "my_message",
+        {"foo": "bar"},
+        "2026-01-02T01:04:05.678Z",
+    )
 
 
 def test_every_option_travels(transport: str, server: RouterDouble) -> None:
@@ -70,7 +78,11 @@ def test_every_option_travels(transport: str, server: RouterDouble) -> None:
         server.endpoint,
         """
         say($publisher->push('v1.test.1', new SimpleMessage('typing'), [
-            'id' => 'mine', 'exclude' => [9007199254740992, 3], 'store' => false, 'timestamp' => '2026-01-02T03:04:05Z']));
+            'id' => 'mine',
+            'exclude' => [9007199254740992, 3],
+            'store' => false,
+            'timestamp' => '2026-01-02T03:04:05Z',
+        ]));
         """,
     )
     assert server.documents == [
@@ -103,19 +115,27 @@ def test_every_option_travels(transport: str, server: RouterDouble) -> None:
     ],
 )
 def test_data_is_written_as_json_means_it(server: RouterDouble, php: str, written: str) -> None:
-    push("stream", server.endpoint, f"ini_set('serialize_precision', '17'); say($publisher->push('v1.test.1', new SimpleMessage('t', {php})));")
+    push(
+        "stream",
+        server.endpoint,
+        f"ini_set('serialize_precision', '17'); say($publisher->push('v1.test.1', new SimpleMessage('t', {php})));",
+    )
     assert f'"data":{written},'.encode() in server.arrivals[0].frames[0]
 
 
 def test_json_text_travels_as_the_bytes_that_were_given(server: RouterDouble) -> None:
     text = '{"big": 18446744073709551615,  "same": 1.50, "e": 1e3, "\\u00e9": "\\/"}'
-    push("stream", server.endpoint, "say($publisher->push('v1.test.1', new JsonMessage('t', $args['text'])));", text=text)
+    push(
+        "stream", server.endpoint, "say($publisher->push('v1.test.1', new JsonMessage('t', $args['text'])));", text=text
+    )
     assert f'"data":{text},'.encode() in server.arrivals[0].frames[0]
 
 
 @pytest.mark.parametrize("size", [100, 200, 255, 256, 300, 65_535, 70_000, 1_048_000])
 def test_data_of_every_size_arrives_whole(transport: str, server: RouterDouble, size: int) -> None:
-    said = push(transport, server.endpoint, f"say($publisher->push('v1.t.1', new SimpleMessage('t', str_repeat('x', {size}))));")
+    said = push(
+        transport, server.endpoint, f"say($publisher->push('v1.t.1', new SimpleMessage('t', str_repeat('x', {size}))));"
+    )
     assert said == "epoch:1"
     assert server.documents[0]["data"] == "x" * size
 
@@ -138,7 +158,10 @@ def test_a_push_of_exactly_1_mib_arrives_and_one_byte_more_is_named_before_it_is
 
 
 def test_every_push_has_an_id_of_its_own_on_one_connection(transport: str, server: RouterDouble) -> None:
-    code = "for ($i = 0; $i < 50; $i++) { $positions[] = $publisher->push('v1.test.1', new SimpleMessage('t')); } say($positions);"
+    code = """
+    for ($i = 0; $i < 50; $i++) { $positions[] = $publisher->push('v1.test.1', new SimpleMessage('t')); }
+    say($positions);
+    """
     assert push(transport, server.endpoint, code) == [f"epoch:{n}" for n in range(1, 51)]
     assert len({document["id"] for document in server.documents}) == 50
     assert len({arrival.peer for arrival in server.arrivals}) == 1
@@ -147,7 +170,8 @@ def test_every_push_has_an_id_of_its_own_on_one_connection(transport: str, serve
 def test_an_id_of_digits_only_is_as_good_as_any(transport: str, server: RouterDouble) -> None:
     code = """
     $push = fn ($id) => ['v1.test.1', new SimpleMessage('t'), ['id' => $id]];
-    say([$publisher->push(...$push('42')), ...array_map('strval', $publisher->pushMany([$push('42'), $push('007'), $push('-1')]))]);
+    $answers = [$publisher->push(...$push('42')), ...$publisher->pushMany([$push('42'), $push('007'), $push('-1')])];
+    say(array_map('strval', $answers));
     """
     assert push(transport, server.endpoint, code) == ["epoch:1", "epoch:1", "epoch:2", "epoch:3"]
     assert [document["id"] for document in server.documents] == ["42", "42", "007", "-1"]
@@ -181,7 +205,9 @@ def refuse(error: str, *, with_id: bool) -> Any:
         document = arrival.document
         if document.get("type") == "bad":
             answer_id = document["id"] if with_id else None
-            server.reply(arrival.peer, {"ok": False, "id": answer_id, "error": error, "reason": "topics[0] is not a topic"})
+            server.reply(
+                arrival.peer, {"ok": False, "id": answer_id, "error": error, "reason": "topics[0] is not a topic"}
+            )
         else:
             accept(server, arrival)
 
@@ -190,7 +216,9 @@ def refuse(error: str, *, with_id: bool) -> Any:
 
 @pytest.mark.parametrize("error", ["invalid_push", "storage_failed"])
 @pytest.mark.parametrize("with_id", [True, False])
-def test_a_refusal_is_thrown_with_error_and_reason_and_the_next_push_works(transport: str, error: str, with_id: bool) -> None:
+def test_a_refusal_is_thrown_with_error_and_reason_and_the_next_push_works(
+    transport: str, error: str, with_id: bool
+) -> None:
     with RouterDouble(refuse(error, with_id=with_id)) as server:
         said = push(
             transport,
@@ -204,7 +232,11 @@ def test_a_refusal_is_thrown_with_error_and_reason_and_the_next_push_works(trans
         )
         assert len(server.documents) == 2
     refused, good = said
-    assert (refused["thrown"], refused["error"], refused["reason"]) == ("PushRefused", error, "topics[0] is not a topic")
+    assert (refused["thrown"], refused["error"], refused["reason"]) == (
+        "PushRefused",
+        error,
+        "topics[0] is not a topic",
+    )
     assert refused["message"] == f"push refused ({error}): topics[0] is not a topic"
     assert (refused["id"], refused["index"]) == ("i", 0)
     assert good == {"result": "epoch:1"}
@@ -275,9 +307,11 @@ def test_push_many_names_the_refused_one_and_keeps_the_answers_of_the_others(tra
             server.endpoint,
             """
             try {
-                $publisher->pushMany(array_map(fn ($type) => ['v1.test.1', new SimpleMessage($type)], ['good', 'bad', 'good']));
+                $push = fn ($type) => ['v1.test.1', new SimpleMessage($type)];
+                $publisher->pushMany([$push('good'), $push('bad'), $push('good')]);
             } catch (PushRefused $refused) {
-                say([$refused->index, array_map(fn ($answer) => [$answer->position, $answer->error], $refused->answers)]);
+                $answers = array_map(fn ($answer) => [$answer->position, $answer->error], $refused->answers);
+                say([$refused->index, $answers]);
             }
             """,
         )
@@ -299,7 +333,9 @@ def test_a_sent_push_arrives_though_the_process_ends_at_once(transport: str, ser
     assert len(server.documents[0]["data"]) == size
 
 
-def test_thousands_of_sent_pushes_arrive_though_nobody_reads_their_answers(transport: str, server: RouterDouble) -> None:
+def test_thousands_of_sent_pushes_arrive_though_nobody_reads_their_answers(
+    transport: str, server: RouterDouble
+) -> None:
     # Closing a socket with unread answers sends RST, which can undo what the peer has not read.
     code = "for ($i = 0; $i < 4000; $i++) { $publisher->send('v1.test.1', new SimpleMessage('t', $i)); } say(true);"
     assert push(transport, server.endpoint, code) is True
@@ -307,10 +343,13 @@ def test_thousands_of_sent_pushes_arrive_though_nobody_reads_their_answers(trans
     assert [document["data"] for document in server.documents] == list(range(4000))
 
 
-def test_pushes_and_sent_pushes_of_one_publisher_arrive_in_the_order_of_the_calls(transport: str, server: RouterDouble) -> None:
+def test_pushes_and_sent_pushes_of_one_publisher_arrive_in_the_order_of_the_calls(
+    transport: str, server: RouterDouble
+) -> None:
     code = """
     for ($i = 0; $i < 100; $i++) {
-        $i % 3 ? $publisher->send('v1.test.1', new SimpleMessage('t', $i)) : $publisher->push('v1.test.1', new SimpleMessage('t', $i));
+        $message = new SimpleMessage('t', $i);
+        $i % 3 ? $publisher->send('v1.test.1', $message) : $publisher->push('v1.test.1', $message);
     }
     say($publisher->push('v1.test.1', new SimpleMessage('t', 100)));
     """

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections import defaultdict
 from typing import Any
 
 import pytest
 import zmq
 from php_process import Php, interpreter, run_php
-from raw_server import Peer, RawServer, frame, proxy_to
+from raw_server import GREETING, Peer, RawServer, frame, proxy_to
 from router_double import Arrival, RouterDouble, accept
 
 ONE_PUSH = "say(attempt(fn () => (new Publisher($options))->push('v1.test.1', new SimpleMessage('t', 1))));"
+IMPATIENT_PUSH = """
+$impatient = new Publisher(['timeout_ms' => 300] + $options);
+say(attempt(fn () => $impatient->push('v1.test.1', new SimpleMessage($args['type'] ?? 't'))));
+"""
 
 
 def args(transport: str, endpoint: str, timeout_ms: int = 20_000) -> dict[str, Any]:
@@ -34,10 +37,10 @@ def free_port() -> int:
 def test_no_publish_server_is_named_with_endpoint_time_and_cause(transport: str) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     said = one_push(transport, endpoint, 300)
-    cause = {"stream": "connection refused", "ext-zmq": "no connection within 100 ms"}[transport]
     assert said["thrown"] == "NotConfirmed"
-    assert said["message"] == f"not confirmed by {endpoint} within 300 ms: {cause}"
-    assert (said["endpoint"], said["timeoutMs"], said["cause"]) == (endpoint, 300, cause)
+    assert said["message"] == f"not confirmed by {endpoint} within 300 ms: {said['cause']}"
+    assert said["cause"].startswith({"stream": "connection refused", "ext-zmq": "no connection"}[transport])
+    assert (said["endpoint"], said["timeoutMs"]) == (endpoint, 300)
     assert len(said["ids"][0]) == 32
 
 
@@ -50,8 +53,9 @@ def test_a_name_that_does_not_exist_is_named(transport: str) -> None:
 
 def test_a_push_waits_for_a_publish_server_that_is_just_starting(transport: str) -> None:
     port = free_port()
-    code = "say(attempt(fn () => (new Publisher(['timeout_ms' => 200] + $options))->push('v1.test.1', new SimpleMessage('t'))));" + ONE_PUSH
-    with Php(code, args(transport, f"tcp://127.0.0.1:{port}"), command=interpreter(transport)) as php:
+    with Php(
+        IMPATIENT_PUSH + ONE_PUSH, args(transport, f"tcp://127.0.0.1:{port}"), command=interpreter(transport)
+    ) as php:
         assert php.hear()["thrown"] == "NotConfirmed"
         with RouterDouble(port=port) as server:
             assert php.hear() == {"result": "epoch:1"}
@@ -84,7 +88,7 @@ def test_no_answer_at_all_is_not_confirmed(transport: str) -> None:
     with RouterDouble(lambda server, arrival: None) as server:
         said = one_push(transport, server.endpoint, 600)
         assert said["thrown"] == "NotConfirmed"
-        assert said["cause"] == "no answer within 200 ms"
+        assert said["cause"].startswith("no answer")
         assert {document["id"] for document in server.documents} == {said["ids"][0]}
         assert len(server.documents) >= 2
 
@@ -94,7 +98,9 @@ def test_late_answers_are_not_taken_for_those_of_a_later_push(transport: str) ->
         if arrival.document["type"] == "second":
             for earlier in server.arrivals[:-1]:
                 server.reply(arrival.peer, {"ok": True, "id": earlier.document["id"], "position": "epoch:999"})
-                server.reply(arrival.peer, {"ok": False, "id": earlier.document["id"], "error": "invalid_push", "reason": ""})
+                server.reply(
+                    arrival.peer, {"ok": False, "id": earlier.document["id"], "error": "invalid_push", "reason": ""}
+                )
             accept(server, arrival)
 
     with RouterDouble(answer_the_first_push_to_everyone_before_the_second) as server:
@@ -135,8 +141,8 @@ def test_an_answer_given_twice_is_not_taken_for_that_of_the_next_push(transport:
         (b"[]", "'[]'"),
         (b"true", "'true'"),
         (b'{"ok": 1}', "'{\"ok\": 1}'"),
-        (b'{"ok": true, "id": "x"}', "'{\"ok\": true, \"id\": \"x\"}'"),
-        (b'{"ok": true, "position": "e:x"}', "'{\"ok\": true, \"position\": \"e:x\"}'"),
+        (b'{"ok": true, "id": "x"}', '\'{"ok": true, "id": "x"}\''),
+        (b'{"ok": true, "position": "e:x"}', '\'{"ok": true, "position": "e:x"}\''),
         (b"x" * 60_000, "'" + "x" * 40 + "…'"),
     ],
 )
@@ -149,16 +155,18 @@ def test_an_answer_that_is_none_is_named_and_the_push_sent_again(transport: str,
 
     with RouterDouble(respond) as server:
         assert one_push(transport, server.endpoint) == {"result": "epoch:1"}
-        code = "say(attempt(fn () => (new Publisher(['timeout_ms' => 150] + $options))->push('v1.test.1', new SimpleMessage('never'))));"
-        said = run_php(code, args(transport, server.endpoint), command=interpreter(transport)).only
+        never = {**args(transport, server.endpoint), "type": "never"}
+        said = run_php(IMPATIENT_PUSH, never, command=interpreter(transport)).only
         assert said["thrown"] == "NotConfirmed"
-        assert said["cause"] == f"it answered with what is no answer: {shown}"
+        assert f"it answered with what is no answer: {shown}" in said["cause"]
 
 
 def test_an_answer_in_the_envelope_of_a_req_is_named(transport: str) -> None:
-    with RouterDouble(lambda server, arrival: server.reply(arrival.peer, b"", server.store(arrival.document))) as server:
+    with RouterDouble(
+        lambda server, arrival: server.reply(arrival.peer, b"", server.store(arrival.document))
+    ) as server:
         said = one_push(transport, server.endpoint, 300)
-        assert said["cause"] == "it answered in several frames, where an answer is one"
+        assert "it answered in several frames, where an answer is one" in said["cause"]
 
 
 def test_a_connection_cut_before_the_answer_is_made_again_and_the_push_stored_once(transport: str) -> None:
@@ -169,8 +177,11 @@ def test_a_connection_cut_before_the_answer_is_made_again_and_the_push_stored_on
         else:
             proxy.cut()
 
+    code = """
+    $answer = (new Publisher($options))->pushMany([['v1.test.1', new SimpleMessage('t')]])[0];
+    say([$answer->position, $answer->duplicate]);
+    """
     with RouterDouble(store_and_cut_the_first) as server, proxy_to(server.port) as proxy:
-        code = "$a = (new Publisher($options))->pushMany([['v1.test.1', new SimpleMessage('t')]])[0]; say([$a->position, $a->duplicate]);"
         said = run_php(code, args(transport, proxy.endpoint, 3000), command=interpreter(transport))
         assert said.only == ["epoch:1", True]
         assert len(server.positions) == 1
@@ -179,22 +190,19 @@ def test_a_connection_cut_before_the_answer_is_made_again_and_the_push_stored_on
 def test_push_many_sends_again_only_what_has_no_answer(transport: str) -> None:
     def cut_in_the_middle(server: RouterDouble, arrival: Arrival) -> None:
         accept(server, arrival)
-        # The answers before this one have been read: the client has sent more than its first 500.
+        # The answers of the first ones have been read: the client has sent more than its first 500.
         if len(server.arrivals) == 900 and len(proxy.connections) == 1:
             proxy.cut()
 
+    code = """
+    $pushes = array_map(fn ($i) => ['v1.test.1', new SimpleMessage('t', $i)], range(0, 1999));
+    say(array_map('strval', (new Publisher($options))->pushMany($pushes)));
+    """
     with RouterDouble(cut_in_the_middle) as server, proxy_to(server.port) as proxy:
-        code = """
-        $pushes = array_map(fn ($i) => ['v1.test.1', new SimpleMessage('t', $i)], range(0, 1999));
-        say(array_map('strval', (new Publisher($options))->pushMany($pushes)));
-        """
         said = run_php(code, args(transport, proxy.endpoint, 4500), command=interpreter(transport))
         assert said.only == [f"epoch:{n}" for n in range(1, 2001)]
-        sent = defaultdict(int)
-        for document in server.documents:
-            sent[document["data"]] += 1
         assert len(server.positions) == 2000
-        assert sent[0] == 1
+        assert [document["data"] for document in server.documents].count(0) == 1
         assert len(proxy.connections) >= 2
 
 
@@ -216,8 +224,9 @@ def test_storage_failures_of_every_copy_but_the_first_leave_it_unconfirmed(trans
             server.reply(arrival.peer, failed)
 
     with RouterDouble(fail_all_but_the_first) as server:
-        said = one_push(transport, server.endpoint, 600)
+        said = one_push(transport, server.endpoint, 900)
         assert said["thrown"] == "NotConfirmed"
+        assert "storage_failed: disk full" in said["cause"]
 
 
 def test_a_publish_server_that_restarts_between_pushes_is_found_again(transport: str) -> None:
@@ -266,19 +275,19 @@ def test_a_server_that_accepts_and_says_nothing_is_not_waited_for_longer_than_to
         said = one_push(transport, server.endpoint, 300)
         assert said["thrown"] == "NotConfirmed"
         if transport == "stream":
-            assert said["cause"] == "no ZMTP greeting within 100 ms"
+            assert said["cause"].startswith("no ZMTP greeting")
 
 
 def test_a_server_that_hangs_in_the_handshake_is_named(transport: str) -> None:
     def greet_and_stop(peer: Peer, number: int) -> None:
-        peer.send(b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32))
+        peer.send(GREETING)
         peer.read_to_the_end()
 
     with RawServer(greet_and_stop) as server:
         said = one_push(transport, server.endpoint, 300)
         assert said["thrown"] == "NotConfirmed"
         if transport == "stream":
-            assert said["cause"] == "no ZMTP handshake within 100 ms"
+            assert said["cause"].startswith("no ZMTP handshake")
 
 
 def test_a_server_that_closes_at_once_is_named(transport: str) -> None:
@@ -286,7 +295,7 @@ def test_a_server_that_closes_at_once_is_named(transport: str) -> None:
         said = one_push(transport, server.endpoint, 300)
         assert said["thrown"] == "NotConfirmed"
         if transport == "stream":
-            assert said["cause"].startswith("the connection was cut before the ZMTP greeting")
+            assert "the connection was cut before the ZMTP greeting" in said["cause"]
         assert len(server.connections) > 1
 
 
@@ -294,7 +303,7 @@ HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("bytes_", "cause"),
+    ("greeting", "cause"),
     [
         (HTTP, r"it does not speak ZMTP; it began with 'HTTP/1.1 400 Bad Request\r\nConnection: cl…'"),
         (b"-ERR unknown command\r\n", r"it does not speak ZMTP; it began with '-ERR unknown command\r\n'"),
@@ -302,14 +311,15 @@ HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
         (b"\xff" + bytes(8) + b"\x7f\x01\x05\x00\x00", "it speaks an old ZMTP (want 3.0 or later)"),
     ],
 )
-def test_a_server_of_another_protocol_is_named(bytes_: bytes, cause: str) -> None:
+def test_a_server_of_another_protocol_is_named(greeting: bytes, cause: str) -> None:
     def handle(peer: Peer, number: int) -> None:
-        peer.send(bytes_)
+        peer.send(greeting)
         peer.read_to_the_end()
 
     with RawServer(handle) as server:
-        said = one_push("stream", server.endpoint, 200)
-        assert (said["thrown"], said["cause"]) == ("NotConfirmed", cause)
+        said = one_push("stream", server.endpoint, 300)
+        assert said["thrown"] == "NotConfirmed"
+        assert cause in said["cause"]
 
 
 def test_libzmq_does_not_take_another_protocol_for_a_publish_server_either(transport: str) -> None:
@@ -318,7 +328,7 @@ def test_libzmq_does_not_take_another_protocol_for_a_publish_server_either(trans
         peer.read_to_the_end()
 
     with RawServer(handle) as server:
-        assert one_push(transport, server.endpoint, 200)["thrown"] == "NotConfirmed"
+        assert one_push(transport, server.endpoint, 300)["thrown"] == "NotConfirmed"
 
 
 @pytest.mark.parametrize(
@@ -339,22 +349,23 @@ def test_a_server_that_breaks_off_after_the_handshake_is_named(after: bytes, cau
     with RawServer(handle) as server:
         said = one_push("stream", server.endpoint, 300)
         assert said["thrown"] == "NotConfirmed"
-        assert said["cause"] == cause
+        assert cause in said["cause"]
 
 
-@pytest.mark.parametrize("socket_type", [zmq.PULL, zmq.PUB, zmq.REP])
-def test_a_socket_of_another_type_is_named(socket_type: int) -> None:
-    with RouterDouble(socket_type=socket_type) as server:
+@pytest.mark.parametrize("name", ["PULL", "PUB", "REP"])
+def test_a_socket_of_another_type_is_named(name: str) -> None:
+    with RouterDouble(socket_type=zmq.SocketType[name]) as server:
         said = one_push("stream", server.endpoint, 300)
-        name = {zmq.PULL: "PULL", zmq.PUB: "PUB", zmq.REP: "REP"}[socket_type]
-        assert said["cause"] == f"it is a {name} socket (want the publish server's ROUTER, port 5557 unless told otherwise)"
+        named = f"it is a {name} socket (want the publish server's ROUTER, port 5557 unless told otherwise)"
+        assert named in said["cause"]
 
 
 def test_the_position_that_nobody_gives_is_not_confirmed(transport: str) -> None:
     with RouterDouble(lambda server, arrival: None) as server:
         code = "say(attempt(fn () => (new Publisher($options))->position()));"
         said = run_php(code, args(transport, server.endpoint, 300), command=interpreter(transport)).only
-        assert (said["thrown"], said["cause"]) == ("NotConfirmed", "no answer within 100 ms")
+        assert said["thrown"] == "NotConfirmed"
+        assert said["cause"].startswith("no answer")
 
 
 def test_push_many_says_how_many_are_not_confirmed_and_which(transport: str) -> None:
@@ -362,12 +373,13 @@ def test_push_many_says_how_many_are_not_confirmed_and_which(transport: str) -> 
         if arrival.document["data"] % 3:
             accept(server, arrival)
 
+    code = """
+    $pushes = array_map(fn ($i) => ['v1.test.1', new SimpleMessage('t', $i), ['id' => "n$i"]], range(0, 5));
+    say(attempt(fn () => (new Publisher($options))->pushMany($pushes)));
+    """
     with RouterDouble(answer_some) as server:
-        code = """
-        $pushes = array_map(fn ($i) => ['v1.test.1', new SimpleMessage('t', $i), ['id' => "n$i"]], range(0, 5));
-        say(attempt(fn () => (new Publisher($options))->pushMany($pushes)));
-        """
-        said = run_php(code, args(transport, server.endpoint, 600), command=interpreter(transport)).only
-        assert said["message"] == f"not confirmed by {server.endpoint} within 600 ms (2 of 6 pushes): no answer within 200 ms"
+        said = run_php(code, args(transport, server.endpoint, 900), command=interpreter(transport)).only
+        missing = f"not confirmed by {server.endpoint} within 900 ms (2 of 6 pushes): {said['cause']}"
+        assert said["message"] == missing
         assert said["ids"] == {"0": "n0", "3": "n3"}
         assert set(said["answers"]) == {"1", "2", "4", "5"}

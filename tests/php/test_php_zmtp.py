@@ -10,7 +10,9 @@ from php_process import interpreter, run_php
 from raw_server import GREETING, Peer, RawServer, frame, ready
 from router_double import Arrival, RouterDouble, accept
 
-PUSH = "say((new Publisher($options))->push('v1.test.1', new SimpleMessage('t', $args['data'] ?? null), ['id' => 'i']));"
+PUSH = (
+    "say((new Publisher($options))->push('v1.test.1', new SimpleMessage('t', $args['data'] ?? null), ['id' => 'i']));"
+)
 ANSWER = b'{"ok": true, "id": "i", "position": "epoch:1"}'
 
 

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from stork_node import configuration
 from stork_node.errors import ConfigError
 

@@ -1,8 +1,16 @@
 import pytest
+
 from stork_node.errors import Problem
 from stork_node.expansion import expand
 
-ENVIRON = {"HOST": "push.example", "PORTNUMBER": "8080", "EMPTY": "", "YES": "true", "ZEROS": "007", "BRACES": "${HOST}"}
+ENVIRON = {
+    "HOST": "push.example",
+    "PORTNUMBER": "8080",
+    "EMPTY": "",
+    "YES": "true",
+    "ZEROS": "007",
+    "BRACES": "${HOST}",
+}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import pytest
+
 from stork_node.guard.answers import (
     Admission,
     Denial,

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+
 from stork_node.errors import InvalidPush
 from stork_node.push import (
     MAX_PUSH_BYTES,
@@ -19,7 +21,6 @@ from stork_node.push import (
     encode_push,
     readable_id,
 )
-
 from tests.malformed import MALFORMED, NOW, document, with_data
 
 TOPICS = st.from_regex(r"[A-Za-z0-9_\-:@~]{1,20}\.[a-z]{1,9}\.[A-Za-z0-9_\-:@~]{1,20}", fullmatch=True)
@@ -116,18 +117,15 @@ def test_a_reason_is_one_short_line_whatever_was_sent():
 
 # --- against the json module, which knows nothing of msgspec ---------------------------------------------------------
 
-WEIRD_TEXTS = st.lists(
-    st.sampled_from(
-        ["a", "é", "\U0001f600", "\\u0000", "\\ud83d", "\\uDE00", "\\ud83d\\ude00", "\\\\", '\\"', "\\n", "u0000", "\\/"]
-        + ["[", "{", "9" * 19, "1e999", "\\q", "\\u12", "\x01", "\\u00e9"]
-    ),
-    max_size=4,
-).map(lambda parts: f'"{"".join(parts)}"')
-WEIRD_NUMBERS = st.sampled_from(
-    "0 -0 00 1. .5 1e5 1e400 -1E+400 1e-400 18446744073709551615 18446744073709551616 -9223372036854775808 "
-    "-9223372036854775809 9999999999999999999.5 1e0000308 1e309 NaN Infinity -Infinity - +1 0x1 1_0 "
-    "123456789012345678901234567890e-10 true false null nul".split()
-)
+WEIRD_PARTS = ["a", "é", "\U0001f600", "\\u0000", "\\ud83d", "\\uDE00", "\\ud83d\\ude00", "\\\\", '\\"', "\\n", "\\/"]
+WEIRD_PARTS += ["u0000", "[", "{", "9" * 19, "1e999", "\\q", "\\u12", "\x01", "\\u00e9"]
+WEIRD_TEXTS = st.lists(st.sampled_from(WEIRD_PARTS), max_size=4).map(lambda parts: f'"{"".join(parts)}"')
+NUMBER_TEXTS = """
+    0 -0 00 1. .5 1e5 1e400 -1E+400 1e-400 1e0000308 1e309 - +1 0x1 1_0 true false null nul NaN Infinity -Infinity
+    18446744073709551615 18446744073709551616 -9223372036854775808 -9223372036854775809 9999999999999999999.5
+    123456789012345678901234567890e-10
+"""
+WEIRD_NUMBERS = st.sampled_from(NUMBER_TEXTS.split())
 SPACE = st.sampled_from(["", " ", "\n\t", "\r", "\x0b"])
 
 
@@ -199,19 +197,11 @@ def test_data_is_accepted_exactly_when_the_json_module_finds_no_fault(text):
 def test_bytes_at_random_are_a_push_or_refused_and_nothing_else(noise, place, cut):
     whole = document(data={"a": [1, "x"]}, id="k", timestamp=NOW, exclude=[5], store=True)
     for frame in (noise, whole[:place] + noise + whole[place + cut :]):
-        try:
+        with suppress(InvalidPush):
             decode_push(frame, NOW)
-        except InvalidPush as error:
-            assert error.reason
+        with suppress(InvalidPush):
+            decode_request(frame, NOW)
         readable_id(frame)
-        decode_request_or_refuse(frame)
-
-
-def decode_request_or_refuse(frame: bytes) -> None:
-    try:
-        decode_request(frame, NOW)
-    except InvalidPush:
-        pass
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
+
 from stork_node.errors import ConfigError
 from stork_node.settings import count, endpoint, flag, name, names, read, seconds, setting, text
 

@@ -28,6 +28,8 @@ final class Exchange
     /** What went wrong last. */
     public string $cause = '';
 
+    /** The last of it that was more than silence. */
+    private string $failure = '';
     /** @var list<Link> those that stayed silent, and may still answer */
     private array $silent = [];
     /** @var list<string> ids to send on the link, in order */
@@ -47,8 +49,12 @@ final class Exchange
      * @param ?Link $link a connection from before; after run() the one to keep
      * @param array<string, string> $documents JSON by id, in the order to send them; '' for a question without an id
      */
-    public function __construct(private Transport $transport, public ?Link $link, private array $documents, int $timeoutMs)
-    {
+    public function __construct(
+        private Transport $transport,
+        public ?Link $link,
+        private array $documents,
+        int $timeoutMs,
+    ) {
         $this->deadline = Clock::now() + $timeoutMs / 1000;
         $this->patience = $timeoutMs / 1000 / self::SENDINGS;
         if ($link !== null) {
@@ -96,7 +102,8 @@ final class Exchange
     {
         $now = Clock::now();
         if ($this->link !== null && $now >= $this->silentAt) {
-            $this->cause = sprintf('no %s within %d ms', $this->link->connection->awaited(), round($this->patience * 1000));
+            $silence = sprintf('no %s within %d ms', $this->link->connection->awaited(), round($this->patience * 1000));
+            $this->cause = $this->failure === '' ? $silence : "{$silence}, and before that: {$this->failure}";
             $this->silent[] = $this->link;
             $this->link = null;
         }
@@ -120,7 +127,7 @@ final class Exchange
 
     private function lost(ConnectionFailed $failure): void
     {
-        $this->cause = $failure->getMessage();
+        $this->cause = $this->failure = $failure->getMessage();
         $this->link = null;
         // Jittered, as every worker of a web server lost it at the same time.
         $this->connectAt = Clock::now() + $this->pause * random_int(50, 100) / 100;
@@ -129,8 +136,11 @@ final class Exchange
 
     private function offer(): void
     {
-        while ($this->link !== null && $this->next < count($this->queue) && count($this->outstanding) < self::MAX_OUTSTANDING) {
-            $id = $this->queue[$this->next];
+        while ($this->link !== null && count($this->outstanding) < self::MAX_OUTSTANDING) {
+            $id = $this->queue[$this->next] ?? null;
+            if ($id === null) {
+                return;
+            }
             if (!isset($this->answers[$id])) {
                 if (!$this->link->offer($id, $this->documents[$id])) {
                     return;
@@ -158,9 +168,8 @@ final class Exchange
                 $link->connection->close();
                 if ($link === $this->link) {
                     $this->lost($failure);
-                } else {
-                    $this->silent = array_values(array_filter($this->silent, static fn (Link $other) => $other !== $link));
                 }
+                $this->silent = array_values(array_filter($this->silent, static fn (Link $other) => $other !== $link));
             }
         }
     }
@@ -172,7 +181,7 @@ final class Exchange
         }
         if (!$answer->isOk() && $answer->error !== 'invalid_push' && $this->sendings[$id] > 1) {
             // Sent more than once, so that another copy of it may have been stored: this refusal decides nothing.
-            $this->cause = "{$answer->error}: {$answer->reason}";
+            $this->cause = $this->failure = "{$answer->error}: {$answer->reason}";
             return;
         }
         $this->answers[$id] = $answer;

@@ -41,7 +41,7 @@ abstract class Message
         return static::TYPE === '' && defined($old) ? constant($old) : static::TYPE;
     }
 
-    /** @return \DateTimeInterface|string|null when it happened (a string is RFC 3339); null: when the server takes it */
+    /** @return \DateTimeInterface|string|null when it happened (a string is RFC 3339); null: when it is taken */
     public function getTimestamp()
     {
         return null;

@@ -54,7 +54,7 @@ final class Publisher
     /**
      * Pushes many, in this order and without waiting between them; the time-out is for all together.
      *
-     * @param iterable<array{0: array<string>|string, 1: Message, 2?: array<string, mixed>}> $pushes what push() takes, each as a list
+     * @param iterable<array{0: array<string>|string, 1: Message, 2?: array<string, mixed>}> $pushes as for push()
      * @return list<Answer> in the same order
      *
      * @throws InvalidPush nothing was sent
@@ -84,7 +84,7 @@ final class Publisher
         }
         foreach ($byIndex as $index => $answer) {
             if (!$answer->isOk()) {
-                throw new PushRefused((string) $answer->error, (string) $answer->reason, $ids[$index], $index, $byIndex);
+                throw new PushRefused($answer, $ids[$index], $index, $byIndex);
             }
         }
         return $byIndex;
@@ -160,7 +160,8 @@ final class Publisher
         $keys = $this->settings->keys;
         $ext = $this->settings->transport === 'ext-zmq'
             || $this->settings->transport === 'auto' && ExtZmqTransport::isAvailable($keys);
-        return $ext ? new ExtZmqTransport($this->settings->endpoint, $keys) : new StreamTransport($this->settings->endpoint, $keys);
+        $class = $ext ? ExtZmqTransport::class : StreamTransport::class;
+        return new $class($this->settings->endpoint, $keys);
     }
 
     /**

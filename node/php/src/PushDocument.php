@@ -32,7 +32,8 @@ final class PushDocument
     public static function encode(array|string $topics, Message $message, array $options = []): self
     {
         foreach (array_diff_key($options, array_flip(self::OPTIONS)) as $name => $_) {
-            throw new InvalidPush("'{$name}' is not an option of a push (those are " . implode(', ', self::OPTIONS) . ')');
+            $known = implode(', ', self::OPTIONS);
+            throw new InvalidPush("'{$name}' is not an option of a push (those are {$known})");
         }
         $type = $message->getType();
         if (!is_string($type) || $type === '') {
@@ -54,7 +55,8 @@ final class PushDocument
             'store' => isset($options['store']) ? self::json('store', (bool) $options['store']) : null,
         ]);
         if (strlen($json) > self::MAX_BYTES) {
-            throw new InvalidPush(sprintf('the push has %d bytes as JSON; at most %d (1 MiB) can be sent', strlen($json), self::MAX_BYTES));
+            $size = sprintf('%d bytes as JSON; at most %d (1 MiB)', strlen($json), self::MAX_BYTES);
+            throw new InvalidPush("the push has {$size} can be sent");
         }
         return new self($id, $json);
     }

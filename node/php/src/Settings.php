@@ -20,10 +20,13 @@ final class Settings
     }
 
     /**
-     * @param array<string, mixed> $options `endpoint` (tcp://HOST:PORT, the publish server's ROUTER; otherwise port 5557
-     *     of the host in STORK_PUBLISH_SERVER, otherwise of 127.0.0.1), `timeout_ms` (2000), `secret` (the bus secret;
-     *     otherwise STORK_BUS_SECRET; null or '' for none) or `push_key` (80 characters), `transport` ('auto', 'stream'
-     *     or 'ext-zmq')
+     * @param array<string, mixed> $options
+     *     `endpoint`: tcp://HOST:PORT, the publish server's ROUTER; otherwise port 5557 of the host in
+     *     STORK_PUBLISH_SERVER, otherwise of 127.0.0.1.
+     *     `timeout_ms`: for a whole call, its retries included; 2000.
+     *     `secret`: the bus secret; otherwise STORK_BUS_SECRET; null or '' for none.
+     *     `push_key`: 80 characters, in place of the secret.
+     *     `transport`: 'auto', 'stream' or 'ext-zmq'.
      *
      * @throws InvalidSettings naming each that is wrong
      * @throws MissingExtension CURVE without sodium, or `ext-zmq` without zmq
@@ -39,7 +42,8 @@ final class Settings
             $host = self::environment('STORK_PUBLISH_SERVER');
             $endpoint = self::endpointOf($host === '' ? '127.0.0.1' : $host);
             if (!self::isEndpoint($endpoint)) {
-                $problems[] = 'STORK_PUBLISH_SERVER: ' . self::show($host) . ' is not a host (want a name or an address, no port)';
+                $problems[] = 'STORK_PUBLISH_SERVER: ' . self::show($host)
+                    . ' is not a host (want a name or an address, no port)';
             }
         } elseif (!self::isEndpoint($endpoint)) {
             $problems[] = 'endpoint: ' . self::show($endpoint) . ' is not an endpoint (want tcp://HOST:PORT)';
@@ -90,7 +94,8 @@ final class Settings
 
     private static function endpointOf(string $host): string
     {
-        return 'tcp://' . (filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) ? "[{$host}]" : $host) . ':' . self::PORT;
+        $host = filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) ? "[{$host}]" : $host;
+        return "tcp://{$host}:" . self::PORT;
     }
 
     private static function isEndpoint(mixed $endpoint): bool
@@ -109,6 +114,10 @@ final class Settings
 
     private static function show(mixed $value): string
     {
-        return is_string($value) ? Excerpt::of($value) : (is_scalar($value) ? var_export($value, true) : get_debug_type($value));
+        return match (true) {
+            is_string($value) => Excerpt::of($value),
+            is_scalar($value) => var_export($value, true),
+            default => get_debug_type($value),
+        };
     }
 }

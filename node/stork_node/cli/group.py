@@ -82,9 +82,10 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered has nowhere to go at exit
         return EXIT_FAILED
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in ("crossbar", "autobahn", "twisted", "txaio", "websockets"):
+        package = (missing.name or "").partition(".")[0]
+        if package not in ("crossbar", "autobahn", "twisted", "txaio", "websockets"):
             raise
-        return needs_the_node_extra(f"this command needs {missing.name}")
+        return needs_the_node_extra(f"this command needs {package}")
     return status if isinstance(status, int) else 0
 
 

@@ -48,9 +48,12 @@ def _copy(template: Path, folder: Path) -> None:
 
 def _next_steps(folder: Path) -> str:
     option = "" if folder == Path(".crossbar") else f" --config {shlex.quote(str(folder))}"
-    return f"""Wrote {folder / "config.json"}, {folder / "app.py"} and {folder / "web"}/.
-
-Next:
-  stork up{option}        starts it, and says where the page is and how to push
-  {folder / "app.py"}        who may join, and who sees which topic: yours to write
-  stork check{option}     after each change"""
+    steps = {
+        f"stork up{option}": "starts it, and says where the page is and how to push",
+        str(folder / "app.py"): "who may join, and who sees which topic: yours to write",
+        f"stork check{option}": "after each change",
+    }
+    width = max(map(len, steps))
+    lines = [f"  {step:<{width}}   {what}" for step, what in steps.items()]
+    wrote = f"Wrote {folder / 'config.json'}, {folder / 'app.py'} and {folder / 'web'}/."
+    return "\n".join([wrote, "", "Next:", *lines])

@@ -6,8 +6,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from crossbar.node import node as crossbar_node
+from autobahn.wamp.exception import ApplicationError
 from crossbar.common.checkconfig import NODE_SHUTDOWN_ON_SHUTDOWN_REQUESTED
+from crossbar.node import node as crossbar_node
 from twisted.internet import defer
 
 from stork_node import configuration
@@ -42,7 +43,8 @@ class Node(crossbar_node.Node):
         return self.CONFIG_SOURCE_LOCALFILE, configfile
 
     def _extend_worker_args(self, args: list[str], options: Any) -> None:
-        args.extend(["--expose_controller", "true", "--expose_shared", "true"])
+        # The controller itself says errors only: what its workers do is told here, and their own lines are theirs.
+        args.extend(["--expose_controller", "true", "--expose_shared", "true", "--loglevel", "warn"])
 
     def _set_shutdown_triggers(self, controller_options: Any) -> None:
         # Which worker the node can do without is decided in worker_gone.
@@ -59,6 +61,12 @@ class Node(crossbar_node.Node):
             self._booted = not self._is_ending
             if self._booted:
                 self._print.line("info", "the node is ready")
+
+    def _configure_native_worker_router(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
+        return _unless_gone(super()._configure_native_worker_router(name, worker_id, worker), worker_id)
+
+    def _configure_native_worker_container(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
+        return _unless_gone(super()._configure_native_worker_container(name, worker_id, worker), worker_id)
 
     @property
     def _is_ending(self) -> bool:
@@ -88,7 +96,7 @@ class Node(crossbar_node.Node):
         if worker["type"] == "router":
             self._fail("the router process is gone, and the node ends")
         elif not self._booted:
-            self._fail(f"the process {process.id} ended while the node was starting")
+            self._fail(f"the node cannot start: the process {process.id} ended while it was starting")
         else:
             self._start_again(worker, lived_s=_age_s(process))
         return result
@@ -110,6 +118,21 @@ class Node(crossbar_node.Node):
         except Exception as error:
             # The process died while it was starting: worker_gone has seen that as well, and tries again.
             self._print.line("warn", f"the process {worker['id']} did not start: {_sentence(error)}")
+
+
+class WorkerGone(Exception):
+    """A worker process that ended while it was being configured."""
+
+
+def _unless_gone(configured: Any, worker_id: str) -> Any:
+    """Crossbar takes the call that a dying worker leaves unanswered for a start that went well."""
+
+    def gone(failure: Any) -> None:
+        if failure.check(ApplicationError) and failure.value.error == ApplicationError.CANCELED:
+            raise WorkerGone(f"the process {worker_id} ended while it was starting")
+        failure.raiseException()
+
+    return configured.addErrback(gone)
 
 
 def _age_s(process: Any) -> float:

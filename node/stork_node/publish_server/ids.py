@@ -36,8 +36,8 @@ class RecentIds:
         self._positions.update(stored)
         self._order.extend(id for id, _ in stored)
         self._ages.append((now, len(stored)))
-        while len(self._order) > self._keep_ids:
-            self._forget(1)
+        while (excess := len(self._order) - self._keep_ids) > 0:
+            self._forget(min(excess, self._ages[0][1]))
 
     def forget_old(self, now: float) -> None:
         """Forget what was remembered longer ago than it is kept."""
@@ -45,6 +45,7 @@ class RecentIds:
             self._forget(self._ages[0][1])
 
     def _forget(self, number: int) -> None:
+        """Forget the oldest, as many as have one age at most."""
         for _ in range(number):
             del self._positions[self._order.popleft()]
         when, left = self._ages.popleft()

@@ -80,6 +80,10 @@ class PublishServer:
             self._log.tail.epoch,
             ", CURVE" if self._sockets.doorkeeper else "",
         )
+        for endpoint in () if self._sockets.doorkeeper else self._open_endpoints():
+            log.warning(
+                "whoever reaches %s can use it: set STORK_BUS_SECRET, or keep it in a private network", endpoint
+            )
         try:
             while not self._wait():
                 self._turn()
@@ -99,6 +103,10 @@ class PublishServer:
         self._sockets.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
+
+    def _open_endpoints(self) -> list[str]:
+        endpoints = [self.pull_endpoint, self.router_endpoint, self.pub_endpoint]
+        return [each for each in endpoints if not each.startswith(("tcp://127.", "tcp://[::1]"))]
 
     def _wait(self) -> bool:
         """Wait for work; True when asked to stop."""
@@ -127,6 +135,7 @@ class PublishServer:
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(arrival.request.reason), arrival.request.reason, where, now)
             self._note_storage(arrivals, outcome.failure)
+            log.debug("%d documents, %d published", len(arrivals), len(outcome.frames))
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
             self._send_heartbeat(now)

@@ -16,7 +16,7 @@ final class ExtZmqConnection implements Connection
     private bool $waitsForRoom = false;
     private ?ConnectionFailed $failure = null;
 
-    /** @var resource readable when there is news inside libzmq, which only isReady() tells: zmq_getsockopt(3), ZMQ_FD */
+    /** @var resource readable when there is news in libzmq, which only isReady() tells: zmq_getsockopt(3), ZMQ_FD */
     public readonly mixed $descriptor;
 
     public function __construct(private \ZMQSocket $socket)
@@ -65,7 +65,8 @@ final class ExtZmqConnection implements Connection
 
     public function awaited(): string
     {
-        return $this->waitsForRoom ? 'connection' : 'answer';
+        // libzmq does not say why: nothing there, another protocol, a wrong key.
+        return $this->waitsForRoom ? "connection (transport 'stream' would say why)" : 'answer';
     }
 
     public function close(): void

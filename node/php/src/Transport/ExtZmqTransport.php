@@ -52,8 +52,8 @@ final class ExtZmqTransport implements Transport
 
     public function wait(array $connections, float $until): void
     {
-        // Not with ZMQPoll: it takes two sockets for one and the same (php-zmq 1.1.3 on PHP 8: equal keys), and a signal
-        // makes it throw, which keeps PHP from calling that signal's handler.
+        // Not with ZMQPoll: it takes two sockets for one (php-zmq 1.1.3 on PHP 8: equal keys), and a signal makes it
+        // throw, which keeps PHP from calling that signal's handler.
         $descriptors = [];
         foreach ($connections as $connection) {
             assert($connection instanceof ExtZmqConnection);

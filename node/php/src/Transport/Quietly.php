@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Stork\Transport;
 
 /**
- * Calls stream functions, whose failures are warnings; an application's error handler, which may throw, sees none of them.
+ * Calls stream functions, whose failures are warnings; an application's error handler, which may throw, sees none.
  *
  * @internal
  */

@@ -27,8 +27,8 @@ final class Session
 
     public function __construct(private Mechanism $mechanism)
     {
-        // Signature and version 3.1. The rest follows the peer's greeting: libzmq cuts a peer of another mechanism before
-        // it has said its own, and nobody would know why.
+        // Signature and version 3.1. The rest follows the peer's greeting: libzmq cuts a peer of another mechanism
+        // before it has said its own, and nobody would know why.
         $this->out = "\xFF" . str_repeat("\0", 8) . "\x7F\3\1";
     }
 
@@ -42,10 +42,11 @@ final class Session
     {
         return match (true) {
             $this->ready => 'answer',
+            !$this->greeted => 'ZMTP greeting',
             // A libzmq that cannot open our HELLO just hangs up.
-            $this->greeted && $this->mechanism->name() === 'CURVE' => 'CURVE handshake (is it the right secret or push key, and the ROUTER?)',
-            $this->greeted => 'ZMTP handshake',
-            default => 'ZMTP greeting',
+            $this->mechanism->name() === 'CURVE' =>
+                'CURVE handshake (is it the right secret or push key, and the ROUTER?)',
+            default => 'ZMTP handshake',
         };
     }
 
@@ -157,7 +158,8 @@ final class Session
         if ($peer !== null) {
             $type = $peer['socket-type'] ?? 'nameless';
             if ($type !== 'ROUTER') {
-                throw new ConnectionFailed("it is a {$type} socket (want the publish server's ROUTER, port 5557 unless told otherwise)");
+                $wanted = "the publish server's ROUTER, port 5557 unless told otherwise";
+                throw new ConnectionFailed("it is a {$type} socket (want {$wanted})");
             }
             $this->ready = true;
         }

@@ -1,0 +1,169 @@
+"""``stork push``, ``call`` and ``watch`` against a real deployment."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import BACKEND_SECRET, STORK, TICKET, Deployment, Node, Process, wait_for
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("deployment")) as deployment:
+        deployment.start_publish_server()
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def node(deployment: Deployment) -> Node:
+    return deployment.start_node()
+
+
+def run(deployment: Deployment, *arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run ``stork ARGUMENTS``, with no environment of ours but ``environ``."""
+    clean = {
+        name: value
+        for name, value in deployment.environ.items()
+        if name not in ("STORK_TICKET", "CROSSBAR_BACKEND_SECRET")
+    }
+    return subprocess.run(
+        [*STORK, *arguments], env=clean | environ, input=stdin, capture_output=True, text=True, timeout=60
+    )
+
+
+class Watch(Process):
+    """``stork watch`` that watches; its output and its errors in two files."""
+
+    def __init__(self, node: Node, folder: Path, *arguments: str, **environ: str) -> None:
+        self._out = folder / "out"
+        command = ["bash", "-c", f'exec "$@" 2>{folder}/log >{self._out}', "bash", *STORK, "watch", "--url", node.url]
+        super().__init__([*command, *arguments], folder / "log", node_environ(environ))
+        self.wait_for_line("stork: watching")
+
+    @property
+    def lines(self) -> list[str]:
+        return self._out.read_text().splitlines()
+
+    def wait_for_lines(self, number: int) -> list[str]:
+        wait_for(lambda: len(self.lines) >= number, f"{number} lines")
+        return self.lines
+
+
+def node_environ(environ: dict[str, str]) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "STORK_TICKET": "", "CROSSBAR_BACKEND_SECRET": "", **environ}
+
+
+def test_a_push_prints_its_position(deployment: Deployment) -> None:
+    pushed = run(deployment, "push", "v1.test.1", "--type", "hello", "--data", "1", "--endpoint", deployment.router)
+    assert (pushed.returncode, pushed.stderr) == (0, "")
+    epoch, _, sequence = pushed.stdout.strip().partition(":")
+    assert epoch
+    assert int(sequence) > 0
+
+
+def test_a_push_with_the_same_id_gets_the_first_position(deployment: Deployment) -> None:
+    arguments = ("push", "v1.test.1", "--id", "once", "--endpoint", deployment.router)
+    assert run(deployment, *arguments).stdout == run(deployment, *arguments).stdout
+
+
+def test_a_push_that_nobody_answers_is_one_sentence(deployment: Deployment) -> None:
+    pushed = run(deployment, "push", "v1.test.1", "--endpoint", deployment.pub, "--timeout-ms", "200")
+    assert (pushed.returncode, pushed.stdout) == (1, "")
+    assert pushed.stderr.startswith(f"stork: push not confirmed by {deployment.pub} within 200 ms: ")
+    assert len(pushed.stderr.splitlines()) == 1
+
+
+def test_a_call_prints_its_result_as_json(deployment: Deployment, node: Node) -> None:
+    called = run(
+        deployment, "call", "virge.stork.example.foo", '{"name": "Ådå"}', "--url", node.url, STORK_TICKET=TICKET
+    )
+    assert (called.returncode, called.stdout, called.stderr) == (0, '{\n  "bar": "Ådå"\n}\n', "")
+
+
+def test_a_call_as_backend_may_do_what_a_browser_may_not(deployment: Deployment, node: Node) -> None:
+    count = ("call", "wamp.session.count", "--url", node.url)
+    as_browser = run(deployment, *count, "--ticket", TICKET)
+    as_backend = run(deployment, *count, CROSSBAR_BACKEND_SECRET=BACKEND_SECRET)
+    assert (as_browser.returncode, as_browser.stdout) == (1, "")
+    assert as_browser.stderr.startswith("stork: wamp.error.not_authorized: ")
+    assert (as_backend.returncode, as_backend.stderr) == (0, "")
+    assert int(as_backend.stdout) > 0
+
+
+@pytest.mark.parametrize(
+    ("ticket", "uri", "said"),
+    [
+        ("wrong", "virge.stork.example.foo", "(io.virge.stork.denied)"),
+        (TICKET, "virge.stork.example.bar", "wamp.error."),
+    ],
+)
+def test_an_error_of_the_router_is_one_sentence(
+    deployment: Deployment, node: Node, ticket: str, uri: str, said: str
+) -> None:
+    called = run(deployment, "call", uri, "--url", node.url, "--ticket", ticket)
+    assert (called.returncode, called.stdout) == (1, "")
+    [line] = called.stderr.splitlines()
+    assert said in line
+
+
+def test_watch_prints_position_type_topic_and_data(deployment: Deployment, node: Node, tmp_path: Path) -> None:
+    watch = Watch(node, tmp_path, "v1.test.1", "v1.user.guest", STORK_TICKET=TICKET)
+    assert "stork: watching v1.test.1, v1.user.guest as guest (frontend)" in watch.log
+    with deployment.publisher() as publisher:
+        first = publisher.push("v1.test.1", "hello\x1b[31m", {"text": "grün \u009b"})
+        second = publisher.push("v1.user.guest", "bye")
+    lines = watch.wait_for_lines(2)
+    assert lines[0].endswith(rf' {first} hello\x1b[31m v1.test.1 {{"text": "grün \x9b"}}')
+    assert lines[1].endswith(f" {second} bye v1.user.guest null")
+    assert watch.stop(signal.SIGINT) == 0
+    assert watch.log.count("\n") == 1
+
+
+def test_watch_prints_json_lines_of_what_a_pattern_covers(deployment: Deployment, node: Node, tmp_path: Path) -> None:
+    watch = Watch(node, tmp_path, "v1.", "--match", "prefix", "--json", CROSSBAR_BACKEND_SECRET=BACKEND_SECRET)
+    with deployment.publisher() as publisher:
+        position = publisher.push("v1.orders.42", "paid", {"id": 42}, timestamp="2026-01-01T00:00:00Z")
+    [line] = watch.wait_for_lines(1)
+    assert json.loads(line) == {
+        "topic": "v1.orders.42",
+        "position": position,
+        "type": "paid",
+        "data": {"id": 42},
+        "timestamp": "2026-01-01T00:00:00Z",
+    }
+    assert watch.stop(signal.SIGINT) == 0
+
+
+def test_watch_names_the_topics_that_it_may_not_see(deployment: Deployment, node: Node, tmp_path: Path) -> None:
+    watch = Watch(node, tmp_path, "v1.user.alice", "v1.test.1", STORK_TICKET=TICKET)
+    assert "stork: no subscription to v1.user.alice: wamp.error.not_authorized" in watch.log
+    assert "stork: watching v1.test.1 as" in watch.log
+    watch.stop(signal.SIGINT)
+
+
+def test_watch_ends_where_it_may_see_nothing(deployment: Deployment, node: Node) -> None:
+    watched = run(deployment, "watch", "v1.user.alice", "--url", node.url, "--ticket", TICKET)
+    assert (watched.returncode, watched.stdout) == (1, "")
+    assert "no subscription to v1.user.alice: wamp.error.not_authorized" in watched.stderr
+
+
+def test_watch_comes_back_when_the_node_does(deployment: Deployment, tmp_path: Path) -> None:
+    first = deployment.start_node("first")
+    watch = Watch(first, tmp_path, "v1.test.1", STORK_TICKET=TICKET)
+    first.stop()
+    watch.wait_for_line("; trying again")
+    second = Node(first.folder, first.port, deployment.folder / "second.log", deployment.environ)
+    deployment.processes.append(second)
+    second.wait_for_line("the node is ready")
+    wait_for(lambda: watch.log.count("stork: watching v1.test.1") == 2, "a second subscription")
+    with deployment.publisher() as publisher:
+        position = publisher.push("v1.test.1", "again")
+    [line] = watch.wait_for_lines(1)
+    assert f" {position} again " in line
+    assert watch.stop(signal.SIGINT) == 0

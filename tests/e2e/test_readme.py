@@ -1,0 +1,122 @@
+"""The README's code blocks, run as they stand but for ports; and its first lines, in a clean clone."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.network import Namespace
+from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process
+from tests.wamp import Refused
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = dict(re.findall(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    with Deployment(tmp_path_factory.mktemp("readme"), app=BLOCKS["app.py"]) as deployment:
+        deployment.start_publish_server()
+        deployment.start_node()
+        yield deployment
+
+
+def on_free_ports(text, deployment):
+    replaced = {
+        "tcp://127.0.0.1:5557": deployment.router,
+        "ws://127.0.0.1:8080/ws": deployment.nodes[0].url,
+        "the CROSSBAR_BACKEND_SECRET": BACKEND_SECRET,
+    }
+    for stands, here in replaced.items():
+        text = text.replace(stands, here)
+    return text
+
+
+def run(command, text="", **options):
+    ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, **options)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_there_are_blocks_to_run():
+    assert {"app.py", "test_app.py", "push", "push.php", "caller"} == set(BLOCKS)
+
+
+def test_the_application_does_what_its_text_says(deployment):
+    [node] = deployment.nodes
+    with node.join("t-ann") as ann, node.join("t-bob") as bob:
+        ann.subscribe("v1.orders.42")
+        ann.subscribe("v1.staff.", "prefix")
+        for topic, match in (("v1.orders.42", None), ("v1.staff.", "prefix")):
+            with pytest.raises(Refused, match="not_authorized"):
+                bob.subscribe(topic, match)
+        assert ann.call("io.example.greet", name="Ann") == {"hello": "Ann"}
+        assert ann.event()[1]["type"] == "greeted"
+        with pytest.raises(Refused, match="invalid_argument"):
+            ann.call("io.example.greet")
+
+
+def test_the_application_is_tested_with_no_router(tmp_path):
+    for name in ("app.py", "test_app.py"):
+        (tmp_path / name).write_text(BLOCKS[name])
+    assert "1 passed" in run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
+
+
+def test_the_python_push_reaches_its_subscriber(deployment):
+    with deployment.nodes[0].join("t-ann") as ann:
+        ann.subscribe("v1.orders.42")
+        run([sys.executable, "-W", "error", "-"], on_free_ports(BLOCKS["push"], deployment))
+        assert [ann.event()[1]["type"] for _ in range(4)] == ["order_paid", "typing", "sale", "order_paid"]
+
+
+def test_the_php_push_reaches_its_subscriber(deployment):
+    configure = f"Stork::configure(['endpoint' => '{deployment.router}']);\n\necho Stork::push"
+    with deployment.nodes[0].join("t-ann") as ann:
+        ann.subscribe("v1.orders.42")
+        position = run(["php"], BLOCKS["push.php"].replace("echo Stork::push", configure), cwd=ROOT).strip()
+        _, event, details = ann.event()
+        assert (event["type"], event["data"], details["position"]) == ("order_paid", {"id": 42}, position)
+
+
+def test_the_caller_calls(deployment):
+    said = run([sys.executable, "-W", "error", "-"], on_free_ports(BLOCKS["caller"], deployment))
+    assert said == "{'hello': 'Ann'}\n"
+
+
+def test_a_newcomer_runs_a_clean_clone_and_pushes_from_python_and_php(tmp_path):
+    clone = tmp_path / "stork-node"
+    files = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
+    for name in files.decode().split("\0")[:-1]:
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("STORK_", "VIRTUAL_ENV"))}
+    subprocess.run(["scripts/venv"], cwd=clone, env=environ, check=True, timeout=600)
+    with Namespace() as network:
+        up = Process([*network.command, "scripts/run"], tmp_path / "run.log", environ, cwd=clone)
+        try:
+            up.wait_for_line("Ctrl-C ends it", 60)
+            [command] = re.findall(r"  Push  (.*)", up.log)
+            watch = Process(
+                [*network.command, ".venv/bin/stork", "watch", "--json", "v1.test.1"],
+                tmp_path / "watch.log",
+                environ | {"STORK_TICKET": re.findall(r"#ticket=(\S+)", up.log)[0]},
+                cwd=clone,
+            )
+            watch.wait_for_line("v1.test.1")
+            for pushed in (command, """php scripts/push.php v1.test.1 hello '{"n": 2}'"""):
+                run([*network.command, "sh", "-c", pushed], cwd=clone)
+            run([*network.command, ".venv/bin/python", "scripts/push.py", "v1.test.1", "hello", '{"n": 3}'], cwd=clone)
+            for n in (1, 2, 3):
+                watch.wait_for_line(f'"n": {n}')
+            watch.stop()
+        finally:
+            assert up.stop() == 0

@@ -1,0 +1,49 @@
+import json
+
+import pytest
+
+from stork_node.answers import Answer, decode_answer, encode_refused, encode_stored, encode_tail
+from stork_node.positions import Position
+
+POSITION = Position("e", 12)
+
+
+@pytest.mark.parametrize(
+    ("frame", "document", "answer"),
+    [
+        (
+            encode_stored("k", POSITION),
+            {"ok": True, "id": "k", "position": "e:12"},
+            Answer(True, "k", "e:12"),
+        ),
+        (
+            encode_stored(None, POSITION),
+            {"ok": True, "id": None, "position": "e:12"},
+            Answer(True, None, "e:12"),
+        ),
+        (
+            encode_stored('"\n', POSITION, duplicate=True),
+            {"ok": True, "id": '"\n', "position": "e:12", "duplicate": True},
+            Answer(True, '"\n', "e:12", True),
+        ),
+        (
+            encode_refused("k", "storage_failed", "disk full"),
+            {"ok": False, "id": "k", "error": "storage_failed", "reason": "disk full"},
+            Answer(False, "k", error="storage_failed", reason="disk full"),
+        ),
+        (
+            encode_refused(None, "invalid_push", "type: missing"),
+            {"ok": False, "id": None, "error": "invalid_push", "reason": "type: missing"},
+            Answer(False, error="invalid_push", reason="type: missing"),
+        ),
+        (encode_tail(POSITION), {"ok": True, "position": "e:12"}, Answer(True, position="e:12")),
+    ],
+)
+def test_answers_are_the_documents_of_delivery(frame, document, answer):
+    assert json.loads(frame) == document
+    assert decode_answer(frame) == answer
+
+
+@pytest.mark.parametrize("frame", [b"", b"hello", b"[]", b"{}", b'{"ok":1}', b'{"ok":true,"id":"\xff"}', b"[" * 99999])
+def test_what_is_not_an_answer_is_none(frame):
+    assert decode_answer(frame) is None

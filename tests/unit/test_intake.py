@@ -1,0 +1,138 @@
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from stork_node.bus import PushFrame, decode_frame
+from stork_node.publish_server.counters import Counters
+from stork_node.publish_server.ids import RecentIds
+from stork_node.publish_server.intake import Intake, Outcome, Refusal, Request
+from stork_node.publish_server.log import Entry, MemoryLog, StorageFailed
+from stork_node.push import PositionRequest, Push
+from tests.malformed import NOW
+
+
+class Desk:
+    """An intake with all that it needs; ``answers`` are read."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog("e")
+        self.counters = Counters()
+        self.intake = Intake(self.log, RecentIds(), self.counters)
+        self.now = 1000.0
+
+    def take(self, *requests: Request) -> Outcome:
+        return self.intake.take(requests, self.now)
+
+    def answers(self, *requests: Request) -> list[object]:
+        return [json.loads(answer) for answer in self.take(*requests).answers]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def push(id_: str | None = None, type_: str = "t") -> Push:
+    return Push(("v1.a.1",), type_, b"null", NOW, id_)
+
+
+def stored(id_: str | None, sequence: int, **more: bool) -> dict[str, object]:
+    return {"ok": True, "id": id_, "position": f"e:{sequence}"} | more
+
+
+def test_pushes_are_numbered_in_the_order_in_which_they_came(desk):
+    assert desk.answers(push("a"), push(), push("b")) == [stored("a", 1), stored(None, 2), stored("b", 3)]
+    assert desk.answers(push("c")) == [stored("c", 4)]
+    assert desk.counters.accepted == 4
+
+
+def test_frames_are_in_the_order_of_their_numbers_and_carry_them(desk):
+    frames = [decode_frame(frame) for frame in desk.take(push(type_="x"), Refusal(None, "no"), push(type_="y")).frames]
+    assert [(f.position.sequence, json.loads(f.event)["type"]) for f in frames if isinstance(f, PushFrame)] == [
+        (1, "x"),
+        (2, "y"),
+    ]
+
+
+def test_a_refused_push_takes_no_number_and_is_answered_in_its_place(desk):
+    answers = desk.answers(push("a"), Refusal("r", "topics[1]: 'x' is not a topic"), push("b"))
+    refused = {"ok": False, "id": "r", "error": "invalid_push", "reason": "topics[1]: 'x' is not a topic"}
+    assert answers == [stored("a", 1), refused, stored("b", 2)]
+    assert desk.counters.refused == {"topics": 1}
+
+
+def test_an_id_that_was_seen_gets_its_first_position_and_is_not_published(desk):
+    desk.take(push("a"), push("b"))
+    outcome = desk.take(push("a"), push("c"))
+    assert [json.loads(answer) for answer in outcome.answers] == [stored("a", 1, duplicate=True), stored("c", 3)]
+    assert len(outcome.frames) == 1
+    assert desk.counters.duplicates == 1
+
+
+def test_of_equal_ids_in_one_batch_the_second_is_a_duplicate(desk):
+    outcome = desk.take(push("a", "first"), push("b"), push("a", "second"))
+    assert [json.loads(answer) for answer in outcome.answers] == [
+        stored("a", 1),
+        stored("b", 2),
+        stored("a", 1, duplicate=True),
+    ]
+    assert [b'"first"' in frame or b'"t"' in frame for frame in outcome.frames] == [True, True]
+
+
+def test_pushes_without_an_id_are_never_duplicates(desk):
+    assert desk.answers(push(), push()) == [stored(None, 1), stored(None, 2)]
+
+
+def test_an_id_is_free_again_after_five_minutes(desk):
+    desk.take(push("a"))
+    desk.now += 300.1
+    assert desk.answers(push("a")) == [stored("a", 2)]
+
+
+def test_the_position_is_that_of_the_last_push_or_zero(desk):
+    assert desk.answers(PositionRequest()) == [{"ok": True, "position": "e:0"}]
+    assert desk.answers(push(), PositionRequest())[1] == {"ok": True, "position": "e:1"}
+    assert desk.answers(PositionRequest()) == [{"ok": True, "position": "e:1"}]
+
+
+class FullDisk(MemoryLog):
+    full = True
+
+    def append(self, pushes: Sequence[Push]) -> list[Entry]:
+        if self.full:
+            raise StorageFailed("no space left on device")
+        return super().append(pushes)
+
+
+def test_a_batch_that_cannot_be_stored_is_refused_whole_and_leaves_its_ids_free():
+    log, counters = FullDisk("e"), Counters()
+    intake = Intake(log, RecentIds(), counters)
+    outcome = intake.take([push("a"), push("a"), PositionRequest(), Refusal(None, "type: missing")], 1.0)
+    failed = {"ok": False, "id": "a", "error": "storage_failed", "reason": "no space left on device"}
+    assert [json.loads(answer) for answer in outcome.answers] == [
+        failed,
+        failed,
+        {"ok": True, "position": "e:0"},
+        {"ok": False, "id": None, "error": "invalid_push", "reason": "type: missing"},
+    ]
+    assert (outcome.frames, outcome.failure) == ([], "no space left on device")
+    assert (counters.storage_failed, counters.accepted) == (2, 0)
+    log.full = False
+    assert json.loads(intake.take([push("a")], 2.0).answers[0]) == stored("a", 1)
+
+
+def test_what_was_stored_before_the_disk_was_full_is_still_recognized():
+    log = FullDisk("e")
+    log.full = False
+    intake = Intake(log, RecentIds(), Counters())
+    intake.take([push("a")], 1.0)
+    log.full = True
+    answers = [json.loads(answer) for answer in intake.take([push("a"), push("b")], 2.0).answers]
+    assert answers[0] == stored("a", 1, duplicate=True)
+    assert answers[1]["error"] == "storage_failed"
+
+
+def test_a_log_in_memory_begins_a_new_epoch_each_time():
+    assert MemoryLog().tail.epoch != MemoryLog().tail.epoch
+    assert MemoryLog().tail.sequence == 0
