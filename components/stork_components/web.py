@@ -27,7 +27,7 @@ _TEXT = {
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_CLIENT_FILES = (b"stork.js", b"stork.mjs", b"stork.d.ts")
+_CLIENT_FILES = (b"stork.js", b"stork.mjs", b"stork.d.ts", b"stork.d.mts")
 
 
 class _Files(File):

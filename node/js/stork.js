@@ -130,8 +130,7 @@
         recovered = !answer.more; // more without a step forward would go on for ever
       } else if (answer) {
         // Told false, the application loads its state after this position: what is held up to it is part of that.
-        if (asked) this.at = parsePosition(answer.position) || this.at;
-        else this._advance(answer.position);
+        this._advance(answer.position);
       }
       const gapEnds = this.position;
       const held = this.held || [];

@@ -218,8 +218,10 @@ def test_heartbeats_carry_the_last_number_published_before_them(server, subscrib
 
 class BrokenDisk(MemoryLog):
     broken = True
+    attempts = 0
 
     def append(self, pushes: Sequence[Push]) -> list[Entry]:
+        self.attempts += 1
         if self.broken:
             raise StorageFailed("no space left on device")
         return super().append(pushes)
@@ -240,6 +242,7 @@ def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog)
         failed = {"ok": False, "id": "k", "error": "storage_failed", "reason": "no space left on device"}
         assert ask(dealer, document(id="k")) == failed
         assert ask(dealer, b'{"position":true}') == {"ok": True, "position": "e:0"}
+        assert not [message for message in caplog.messages if "again" in message]
         log.broken = False
         wait_for(lambda: server.counters.accepted == 4, "the pushes that waited")
         assert ask(dealer, document(id="k")) == {"ok": True, "id": "k", "position": "e:5"}
@@ -247,6 +250,19 @@ def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog)
         "pushes cannot be stored, PULL waits: no space left on device",
         "pushes can be stored again",
     ]
+
+
+def test_what_waits_on_pull_does_not_keep_a_server_busy_that_cannot_store_it(caplog):
+    log = BrokenDisk("e")
+    with serving(log=log) as server, peer(zmq.PUSH, server.pull_endpoint) as pusher:
+        pusher.send(document())
+        wait_for(lambda: server.counters.storage_failed, "the failure")
+        for _ in range(10):
+            pusher.send(document())
+        attempts, beats = log.attempts, server.counters.heartbeats
+        wait_for(lambda: server.counters.heartbeats >= beats + 4, "some heartbeats")
+        assert 1 <= log.attempts - attempts <= 20
+    assert caplog.messages[-1] == "1 pushes of PULL could not be stored, and are lost"
 
 
 def test_a_port_in_use_is_one_sentence_that_names_it(server):

@@ -575,6 +575,24 @@ test("events of a pattern come with their own topic and keep a position for each
   assert.deepEqual(await one.events.next(), ["c", "e:8", "v1.orders.1"]);
 });
 
+test("an id that meant another topic on the last connection means nothing on the next", async (t) => {
+  const { router, stork, peer, clock, until } = await joined(t);
+  const a = listen(stork, "v1.test.a");
+  const b = listen(stork, "v1.test.b");
+  await peer.admit(5, "v1.test.a");
+  await peer.admit(6, "v1.test.b");
+  await b.until("subscribed");
+  peer.socket.terminate();
+  await until("waiting");
+  clock.advance(500);
+  const next = await router.join();
+  await next.admit(6, "v1.test.a");
+  next.event(6, "e:1", "for a");
+  assert.equal((await a.events.next())[0], "for a");
+  await next.flushed();
+  assert.deepEqual(b.events.items, []);
+});
+
 // --- Calls --------------------------------------------------------------------------------------------------------------
 
 test("a call resolves to its first result, or to all of them", async (t) => {

@@ -166,6 +166,13 @@ test("a false answer drops what its position covers and hands on the rest", () =
   assert.deepEqual(positions(items), ["b:6"]);
 });
 
+test("a false answer with an earlier position of the same epoch repeats nothing", () => {
+  const stream = new Stream("e:10");
+  stream.hold();
+  for (const at of ["e:9", "e:11"]) stream.take(item(at));
+  assert.deepEqual(positions(stream.answer({ recovered: false, position: "e:5", events: [] }).items), ["e:11"]);
+});
+
 test("no answer for the topic counts as a gap, and loses nothing that was held", () => {
   const stream = new Stream("a:10");
   stream.hold();

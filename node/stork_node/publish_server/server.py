@@ -134,7 +134,8 @@ class PublishServer:
                 if isinstance(arrival.request, Refusal):
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(arrival.request.reason), arrival.request.reason, where, now)
-            self._note_storage(arrivals, outcome.failure)
+            if outcome.frames or outcome.failure:
+                self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), len(outcome.frames))
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
@@ -167,6 +168,8 @@ class PublishServer:
             else:
                 log.info("pushes can be stored again")
             self._failure = failure
+        # What waits on PULL would wake the loop again and again.
+        self._poller.register(self._sockets.pull, 0 if self._held else zmq.POLLIN)
 
     def _send_heartbeat(self, now: float) -> None:
         self._sockets.pub.send(encode_heartbeat(self._log.tail, format_timestamp(time.time())), zmq.NOBLOCK)
@@ -177,6 +180,8 @@ class PublishServer:
         deadline = time.monotonic() + _DRAIN_S
         while self._turn() and time.monotonic() < deadline:
             pass
+        if self._held:
+            log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
 
 
 def _waiting(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:

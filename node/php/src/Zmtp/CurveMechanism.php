@@ -74,7 +74,7 @@ final class CurveMechanism implements Mechanism
 
     public function seal(int $flags, string $body): string
     {
-        $inside = ($flags & Frame::MORE ? self::BOX_MORE : 0) | 0;
+        $inside = ($flags & Frame::MORE ? self::BOX_MORE : 0) | ($flags & Frame::COMMAND ? self::BOX_COMMAND : 0);
         $nonce = $this->nextNonce();
         $box = sodium_crypto_box(chr($inside) . $body, 'CurveZMQMESSAGEC' . $nonce, $this->pair);
         return Frame::encode(0, Frame::command('MESSAGE', $nonce . $box));
