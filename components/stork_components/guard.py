@@ -5,7 +5,6 @@ Registers ``io.virge.stork.guard.auth`` (dynamic ticket authenticator), ``….to
 role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….session`` (what the application said of one).
 """
 
-import hmac
 import json
 import time
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.types import RegisterOptions
 from twisted.internet import reactor
 
 from stork_components import connections
@@ -54,9 +52,11 @@ class Guard(Component):
     settings: GuardSettings
 
     async def start(self) -> None:
-        self._callees = Registrations(
-            reactor, [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, uris.APP_AUTH, uris.APP_TOPIC_AUTH]
-        )
+        self._admitted = Admitted()
+        self._verdicts = Verdicts(reactor, self.settings.cache_entries)
+        callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, uris.APP_AUTH, uris.APP_TOPIC_AUTH]
+        # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
+        self._callees = Registrations(reactor, callees, registered=self._verdicts.forget)
         self._asker = Asker(
             self,
             self._callees,
@@ -64,8 +64,6 @@ class Guard(Component):
             application_timeout_s=self.settings.application_timeout_s,
             starting_timeout_s=self.settings.starting_timeout_s,
         )
-        self._admitted = Admitted()
-        self._verdicts = Verdicts(reactor, self.settings.cache_entries)
         self._pending_joins = 0
         self._ends: dict[int, Any] = {}
         await self._callees.watch(self)
@@ -74,12 +72,14 @@ class Guard(Component):
         await self.register(lambda *args: in_turn(self._authenticate(*args)), uris.GUARD_AUTH)
         await self.register(lambda *args: in_turn(self._authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
-        await self.register(self._session, uris.GUARD_SESSION, RegisterOptions())
+        await self.register(self._session, uris.GUARD_SESSION)
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
     async def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         session_id = details["session"]
+        if not _can_travel([authid, details]):
+            self._turn_away("denied", session_id, "what the client sent is not UTF-8")
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", session_id, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
@@ -109,8 +109,7 @@ class Guard(Component):
 
     def _backend(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         """The secret for WAMP-CRA. None in the settings: nobody outside can be a backend."""
-        known = hmac.compare_digest((authid or "").encode(), self.settings.backend_authid.encode())
-        if not (self.settings.backend_secret and known):
+        if not self.settings.backend_secret or authid != self.settings.backend_authid:
             self._turn_away(
                 "denied",
                 details["session"],
@@ -162,6 +161,8 @@ class Guard(Component):
             return Verdict(False, reason=f"the role {session['authrole']} never may {action}")
         if match == "exact" and (action, uri) in uris.OPEN_TO_ALL:
             return Verdict(True)
+        if not _can_travel(uri):
+            return Verdict(False, reason="the URI is not UTF-8")
         admission = self._admitted.get(session["session"])
         facts = _facts(admission) if admission else {}
         # Two sessions of one user may hold different facts: their answers are not each other's.
@@ -184,6 +185,18 @@ class Guard(Component):
         except (Unavailable, Nonsense) as error:
             self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
+
+
+def _can_travel(value: Any) -> bool:
+    """
+    Whether a question with ``value`` in it reaches the application: lone surrogates, which JSON clients can send, have
+    no UTF-8. Crossbar drops what it cannot serialize, and the question would wait for an answer in vain.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _facts(admission: Admission) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Which of a few procedures are registered just now, kept by WAMP's registration meta events."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet import defer
@@ -15,14 +15,18 @@ class Registrations:
     must be ready to be told wrong, and to wait.
     """
 
-    def __init__(self, reactor: IReactorTime, uris: Iterable[str]) -> None:
-        self._reactor = reactor
+    def __init__(
+        self, reactor: IReactorTime, uris: Iterable[str], registered: Callable[[], None] = lambda: None
+    ) -> None:
+        """``registered`` is called whenever somebody has registered one of ``uris``, the first or one more."""
+        self._reactor, self._registered = reactor, registered
         self._ids: dict[str, int | None] = dict.fromkeys(uris)
         self._waiting: list[defer.Deferred[bool]] = []
 
     async def watch(self, session: Any) -> None:
         """Follow the meta events of ``session``'s realm, then look up what is registered already."""
         await session.subscribe(self._created, "wamp.registration.on_create")
+        await session.subscribe(self._added, "wamp.registration.on_register")
         await session.subscribe(self._deleted, "wamp.registration.on_delete")
         for uri in self._ids:
             found = await session.call("wamp.registration.lookup", uri)
@@ -51,6 +55,10 @@ class Registrations:
     def _created(self, _session_id: int, details: dict[str, Any], **_: Any) -> None:
         if details["uri"] in self._ids:
             self._set(details["uri"], details["id"])
+
+    def _added(self, _session_id: int, registration_id: int, **_: Any) -> None:
+        if registration_id in self._ids.values():
+            self._registered()
 
     def _deleted(self, _session_id: int, registration_id: int, **_: Any) -> None:
         for uri, known in self._ids.items():

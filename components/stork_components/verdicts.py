@@ -13,7 +13,13 @@ class Verdicts:
     def __init__(self, reactor: IReactorTime, capacity: int) -> None:
         self._reactor = reactor
         self._cache = VerdictCache(capacity)
+        self._generation = 0
         self._asking: dict[Hashable, list[defer.Deferred[Verdict]]] = {}
+
+    def forget(self) -> None:
+        """Ask anew from now on: nothing that is known or asked for now is remembered."""
+        self._cache.clear()
+        self._generation += 1
 
     async def get(self, key: Hashable, ask: Callable[[], Awaitable[Verdict]]) -> Verdict:
         """The verdict for ``key``; an exception of ``ask`` goes to everyone who waits for it, and is not remembered."""
@@ -27,13 +33,15 @@ class Verdicts:
             verdict = await waiting
             return verdict
         self._asking[key] = []
+        generation = self._generation
         try:
             verdict = await ask()
         except Exception as error:
             for each in self._asking.pop(key):
                 each.errback(error)
             raise
-        self._cache.put(key, verdict, self._reactor.seconds())
+        if generation == self._generation:
+            self._cache.put(key, verdict, self._reactor.seconds())
         for each in self._asking.pop(key):
             each.callback(verdict)
         return verdict

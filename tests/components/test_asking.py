@@ -189,3 +189,27 @@ def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
     assert outcomes == [[error], [error]]
     get(verdicts, "joe", ask)
     assert len(ask.answers) == 2
+
+
+def test_nothing_is_remembered_from_before_somebody_registered():
+    verdicts, ask = Verdicts(Clock(), 10), Gathering()
+    get(verdicts, "known", ask)
+    ask.answers[0].callback(Verdict(True, cache_s=60.0))
+    get(verdicts, "asked for", ask)
+    verdicts.forget()
+    ask.answers[1].callback(Verdict(True, cache_s=60.0))
+    for key in ("known", "asked for"):
+        get(verdicts, key, ask)
+    assert len(ask.answers) == 4
+
+
+def test_each_registration_is_told_the_first_and_one_more():
+    told = []
+    session = FakeSession()
+    registrations = Registrations(Clock(), [APP], registered=lambda: told.append(1))
+    defer.ensureDeferred(registrations.watch(session))
+    session.emit("wamp.registration.on_create", 7, {"id": 1, "uri": APP})
+    session.emit("wamp.registration.on_register", 7, 1)
+    session.emit("wamp.registration.on_register", 8, 1)
+    session.emit("wamp.registration.on_register", 8, 99)
+    assert len(told) == 2

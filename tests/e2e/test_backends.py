@@ -80,6 +80,15 @@ def test_a_backends_topic_authorizer_wins_and_gets_the_original_arguments(node):
         assert len(php.asked) == 2
 
 
+def test_a_backend_is_asked_although_the_applications_answer_would_still_hold(node):
+    with node.join("user:ann") as ann:
+        ann.unsubscribe(ann.subscribe("v1.cached.still"))
+        with Backend(node, "php", topic_auth=lambda *_: False) as php:
+            with pytest.raises(Refused, match="not_authorized"):
+                ann.subscribe("v1.cached.still")
+            assert len(php.asked) == 1
+
+
 def test_a_later_backend_takes_over_and_gives_back_when_it_leaves(node):
     def as_name(name):
         return lambda realm, authid, details: {"role": "frontend", "authid": name}

@@ -28,6 +28,14 @@ def test_a_wrong_ticket_is_denied_for_good(shipped, ticket):
         assert (refusal.value.uri, refusal.value.details) == DENIED
 
 
+def test_what_is_no_text_is_denied_and_reaches_nobody(shipped):
+    for ticket, authid in (("\ud800", None), (TICKET, "\udfff")):
+        with shipped.nodes[0].connect() as client:
+            with pytest.raises(Aborted) as refusal:
+                client.join(ticket, authid)
+            assert (refusal.value.uri, refusal.value.details) == DENIED
+
+
 def test_without_a_ticket_nobody_joins(shipped):
     with shipped.nodes[0].connect() as client, pytest.raises(Aborted):
         client.join()

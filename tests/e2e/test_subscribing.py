@@ -22,11 +22,31 @@ def test_the_shipped_feeds_admit_everyone_to_test_and_each_user_to_their_own(shi
 
 
 @pytest.mark.parametrize(
-    "topic", ["v1.unknown.1", "v2.test.1", "v1.test", "v1.test.1.2", "a", "io.virge.stork", "wamp.session.on_join"]
+    "topic",
+    [
+        "v1.unknown.1",
+        "v2.test.1",
+        "v1.test",
+        "v1.test.1.2",
+        "a",
+        "io.virge.stork",
+        "wamp.session.on_join",
+        "v1.test.\ud800",
+    ],
 )
 def test_what_is_no_topic_of_a_declared_feed_is_refused(shipped, topic):
     with shipped.nodes[0].join() as client:
         assert refusal(client, topic) == NOT_AUTHORIZED
+
+
+def test_a_topic_or_an_argument_that_is_no_text_harms_nobody(shipped):
+    """Crossbar cannot write an answer that quotes it, and sends none."""
+    with shipped.nodes[0].join() as client, shipped.nodes[0].join() as other:
+        client.send(32, 1000, {}, "v1.test.\ud800")
+        client.send(48, 1001, {}, "virge.stork.example.foo", [], {"name": "\ud800"})
+        for each in (client, other):
+            assert each.subscribe("v1.test.1")
+            assert each.call("virge.stork.example.foo", name="x") == {"bar": "x"}
 
 
 def test_patterns_only_where_the_feed_says_so(shipped, node):

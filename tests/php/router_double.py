@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -76,6 +77,7 @@ class RouterDouble:
         self.arrivals: list[Arrival] = []
         self.positions: dict[str, str] = {}
         self._changed = threading.Condition()
+        self._failure: Exception | None = None
         self._context = zmq.Context()
         self._authenticator: ThreadAuthenticator | None = None
         self._socket = self._context.socket(socket_type)
@@ -106,11 +108,11 @@ class RouterDouble:
         self.close()
 
     def close(self) -> None:
-        """Ends it; every peer is cut. A second time does nothing."""
+        """Ends it; every peer is cut, and what `respond` raised is raised here. A second time does nothing."""
         if self._context.closed:
             return
-        if self._thread.is_alive():
-            self._stop.send(b"")
+        with contextlib.suppress(zmq.Again):  # the thread has ended by itself
+            self._stop.send(b"", zmq.NOBLOCK)
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
         self._stop.close(0)
@@ -120,6 +122,8 @@ class RouterDouble:
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
+        if self._failure is not None:
+            raise self._failure
 
     def store(self, document: Any) -> dict[str, Any]:
         """Takes a push into the log of this double; the answer to it."""
@@ -162,6 +166,8 @@ class RouterDouble:
                     self.arrivals.append(arrival)
                     self._changed.notify_all()
                 self.respond(self, arrival)
+        except Exception as error:
+            self._failure = error
         finally:
             stopped.close(0)
 

@@ -31,6 +31,9 @@ class VerdictCache:
         self._entries.move_to_end(key)
         return verdict
 
+    def clear(self) -> None:
+        self._entries.clear()
+
     def put(self, key: Hashable, verdict: Verdict, now: float) -> None:
         """Remember ``verdict`` for its ``cache_s``; one of zero seconds is not remembered."""
         if verdict.cache_s <= 0 or self._capacity == 0:
