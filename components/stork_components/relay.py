@@ -16,12 +16,12 @@ from stork_node import bus, curve
 from stork_node.errors import InvalidFrame
 from stork_node.positions import Position
 from stork_node.settings import endpoint, seconds, setting, text
+from stork_node.sockets import prepare_socket
 
-# Messages that wait in the socket while the reactor is busy. What does not fit waits with the publish server, whose own
-# mark is as high; what that drops, the relay sees by its number.
+# Messages that wait in the socket while the reactor is busy; what does not fit waits with the publish server, which has
+# no mark.
 _HIGH_WATER_MARK = 100_000
-_HEARTBEAT_MS = 1_000
-_HEARTBEAT_TIMEOUT_MS = 5_000
+_RECONNECT_MS = (100, 1_000)
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,10 @@ class Relay(Component):
         self._refused = 0
         self._first_frame: defer.Deferred[None] = defer.Deferred()
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
-        socket.setsockopt(zmq.RCVHWM, _HIGH_WATER_MARK)
-        socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
-        socket.setsockopt(zmq.RECONNECT_IVL, 100)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
-        socket.setsockopt(zmq.SUBSCRIBE, bus.PREFIX)
+        prepare_socket(socket, self.settings.bus)
+        socket.rcvhwm = _HIGH_WATER_MARK
+        socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
+        socket.subscribe(bus.PREFIX)
         if self.settings.secret:
             curve.secure_client(socket, curve.ClientKeys.from_secret(self.settings.secret, "follow"))
         socket.connect(self.settings.bus)

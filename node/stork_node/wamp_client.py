@@ -293,7 +293,6 @@ def _connect(url: str, timeout_s: float) -> "ClientConnection":
             [Problem("", "WAMP needs the package websockets: pip install 'stork-node[caller]'")]
         ) from None
     try:
-        # Entered: websockets 17 wants it in a with statement, and is content with this.
         connection = connect(
             url,
             subprotocols=[Subprotocol("wamp.2.json")],
@@ -302,7 +301,8 @@ def _connect(url: str, timeout_s: float) -> "ClientConnection":
             open_timeout=timeout_s,
             close_timeout=_CLOSE_TIMEOUT_S,
             max_size=None,
-        ).__enter__()
+        )
+        connection.__enter__()  # websockets 17 wants a with statement, and is content with this
     except InvalidURI:
         raise ConnectionRefused(url, "not a WebSocket address (want ws://HOST:PORT/ws)") from None
     except TimeoutError:

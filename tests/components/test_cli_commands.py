@@ -1,6 +1,7 @@
 """``stork push``, ``call`` and ``watch`` against a real deployment."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -54,8 +55,6 @@ class Watch(Process):
 
 
 def node_environ(environ: dict[str, str]) -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONUNBUFFERED": "1", "STORK_TICKET": "", "CROSSBAR_BACKEND_SECRET": "", **environ}
 
 
@@ -167,3 +166,10 @@ def test_watch_comes_back_when_the_node_does(deployment: Deployment, tmp_path: P
     [line] = watch.wait_for_lines(1)
     assert f" {position} again " in line
     assert watch.stop(signal.SIGINT) == 0
+
+
+def test_check_accepts_what_init_writes(deployment: Deployment, tmp_path: Path) -> None:
+    folder = str(tmp_path / "crossbar")
+    assert run(deployment, "init", folder).returncode == 0
+    checked = run(deployment, "check", "--config", folder)
+    assert (checked.returncode, checked.stderr) == (0, "")

@@ -25,6 +25,12 @@ def ready(socket_type: bytes = b"ROUTER") -> bytes:
     return frame(b"\x05READY\x0bSocket-Type" + len(socket_type).to_bytes(4) + socket_type, 4)
 
 
+def free_port() -> int:
+    """A port where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 class Peer:
     """One accepted connection, read in exact amounts."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import pytest
 import zmq
 from php_process import Php, interpreter, run_php
-from raw_server import GREETING, Peer, RawServer, frame, proxy_to
+from raw_server import GREETING, Peer, RawServer, frame, free_port, proxy_to
 from router_double import Arrival, RouterDouble, accept
 
 ONE_PUSH = "say(attempt(fn () => (new Publisher($options))->push('v1.test.1', new SimpleMessage('t', 1))));"
@@ -26,12 +25,6 @@ def args(transport: str, endpoint: str, timeout_ms: int = 20_000) -> dict[str, A
 def one_push(transport: str, endpoint: str, timeout_ms: int = 20_000) -> Any:
     """What became of one push: its `result`, or what was `thrown`."""
     return run_php(ONE_PUSH, args(transport, endpoint, timeout_ms), command=interpreter(transport)).only
-
-
-def free_port() -> int:
-    """A port where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_no_publish_server_is_named_with_endpoint_time_and_cause(transport: str) -> None:
@@ -329,6 +322,29 @@ def test_libzmq_does_not_take_another_protocol_for_a_publish_server_either(trans
 
     with RawServer(handle) as server:
         assert one_push(transport, server.endpoint, 300)["thrown"] == "NotConfirmed"
+
+
+@pytest.mark.parametrize(
+    ("command", "cause"),
+    [
+        (b"\x05READY\x0bSocket-Type\0\0\0\x07ROUTER", "its ZMTP handshake is malformed"),
+        (b"\x05READY\x0bSocket-Ty", "its ZMTP handshake is malformed"),
+        (b"\x05READY", "it is a nameless socket (want the publish server's ROUTER, port 5557 unless told otherwise)"),
+        (b"\x05HELLO", "its ZMTP handshake is malformed"),
+        (b"\xffREADY", "its ZMTP handshake is malformed"),
+        (b"", "its ZMTP handshake is malformed"),
+        (b"\x05ERROR\x07go away", "the publish server refused the connection: 'go away'"),
+    ],
+)
+def test_a_handshake_that_goes_wrong_is_named(command: bytes, cause: str) -> None:
+    def handle(peer: Peer, number: int) -> None:
+        peer.send(GREETING + frame(command, 4))
+        peer.read_to_the_end()
+
+    with RawServer(handle) as server:
+        said = one_push("stream", server.endpoint, 300)
+        assert said["thrown"] == "NotConfirmed"
+        assert cause in said["cause"]
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,13 @@ final class Exchange
     /**
      * @param ?Link $link a connection from before; after run() the one to keep
      * @param array<string, string> $documents JSON by id, in the order to send them; '' for a question without an id
+     * @param bool $answered whether to wait for answers, or only until all has left this process
      */
     public function __construct(
         private Transport $transport,
         public ?Link $link,
         private array $documents,
+        private bool $answered,
         int $timeoutMs,
     ) {
         $this->deadline = Clock::now() + $timeoutMs / 1000;
@@ -62,17 +64,14 @@ final class Exchange
         }
     }
 
-    /**
-     * @param bool $answered whether to wait for answers, or only until all has left this process
-     * @return bool whether it got that far in time; if not, `$cause` says why
-     */
-    public function run(bool $answered = true): bool
+    /** Whether it got that far in time; if not, `$cause` says why. */
+    public function run(): bool
     {
         while (true) {
             $this->take();
             $this->connect();
             $this->offer();
-            if ($answered ? count($this->answers) === count($this->documents) : $this->hasLeft()) {
+            if ($this->answered ? count($this->answers) === count($this->documents) : $this->hasLeft()) {
                 break;
             }
             if (Clock::now() >= $this->deadline) {
@@ -142,7 +141,7 @@ final class Exchange
                 return;
             }
             if (!isset($this->answers[$id])) {
-                if (!$this->link->offer($id, $this->documents[$id])) {
+                if (!$this->link->offer($id, $this->documents[$id], !$this->answered)) {
                     return;
                 }
                 $this->outstanding[$id] = true;

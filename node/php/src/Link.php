@@ -17,19 +17,24 @@ final class Link
     // A publish server that answers nothing must not make a long-running sender grow.
     private const MAX_WAITING = 10_000;
 
-    /** @var array<string, true> ids in the order sent; '' for a question without an id */
+    /** @var array<string, bool> ids in the order sent, and whether close() waits; '' for a question without an id */
     private array $waiting = [];
 
     public function __construct(public readonly Connection $connection)
     {
     }
 
-    public function offer(string $id, string $json): bool
+    /**
+     * Takes a document to send, or returns false while there is no room for it.
+     *
+     * @param bool $forgotten whether the caller does not wait for the answer, so that close() has to
+     */
+    public function offer(string $id, string $json, bool $forgotten): bool
     {
         if (!$this->connection->offer($json)) {
             return false;
         }
-        $this->waiting[$id] = true;
+        $this->waiting[$id] = $forgotten;
         if (count($this->waiting) > self::MAX_WAITING) {
             unset($this->waiting[array_key_first($this->waiting)]);
         }
@@ -56,14 +61,14 @@ final class Link
     }
 
     /**
-     * Ends the connection, when what was sent on it is answered, or at `$until`.
+     * Ends the connection, when what was sent and forgotten on it is answered, or at `$until`.
      *
      * Closing with unread answers would make the kernel send RST, and that can undo what the server has not read yet.
      */
     public function close(Transport $transport, float $until): void
     {
         try {
-            for ($this->take(); $this->waiting !== [] && Clock::now() < $until; $this->take()) {
+            for ($this->take(); in_array(true, $this->waiting, true) && Clock::now() < $until; $this->take()) {
                 $transport->wait([$this->connection], $until);
             }
         } catch (ConnectionFailed) {

@@ -147,10 +147,10 @@ final class Publisher
             $this->pid = getmypid();
         }
         $this->transport ??= $this->makeTransport();
-        $exchange = new Exchange($this->transport, $this->link, $documents, $this->settings->timeoutMs);
+        $exchange = new Exchange($this->transport, $this->link, $documents, $answered, $this->settings->timeoutMs);
         // Whatever is thrown on the way (by a signal handler, say): a connection in an unknown state is not kept.
         $this->link = null;
-        $done = $exchange->run($answered);
+        $done = $exchange->run();
         $this->link = $exchange->link;
         return [$exchange->answers, $done ? null : $exchange->cause];
     }

@@ -28,10 +28,10 @@ final class Metadata
         for ($at = 0, $end = strlen($bytes); $at < $end;) {
             $nameLength = ord($bytes[$at]);
             $valueAt = $at + 1 + $nameLength + 4;
-            if ($valueAt > $end) {
+            $valueLength = $valueAt <= $end ? unpack('N', $bytes, $valueAt - 4)[1] : 0;
+            if ($valueAt + $valueLength > $end) {
                 throw new ConnectionFailed('its ZMTP handshake is malformed');
             }
-            $valueLength = unpack('N', $bytes, $valueAt - 4)[1];
             $properties[strtolower(substr($bytes, $at + 1, $nameLength))] = substr($bytes, $valueAt, $valueLength);
             $at = $valueAt + $valueLength;
         }
