@@ -100,13 +100,14 @@ class Process:
 
 
 class Node(Process):
-    """A node of a deployment; ``url`` is its WebSocket, ``page_url`` its page."""
+    """A node of a deployment; ``url`` is its WebSocket, ``page_url`` its page, ``operator_url`` its operator's port."""
 
-    def __init__(self, folder: Path, port: int, log: Path, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, port: int, operator_port: int, log: Path, environ: dict[str, str]) -> None:
         super().__init__([*STORK, "node", "--config", str(folder)], log, environ)
         self.folder, self.port = folder, port
         self.url = f"ws://127.0.0.1:{port}/ws"
         self.page_url = f"http://127.0.0.1:{port}/"
+        self.operator_url = f"http://127.0.0.1:{operator_port}/"
 
     def workers(self, controller: str) -> list[int]:
         """The ids of its worker processes: of its ``RouterController`` or ``ContainerController``."""
@@ -156,6 +157,7 @@ class Deployment:
         self.processes: list[Process] = []
         self.publish_server: Process | None = None
         self.nodes: list[Node] = []
+        self.operator_ports: dict[int, int] = {}
 
     def __enter__(self) -> "Deployment":
         return self
@@ -182,9 +184,10 @@ class Deployment:
             (folder / "app.py").write_text(self.app)
         config = json.loads((folder / "config.json").read_text())
         router, app, _ = config["workers"]
-        [port] = free_ports(1)
+        port, operator_port = free_ports(2)
         router["transports"][0]["endpoint"]["port"] = port
         router["components"][1]["extra"]["bus"] = self.pub
+        router["components"][2]["extra"]["listen"] = f"tcp://127.0.0.1:{operator_port}"
         for component in app["components"]:
             component["extra"]["push"] = self.router
         arguments = ["--pull", self.pull, "--router", self.router, "--pub", self.pub, "--replay", self.replay]
@@ -192,11 +195,12 @@ class Deployment:
         if self._change:
             self._change(config)
         (folder / "config.json").write_text(json.dumps(config, indent=2))
+        self.operator_ports[port] = operator_port
         return folder, port
 
     def start_node(self, name: str = "node", *, wait: bool = True) -> Node:
         folder, port = self.write_folder(name)
-        node = Node(folder, port, self.folder / f"{name}.log", self.environ)
+        node = Node(folder, port, self.operator_ports[port], self.folder / f"{name}.log", self.environ)
         self.processes.append(node)
         self.nodes.append(node)
         if wait:

@@ -12,6 +12,7 @@ from autobahn.wamp.types import CloseDetails, ComponentConfig, SessionDetails
 from twisted.internet import defer
 from twisted.logger import Logger
 
+from stork_components import running
 from stork_node import settings
 from stork_node.errors import ConfigError, StorkError
 
@@ -67,6 +68,7 @@ class Component(ApplicationSession):
     async def _start(self) -> None:
         try:
             await self.start()
+            running.announce(self)
         except Exception as error:
             if not isinstance(error, StorkError | ApplicationError):
                 self.log.failure("{name} failed to start", name=type(self).__name__)

@@ -74,6 +74,11 @@ class Guard(Component):
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
 
+    def missing(self) -> tuple[str, ...]:
+        """The application's procedures that neither it nor a backend has registered."""
+        answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
+        return tuple(app for app, backend in answered_by if not (self._callees.has(app) or self._callees.has(backend)))
+
     # -- joining -------------------------------------------------------------------------------------------------------
 
     async def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:

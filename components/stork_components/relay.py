@@ -8,11 +8,11 @@ from typing import Any
 
 import zmq
 from autobahn.wamp.types import CloseDetails, PublishOptions
-from twisted.internet import defer, reactor
+from twisted.internet import defer, reactor, task
 
 from stork_components.component import Component
 from stork_components.zmq_reader import ZmqReader
-from stork_node import bus, curve
+from stork_node import bus, curve, uris
 from stork_node.errors import InvalidFrame
 from stork_node.positions import Position
 from stork_node.settings import endpoint, seconds, setting, text
@@ -22,6 +22,7 @@ from stork_node.sockets import prepare_socket
 # no mark.
 _HIGH_WATER_MARK = 100_000
 _RECONNECT_MS = (100, 1_000)
+_PROBE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Relay(Component):
     async def start(self) -> None:
         self._last: Position | None = None
         self._refused = 0
+        self.heard_at = self.probed_at = reactor.seconds()
+        await self.subscribe(self._probed, uris.PROBE)
+        self._probing = task.LoopingCall(self._probe)
+        self._probing.start(_PROBE_S)
         self._first_frame: defer.Deferred[None] = defer.Deferred()
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         prepare_socket(socket, self.settings.bus)
@@ -69,8 +74,21 @@ class Relay(Component):
             self._first_frame.callback(None)
 
     def onLeave(self, details: CloseDetails) -> None:
+        self._probing.stop()
         self._reader.close()
         super().onLeave(details)
+
+    @property
+    def epoch(self) -> str:
+        """The epoch that is followed; empty where no push and no heartbeat has come yet."""
+        return self._last.epoch if self._last else ""
+
+    def _probe(self) -> None:
+        self.publish(uris.PROBE, options=PublishOptions(exclude_me=False))
+
+    def _probed(self) -> None:
+        """The router has delivered what this component published: it still can."""
+        self.probed_at = reactor.seconds()
 
     def _received(self, frames: list[bytes]) -> None:
         try:
@@ -79,9 +97,10 @@ class Relay(Component):
         except InvalidFrame as error:
             self._refuse(error)
             return
+        self.heard_at = reactor.seconds()
         if not self._first_frame.called:
             self._first_frame.callback(None)
-        if isinstance(frame, bus.PushFrame) and self._is_next(frame.position):
+        if self._is_new(frame) and isinstance(frame, bus.PushFrame):
             self._deliver(frame, event)
 
     def _refuse(self, error: InvalidFrame) -> None:
@@ -89,17 +108,19 @@ class Relay(Component):
         if self._refused == 1:
             self.log.warn("a frame from {bus} is refused: {error}", bus=self.settings.bus, error=error)
 
-    def _is_next(self, position: Position) -> bool:
-        last, self._last = self._last, position
+    def _is_new(self, frame: bus.PushFrame | bus.Heartbeat) -> bool:
+        """Whether ``frame`` tells of anything after the last one; says what was missed between them."""
+        position, last = frame.position, self._last
         if last is None or last.epoch != position.epoch:
-            self.log.info("following {bus} from {position}", bus=self.settings.bus, position=position)
-            return True
-        if position.sequence <= last.sequence:
-            self._last = last
+            self.log.info("following {bus}, epoch {epoch}", bus=self.settings.bus, epoch=position.epoch)
+        elif position <= last:
             return False
-        if position.sequence > last.sequence + 1:
-            missed = position.sequence - last.sequence - 1
-            self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
+        else:
+            # A push is one of those after the last; a heartbeat only tells of them.
+            missed = position.sequence - last.sequence - isinstance(frame, bus.PushFrame)
+            if missed:
+                self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
+        self._last = position
         return True
 
     def _deliver(self, push: bus.PushFrame, event: Any) -> None:

@@ -127,8 +127,7 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
     if ports == "all":
         for flag in ("pull", "router", "pub"):
             endpoint = getattr(settings, flag)
-            host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-            if port != "*" and (fault := _bind_fault(host.strip("[]").replace("*", ""), int(port))):
+            if fault := _endpoint_fault(endpoint):
                 yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")
 
 
@@ -151,6 +150,10 @@ def _busy_ports(config: Configuration) -> Iterator[Problem]:
     for listener in config.listeners:
         if fault := _bind_fault(listener.interface, listener.port):
             yield Problem(f"{config.file}: {listener.path}.endpoint.port", f"{listener.port} {fault}")
+    for path, component in config.components():
+        listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
+        if listen and (fault := _endpoint_fault(listen)):
+            yield Problem(f"{config.file}: {path}.extra.listen", f"{listen} {fault}")
 
 
 def _bind_fault(interface: str, port: int) -> str | None:
@@ -164,3 +167,9 @@ def _bind_fault(interface: str, port: int) -> str | None:
             in_use = "is in use already: stop what uses it, or choose another one here"
             return in_use if error.errno == errno.EADDRINUSE else f"cannot be bound: {error.strerror}"
     return None
+
+
+def _endpoint_fault(endpoint: str) -> str | None:
+    """The same for ``tcp://HOST:PORT``."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return None if port == "*" else _bind_fault(host.strip("[]").replace("*", ""), int(port))

@@ -16,6 +16,7 @@ GUARD_SESSION = "io.virge.stork.guard.session"
 
 RECOVER = "io.virge.stork.recover"
 BEAT = "io.virge.stork.beat"
+PROBE = "io.virge.stork.relay.probe"
 
 # What every session may do, whatever the application says.
 OPEN_TO_ALL = frozenset({("call", RECOVER), ("subscribe", BEAT)})

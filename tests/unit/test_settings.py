@@ -69,7 +69,9 @@ def test_endpoints_are_taken_as_they_are(value):
     assert endpoint(value) == value
 
 
-@pytest.mark.parametrize("value", [None, 5555, "", "tcp://host", "udp://h:1", "tcp://h:65536", "tcp://h:1x", "tcp://:1"])
+@pytest.mark.parametrize(
+    "value", [None, 5555, "", "tcp://host", "udp://h:1", "tcp://h:65536", "tcp://h:1x", "tcp://:1"]
+)
 def test_what_is_no_endpoint_is_refused(value):
     with pytest.raises(ValueError, match="is not an endpoint"):
         endpoint(value)

@@ -1,0 +1,88 @@
+"""The operator's port: ``/health`` and ``/ready``, in the router process, apart from what browsers reach."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet import endpoints, reactor
+from twisted.web.pages import notFound
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from stork_components import running
+from stork_components.component import Component
+from stork_components.guard import Guard
+from stork_components.relay import Relay
+from stork_node import uris
+from stork_node.health import Health, NodeState, judge
+from stork_node.settings import endpoint, names, setting
+
+
+@dataclass(frozen=True)
+class OperatorPortSettings:
+    """
+    ``extra`` of the operator's port.
+
+    ``listen`` is its address. ``transports`` are the ids of those in config.json that must listen for the node to be
+    ready (not known, and not asked, under stock Crossbar).
+    """
+
+    listen: str = setting(endpoint, "tcp://127.0.0.1:8081")
+    transports: tuple[str, ...] = setting(names, ("public",))
+
+
+class OperatorPort(Component):
+    Settings = OperatorPortSettings
+    settings: OperatorPortSettings
+
+    async def start(self) -> None:
+        self._started_at = reactor.seconds()
+        root = Resource()
+        root.putChild(b"", notFound())
+        root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
+        root.putChild(b"ready", _Json(self._ready))
+        host, _, port = self.settings.listen.removeprefix("tcp://").rpartition(":")
+        interface = "" if host == "*" else host.strip("[]")
+        listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
+        await listening(reactor, int(port), interface=interface).listen(Site(root))
+
+    def _ready(self) -> tuple[int, dict[str, Any]]:
+        health = self.health()
+        return health.http_status, health.as_json()
+
+    def health(self) -> Health:
+        """What ``/ready`` says now."""
+        now = reactor.seconds()
+        guard, relay = running.find(Guard), running.find(Relay)
+        return judge(
+            NodeState(
+                closed_ports=self._closed_ports(),
+                missing_procedures=guard.missing() if guard else (uris.GUARD_AUTH,),
+                frame_age_s=now - (relay.heard_at if relay else self._started_at),
+                probe_age_s=now - (relay.probed_at if relay else self._started_at),
+                epoch=relay.epoch if relay else "",
+            )
+        )
+
+    def _closed_ports(self) -> tuple[str, ...]:
+        controller = self.config.controller
+        if controller is None:
+            return ()
+        return tuple(name for name in self.settings.transports if name not in controller.transports)
+
+
+class _Json(Resource):
+    """A page of JSON; ``answer`` gives its HTTP status and its object."""
+
+    isLeaf = True
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def render_GET(self, request: Request) -> bytes:
+        status, page = self._answer()
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"cache-control", b"no-store")
+        return json.dumps(page).encode() + b"\n"

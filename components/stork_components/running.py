@@ -1,0 +1,19 @@
+"""
+The components of this router process that are running: what the operator's port looks at.
+
+Crossbar gives components of one process no way to each other but WAMP, and whether that works is what health must tell.
+"""
+
+from typing import Any
+
+_running: dict[type, Any] = {}
+
+
+def announce(component: Any) -> None:
+    """``component`` has started; there is one of each class in a process."""
+    _running[type(component)] = component
+
+
+def find(component_class: type) -> Any:
+    """The component of this class, or None where none has started here."""
+    return _running.get(component_class)

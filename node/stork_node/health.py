@@ -1,0 +1,62 @@
+"""Whether a node can take browsers: its own troubles, and those that all nodes share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+# Without a heartbeat for so long, all nodes are in the same trouble: a balancer that takes them all out helps nobody.
+DEGRADED_AFTER_S = 5.0
+NOT_READY_AFTER_S = 60.0
+# The relay publishes to itself each second.
+STUCK_AFTER_S = 10.0
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """
+    What the operator's port knows of its node. Ages are in seconds.
+
+    Args:
+        closed_ports: the transports of config.json that do not listen.
+        missing_procedures: those that neither the application nor a backend has registered.
+        frame_age_s: since the last frame from the publish server; since the node's start where there was none.
+        probe_age_s: since the relay last got an event that it had published to itself.
+        epoch: that the relay follows; empty where it has seen none.
+    """
+
+    closed_ports: tuple[str, ...]
+    missing_procedures: tuple[str, ...]
+    frame_age_s: float
+    probe_age_s: float
+    epoch: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """``status`` is ``ready``, ``degraded`` (it still takes browsers) or ``not_ready``."""
+
+    status: str
+    problems: tuple[str, ...]
+    epoch: str
+
+    @property
+    def http_status(self) -> int:
+        return 503 if self.status == "not_ready" else 200
+
+    def as_json(self) -> dict[str, Any]:
+        return {"status": self.status, "problems": list(self.problems), "epoch": self.epoch or None}
+
+
+def judge(state: NodeState) -> Health:
+    """503 for trouble of this node alone; what all nodes share is ``degraded`` first, and 503 after 60 s."""
+    own = [f"the transport {name} does not listen" for name in state.closed_ports]
+    own += [f"nobody has registered {uri}" for uri in state.missing_procedures]
+    if state.probe_age_s > STUCK_AFTER_S:
+        own.append(f"the relay is stuck: its own probe did not come back for {state.probe_age_s:.0f} s")
+    shared = []
+    if state.frame_age_s > DEGRADED_AFTER_S:
+        shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
+    if own or state.frame_age_s > NOT_READY_AFTER_S:
+        status = "not_ready"
+    else:
+        status = "degraded" if shared else "ready"
+    return Health(status, tuple(own + shared), state.epoch)

@@ -1,0 +1,44 @@
+from dataclasses import replace
+
+import pytest
+
+from stork_node.health import NodeState, judge
+
+WELL = NodeState((), (), 0.5, 0.5, "e1")
+
+
+def test_a_node_that_is_well_is_ready_and_names_its_epoch():
+    assert judge(WELL).as_json() == {"status": "ready", "problems": [], "epoch": "e1"}
+    assert judge(WELL).http_status == 200
+
+
+@pytest.mark.parametrize(
+    ("trouble", "problem"),
+    [
+        ({"closed_ports": ("public",)}, "the transport public does not listen"),
+        ({"missing_procedures": ("io.virge.stork.app.auth",)}, "nobody has registered io.virge.stork.app.auth"),
+        ({"probe_age_s": 10.1}, "the relay is stuck: its own probe did not come back for 10 s"),
+    ],
+)
+def test_trouble_of_this_node_alone_is_not_ready(trouble, problem):
+    health = judge(replace(WELL, **trouble))
+    assert (health.status, health.problems, health.http_status) == ("not_ready", (problem,), 503)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "status", "http_status"),
+    [(5.0, "ready", 200), (5.1, "degraded", 200), (60.0, "degraded", 200), (60.1, "not_ready", 503)],
+)
+def test_what_all_nodes_share_is_degraded_first(age_s, status, http_status):
+    health = judge(replace(WELL, frame_age_s=age_s))
+    assert (health.status, health.http_status) == (status, http_status)
+    assert all("nothing from the publish server for" in problem for problem in health.problems)
+
+
+def test_every_problem_is_said():
+    state = replace(WELL, closed_ports=("public",), frame_age_s=30.0, epoch="")
+    assert judge(state).as_json() == {
+        "status": "not_ready",
+        "problems": ["the transport public does not listen", "nothing from the publish server for 30 s"],
+        "epoch": None,
+    }
