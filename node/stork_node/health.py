@@ -57,6 +57,8 @@ def judge(state: NodeState) -> Health:
         shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
     if own or state.frame_age_s > NOT_READY_AFTER_S:
         status = "not_ready"
+    elif shared:
+        status = "degraded"
     else:
-        status = "degraded" if shared else "ready"
+        status = "ready"
     return Health(status, tuple(own + shared), state.epoch)

@@ -91,7 +91,7 @@ def read_backend_ticket_answer(answer: Any, roles: Collection[str]) -> Admission
     """
     Read what a backend's ``io.virge.stork.auth`` says: ``{role, authid}``, or an empty answer for a refusal.
 
-    A realm in the answer is ignored. ``authid`` is required: Crossbar would otherwise give the one the client asked for.
+    A realm in the answer is ignored. ``authid`` is required: Crossbar would otherwise give what the client asked for.
 
     Raises:
         Nonsense: anything else.
@@ -105,7 +105,7 @@ def read_backend_ticket_answer(answer: Any, roles: Collection[str]) -> Admission
 
 def read_verdict(answer: Any) -> Verdict:
     """
-    Read what the application process says of a subscription or a call: ``{"allow": bool, "cache_s": s, "reason": str}``.
+    Read what the application process says of a subscription or a call: ``{"allow": bool, "cache_s", "reason": str}``.
 
     Raises:
         Nonsense: anything else.
