@@ -1,28 +1,67 @@
+# Stork node: one image for the whole gateway, a replica, or the publish server alone. Built by scripts/image.
+#
+#   docker run -p 8080:8080 -p 127.0.0.1:5557:5557 stork-node                     the whole gateway
+#   docker run -p 8080:8080 -e STORK_PUBLISH_SERVER=HOST stork-node               one more replica
+#   docker run -p 10.0.0.5:5555-5558:5555-5558 stork-node publish-server          the publish server alone
+#
+# Your application is a folder mounted on /app/.crossbar (read-only will do), or an image of your own:
+#
+#   FROM stork-node
+#   USER root
+#   RUN pip install asyncpg
+#   USER stork
+#   COPY app.py /app/.crossbar/
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS dependencies
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/stork
 ENV PATH=/opt/stork/bin:$PATH
 COPY requirements-build.lock requirements.lock /build/
-RUN awk '/^[a-z]/ {late = /^(bjdata|py-ubjson)==/} {print >(late ? "/build/late.lock" : "/build/first.lock")}' /build/requirements.lock \
- && pip install --no-deps --no-compile --require-hashes -r /build/requirements-build.lock \
- && pip install --no-deps --no-compile --require-hashes --no-build-isolation -r /build/first.lock \
- && PYBJDATA_NO_EXTENSION=1 PYUBJSON_NO_EXTENSION=1 \
-    pip install --no-deps --no-compile --require-hashes --no-build-isolation -r /build/late.lock
+# As in scripts/venv: two packages come last, as they ask for NumPy to build an extension in C that they work without.
+RUN awk '/^[a-z]/ {late = /^(bjdata|py-ubjson)==/} {print >("/build/" (late ? "late" : "first") ".lock")}' \
+      /build/requirements.lock \
+ && install="pip install --no-deps --no-compile --no-build-isolation --require-hashes" \
+ && $install -r /build/requirements-build.lock \
+ && $install -r /build/first.lock \
+ && PYBJDATA_NO_EXTENSION=1 PYUBJSON_NO_EXTENSION=1 $install -r /build/late.lock
 
 FROM dependencies AS package
-COPY pyproject.toml README.md LICENSE /build/src/
-COPY .crossbar /build/src/.crossbar
-COPY node /build/src/node
-COPY components /build/src/components
-RUN pip wheel --no-deps --no-build-isolation --wheel-dir /build /build/src \
- && pip install --no-deps --no-index --no-compile --root /package /build/*.whl
+COPY pyproject.toml README.md LICENSE /build/source/
+COPY .crossbar /build/source/.crossbar
+COPY components /build/source/components
+COPY node /build/source/node
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /build /build/source \
+ && pip install --no-deps --no-index --no-compile --root /package /build/*.whl \
+ && python -m compileall -q --invalidation-mode checked-hash -s /package -p / /package
 
-FROM dependencies AS try
+FROM dependencies AS pruned
+COPY scripts/deploy/image/prune.py scripts/deploy/image/never-loaded.txt /build/
+RUN python /build/prune.py /build/never-loaded.txt /build/requirements-build.lock && pip check
+
+FROM ${BASE}
+# The group is root's, as in OpenShift, which runs images as a user of its own choice in that group.
+RUN useradd --uid 10001 --gid 0 --no-create-home --home-dir /app --shell /usr/sbin/nologin stork \
+ && install -d -o 10001 -g 0 -m 0770 /data
+ENV PATH=/opt/stork/bin:$PATH
+COPY --from=pruned /opt/stork /opt/stork
+RUN --mount=type=bind,from=pruned,source=/build,target=/build python /build/loaded.py
 COPY --from=package /package/ /
+COPY scripts/deploy/image/healthcheck.py /opt/stork/
 WORKDIR /app
 COPY .crossbar .crossbar
-ENV STORK_BIND=0.0.0.0 STORK_DATA=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+
+# In a container, loopback is for nobody else: ports are published to who may reach them.
+ENV STORK_BIND=0.0.0.0 STORK_DATA=/data \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
+USER 10001:0
+RUN stork check
+VOLUME /data
+# 8080  browsers: the page, /ws, /stork.js
+# 8081  the operator: /health, /ready, /metrics
+# 5555  push, not answered; 5557 push, answered
+# 5556  the bus, for nodes; 5558 replay, for nodes
+EXPOSE 8080 8081 5555 5556 5557 5558
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-I", "-S", "/opt/stork/healthcheck.py"]
 ENTRYPOINT ["stork"]
 CMD ["up"]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from stork_node import Publisher
 from tests.wamp import Client
 
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parent.parent
 TICKET = "test-ticket"
 BACKEND_SECRET = "test-backend-secret"
 STORK = [sys.executable, "-m", "stork_node"]
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and network namespaces need root")
 
 
 def free_ports(number: int) -> list[int]:

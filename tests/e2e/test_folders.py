@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.gateway import Deployment
+from tests.gateway import Deployment, needs_root
 from tests.wamp import Refused
 
 APP = """
@@ -56,6 +56,7 @@ def test_an_application_may_have_packages_named_components_and_node(tmp_path):
             assert joe.event()[1]["data"] == 1
 
 
+@needs_root
 def test_a_read_only_folder_is_enough(tmp_path):
     with Deployment(tmp_path) as deployment:
         folder, port = deployment.write_folder("node")

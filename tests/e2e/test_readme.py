@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.e2e.network import Namespace
-from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process
+from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process, needs_root
 from tests.wamp import Refused
 
 README = (ROOT / "README.md").read_text()
@@ -86,6 +86,7 @@ def test_the_caller_calls(deployment):
     assert said == "{'hello': 'Ann'}\n"
 
 
+@needs_root
 def test_a_newcomer_runs_a_clean_clone_and_pushes_from_python_and_php(tmp_path):
     clone = tmp_path / "stork-node"
     files = subprocess.run(
