@@ -70,6 +70,7 @@ class Gateway:
 
     page_url: str
     ticket: str
+    endpoint: str
     publisher: Publisher
 
     def push(self, topics: list[str], type_: str, data: Any) -> str | None:
@@ -79,4 +80,4 @@ class Gateway:
 @pytest.fixture(scope="session")
 def gateway(shipped: Deployment) -> Iterator[Gateway]:
     with shipped.publisher() as publisher:
-        yield Gateway(shipped.nodes[0].page_url, TICKET, publisher)
+        yield Gateway(shipped.nodes[0].page_url, TICKET, shipped.router, publisher)

@@ -1,9 +1,13 @@
 """The page against a real node, publish server and application: the shipped .crossbar/."""
 
+import subprocess
+import sys
 from typing import Any
 from urllib.request import urlopen
 
 from playwright.sync_api import Page, expect
+
+from tests.gateway import ROOT
 
 
 def open_page(page: Page, gateway: Any, *, ticket: str | None = None, authid: str = "joe", topic: str = "") -> None:
@@ -31,6 +35,17 @@ def test_pushes_appear_in_order_and_once(page: Page, gateway: Any) -> None:
         gateway.push(["v1.test.many"], f"t{number}", number)
     expect(page.locator("#count")).to_have_text("150")
     assert page.locator(".events .type").all_inner_texts() == [f"t{number}" for number in range(149, -1, -1)]
+
+
+def test_pushes_of_both_scripts_appear_in_the_page(page: Page, gateway: Any) -> None:
+    open_page(page, gateway, topic="v1.test.1")
+    expect(page.locator(".subscriptions .status")).to_have_text("live")
+    for number, command in enumerate((["php", "scripts/push.php"], [sys.executable, "scripts/push.py"]), 1):
+        arguments = [f"--endpoint={gateway.endpoint}", "v1.test.1", "hello", f'{{"n": {number}}}']
+        pushed = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+        event = page.locator(".events li").first
+        expect(event.locator(".data")).to_have_text(f'{{"n": {number}}}')
+        expect(event.locator(".position")).to_contain_text(pushed.stdout.strip())
 
 
 def test_a_wrong_ticket_is_refused_in_words(page: Page, gateway: Any) -> None:
