@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,6 @@ class Watch(Process):
         self._out = folder / "out"
         command = ["bash", "-c", f'exec "$@" 2>{folder}/log >{self._out}', "bash", *STORK, "watch", "--url", node.url]
         super().__init__([*command, *arguments], folder / "log", node_environ(environ))
-        self.wait_for_line("stork: watching")
 
     @property
     def lines(self) -> list[str]:
@@ -56,6 +55,20 @@ class Watch(Process):
 
 def node_environ(environ: dict[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "1", "STORK_TICKET": "", "CROSSBAR_BACKEND_SECRET": "", **environ}
+
+
+@pytest.fixture
+def watching(tmp_path: Path) -> Iterator[Callable[..., Watch]]:
+    started: list[Watch] = []
+
+    def start(node: Node, *arguments: str, **environ: str) -> Watch:
+        started.append(Watch(node, tmp_path, *arguments, **environ))
+        started[-1].wait_for_line("stork: watching")
+        return started[-1]
+
+    yield start
+    for watch in started:
+        watch.stop(signal.SIGINT)
 
 
 def test_a_push_prints_its_position(deployment: Deployment) -> None:
@@ -111,8 +124,10 @@ def test_an_error_of_the_router_is_one_sentence(
     assert said in line
 
 
-def test_watch_prints_position_type_topic_and_data(deployment: Deployment, node: Node, tmp_path: Path) -> None:
-    watch = Watch(node, tmp_path, "v1.test.1", "v1.user.guest", STORK_TICKET=TICKET)
+def test_watch_prints_position_type_topic_and_data(
+    deployment: Deployment, node: Node, watching: Callable[..., Watch]
+) -> None:
+    watch = watching(node, "v1.test.1", "v1.user.guest", STORK_TICKET=TICKET)
     assert "stork: watching v1.test.1, v1.user.guest as guest (frontend)" in watch.log
     with deployment.publisher() as publisher:
         first = publisher.push("v1.test.1", "hello\x1b[31m", {"text": "grün \u009b"})
@@ -124,8 +139,10 @@ def test_watch_prints_position_type_topic_and_data(deployment: Deployment, node:
     assert watch.log.count("\n") == 1
 
 
-def test_watch_prints_json_lines_of_what_a_pattern_covers(deployment: Deployment, node: Node, tmp_path: Path) -> None:
-    watch = Watch(node, tmp_path, "v1.", "--match", "prefix", "--json", CROSSBAR_BACKEND_SECRET=BACKEND_SECRET)
+def test_watch_prints_json_lines_of_what_a_pattern_covers(
+    deployment: Deployment, node: Node, watching: Callable[..., Watch]
+) -> None:
+    watch = watching(node, "v1.", "--match", "prefix", "--json", CROSSBAR_BACKEND_SECRET=BACKEND_SECRET)
     with deployment.publisher() as publisher:
         position = publisher.push("v1.orders.42", "paid", {"id": 42}, timestamp="2026-01-01T00:00:00Z")
     [line] = watch.wait_for_lines(1)
@@ -139,11 +156,12 @@ def test_watch_prints_json_lines_of_what_a_pattern_covers(deployment: Deployment
     assert watch.stop(signal.SIGINT) == 0
 
 
-def test_watch_names_the_topics_that_it_may_not_see(deployment: Deployment, node: Node, tmp_path: Path) -> None:
-    watch = Watch(node, tmp_path, "v1.user.alice", "v1.test.1", STORK_TICKET=TICKET)
+def test_watch_names_the_topics_that_it_may_not_see(
+    deployment: Deployment, node: Node, watching: Callable[..., Watch]
+) -> None:
+    watch = watching(node, "v1.user.alice", "v1.test.1", STORK_TICKET=TICKET)
     assert "stork: no subscription to v1.user.alice: wamp.error.not_authorized" in watch.log
     assert "stork: watching v1.test.1 as" in watch.log
-    watch.stop(signal.SIGINT)
 
 
 def test_watch_ends_where_it_may_see_nothing(deployment: Deployment, node: Node) -> None:
@@ -152,12 +170,13 @@ def test_watch_ends_where_it_may_see_nothing(deployment: Deployment, node: Node)
     assert "no subscription to v1.user.alice: wamp.error.not_authorized" in watched.stderr
 
 
-def test_watch_comes_back_when_the_node_does(deployment: Deployment, tmp_path: Path) -> None:
+def test_watch_comes_back_when_the_node_does(deployment: Deployment, watching: Callable[..., Watch]) -> None:
     first = deployment.start_node("first")
-    watch = Watch(first, tmp_path, "v1.test.1", STORK_TICKET=TICKET)
+    watch = watching(first, "v1.test.1", STORK_TICKET=TICKET)
     first.stop()
     watch.wait_for_line("; trying again")
-    second = Node(first.folder, first.port, deployment.folder / "second.log", deployment.environ)
+    operator_port = deployment.operator_ports[first.port]
+    second = Node(first.folder, first.port, operator_port, deployment.folder / "second.log", deployment.environ)
     deployment.processes.append(second)
     second.wait_for_line("the node is ready")
     wait_for(lambda: watch.log.count("stork: watching v1.test.1") == 2, "a second subscription")

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.gateway import BACKEND_SECRET, TICKET
+from tests.gateway import BACKEND_SECRET, TICKET, wait_for
 from tests.wamp import Aborted, Closed
 
 DENIED = ("io.virge.stork.denied", {"message": "the ticket was refused"})
@@ -116,3 +116,28 @@ def test_a_client_that_leaves_while_it_is_authenticated_disturbs_nobody(node):
         client.close()
     with node.join("user:joe") as client:
         assert client.session_id
+
+
+def test_who_says_authenticate_or_hello_twice_is_cut_and_joins_at_most_once(node):
+    hello = (1, "realm1", {"roles": {"subscriber": {}}, "authmethods": ["ticket"]})
+    with node.backend() as backend:
+        before = backend.call("wamp.session.count")
+        for messages in ([(5, "user:joe", {})] * 2, [hello], [(5, "user:joe", {}), hello]):
+            with node.connect() as client:
+                client.send(*hello)
+                assert client.receive()[0] == 4
+                for message in messages:
+                    client.send(*message)
+                with pytest.raises(Closed):
+                    for _ in range(3):
+                        assert client.receive()[0] in (2, 4)
+        wait_for(lambda: backend.call("wamp.session.count") == before, "the end of these sessions")
+
+
+def test_a_connection_is_closed_after_goodbye(node):
+    with node.join("user:joe") as client:
+        client.send(6, {}, "wamp.close.close_realm")
+        assert client.receive()[0] == 6
+        with pytest.raises(Closed) as closed:
+            client.receive()
+        assert closed.value.code == 1000

@@ -19,12 +19,15 @@ class StorkSession(RouterSession):
     """
     - An outage of the application closes the socket with 1013 instead of ABORT, which clients take as final.
     - WELCOME says nothing of the node's insides (Crossbar puts host name, pids and the peer into it).
-    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut.
+    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut, and so is one that says HELLO or AUTHENTICATE twice:
+      Crossbar would answer both, and join the session twice.
+    - One connection has one session: after GOODBYE it is closed.
     """
 
     def onOpen(self, transport: Any) -> None:
         super().onOpen(transport)
         self._handshake_timer = reactor.callLater(HANDSHAKE_TIMEOUT_S, self._cut)
+        self._said: set[str] = set()
         send = transport.send
 
         def send_until_welcome(message: Any) -> None:
@@ -35,7 +38,12 @@ class StorkSession(RouterSession):
 
         transport.send = send_until_welcome
 
+    def onHello(self, realm: str, details: Any) -> Any:
+        return super().onHello(realm, details) if self._says_first("HELLO") else None
+
     def onAuthenticate(self, signature: str, extra: Any) -> Any:
+        if not self._says_first("AUTHENTICATE"):
+            return None
         return txaio.as_future(super().onAuthenticate, signature, extra).addCallback(self._answer)
 
     def _answer(self, answer: Any) -> Any:
@@ -43,6 +51,21 @@ class StorkSession(RouterSession):
             close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
             return None
         return answer
+
+    def _says_first(self, message: str) -> bool:
+        if message in self._said:
+            self._cut()
+            return False
+        self._said.add(message)
+        return True
+
+    def onLeave(self, details: Any) -> None:
+        super().onLeave(details)
+        reactor.callLater(0, self._close)
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     def onJoin(self, details: Any) -> None:
         self._stop_timer()
