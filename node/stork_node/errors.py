@@ -109,7 +109,7 @@ class CallError(StorkError):
         kwargs: keyword arguments.
     """
 
-    def __init__(self, uri: str, message: str = "", *args: Any, **kwargs: Any) -> None:
+    def __init__(self, uri: str, message: str = "", /, *args: Any, **kwargs: Any) -> None:
         super().__init__(f"{uri}: {message}" if message else uri)
         self.uri, self.message, self.arguments, self.details = uri, message, args, kwargs
 

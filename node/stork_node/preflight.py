@@ -18,7 +18,8 @@ def preflight(folder: Path, environ: Mapping[str, str], ports: str) -> None:
     Raises:
         ConfigError: every problem that was found.
     """
-    command = [sys.executable, "-m", "stork_node", "check", "--json", "--ports", ports, "--config", str(folder)]
+    # -P: a module in the user's current folder must not stand in for one of ours.
+    command = [sys.executable, "-P", "-m", "stork_node", "check", "--json", "--ports", ports, "--config", str(folder)]
     try:
         checked = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=_TIMEOUT_S)  # noqa: S603  # our own command
     except subprocess.TimeoutExpired:

@@ -16,18 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import Any, NoReturn, Self
 
-from stork_node.errors import CallError, ConfigError, ConnectionRefused, Problem, StorkError
-
-if TYPE_CHECKING:
-    from websockets.sync.client import ClientConnection
+from stork_node.errors import CallError, ConnectionRefused, StorkError
+from stork_node.wamp_connection import closing, connect_wamp
 
 HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
 SUBSCRIBE, SUBSCRIBED, EVENT, CALL, RESULT = 32, 33, 36, 48, 50
 
 _ROLES = {"caller": {}, "subscriber": {"features": {"pattern_based_subscription": True}}}
-_CLOSE_TIMEOUT_S = 1.0
 
 
 class SessionEnded(StorkError):
@@ -92,7 +89,7 @@ class Session:
     def __init__(self, url: str, credentials: Credentials, *, realm: str = "realm1", timeout_s: float = 5.0) -> None:
         self.url, self.ending = url, ""
         deadline = time.monotonic() + timeout_s
-        self._connection = _connect(url, timeout_s)
+        self._connection = connect_wamp(url, timeout_s)
         try:
             welcome = self._join(realm, credentials, deadline)
         except BaseException:
@@ -185,7 +182,7 @@ class Session:
         except TimeoutError:
             self._refuse("it did not let the session in, or refuse it, in time")
         except ConnectionClosed as error:
-            self._refuse(_closing(error))
+            self._refuse(closing(error))
         except ValueError:
             self._refuse("it answered with something that is not WAMP")
 
@@ -211,7 +208,7 @@ class Session:
                 self._connection.send(text)
             except ConnectionClosed as error:
                 del self._waiting[request]
-                raise SessionEnded(f"the session with {self.url} has ended: {_closing(error)}") from None
+                raise SessionEnded(f"the session with {self.url} has ended: {closing(error)}") from None
         return request, answer
 
     def _wait(self, request: int, answer: "Future[list[Any]]", uri: str, timeout_s: float) -> list[Any]:
@@ -240,7 +237,7 @@ class Session:
             while not self.ending:
                 self._take(_decode(self._connection.recv()))
         except ConnectionClosed as error:
-            self._end(_closing(error))
+            self._end(closing(error))
         except (ValueError, LookupError, TypeError):
             self._end("the router sent something that is not WAMP")
         self._connection.close()
@@ -274,58 +271,13 @@ class Session:
         try:
             self._connection.send(json.dumps(message))
         except ConnectionClosed as error:
-            self._refuse(_closing(error))
+            self._refuse(closing(error))
 
     def _try_to_send(self, message: list[Any]) -> None:
         try:
             self._send_message(message)
         except ConnectionRefused:
             return
-
-
-def _connect(url: str, timeout_s: float) -> "ClientConnection":
-    try:
-        from websockets.exceptions import InvalidHandshake, InvalidURI
-        from websockets.sync.client import connect
-        from websockets.typing import Subprotocol
-    except ModuleNotFoundError:
-        raise ConfigError(
-            [Problem("", "WAMP needs the package websockets: pip install 'stork-node[caller]'")]
-        ) from None
-    try:
-        connection = connect(
-            url,
-            subprotocols=[Subprotocol("wamp.2.json")],
-            compression=None,
-            proxy=None,
-            open_timeout=timeout_s,
-            close_timeout=_CLOSE_TIMEOUT_S,
-            max_size=None,
-        )
-        connection.__enter__()  # websockets 17 wants a with statement, and is content with this
-    except InvalidURI:
-        raise ConnectionRefused(url, "not a WebSocket address (want ws://HOST:PORT/ws)") from None
-    except TimeoutError:
-        raise ConnectionRefused(url, f"no answer within {round(timeout_s, 2):g} s") from None
-    except (OSError, InvalidHandshake) as error:
-        raise ConnectionRefused(url, _sentence(error)) from None
-    if connection.subprotocol is None:
-        connection.close()
-        raise ConnectionRefused(url, "it does not speak WAMP in JSON (wamp.2.json)")
-    return connection
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _closing(error: Any) -> str:
-    if error.rcvd is None:
-        return "the connection was lost"
-    reason = f" {error.rcvd.reason}" if error.rcvd.reason else ""
-    return f"the router closed the connection ({error.rcvd.code}{reason})"
 
 
 def _decode(text: str | bytes) -> list[Any]:

@@ -24,7 +24,8 @@ QUIET = [
 DEADLINE_MS = 10_000
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright keeps an asyncio loop running in this thread.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)

@@ -59,8 +59,11 @@ class Node(crossbar_node.Node):
             self._fail(f"the node cannot start: {_sentence(error)}")
         else:
             self._booted = not self._is_ending
-            if self._booted:
-                self._print.line("info", "the node is ready")
+        if self._booted:
+            self._print.line("info", "the node is ready")
+        else:
+            # Crossbar says READY to whoever supervises it (sd_notify) after this, whatever came of it.
+            os.environ.pop("NOTIFY_SOCKET", None)
 
     def _configure_native_worker_router(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
         return _unless_gone(super()._configure_native_worker_router(name, worker_id, worker), worker_id)

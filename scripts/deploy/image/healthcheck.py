@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-NODE = "http://127.0.0.1:8080/"
+NODE = "http://127.0.0.1:8081/health"
 PUBLISH_SERVER = ("127.0.0.1", 5557)
 TIMEOUT_S = 4.0
 

@@ -1,0 +1,147 @@
+"""``stork log``: what an operator does with the push log."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from stork_node.cli import EXIT_FAILED
+from stork_node.cli.json_values import echo_json
+
+if TYPE_CHECKING:
+    from stork_node.positions import Position
+    from stork_node.push_log.records import Record
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _data_option(command: C) -> C:
+    return click.option(
+        "--data",
+        envvar="STORK_DATA",
+        default=".stork",
+        show_default=True,
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="The publish server's data folder, also STORK_DATA.",
+    )(command)
+
+
+@click.group("log", context_settings={"help_option_names": ["-h", "--help"]})
+def log() -> None:
+    """
+    Look into the push log, which keeps what nodes and browsers may have missed.
+
+    \b
+    Examples:
+      stork log info
+      stork log verify --data /data
+      stork log cat --topic v1.orders.42 | jq .event.data
+      stork log erase v1.user.7
+
+    \b
+    Environment:
+      STORK_DATA  the publish server's data folder, unless --data names it
+    """
+
+
+@log.command()
+@_data_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(data: Path, as_json: bool) -> None:
+    """Say what is in the log, also while a publish server holds it."""
+    from dataclasses import asdict
+
+    from stork_node.push_log import log_folder
+    from stork_node.push_log.inspection import read_info
+    from stork_node.timestamps import format_timestamp
+
+    found = read_info(log_folder(data))
+    times = {
+        name: None if ms is None else format_timestamp(ms / 1000)
+        for name, ms in (("oldest", found.oldest_ms), ("newest", found.newest_ms))
+    }
+    if as_json:
+        values = asdict(found) | {"folder": str(found.folder), "tail": None if found.tail is None else str(found.tail)}
+        del values["oldest_ms"], values["newest_ms"]
+        echo_json(values | times)
+        return
+    state = f"held by {found.holder}" if found.holder else "closed" if found.closed else "not closed"
+    for name, value in (
+        ("folder", found.folder),
+        ("state", f"{state}, --sync {found.sync}" if found.sync else state),
+        ("tail", found.tail or "-"),
+        ("floor", found.floor),
+        ("pushes", f"{found.pushes:,}, the newest of {times['newest'] or '-'}"),
+        ("epochs", " ".join(found.epochs) or "-"),
+        ("size", f"{found.size:,} bytes in segments: {found.segments}"),
+    ):
+        click.echo(f"{name:8}{value}")
+
+
+@log.command()
+@_data_option
+def verify(data: Path) -> int:
+    """Read the whole log through; exit status 1 if something in it is damaged."""
+    from stork_node.push_log import log_folder
+    from stork_node.push_log.inspection import verify as verify_log
+
+    damaged = 0
+    for checked in verify_log(log_folder(data)):
+        damaged += checked.problem != ""
+        end = f"; at its end {checked.pending}" if checked.pending else ""
+        click.echo(f"{checked.file.name}  {checked.problem or f'{checked.pushes:,} pushes, fine{end}'}")
+    return EXIT_FAILED if damaged else 0
+
+
+@log.command()
+@_data_option
+@click.option("--topic", help="Only what was pushed to this topic.")
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="SEQUENCE", help="Only what is after it.")
+def cat(data: Path, topic: str | None, after: int) -> None:
+    """
+    Print what is in the log, oldest first: one JSON object a line.
+
+    A push of which only the number is kept has no "topics" and no "event".
+    """
+    from stork_node.push_log import log_folder
+    from stork_node.push_log.inspection import read_records
+
+    for position, record in read_records(log_folder(data), after):
+        line = _describe(position, record)
+        if topic is None or topic in line.get("topics", ()):
+            click.echo(json.dumps(line, ensure_ascii=False))
+
+
+@log.command()
+@_data_option
+@click.argument("topic")
+def erase(data: Path, topic: str) -> None:
+    """
+    Remove what was pushed to TOPIC from the log, whose publish server is stopped.
+
+    Positions stay as they are. A push to several topics stays for the others. The disk itself is not wiped.
+    """
+    from stork_node.push_log import SegmentLog, log_folder
+    from stork_node.topics import Topic
+
+    Topic.parse(topic)
+    with SegmentLog(log_folder(data)) as held:
+        number = held.erase(topic)
+    click.echo(f"erased {number:,} pushes to {topic}")
+
+
+def _describe(position: "Position", record: "Record") -> dict[str, Any]:
+    from stork_node.bus import PushFrame, decode_frame
+    from stork_node.push_log.records import ERASED, PUSH
+    from stork_node.timestamps import format_timestamp
+
+    line: dict[str, Any] = {"position": str(position), "time": format_timestamp(record.time_ms / 1000)}
+    if record.id:
+        line["id"] = record.id.decode()
+    if record.kind != PUSH:
+        return line | {"erased": True} if record.kind == ERASED else line | {"store": False}
+    frame = decode_frame(record.frame)
+    assert isinstance(frame, PushFrame)  # noqa: S101
+    return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}
