@@ -45,9 +45,10 @@ RUN useradd --uid 10001 --gid 0 --no-create-home --home-dir /app --shell /usr/sb
  && install -d -o 10001 -g 0 -m 0770 /data
 ENV PATH=/opt/stork/bin:$PATH
 COPY --from=pruned /opt/stork /opt/stork
-RUN --mount=type=bind,from=pruned,source=/build,target=/build python /build/loaded.py
-COPY --from=package /package/ /
+COPY scripts/deploy/image/loaded.py /opt/stork/
+RUN python /opt/stork/loaded.py
 COPY scripts/deploy/image/healthcheck.py /opt/stork/
+COPY --from=package /package/ /
 WORKDIR /app
 COPY .crossbar .crossbar
 

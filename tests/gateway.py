@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stork_node import Publisher
 from tests.wamp import Client
 

@@ -68,7 +68,10 @@ class Client:
         self._socket.close()
 
     def send(self, *message: Any) -> None:
-        self._socket.send(json.dumps(message))
+        self.send_text(json.dumps(message))
+
+    def send_text(self, text: str) -> None:
+        self._socket.send(text)
 
     def receive(self, timeout_s: float | None = None) -> list[Any]:
         try:
@@ -76,6 +79,11 @@ class Client:
         except ConnectionClosed as closed:
             raise Closed(closed.rcvd.code if closed.rcvd else 1006, closed.rcvd.reason if closed.rcvd else "") from None
         return message
+
+    def receive_all(self) -> None:
+        """Read until the connection is closed, which raises ``Closed``."""
+        while True:
+            self.receive()
 
     def join(
         self,

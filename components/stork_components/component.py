@@ -9,13 +9,16 @@ from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.role import DEFAULT_CLIENT_ROLES
 from autobahn.wamp.types import CloseDetails, ComponentConfig, SessionDetails
-from twisted.internet import defer
+from twisted.internet import defer, reactor
 from twisted.logger import Logger
 
 from stork_components import running
 from stork_node import settings
 from stork_node.errors import ConfigError, StorkError
 
+# A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
+# it as well, a moment before the reactor says that it stops.
+_ENDING_S = 1.0
 # Crossbar adds this to the ``extra`` of every component in a router worker.
 _CROSSBARS_OWN = "cbdir"
 
@@ -53,6 +56,8 @@ class Component(ApplicationSession):
             self.settings = self.read_settings(config.extra)
         except ConfigError as error:
             raise end_worker(f"{type(self).__name__}: {error}") from None
+        self._process_is_ending = False
+        reactor.addSystemEventTrigger("before", "shutdown", self._note_end)
         # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
         # fail, and leaves its session and its registrations behind. So no component says that calls can be cancelled.
         self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
@@ -76,6 +81,14 @@ class Component(ApplicationSession):
 
     def onLeave(self, details: CloseDetails) -> None:
         self.disconnect()
+        reactor.callLater(_ENDING_S, self._end_unless_ending)
+
+    def _end_unless_ending(self) -> None:
+        if not self._process_is_ending:
+            raise end_worker(f"{type(self).__name__} has lost its session with the router")
+
+    def _note_end(self) -> None:
+        self._process_is_ending = True
 
     def onUserError(self, failure: Any, message: str) -> None:
         """An ``ApplicationError`` is meant for the caller; anything else is a fault of ours, and logged as one."""

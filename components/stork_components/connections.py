@@ -6,6 +6,9 @@ autobahn-js takes ABORT and GOODBYE as final, and anything else as a connection 
 
 from typing import Any
 
+INVALID_PAYLOAD = 1007
+TOO_BIG = 1009
+RESTARTING = 1012
 TRY_AGAIN_LATER = 1013
 SESSION_IS_OVER = 4001
 

@@ -20,6 +20,7 @@ from stork_components.component import Component, in_turn
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
 from stork_node import uris
+from stork_node.errors import InvalidTopic
 from stork_node.guard.admitted import Admitted
 from stork_node.guard.answers import (
     Admission,
@@ -32,6 +33,7 @@ from stork_node.guard.answers import (
     read_verdict,
 )
 from stork_node.settings import count, names, seconds, setting, text
+from stork_node.topics import Topic
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,8 @@ class Guard(Component):
     def _backend(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         """The secret for WAMP-CRA. None in the settings: nobody outside can be a backend."""
         if not self.settings.backend_secret or authid != self.settings.backend_authid:
-            self._turn_away(
-                "denied",
-                details["session"],
-                f"no backend named {authid!r}" if self.settings.backend_secret else "no backend_secret is set",
-            )
+            why = f"no backend named {authid!r}" if self.settings.backend_secret else "no backend_secret is set"
+            self._turn_away("no_backend", details["session"], why)
         return {"authid": self.settings.backend_authid, "role": "backend", "secret": self.settings.backend_secret}
 
     def _joined(self, details: dict[str, Any], **_: Any) -> None:
@@ -166,8 +165,11 @@ class Guard(Component):
             return Verdict(False, reason=f"the role {session['authrole']} never may {action}")
         if match == "exact" and (action, uri) in uris.OPEN_TO_ALL:
             return Verdict(True)
-        if not _can_travel(uri):
-            return Verdict(False, reason="the URI is not UTF-8")
+        if action == "subscribe" and (fault := _topic_fault(uri, match)):
+            return Verdict(False, reason=fault)
+        if match != "exact" and self._callees.has(uris.BACKEND_TOPIC_AUTH):
+            # Virge::Stork has no patterns: its authorizers do not look at options, and take one for a topic.
+            return Verdict(False, reason="patterns are not for topics that a backend decides about")
         admission = self._admitted.get(session["session"])
         facts = _facts(admission) if admission else {}
         # Two sessions of one user may hold different facts: their answers are not each other's.
@@ -192,14 +194,23 @@ class Guard(Component):
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
 
 
+def _topic_fault(uri: str, match: Any) -> str | None:
+    """Why nobody is asked about this: it is not a topic, or one of the node's and the router's own."""
+    try:
+        Topic.parse_pattern(uri, match)
+    except InvalidTopic as error:
+        return str(error)
+    return f"{uri} is not for applications" if f"{uri}.".startswith(uris.RESERVED_TOPICS) else None
+
+
 def _can_travel(value: Any) -> bool:
     """
-    Whether a question with ``value`` in it reaches the application: lone surrogates, which JSON clients can send, have
-    no UTF-8. Crossbar drops what it cannot serialize, and the question would wait for an answer in vain.
+    Whether a question with ``value`` in it reaches the application. Lone surrogates have no UTF-8, and CBOR clients may
+    send keys that are no text: Crossbar drops what it cannot serialize, and nobody would answer.
     """
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError:
+    except (TypeError, ValueError, RecursionError):
         return False
     return True
 

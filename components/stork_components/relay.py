@@ -112,14 +112,15 @@ class Relay(Component):
         """Whether ``frame`` tells of anything after the last one; says what was missed between them."""
         position, last = frame.position, self._last
         if last is None or last.epoch != position.epoch:
-            self.log.info("following {bus}, epoch {epoch}", bus=self.settings.bus, epoch=position.epoch)
+            self.log.info("following {bus} from {position}", bus=self.settings.bus, position=position)
+            missed = position.sequence - isinstance(frame, bus.PushFrame) if last else 0
         elif position <= last:
             return False
         else:
             # A push is one of those after the last; a heartbeat only tells of them.
             missed = position.sequence - last.sequence - isinstance(frame, bus.PushFrame)
-            if missed:
-                self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
+        if missed:
+            self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
         self._last = position
         return True
 

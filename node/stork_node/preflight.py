@@ -24,10 +24,11 @@ def preflight(folder: Path, environ: Mapping[str, str], ports: str) -> None:
         checked = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=_TIMEOUT_S)  # noqa: S603  # our own command
     except subprocess.TimeoutExpired:
         raise ConfigError([Problem(str(folder), f"app.py is not imported after {_TIMEOUT_S} s")]) from None
-    if checked.returncode == 0:
-        return
     try:
         problems = [Problem(**problem) for problem in json.loads(checked.stdout.splitlines()[-1])]
     except (IndexError, ValueError, TypeError):
-        problems = [Problem(str(folder), checked.stderr.strip() or f"stork check ended with {checked.returncode}")]
-    raise ConfigError(problems)
+        # An application that ends the process when it is imported, or a fault of ours.
+        said = checked.stderr.strip() or f"stork check ended with status {checked.returncode} and without a word"
+        problems = [Problem(str(folder), said)]
+    if problems:
+        raise ConfigError(problems)

@@ -24,11 +24,15 @@ OPEN_TO_ALL = frozenset({("call", RECOVER), ("subscribe", BEAT)})
 # No application may declare a procedure under these.
 RESERVED = ("wamp.", "crossbar.", "io.virge.stork.")
 
+# What no feed may be of: its patterns would reach the router's meta events, and the node's own.
+RESERVED_TOPICS = ("wamp.", "crossbar.", "io.virge.")
+
 UNAVAILABLE = "io.virge.stork.unavailable"
 
 # The case, as the log names it: the error's URI, and the sentence for the client, which says no more than it may know.
 REFUSALS = {
     "denied": ("io.virge.stork.denied", "the ticket was refused"),
+    "no_backend": ("io.virge.stork.denied", "not a backend of this node"),
     "expired": ("io.virge.stork.expired", "the ticket has expired"),
     "unavailable": (UNAVAILABLE, "try again later"),
 }

@@ -80,6 +80,28 @@ def test_a_backends_topic_authorizer_wins_and_gets_the_original_arguments(node):
         assert len(php.asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("topic", "match"),
+    [
+        ("", "prefix"),
+        ("v1.", "prefix"),
+        ("v1.user.1", "prefix"),
+        ("v1.open.", "prefix"),
+        ("v1..1", "wildcard"),
+        ("wamp.", "prefix"),
+        ("wamp.session.on_join", None),
+        ("io.virge.stork", None),
+        ("v1.user", None),
+    ],
+)
+def test_a_backend_that_says_yes_to_all_opens_no_patterns_and_nothing_but_topics(node, topic, match):
+    with Backend(node, "php", topic_auth=lambda *_: True) as php, node.join("user:joe") as client:
+        with pytest.raises(Refused, match="not_authorized"):
+            client.subscribe(topic, match)
+        assert php.asked == []
+        assert client.subscribe("v1.user.1")
+
+
 def test_a_backend_is_asked_although_the_applications_answer_would_still_hold(node):
     with node.join("user:ann") as ann:
         ann.unsubscribe(ann.subscribe("v1.cached.still"))

@@ -1,5 +1,6 @@
 """Starting and healing: what ends a node, what it goes on without, and what its clients see meanwhile."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -8,7 +9,7 @@ import pytest
 
 from tests.e2e.applications import MANY_WAYS
 from tests.gateway import Deployment, wait_for
-from tests.wamp import Closed
+from tests.wamp import Closed, Refused
 
 FAILS_TO_START = """
 
@@ -80,6 +81,20 @@ def test_a_join_is_held_while_the_application_process_starts_again(deployment):
         publisher.push("v1.open.1", type="t", data="still here")
         assert early.event()[1]["data"] == "still here"
     assert "the process app is gone; it starts again in 0.2 s" in node.log
+
+
+def test_a_component_that_loses_its_session_is_started_again_with_its_process(deployment):
+    node = deployment.start_node()
+    [pid] = node.workers("ContainerController")
+    with node.backend() as backend:
+        for session_id in backend.call("wamp.session.list", ["backend"]):
+            if session_id != backend.session_id:
+                with contextlib.suppress(Refused):  # the router's own are not to be killed
+                    backend.call("wamp.session.kill", session_id)
+        wait_for(lambda: node.workers("ContainerController") not in ([], [pid]), "another application process")
+        with node.join("user:joe") as joe:
+            assert joe.call("test.whoami")["authid"] == "joe"
+    assert "has lost its session with the router" in node.log
 
 
 def test_more_joins_at_once_than_are_answered_may_try_again(tmp_path):

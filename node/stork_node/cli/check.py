@@ -44,5 +44,7 @@ def check(folder: Path, ports: "Ports", as_json: bool) -> None:
             click.echo(json.dumps([asdict(problem) for problem in error.problems]))
             raise SystemExit(2) from None
         raise
-    if not as_json:
+    if as_json:
+        click.echo("[]")
+    else:
         click.echo(f"{folder / 'config.json'} is fine, and so is the application")

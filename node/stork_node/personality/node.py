@@ -12,13 +12,15 @@ from crossbar.node import node as crossbar_node
 from twisted.internet import defer
 
 from stork_node import configuration
-from stork_node.personality.logs import Printer
+from stork_node.log_lines import Printer
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
 # A process that lived this long was well: the next pause is the first again.
 WELL_S = 30.0
+# A router that hangs does not hold up the end.
+_DRAIN_TIMEOUT_S = 3.0
 
 
 class Node(crossbar_node.Node):
@@ -82,7 +84,17 @@ class Node(crossbar_node.Node):
 
     def _stop_asked(self, *_: Any) -> None:
         Printer.node_is_ending = True
-        self._reactor.callFromThread(self.stop)
+        self._reactor.callFromThread(self._drain_and_stop)
+
+    def _drain_and_stop(self) -> None:
+        drains = [
+            self._controller.call(f"crossbar.worker.{worker['id']}.stork_drain").addErrback(lambda _: None)
+            for worker in self._config["workers"]
+            if worker["type"] == "router" and worker.get("id") in self._controller._workers
+        ]
+        drained = defer.gatherResults(drains)
+        drained.addTimeout(_DRAIN_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
+        drained.addCallback(lambda _: self.stop())
 
     def _fail(self, sentence: str) -> None:
         if not self._is_ending:

@@ -8,8 +8,9 @@ from autobahn.wamp.types import Deny
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
-from stork_components.connections import TRY_AGAIN_LATER, close_transport
+from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close_transport
 from stork_node import uris
+from stork_node.personality.frames import message_fault
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
 HANDSHAKE_TIMEOUT_S = 30.0
@@ -19,9 +20,9 @@ class StorkSession(RouterSession):
     """
     - An outage of the application closes the socket with 1013 instead of ABORT, which clients take as final.
     - WELCOME says nothing of the node's insides (Crossbar puts host name, pids and the peer into it).
-    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut, and so is one that says HELLO or AUTHENTICATE twice:
-      Crossbar would answer both, and join the session twice.
-    - One connection has one session: after GOODBYE it is closed.
+    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut, and so is one that says HELLO or AUTHENTICATE
+      twice: Crossbar would answer both, and join the session twice.
+    - One connection has one session: after ABORT and GOODBYE it is closed.
     """
 
     def onOpen(self, transport: Any) -> None:
@@ -38,6 +39,13 @@ class StorkSession(RouterSession):
 
         transport.send = send_until_welcome
 
+    def onMessage(self, msg: Any) -> None:
+        fault = message_fault(msg)
+        if fault:
+            close_transport(self._transport, INVALID_PAYLOAD, fault)
+        else:
+            super().onMessage(msg)
+
     def onHello(self, realm: str, details: Any) -> Any:
         return super().onHello(realm, details) if self._says_first("HELLO") else None
 
@@ -50,6 +58,8 @@ class StorkSession(RouterSession):
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
             close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
             return None
+        if isinstance(answer, Deny):
+            reactor.callLater(0, self._close)  # after Crossbar's ABORT
         return answer
 
     def _says_first(self, message: str) -> bool:

@@ -3,13 +3,22 @@
 import sys
 from typing import Any
 
+from autobahn import wamp
 from crossbar.node import worker as processes
 from crossbar.worker.container import ContainerController as CrossbarContainerController
 from crossbar.worker.router import RouterController as CrossbarRouterController
+from twisted.internet import task
 from twisted.logger import globalLogPublisher
 
-from stork_node.personality.logs import Printer, observer_of_ours, take_over_logging
+from stork_components.connections import RESTARTING, close_transport
+from stork_node.log_lines import Printer
+from stork_node.personality.frames import look_first
+from stork_node.personality.logs import observer_of_ours, take_over_logging
+from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
+
+# For the close frames to leave before the process does.
+_FLUSH_S = 0.3
 
 
 def _log_to_controller() -> None:
@@ -20,10 +29,21 @@ def _log_to_controller() -> None:
 class RouterController(CrossbarRouterController):
     """In the router process."""
 
+    router_factory_class = StorkRouterFactory
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _log_to_controller()
+        look_first()
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession
+
+    @wamp.register(None)
+    def stork_drain(self, details: Any = None) -> Any:
+        """Close every client's connection with 1012, without GOODBYE: it comes back, to this node or another one."""
+        for router in self._router_factory._routers.values():
+            for session in list(router._session_id_to_session.values()):
+                close_transport(session._transport, RESTARTING, "the node restarts")
+        return task.deferLater(self._reactor, _FLUSH_S, lambda: None)
 
 
 class ContainerController(CrossbarContainerController):

@@ -1,0 +1,43 @@
+"""The router of a realm: what Crossbar's does, with answers that say no more than a client may know."""
+
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.message import Error, Event, Result
+from crossbar.router.router import Router, RouterFactory
+
+from stork_node import uris
+
+_INSIDERS = frozenset({"backend", "trusted"})
+
+
+class StorkRouter(Router):
+    """
+    - An authorizer that fails is ``io.virge.stork.unavailable``: Crossbar quotes what it raised.
+    - Visitors are not told which session answered their call.
+    """
+
+    def send(self, session: Any, msg: Any) -> None:
+        if type(msg) is not Event and getattr(session, "_authrole", None) not in _INSIDERS:
+            msg = _discreet(msg)
+        super().send(session, msg)
+
+
+class StorkRouterFactory(RouterFactory):
+    router = StorkRouter
+
+
+def _discreet(message: Any) -> Any:
+    if isinstance(message, Result):
+        return Result(message.request, progress=message.progress, **_payload(message))
+    if isinstance(message, Error):
+        if message.error == ApplicationError.AUTHORIZATION_FAILED:
+            error, text = uris.REFUSALS["unavailable"]
+            return Error(message.request_type, message.request, error, [text])
+        return Error(message.request_type, message.request, message.error, **_payload(message))
+    return message
+
+
+def _payload(message: Any) -> dict[str, Any]:
+    names = ("args", "kwargs", "payload", "enc_algo", "enc_key", "enc_serializer")
+    return {name: getattr(message, name) for name in names}
