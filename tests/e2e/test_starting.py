@@ -92,7 +92,7 @@ def test_a_component_that_loses_its_session_is_started_again_with_its_process(de
                 backend.call("wamp.session.kill", session_id)
         wait_for(lambda: node.workers("ContainerController") not in ([], [pid]), "another application process")
         with node.join("user:joe") as joe:
-            assert joe.call("test.whoami")["authid"] == "joe"
+            assert joe.subscribe("v1.open.1")
     assert "has lost its session with the router" in node.log
 
 
