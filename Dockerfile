@@ -40,9 +40,8 @@ COPY scripts/deploy/image/prune.py scripts/deploy/image/never-loaded.txt /build/
 RUN python /build/prune.py /build/never-loaded.txt /build/requirements-build.lock && pip check
 
 FROM ${BASE}
-# The group is root's, as in OpenShift, which runs images as a user of its own choice in that group.
-RUN useradd --uid 10001 --gid 0 --no-create-home --home-dir /app --shell /usr/sbin/nologin stork \
- && install -d -o 10001 -g 0 -m 0770 /data
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin stork \
+ && install -d -o stork -g stork -m 0750 /data
 ENV PATH=/opt/stork/bin:$PATH
 COPY --from=pruned /opt/stork /opt/stork
 COPY scripts/deploy/image/loaded.py /opt/stork/
@@ -55,7 +54,8 @@ COPY .crossbar .crossbar
 # In a container, loopback is for nobody else: ports are published to who may reach them.
 ENV STORK_BIND=0.0.0.0 STORK_DATA=/data \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
-USER 10001:0
+# As a number, so that Kubernetes can tell that it is not root.
+USER 10001:10001
 RUN stork check
 VOLUME /data
 # 8080  browsers: the page, /ws, /stork.js

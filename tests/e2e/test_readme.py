@@ -103,6 +103,7 @@ def test_a_newcomer_runs_a_clean_clone_and_pushes_from_python_and_php(tmp_path):
     subprocess.run(["scripts/venv"], cwd=clone, env=environ, check=True, timeout=600)
     with Namespace() as network:
         up = Process([*network.command, "scripts/run"], tmp_path / "run.log", environ, cwd=clone)
+        watch = None
         try:
             up.wait_for_line("Ctrl-C ends it", 60)
             [command] = re.findall(r"  Push  (.*)", up.log)
@@ -118,6 +119,7 @@ def test_a_newcomer_runs_a_clean_clone_and_pushes_from_python_and_php(tmp_path):
             run([*network.command, ".venv/bin/python", "scripts/push.py", "v1.test.1", "hello", '{"n": 3}'], cwd=clone)
             for n in (1, 2, 3):
                 watch.wait_for_line(f'"n": {n}')
-            watch.stop()
         finally:
+            if watch:
+                watch.stop()
             assert up.stop() == 0

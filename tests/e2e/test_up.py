@@ -200,7 +200,7 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
 def test_what_crossbar_does_not_accept_is_one_sentence(deployment):
     folder, _ = deployment.write_folder()
     config = json.loads((folder / "config.json").read_text())
-    config["workers"][0]["realms"][0]["carrier-pigeon"] = True
+    config["workers"][0]["transports"][1]["type"] = "carrier-pigeon"
     (folder / "config.json").write_text(json.dumps(config))
     said = refused(deployment, folder)
     assert "carrier-pigeon" in said

@@ -10,7 +10,7 @@ from stork_node.push_log.headers import MAX_HEADER_BYTES, BadHeader, Header, Ori
 HEADER = Header(12, 1, 1_700_000_000_000, Origin("0123456789abcdef", "boot", "machine", "always"))
 LINE = (
     b'stork log 1 {"first":12,"previous":1,"created_ms":1700000000000,"origin":'
-    b'{"epoch":"0123456789abcdef","boot":"boot","machine":"machine","sync":"always"}} 77af70a3\n'
+    b'{"epoch":"0123456789abcdef","boot":"boot","machine":"machine","sync":"always"}} 4601624e\n'
 )
 
 

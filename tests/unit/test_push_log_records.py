@@ -49,25 +49,24 @@ def test_any_seal_comes_back_from_its_bytes(closed, last, time_ms, checksum):
     assert decode_seal(record) == seal
 
 
-@pytest.mark.parametrize("size", range(len(ONE)))
-def test_the_beginning_of_a_record_is_none_yet(size):
-    assert decode_record(ONE[:size], 0) is None
+def test_the_beginning_of_a_record_is_none_yet():
+    assert {decode_record(ONE[:size], 0) for size in range(len(ONE))} == {None}
 
 
-@pytest.mark.parametrize("bit", range(len(ONE) * 8))
-def test_a_record_with_a_flipped_bit_is_never_taken_for_one_that_is_short_or_good(bit):
-    damaged = bytearray(ONE)
-    damaged[bit // 8] ^= 1 << bit % 8
-    with pytest.raises(BadRecord):
-        decode_record(bytes(damaged), 0)
+def test_a_record_with_a_flipped_bit_is_never_taken_for_one_that_is_short_or_good():
+    for bit in range(len(ONE) * 8):
+        damaged = bytearray(ONE)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BadRecord):
+            decode_record(bytes(damaged), 0)
 
 
 @given(st.binary(min_size=HEAD_BYTES, max_size=200))
 def test_random_bytes_are_no_record(data):
     if data[:2] != ONE[:2]:
-        with pytest.raises(BadRecord, match="^no record begins here$"):
+        with pytest.raises(BadRecord, match="no record begins here"):
             decode_record(data, 0)
-        with pytest.raises(BadRecord, match="^no record begins here$"):
+        with pytest.raises(BadRecord, match="no record begins here"):
             record_bytes(data, 0)
 
 

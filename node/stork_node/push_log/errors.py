@@ -73,5 +73,5 @@ class UnusableFolder(ConfigError):
     """A folder that cannot hold the log: ``reason`` is the system's."""
 
     def __init__(self, folder: Path, reason: str) -> None:
-        super().__init__([Problem("", f"the log cannot be kept in {folder}: {reason}")])
+        super().__init__([Problem("", f"the log in {folder} cannot be used: {reason}")])
         self.folder, self.reason = folder, reason

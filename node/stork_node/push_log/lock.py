@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stork_node.push_log.errors import LogInUse
+from stork_node.push_log.files import open_private
 
 _NAME = "lock"
 _GLANCE_S = 0.05  # ``holder`` takes the lock, too, for much less than this
@@ -15,7 +16,7 @@ _GLANCE_S = 0.05  # ``holder`` takes the lock, too, for much less than this
 
 class Lock:
     """
-    Holds the log in ``folder`` until ``close``, or the end of the process.
+    Holds the log in ``folder`` until ``close``, or the end of the process; ``now`` in seconds since 1970.
 
     Attributes:
         last_held: when another process held it last, in seconds since 1970; None where none ever did.
@@ -25,10 +26,10 @@ class Lock:
         OSError: the file cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now: float) -> None:
         self._file = folder / _NAME
         existed = self._file.exists()
-        self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        self._fd = open_private(self._file, os.O_RDWR | os.O_CREAT)
         try:
             if not (_take(self._fd) or _take(self._fd, after_s=_GLANCE_S)):
                 raise LogInUse(folder, _read_holder(self._fd))
@@ -39,6 +40,7 @@ class Lock:
         with suppress(OSError):  # a full disk: the lock holds without a name
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            self.touch(now)
 
     def touch(self, now: float) -> None:
         """Note that it is held at ``now``, in seconds since 1970."""

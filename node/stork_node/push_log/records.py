@@ -11,6 +11,7 @@ twice, so that a damaged one is not taken for a record that was cut short.
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -139,6 +140,17 @@ def record_bytes(buffer: bytes, offset: int) -> int:
     if mark != _MARK or length ^ inverse != _ALL_ONES:
         raise BadRecord("no record begins here")
     return HEAD_BYTES + int(length)
+
+
+def read_ids(buffer: bytes, offset: int) -> Iterator[tuple[int, int, bytes]]:
+    """The sequence, time and id of each record that has one, unchecked, from ``offset`` to the end of a segment."""
+    end = len(buffer) - HEAD_BYTES
+    while offset <= end:
+        _, _, _, id_bytes, length, _, sequence, time_ms = _HEAD.unpack_from(buffer, offset)
+        offset += HEAD_BYTES
+        if id_bytes:
+            yield sequence, time_ms, buffer[offset : offset + id_bytes]
+        offset += length
 
 
 def holds_record(buffer: bytes, offset: int, starts_batch: bool) -> bool:

@@ -2,16 +2,17 @@
 
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from stork_node.push_log.epochs import Machine, wrote_here
 from stork_node.push_log.errors import CorruptLog, MissingSegment
+from stork_node.push_log.files import read_file
 from stork_node.push_log.records import SEAL, BadRecord, decode_record, decode_seal, holds_record
 from stork_node.push_log.segments import (
     Segment,
     check_sealed,
     open_segment,
-    read_file,
     segment_path,
     segment_paths,
 )
@@ -42,17 +43,28 @@ def survey(folder: Path) -> list[Segment]:
         MissingSegment: one between two others is not there.
     """
     segments = [open_segment(path) for path in segment_paths(folder)]
-    for segment, following in zip(segments, segments[1:], strict=False):
-        if following.header.previous != segment.header.first:
-            missing = following.header.previous
-            if missing is None or missing < segment.header.first:
-                raise CorruptLog(following.path, 0, f"it does not follow {segment.path.name}, which is before it")
-            raise MissingSegment(following.path, segment_path(folder, missing))
-        if segment.seal is None:
-            raise CorruptLog(segment.path, segment.path.stat().st_size, "its end is missing")
-        if segment.last + 1 != following.header.first:
-            raise CorruptLog(following.path, 0, f"it begins with push {following.header.first}, not {segment.last + 1}")
+    for segment, following in pairwise(segments):
+        check_follows(segment, following)
     return segments
+
+
+def check_follows(segment: Segment, following: Segment) -> None:
+    """
+    Compare a segment that is not the newest with the one after it.
+
+    Raises:
+        CorruptLog: the first has no end, or the second begins elsewhere.
+        MissingSegment: another one has been between them.
+    """
+    previous = following.header.previous
+    if previous != segment.header.first:
+        if previous is None or previous < segment.header.first:
+            raise CorruptLog(following.path, 0, f"it does not follow {segment.path.name}, which is before it")
+        raise MissingSegment(following.path, segment_path(following.path.parent, previous))
+    if segment.seal is None:
+        raise CorruptLog(segment.path, segment.path.stat().st_size, "its end is missing")
+    if segment.last + 1 != following.header.first:
+        raise CorruptLog(following.path, 0, f"it begins with push {following.header.first}, not {segment.last + 1}")
 
 
 def check_all(segments: list[Segment], machine: Machine) -> Cut | None:
@@ -75,9 +87,9 @@ def find_end(segment: Segment, machine: Machine) -> Cut | None:
     """
     Walk a segment without a seal up to its end.
 
-    A process that is killed leaves the beginning of what it was writing, and nothing else. A machine that stops may leave
-    anything of what was not forced to disk: with ``--sync always`` that is one batch, otherwise all is doubtful, and
-    the epoch is over.
+    A process that is killed leaves the beginning of what it was writing, and nothing else. A machine that stops may
+    leave anything of what was not forced to disk: with ``--sync always`` that is one batch, otherwise all is doubtful,
+    and the epoch is over.
 
     Raises:
         CorruptLog: damage that neither of the two explains.
@@ -96,7 +108,8 @@ def find_end(segment: Segment, machine: Machine) -> Cut | None:
             if segment.seal.checksum != zlib.crc32(data[:offset]):
                 raise CorruptLog(segment.path, offset, "the checksum of the whole is wrong")
             # What is after it was not written by a publish server.
-            return Cut(len(data) - record.end, "bytes after the end", answered=False)
+            more = len(data) - record.end
+            return Cut(more, "it is after the end of the segment", answered=False) if more else None
         if record.sequence != segment.last + 1:
             raise CorruptLog(segment.path, offset, f"push {record.sequence} is where {segment.last + 1} should be")
         segment.add(record.sequence, record.time_ms, record.end)
@@ -106,8 +119,8 @@ def find_end(segment: Segment, machine: Machine) -> Cut | None:
 
 def _judge(segment: Segment, data: bytes, reason: str, machine: Machine) -> Cut:
     here, offset = wrote_here(segment.header.origin, machine), segment.size
-    if here or segment.header.origin.sync == "always":
-        # Under this boot any record that follows shows damage; after another, one of a later batch does.
-        if holds_record(data, offset + 1, starts_batch=not here):
-            raise CorruptLog(segment.path, offset, reason)
+    is_certain = here or segment.header.origin.sync == "always"
+    # Under this boot any record that follows shows damage; after another, one of a later batch does.
+    if is_certain and holds_record(data, offset + 1, starts_batch=not here):
+        raise CorruptLog(segment.path, offset, reason)
     return Cut(len(data) - offset, reason, answered=here)

@@ -26,6 +26,10 @@ def expired(segments: Sequence[Segment], now_ms: int, retention_ms: float, reten
     return number
 
 
-def is_full(segment: Segment, now_ms: int, retention_ms: float) -> bool:
-    """Whether a segment has taken pushes for long enough."""
-    return not segment.is_empty and now_ms - segment.oldest_ms >= retention_ms / PARTS
+def is_over(newest: Segment, now_ms: int, retention_ms: float) -> bool:
+    """Whether another segment should begin, so that the newest one can go in time."""
+    if newest.is_empty:
+        return False
+    if newest.seal:
+        return now_ms - newest.newest_ms > retention_ms
+    return now_ms - newest.oldest_ms >= retention_ms / PARTS

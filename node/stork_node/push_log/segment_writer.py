@@ -6,6 +6,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+from stork_node.push_log.files import open_private, sync_folder
 from stork_node.push_log.headers import Header, encode_header
 from stork_node.push_log.records import Seal, encode_seal
 from stork_node.push_log.segments import Segment, segment_path
@@ -119,7 +120,7 @@ def create_segment(folder: Path, header: Header, sync_each: bool) -> SegmentWrit
     """
     path, line = segment_path(folder, header.first), encode_header(header)
     temporary = path.with_suffix(".tmp")
-    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    fd = open_private(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
         if os.write(fd, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -136,25 +137,15 @@ def create_segment(folder: Path, header: Header, sync_each: bool) -> SegmentWrit
 
 def reopen_segment(segment: Segment, sync_each: bool) -> SegmentWriter:
     """
-    Go on with a segment that has no seal; what is in the file after ``segment.size`` is cut off.
+    Go on with a segment that has no seal, and nothing after ``segment.size``.
 
     Raises:
         OSError: it cannot be written.
     """
     fd = os.open(segment.path, os.O_RDWR)
     try:
-        os.ftruncate(fd, segment.size)
         checksum = zlib.crc32(os.pread(fd, segment.size, 0))
         return SegmentWriter(segment, fd, checksum, sync_each)
     except BaseException:
         os.close(fd)
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names in a folder to disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stork_node.push_log.errors import CorruptLog
+from stork_node.push_log.files import read_file
 from stork_node.push_log.headers import MAX_HEADER_BYTES, BadHeader, Header, decode_header
 from stork_node.push_log.records import SEAL, SEAL_BYTES, BadRecord, Record, Seal, decode_record, decode_seal
 
@@ -142,20 +143,6 @@ def check_sealed(segment: Segment) -> None:
         for _ in segment.records():  # says where
             pass
         raise CorruptLog(segment.path, segment.size - SEAL_BYTES, "the checksum of the whole is wrong")
-
-
-def read_file(path: Path, size: int) -> bytes:
-    """
-    The first ``size`` bytes of a file, or what there is of them.
-
-    Raises:
-        CorruptLog: it is not there, or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(size)
-    except OSError as error:
-        raise CorruptLog(path, 0, f"it cannot be read: {error.strerror}") from None
 
 
 def _read_seal(end: bytes) -> Seal | None:

@@ -1,0 +1,222 @@
+"""The log on disk: numbers pushes, and keeps them for replay."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+from msgspec.structs import replace
+
+from stork_node.bus import encode_push_frame
+from stork_node.positions import Position, new_epoch
+from stork_node.push import Push
+from stork_node.push_log.entries import Entry
+from stork_node.push_log.epochs import Machine, this_machine
+from stork_node.push_log.erasing import erase_topic
+from stork_node.push_log.errors import BeyondLog, CorruptLog, StorageFailed
+from stork_node.push_log.headers import Sync
+from stork_node.push_log.opening import open_folder
+from stork_node.push_log.reading import Page, read_page
+from stork_node.push_log.recent_ids import Stored, recent_ids
+from stork_node.push_log.records import NUMBER, PUSH, encode_record
+from stork_node.push_log.upkeep import MOVED, Upkeep
+
+log = logging.getLogger("stork_node.push_log")
+
+IDS_KEPT_S = 300.0
+IDS_KEPT = 1_000_000
+
+
+class SegmentLog:
+    """
+    Holds the log in ``folder``: nobody else can until ``close``. To be used by one thread.
+
+    Args:
+        folder: made if it is not there.
+        sync: when what is written is forced to disk: once a second, by ``tick``; before ``append`` returns; or never
+            before the end of a segment.
+        retention_s: how long a push can be replayed; it stays up to a tenth longer.
+        retention_bytes: how much is kept; one segment more may be.
+        segment_bytes: size of a segment; a quarter of ``retention_bytes`` at most.
+        clock: seconds since 1970.
+        machine: where this process runs.
+
+    Raises:
+        LogInUse: another process holds it.
+        DamagedLog: damage that a crash does not explain.
+        UnusableFolder: the system refuses something.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: Sync = "second",
+        retention_s: float = 3600.0,
+        retention_bytes: int = 1 << 30,
+        segment_bytes: int = 64 << 20,
+        clock: Callable[[], float] = time.time,
+        machine: Machine | None = None,
+    ) -> None:
+        self.folder, self._clock = folder, clock
+        segment_bytes = min(segment_bytes, retention_bytes // 4)
+        opened = open_folder(folder, machine or this_machine(), sync, segment_bytes, self._now_ms())
+        self._lock, self._chain = opened.lock, opened.chain
+        self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, clock)
+        self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def tail(self) -> Position:
+        """The position of the last push; retention does not change it."""
+        return self._chain.tail
+
+    @property
+    def floor(self) -> int:
+        """The sequence before the first push of this epoch that can still be read; at most the tail's."""
+        return max(self._chain.floor, self._unreadable)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the segments."""
+        return self._chain.size
+
+    @property
+    def segments(self) -> int:
+        """How many segments there are."""
+        return len(self._chain.segments)
+
+    @property
+    def trouble(self) -> str:
+        """What the system refuses now, besides appends; empty when all is well."""
+        return self._upkeep.trouble
+
+    def append(self, pushes: Sequence[Push]) -> list[Entry]:
+        """
+        Number and store a batch, whole or not at all, with one write.
+
+        Raises:
+            StorageFailed: none of it is stored, and no number is used up; to be tried again.
+        """
+        if not pushes:
+            return []
+        if self._upkeep.is_moved():
+            raise StorageFailed(f"{MOVED} (the log in {self.folder})")
+        now_ms, before = self._now_ms(), self.tail
+        entries: list[Entry] = []
+        records: list[bytes] = []
+        for sequence, push in enumerate(pushes, before.sequence + 1):
+            position = Position(before.epoch, sequence)
+            frame = encode_push_frame(position, push)
+            kind, kept = (PUSH, frame) if push.store else (NUMBER, b"")
+            records.append(encode_record(kind, not records, sequence, now_ms, (push.id or "").encode(), kept))
+            entries.append(Entry(position, frame))
+        batch = b"".join(records)
+        try:
+            self._chain.writer_for(len(batch), now_ms).append(batch, entries[-1].position.sequence, now_ms)
+        except OSError as error:
+            raise self._failed(error) from None
+        return entries
+
+    def read(self, after: int, max_bytes: int = 1 << 20) -> Page:
+        """
+        Read what follows sequence ``after``: one push at least, unless that is the tail's.
+
+        Args:
+            after: of this epoch, from ``floor`` to the tail's.
+            max_bytes: of the page, unless its only push is larger.
+
+        Raises:
+            BeyondLog: not that far back, or damaged there, which raises ``floor``; or ``after`` is past the tail.
+        """
+        tail = self.tail.sequence
+        if not self.floor <= after <= tail:
+            raise BeyondLog(after, self.floor, tail)
+        if after == tail:
+            return Page(after, [])
+        segment = self._chain.holding(after + 1)
+        try:
+            return read_page(segment, after, max_bytes)
+        except CorruptLog as damage:
+            log.error("pushes up to %d cannot be replayed any more: %s", segment.last, damage)
+            self._unreadable = segment.last
+            raise BeyondLog(after, self.floor, tail) from damage
+
+    def recent_ids(self, since_s: float = IDS_KEPT_S, limit: int = IDS_KEPT) -> list[tuple[float, Stored]]:
+        """
+        The ids of the last pushes, oldest first: how old, in seconds, with the ids of that age.
+
+        The time during which no process held the log does not count: an answer that was lost with the process may be
+        asked for again when there is another one.
+
+        Raises:
+            CorruptLog: damage.
+        """
+        segments = self._chain.segments
+        newest_ms = max((segment.newest_ms for segment in segments if not segment.is_empty), default=0)
+        held_ms = max(newest_ms, int((self._lock.last_held or 0) * 1000))
+        found = recent_ids(segments, held_ms - int(since_s * 1000), limit)
+        return [((held_ms - time_ms) / 1000, stored) for time_ms, stored in found]
+
+    def begin_new_epoch(self) -> Position:
+        """Give no more numbers of this epoch, since somebody has seen more of them; returns the new tail."""
+        before = self.tail
+        self._chain.origin = replace(self._chain.origin, epoch=new_epoch())
+        log.warning("the log begins a new epoch after %s: %s", before, self._chain.origin.epoch)
+        self._upkeep.attempt("cannot begin a segment", lambda: self._chain.roll(self._now_ms()))
+        return self.tail
+
+    def erase(self, topic: str) -> int:
+        """
+        Remove what was pushed to a topic; returns how many pushes. Positions stay as they are.
+
+        Raises:
+            StorageFailed: some of it may still be there; to be tried again.
+            CorruptLog: damage.
+        """
+        return sum(self.erase_steps(topic))
+
+    def erase_steps(self, topic: str) -> Iterator[int]:
+        """As ``erase``, in steps of some 0.1 s, for a process that has other work between them."""
+        try:
+            if self._chain.writer and not self._chain.writer.segment.is_empty:
+                self._chain.roll(self._now_ms())
+            for segment in [segment for segment in self._chain.segments if segment.seal]:
+                steps = erase_topic(segment, topic, self._now_ms() - int(IDS_KEPT_S * 1000))
+                # It may expire meanwhile.
+                while segment in self._chain.segments and (number := next(steps, None)) is not None:
+                    yield number
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def due(self, now: float) -> float:
+        """Seconds until ``tick`` has something to do."""
+        return self._upkeep.due(now)
+
+    def tick(self, now: float) -> None:
+        """
+        Force to disk what is not there, begin segments, delete old ones: to be called each second, or more often.
+
+        Args:
+            now: seconds of a clock that never goes back.
+        """
+        self._upkeep.tick(now)
+
+    def close(self) -> None:
+        """End the log so that its epoch goes on, and let go of it."""
+        if not self._upkeep.is_moved():
+            self._upkeep.attempt("it is not closed", lambda: self._chain.close(self._now_ms()))
+        self._chain.abandon()
+        self._lock.close()
+
+    def _failed(self, error: OSError) -> StorageFailed:
+        return StorageFailed(f"{error.strerror or error} (the log in {self.folder})")
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)

@@ -1,0 +1,86 @@
+"""The Kubernetes example, against Kubernetes' own schemas, and against the image and itself."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.gateway import ROOT
+
+FOLDER = ROOT / "scripts/deploy/kubernetes"
+FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("*.example")])
+# One that is old by now, and the newest that the package knows.
+VERSIONS = ("1.30", kubernetes_validate.latest_version())
+
+
+def documents(file: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(file.read_text()))
+
+
+RESOURCES = {(each["kind"], each["metadata"]["name"]): each for file in FILES for each in documents(file)}
+WORKLOADS = [each for (kind, _), each in RESOURCES.items() if kind in ("Deployment", "StatefulSet")]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_each_resource_is_one_of_kubernetes(file, version):
+    for resource in documents(file):
+        kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_a_misspelt_field_would_be_noticed():
+    wrong = RESOURCES["Service", "stork"] | {"sepc": {}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+def containers_of(workload: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = workload["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each["metadata"]["name"])
+def test_a_workload_fits_the_image(workload):
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    [exposed] = re.findall(r"^EXPOSE (.+)$", dockerfile, re.MULTILINE)
+    [user] = re.findall(r"^USER (\d+):", dockerfile, re.MULTILINE)
+    assert workload["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == int(user)
+    for container in containers_of(workload):
+        names = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert {str(port) for port in names.values()} <= set(exposed.split())
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            [asked] = [container[probe][kind] for kind in ("httpGet", "tcpSocket") if kind in container[probe]]
+            assert asked["port"] in names
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each["metadata"]["name"])
+def test_a_workload_has_the_labels_that_select_it(workload):
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert workload["spec"]["selector"]["matchLabels"] == labels
+    services = [
+        each for (kind, _), each in RESOURCES.items() if kind == "Service" and each["spec"]["selector"] == labels
+    ]
+    names = {port["name"] for container in containers_of(workload) for port in container["ports"]}
+    assert services
+    assert {port["targetPort"] for service in services for port in service["spec"]["ports"]} <= names
+
+
+def test_every_secret_that_is_asked_for_is_in_the_example():
+    asked = set(re.findall(r'"secretKeyRef": (\{[^}]+\})', json.dumps(WORKLOADS)))
+    [secret] = [each for (kind, _), each in RESOURCES.items() if kind == "Secret"]
+    for reference in map(json.loads, asked):
+        assert reference["name"] == secret["metadata"]["name"]
+        assert reference["key"] in secret["stringData"]
+    assert not any(secret["stringData"].values())
+
+
+def test_nodes_find_the_publish_server_by_its_service():
+    [node] = containers_of(RESOURCES["Deployment", "stork-node"])
+    environ = {each["name"]: each.get("value") for each in node["env"]}
+    assert ("Service", environ["STORK_PUBLISH_SERVER"]) in RESOURCES
+    # Kubernetes makes such names up for Services.
+    assert not [name for name in environ if name.endswith("_PORT") or "_SERVICE_" in name]

@@ -1,0 +1,110 @@
+"""The ids that a restarted publish server still knows: DELIVERY, "Push document", ``id``."""
+
+import pytest
+
+from stork_node.positions import Position
+from stork_node.push_log import CorruptLog
+from tests.unit.push_log_tools import REBOOTED, Clock, kill, open_log, push, pushes, segment_files
+
+
+def known(log, **limits):
+    return {id: position for _, pairs in log.recent_ids(**limits) for id, position in pairs}
+
+
+def test_ids_come_back_with_their_positions_and_ages_oldest_first(tmp_path):
+    clock = Clock()
+    log = open_log(tmp_path, clock=clock)
+    log.append([push(id="a"), push(), push(id="b")])
+    clock.now += 10
+    log.append([push(id="c")])
+    clock.now += 5
+    log.tick(0.0)
+    epoch = log.tail.epoch
+    kill(log)
+    with open_log(tmp_path, clock=clock) as log:
+        assert log.recent_ids() == [
+            (15.0, [("a", Position(epoch, 1)), ("b", Position(epoch, 3))]),
+            (5.0, [("c", Position(epoch, 4))]),
+        ]
+
+
+@pytest.mark.parametrize("away_s", [0, 360, 100_000])
+@pytest.mark.parametrize("end", ["killed", "closed"])
+def test_the_time_during_which_nobody_held_the_log_does_not_count(tmp_path, end, away_s):
+    """The publish server away for 6 minutes between storing and answering: asked again, it answers with the first."""
+    clock = Clock()
+    log = open_log(tmp_path, clock=clock, retention_s=1e9)
+    log.append([push(id="old")])
+    for second in range(299):
+        clock.now += 1
+        log.tick(float(second))
+    log.append([push(id="new")])
+    for second in range(299, 310):
+        clock.now += 1
+        log.tick(float(second))
+    log.close() if end == "closed" else kill(log)
+    clock.now += away_s
+    with open_log(tmp_path, clock=clock, retention_s=1e9) as log:
+        assert [(age, [id for id, _ in pairs]) for age, pairs in log.recent_ids()] == [(11.0, ["new"])]
+
+
+def test_ids_of_an_epoch_that_is_over_still_count(tmp_path):
+    log = open_log(tmp_path)
+    before = log.append([push(id="a")])[0].position
+    kill(log)
+    with open_log(tmp_path, machine=REBOOTED) as log:
+        assert log.tail.epoch != before.epoch
+        assert known(log) == {"a": before}
+
+
+def test_ids_of_pushes_that_are_not_stored_count(tmp_path):
+    log = open_log(tmp_path)
+    log.append([push(id="a", store=False)])
+    kill(log)
+    with open_log(tmp_path) as log:
+        assert list(known(log)) == ["a"]
+
+
+def test_no_more_than_the_limit_come_back_and_those_are_the_last(tmp_path):
+    with open_log(tmp_path, segment_bytes=1000) as log:
+        for batch in range(20):
+            log.append([push(id=f"{batch}-{i}") for i in range(5)] + pushes(5))
+        assert log.segments == 20
+        assert list(known(log, limit=7)) == ["18-3", "18-4", "19-0", "19-1", "19-2", "19-3", "19-4"]
+        assert len(known(log, limit=1000)) == 100
+        assert known(log, limit=0) == {}
+
+
+def test_an_id_that_was_stored_twice_has_its_last_position(tmp_path):
+    """It was forgotten before the second time, when there were too many, so that this one is its first now."""
+    with open_log(tmp_path) as log:
+        log.append([push(id="a"), push(id="b")])
+        second = log.append([push(id="a")])[0].position
+        assert known(log) == {"a": second, "b": Position(second.epoch, 2)}
+
+
+@pytest.mark.parametrize("id_", ["é" * 128, "\N{GRINNING FACE}" * 128, "x"])
+def test_ids_are_any_text(tmp_path, id_):
+    with open_log(tmp_path) as log:
+        log.append([push(id=id_)])
+        assert list(known(log)) == [id_]
+
+
+def test_a_clock_that_was_set_back_makes_no_age_negative(tmp_path):
+    clock = Clock()
+    log = open_log(tmp_path, clock=clock)
+    log.append([push(id="a")])
+    clock.now -= 100
+    log.append([push(id="b")])
+    log.tick(0.0)
+    kill(log)
+    with open_log(tmp_path, clock=clock) as log:
+        assert [(age, pairs[0][0]) for age, pairs in log.recent_ids()] == [(0.0, "a"), (100.0, "b")]
+
+
+def test_a_segment_that_cannot_be_read_any_more_is_an_error(tmp_path):
+    with open_log(tmp_path) as log:
+        log.append([push(id="a")])
+        segment_files(tmp_path)[0].unlink()
+        with pytest.raises(CorruptLog, match="No such file"):
+            log.recent_ids()
