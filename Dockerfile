@@ -9,7 +9,7 @@
 #   FROM stork-node
 #   USER root
 #   RUN pip install asyncpg
-#   USER stork
+#   USER 10001
 #   COPY app.py /app/.crossbar/
 ARG BASE=python:3.11-slim-bookworm
 

@@ -50,7 +50,7 @@ def build_ours(checkout: Path, name: str) -> str:
 def build_haproxy(containers: Containers, name: str) -> str:
     """The image that compose.yaml names, where a registry is in reach; else Debian's HAProxy on the stand-in."""
     if not containers.confined:
-        return "docker.io/library/haproxy:2.6"
+        return "docker.io/library/haproxy:3.0"
     build_derived(containers, Path(__file__).parent / "haproxy", name)
     return name
 

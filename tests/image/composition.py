@@ -105,7 +105,7 @@ class Composition:
         running = {container.name for container in self.nodes}
         for container in self._all("node"):
             if container.name not in running:
-                self._containers.call("rm", container.name)
+                self._containers.call("rm", "--volumes", container.name)
 
     def servers(self, backend: str = "nodes") -> int | None:
         """How many nodes HAProxy sends clients of ``backend`` to; None while it makes up its mind about one."""

@@ -1,6 +1,7 @@
 """The image, built once, and a tool that runs it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def containers() -> Iterator[Containers]:
     found = Containers.find()
     if found is None:
         pytest.skip("neither docker nor podman is here, and no ../shared/tools that would install one")
+    if found.program == "podman" and not (shutil.which("iptables") or shutil.which("nft")):
+        pytest.fail("podman makes no networks without iptables: apt-get install iptables")
     yield found
     found.remove_all()
 

@@ -42,7 +42,7 @@ DERIVED = """
 FROM {image}
 USER root
 RUN pip install python-slugify
-USER stork
+USER 10001
 COPY app.py /app/.crossbar/
 RUN stork check
 """
@@ -129,7 +129,7 @@ def test_the_publish_server_runs_alone_with_its_log_in_a_volume(containers, imag
         assert not server.process_ids("crossbar")
         assert server.stop(STOPS_WITHIN_S) == 0
     finally:
-        containers.call("rm", "--force", name)
+        containers.call("rm", "--force", "--volumes", name)
         containers.call("volume", "rm", volume)
 
 
