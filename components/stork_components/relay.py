@@ -108,17 +108,17 @@ class Relay(Component):
         if self._refused == 1:
             self.log.warn("a frame from {bus} is refused: {error}", bus=self.settings.bus, error=error)
 
-    def _is_new(self, frame: bus.PushFrame | bus.Heartbeat) -> bool:
+    def _is_new(self, frame: bus.Frame) -> bool:
         """Whether ``frame`` tells of anything after the last one; says what was missed between them."""
         position, last = frame.position, self._last
         if last is None or last.epoch != position.epoch:
             self.log.info("following {bus} from {position}", bus=self.settings.bus, position=position)
-            missed = position.sequence - isinstance(frame, bus.PushFrame) if last else 0
+            missed = position.sequence - (not isinstance(frame, bus.Heartbeat)) if last else 0
         elif position <= last:
             return False
         else:
             # A push is one of those after the last; a heartbeat only tells of them.
-            missed = position.sequence - last.sequence - isinstance(frame, bus.PushFrame)
+            missed = position.sequence - last.sequence - (not isinstance(frame, bus.Heartbeat))
         if missed:
             self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
         self._last = position
@@ -130,7 +130,7 @@ class Relay(Component):
             self.publish(topic, event, options=options, position=str(push.position))
 
 
-def _decode(frames: list[bytes]) -> bus.PushFrame | bus.Heartbeat:
+def _decode(frames: list[bytes]) -> bus.Frame:
     if len(frames) != 1:
         raise InvalidFrame(f"{len(frames)} frames where one is expected")
     return bus.decode_frame(frames[0])

@@ -17,6 +17,11 @@ def new_epoch() -> str:
     return secrets.token_hex(8)
 
 
+def new_run() -> str:
+    """A name for one run of a publish server over its log: 8 random hexadecimal characters."""
+    return secrets.token_hex(4)
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from stork_node.bus import (
     PREFIX,
     PROTOCOL,
+    EraseFrame,
     Heartbeat,
     PushFrame,
     decode_frame,
+    encode_erase_frame,
     encode_heartbeat,
     encode_push_frame,
 )
@@ -21,23 +23,33 @@ from tests.malformed import NOW
 from tests.unit.test_push import TEXTS, TOPICS, VALUES
 
 POSITION = Position("0123456789abcdef", 12)
+RUN = "89abcdef"
 PUSH = Push(("v1.orders.42", "v1.user.7"), "order_paid", b'{"id": 42,\n "total": 1.50}', NOW, "k", (5, 6), False)
 PUSH_FRAME = (
-    b'stork 1 push {"epoch":"0123456789abcdef","sequence":12,"topics":["v1.orders.42","v1.user.7"],"exclude":[5,6],'
-    b'"store":false}\n{"type":"order_paid","data":{"id": 42,\n "total": 1.50},"timestamp":"2026-01-31T12:00:00.000Z"}'
+    b'stork 1 push {"epoch":"0123456789abcdef","sequence":12,"run":"89abcdef","topics":["v1.orders.42","v1.user.7"],'
+    b'"exclude":[5,6],"store":false}\n{"type":"order_paid","data":{"id": 42,\n "total": 1.50},"timestamp":"2026-01-31T12:00:00.000Z"}'
 )
-HEARTBEAT_FRAME = b'stork 1 heartbeat {"epoch":"0123456789abcdef","sequence":12,"time":"2026-01-31T12:00:00.000Z"}'
+ERASE_FRAME = b'stork 1 erase {"epoch":"0123456789abcdef","sequence":12,"run":"89abcdef","topic":"v1.user.7"}'
+HEARTBEAT_FRAME = (
+    b'stork 1 heartbeat {"epoch":"0123456789abcdef","sequence":12,"run":"89abcdef","time":"2026-01-31T12:00:00.000Z",'
+    b'"counters":{"accepted":3}}'
+)
 
 
 def test_a_push_frame_is_a_line_and_the_event_as_it_came():
-    assert encode_push_frame(POSITION, PUSH) == PUSH_FRAME
+    assert encode_push_frame(POSITION, RUN, PUSH) == PUSH_FRAME
     event = PUSH_FRAME.partition(b"\n")[2]
-    assert decode_frame(PUSH_FRAME) == PushFrame(POSITION, PUSH.topics, (5, 6), False, event)
+    assert decode_frame(PUSH_FRAME) == PushFrame(POSITION, RUN, PUSH.topics, (5, 6), False, event)
 
 
 def test_a_heartbeat_is_a_line():
-    assert encode_heartbeat(POSITION, NOW) == HEARTBEAT_FRAME
-    assert decode_frame(HEARTBEAT_FRAME) == Heartbeat(POSITION, NOW)
+    assert encode_heartbeat(POSITION, RUN, NOW, {"accepted": 3}) == HEARTBEAT_FRAME
+    assert decode_frame(HEARTBEAT_FRAME) == Heartbeat(POSITION, RUN, NOW, {"accepted": 3})
+
+
+def test_an_erasure_is_a_line():
+    assert encode_erase_frame(POSITION, RUN, "v1.user.7") == ERASE_FRAME
+    assert decode_frame(ERASE_FRAME) == EraseFrame(POSITION, RUN, "v1.user.7")
 
 
 def test_frames_begin_with_what_relays_subscribe_to():
@@ -56,7 +68,7 @@ def test_frames_begin_with_what_relays_subscribe_to():
 )
 def test_any_push_comes_back_from_its_frame(topics, type_, data, exclude, store, sequence):
     push = decode_push(encode_push(topics, type_, data, exclude=exclude, store=store), NOW)
-    frame = decode_frame(encode_push_frame(Position("e", sequence), push))
+    frame = decode_frame(encode_push_frame(Position("e", sequence), RUN, push))
     assert isinstance(frame, PushFrame)
     assert (frame.position, frame.topics) == (Position("e", sequence), tuple(topics))
     assert (frame.exclude, frame.store) == (tuple(exclude), store)

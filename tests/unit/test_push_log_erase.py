@@ -68,7 +68,7 @@ def test_a_frame_keeps_all_but_the_topic(tmp_path):
         before = decode_frame(log.read(0).frames[0])
         assert log.erase(SECRET) == 1
         after = decode_frame(log.read(0).frames[0])
-        assert after == PushFrame(before.position, ("v1.a.1", "v1.b.2"), (5, 6), True, before.event)
+        assert after == PushFrame(before.position, before.run, ("v1.a.1", "v1.b.2"), (5, 6), True, before.event)
         assert log.erase("v1.a.1") == log.erase("v1.b.2") == 1
         assert log.read(0).frames == [None]
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stork_node.bus import encode_push_frame
 from stork_node.errors import StorkError
-from stork_node.positions import Position, new_epoch
+from stork_node.positions import Position, new_epoch, new_run
 from stork_node.push import Push
 
 
@@ -29,6 +29,8 @@ class Entry:
 class Log(Protocol):
     """What the publish server needs of a log."""
 
+    run: str
+
     @property
     def tail(self) -> Position:
         """The position of the last push, or sequence 0 of the epoch."""
@@ -47,6 +49,7 @@ class MemoryLog:
 
     def __init__(self, epoch: str | None = None) -> None:
         self._epoch = epoch or new_epoch()
+        self.run = new_run()
         self._sequence = 0
 
     @property
@@ -57,6 +60,6 @@ class MemoryLog:
         entries = []
         for sequence, push in enumerate(pushes, self._sequence + 1):
             position = Position(self._epoch, sequence)
-            entries.append(Entry(position, encode_push_frame(position, push)))
+            entries.append(Entry(position, encode_push_frame(position, self.run, push)))
         self._sequence += len(entries)
         return entries

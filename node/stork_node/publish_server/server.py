@@ -172,7 +172,9 @@ class PublishServer:
         self._poller.register(self._sockets.pull, 0 if self._held else zmq.POLLIN)
 
     def _send_heartbeat(self, now: float) -> None:
-        self._sockets.pub.send(encode_heartbeat(self._log.tail, format_timestamp(time.time())), zmq.NOBLOCK)
+        self._sockets.pub.send(
+            encode_heartbeat(self._log.tail, self._log.run, format_timestamp(time.time()), {}), zmq.NOBLOCK
+        )
         self.counters.heartbeats += 1
         self._next_heartbeat = max(now, self._next_heartbeat + self._heartbeat_s)
 

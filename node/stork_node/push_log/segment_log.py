@@ -9,7 +9,7 @@ from typing import Self
 from msgspec.structs import replace
 
 from stork_node.bus import encode_push_frame
-from stork_node.positions import Position, new_epoch
+from stork_node.positions import Position, new_epoch, new_run
 from stork_node.push import Push
 from stork_node.push_log.entries import Entry
 from stork_node.push_log.epochs import Machine, this_machine
@@ -60,6 +60,7 @@ class SegmentLog:
         machine: Machine | None = None,
     ) -> None:
         self.folder, self._clock = folder, clock
+        self.run = new_run()
         segment_bytes = min(segment_bytes, retention_bytes // 4)
         opened = open_folder(folder, machine or this_machine(), sync, segment_bytes, self._now_ms())
         self._lock, self._chain = opened.lock, opened.chain
@@ -113,7 +114,7 @@ class SegmentLog:
         records: list[bytes] = []
         for sequence, push in enumerate(pushes, before.sequence + 1):
             position = Position(before.epoch, sequence)
-            frame = encode_push_frame(position, push)
+            frame = encode_push_frame(position, self.run, push)
             kind, kept = (PUSH, frame) if push.store else (NUMBER, b"")
             records.append(encode_record(kind, not records, sequence, now_ms, (push.id or "").encode(), kept))
             entries.append(Entry(position, frame))

@@ -1,0 +1,66 @@
+"""The words of replay: requests and pages."""
+
+import pytest
+
+from stork_node.errors import InvalidFrame, UnknownProtocol
+from stork_node.replay import (
+    Page,
+    PageHeader,
+    ReplayRefused,
+    ReplayRequest,
+    decode_answer,
+    decode_request,
+    encode_page,
+    encode_refusal,
+    encode_request,
+)
+
+REQUEST = ReplayRequest("0123456789abcdef", 12, "89abcdef", 300.0, 67108864)
+HEADER = PageHeader("0123456789abcdef", "89abcdef", 0, 40, 12, 14)
+
+
+def test_a_request_is_a_line_and_comes_back():
+    frame = encode_request(REQUEST)
+    assert frame == (
+        b'stork 1 replay {"epoch":"0123456789abcdef","after":12,"run":"89abcdef","keep_s":300.0,"keep_bytes":67108864}'
+    )
+    assert decode_request(frame) == REQUEST
+
+
+def test_a_page_has_a_header_and_the_frames_as_they_were():
+    frames = encode_page(HEADER, [b"one", b"two"])
+    assert frames[0] == (
+        b'stork 1 page {"epoch":"0123456789abcdef","run":"89abcdef","floor":0,"tail":40,"after":12,"last":14}'
+    )
+    assert decode_answer(frames) == Page(HEADER, [b"one", b"two"])
+
+
+def test_a_refusal_says_why():
+    with pytest.raises(ReplayRefused, match="what is this"):
+        decode_answer(encode_refusal("what is this"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "error"),
+    [
+        (b"", InvalidFrame),
+        (b"stork 2 replay {}", UnknownProtocol),
+        (b"stork 1 replay", InvalidFrame),
+        (b"stork 1 replay {}", InvalidFrame),
+        (b'stork 1 replay {"epoch":"a","after":-1,"run":"","keep_s":1,"keep_bytes":1}', InvalidFrame),
+        (b"stork 1 page {}", InvalidFrame),
+        (b"stork 1 replay " + b"[" * 5000, InvalidFrame),
+        (encode_request(REQUEST) + b"\n", InvalidFrame),
+    ],
+)
+def test_what_is_no_request_is_refused(frame, error):
+    with pytest.raises(error):
+        decode_request(frame)
+
+
+@pytest.mark.parametrize(
+    "frames", [[], [b""], [b"stork 1 page {}"], [b"stork 1 page {}\nx"], [encode_request(REQUEST)]]
+)
+def test_what_is_no_answer_is_refused(frames):
+    with pytest.raises(InvalidFrame):
+        decode_answer(frames)
