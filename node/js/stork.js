@@ -672,8 +672,9 @@
 
     _event(id, item, topic) {
       if (id === this._link.beat) {
-        for (const subscription of this.subscriptions) {
-          for (const stream of subscription.streams.values()) stream.beat(item.position);
+        for (const { state, streams } of this.subscriptions) {
+          if (state !== "subscribed") continue; // what it missed since the last connection is still to be recovered
+          for (const stream of streams.values()) stream.beat(item.position);
         }
         return;
       }

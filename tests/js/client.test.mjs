@@ -797,6 +797,30 @@ test("the beat is subscribed where the node recovers, and raises the positions o
   assert.deepEqual(one.events.items, []);
 });
 
+test("a beat does not raise the position of a topic that is not subscribed again yet", async (t) => {
+  const { peer, one, stork, router, clock, until } = await subscribed(t, { [TOPIC]: { recovered: false, position: "e:10", events: [] } });
+  listen(stork, "v1.orders.43");
+  await peer.expect(32); // the beat
+  await peer.flushed();
+  peer.socket.terminate();
+  await until("waiting");
+  clock.advance(500);
+  const next = await router.join(78);
+  const [, request] = await next.expect(32);
+  next.send([8, 32, request, {}, "io.virge.stork.unavailable"]);
+  await next.admit(7, "v1.orders.43");
+  await next.recover({ "v1.orders.43": { recovered: false, position: "e:20", events: [] } });
+  await next.admit(9, "io.virge.stork.beat");
+  next.send([36, 9, 1, {}, [], { position: "e:20" }]);
+  await next.flushed();
+  assert.equal(one.subscription.position, "e:10");
+  clock.advance(500);
+  await next.admit(6, TOPIC);
+  const asked = await next.recover({ [TOPIC]: { recovered: true, position: "e:20", events: missed("e:11") } });
+  assert.deepEqual(asked, { [TOPIC]: "e:10" });
+  assert.equal((await one.events.next())[1], "e:11");
+});
+
 test("a refused beat changes nothing", async (t) => {
   const { peer, stork, one } = await subscribed(t, { [TOPIC]: { recovered: false, position: "e:10", events: [] } });
   const [, request] = await peer.expect(32);
