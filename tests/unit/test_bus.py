@@ -27,7 +27,8 @@ RUN = "89abcdef"
 PUSH = Push(("v1.orders.42", "v1.user.7"), "order_paid", b'{"id": 42,\n "total": 1.50}', NOW, "k", (5, 6), False)
 PUSH_FRAME = (
     b'stork 1 push {"epoch":"0123456789abcdef","sequence":12,"run":"89abcdef","topics":["v1.orders.42","v1.user.7"],'
-    b'"exclude":[5,6],"store":false}\n{"type":"order_paid","data":{"id": 42,\n "total": 1.50},"timestamp":"2026-01-31T12:00:00.000Z"}'
+    b'"exclude":[5,6],"store":false}\n{"type":"order_paid","data":{"id": 42,\n "total": 1.50},'
+    b'"timestamp":"2026-01-31T12:00:00.000Z"}'
 )
 ERASE_FRAME = b'stork 1 erase {"epoch":"0123456789abcdef","sequence":12,"run":"89abcdef","topic":"v1.user.7"}'
 HEARTBEAT_FRAME = (
