@@ -157,6 +157,7 @@ class Deployment:
             "STORK_TICKET": TICKET,
             "CROSSBAR_BACKEND_SECRET": BACKEND_SECRET,
             "PYTHONUNBUFFERED": "1",
+            "STORK_DATA": str(folder / "data"),
             **(environ or {}),
         }
         self.processes: list[Process] = []

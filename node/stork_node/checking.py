@@ -125,7 +125,7 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
             yield Problem(f"publish-server {problem.path}", problem.text)
         return
     if ports == "all":
-        for flag in ("pull", "router", "pub"):
+        for flag in ("pull", "router", "pub", "replay"):
             endpoint = getattr(settings, flag)
             if fault := _endpoint_fault(endpoint):
                 yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")

@@ -1,16 +1,24 @@
 """
-Replay: how a relay asks the publish server for what lies before a frame, and what it is answered.
+Replay: how a relay asks the publish server for what lies before a frame, and what it is answered; and how an operator
+has a topic erased.
 
     DEALER → stork 1 replay {"epoch":"…","after":12,"run":"…","keep_s":300,"keep_bytes":67108864}
     ROUTER → stork 1 page {"epoch":"…","run":"…","floor":0,"tail":40,"after":12,"last":20} | frame | frame | …
     ROUTER → stork 1 refused {"reason":"…"}
 
+    DEALER → stork 1 erase {"topic":"…"}
+    ROUTER → stork 1 erasing {"pushes":1200}        at once, and each second
+    ROUTER → stork 1 erased {"pushes":4711}
+
 One page of about 1 MiB, one request at a time. A page begins where the relay asked, or where the server can: then the
 relay has a break. Numbers of a page for which there is no frame are those of pushes that are not kept.
+
+An erasure has a number of its own (``bus.EraseFrame``), given before the log is searched: nothing that was pushed to
+the topic before that number is left, in the log or with a relay. ``pushes`` are those found in the log.
 """
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,11 +27,16 @@ from stork_node.bus import PROTOCOL, split_frame
 from stork_node.errors import InvalidFrame
 from stork_node.positions import MAX_SEQUENCE
 
+T = TypeVar("T")
+
 PAGE_BYTES = 1 << 20
 
 _REQUEST = b"stork %d replay " % PROTOCOL
 _PAGE = b"stork %d page " % PROTOCOL
 _REFUSED = b"stork %d refused " % PROTOCOL
+_ERASE = b"stork %d erase " % PROTOCOL
+_ERASING = b"stork %d erasing " % PROTOCOL
+_ERASED = b"stork %d erased " % PROTOCOL
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
@@ -46,6 +59,12 @@ class ReplayRequest(Struct, frozen=True):
     run: str
     keep_s: Annotated[float, Meta(ge=0)]
     keep_bytes: Annotated[int, Meta(ge=0)]
+
+
+class EraseRequest(Struct, frozen=True):
+    """An operator has what was pushed to ``topic`` (a URI) erased."""
+
+    topic: str
 
 
 class PageHeader(Struct, frozen=True):
@@ -76,26 +95,39 @@ class Page(Struct, frozen=True):
     frames: list[bytes]
 
 
+class Erasing(Struct, frozen=True):
+    """How many ``pushes`` to the topic were found; ``is_done`` once there are no more."""
+
+    pushes: int
+    is_done: bool
+
+
 class ReplayRefused(InvalidFrame):
-    """The publish server does not understand the request; ``reason`` is its own."""
+    """The publish server does not understand the request, or cannot do it; ``reason`` is its own."""
 
 
 class _Refusal(Struct):
     reason: str
 
 
+class _Erased(Struct):
+    pushes: Annotated[int, Meta(ge=0)]
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(ReplayRequest).decode
+_decode_erase = msgspec.json.Decoder(EraseRequest).decode
 _decode_page = msgspec.json.Decoder(PageHeader).decode
 _decode_refusal = msgspec.json.Decoder(_Refusal).decode
+_decode_erased = msgspec.json.Decoder(_Erased).decode
 
 
-def encode_request(request: ReplayRequest) -> bytes:
+def encode_request(request: ReplayRequest | EraseRequest) -> bytes:
     """The one frame of a request."""
-    return _REQUEST + _encode(request)
+    return (_REQUEST if isinstance(request, ReplayRequest) else _ERASE) + _encode(request)
 
 
-def decode_request(frame: bytes) -> ReplayRequest:
+def decode_request(frame: bytes) -> ReplayRequest | EraseRequest:
     """
     Read a request.
 
@@ -104,12 +136,11 @@ def decode_request(frame: bytes) -> ReplayRequest:
         InvalidFrame: not a request.
     """
     kind, header, rest = split_frame(frame)
-    if kind != b"replay" or rest is not None:
-        raise InvalidFrame(f"{kind[:20]!r} is not a request for replay")
-    try:
-        return _decode_request(header)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidFrame(f"its header: {error}") from None
+    if kind == b"replay" and rest is None:
+        return _read_header(_decode_request, header)
+    if kind == b"erase" and rest is None:
+        return _read_header(_decode_erase, header)
+    raise InvalidFrame(f"{kind[:20]!r} is not a request for replay")
 
 
 def encode_page(header: PageHeader, frames: Sequence[bytes]) -> list[bytes]:
@@ -122,23 +153,55 @@ def encode_refusal(reason: str) -> list[bytes]:
     return [_REFUSED + _encode(_Refusal(reason))]
 
 
+def encode_erasing(erasing: Erasing) -> list[bytes]:
+    """The answer about an erasure that goes on, or is done."""
+    return [(_ERASED if erasing.is_done else _ERASING) + _encode(_Erased(erasing.pushes))]
+
+
 def decode_answer(frames: Sequence[bytes]) -> Page:
     """
-    Read an answer.
+    Read the answer to a request for a page.
 
     Raises:
         ReplayRefused: the server did not understand the request.
         UnknownProtocol: of a release that is too far from this one.
-        InvalidFrame: not an answer.
+        InvalidFrame: not a page.
     """
+    kind, header = _read_answer(frames)
+    if kind != b"page":
+        raise InvalidFrame(f"{kind[:20]!r} is not a page")
+    return Page(_read_header(_decode_page, header), list(frames[1:]))
+
+
+def decode_erasing(frames: Sequence[bytes]) -> Erasing:
+    """
+    Read an answer about an erasure.
+
+    Raises:
+        ReplayRefused: the server did not understand the request, or cannot erase; ``reason`` is its own.
+        UnknownProtocol: of a release that is too far from this one.
+        InvalidFrame: not such an answer.
+    """
+    kind, header = _read_answer(frames)
+    if kind not in (b"erasing", b"erased"):
+        raise InvalidFrame(f"{kind[:20]!r} is not about an erasure")
+    return Erasing(_read_header(_decode_erased, header).pushes, kind == b"erased")
+
+
+def _read_answer(frames: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The kind and the header of an answer that is no refusal."""
     if not frames:
         raise InvalidFrame("it is empty")
     kind, header, rest = split_frame(frames[0])
+    if rest is not None:
+        raise InvalidFrame("its header is more than a line")
+    if kind == b"refused":
+        raise ReplayRefused(_read_header(_decode_refusal, header).reason)
+    return kind, header
+
+
+def _read_header(decode: Callable[[bytes], T], header: bytes) -> T:
     try:
-        if kind == b"refused" and rest is None:
-            raise ReplayRefused(_decode_refusal(header).reason)
-        if kind == b"page" and rest is None:
-            return Page(_decode_page(header), list(frames[1:]))
+        return decode(header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFrame(f"its header: {error}") from None
-    raise InvalidFrame(f"{kind[:20]!r} is not a page")

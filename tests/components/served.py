@@ -1,15 +1,19 @@
 """A publish server in a thread, on ports of its own, and raw ZMQ peers for it."""
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from stork_node.publish_server import PublishServer, PublishServerSettings
-from stork_node.publish_server.log import Log
+from stork_node.push_log import SegmentLog
 
 DEADLINE_S = 20.0
 _REFUSALS = {
@@ -21,25 +25,31 @@ _REFUSALS = {
 ANY = "tcp://127.0.0.1:*"
 
 
-def settings(
-    pull: str = ANY, router: str = ANY, pub: str = ANY, secret: str = "", heartbeat_s: float = 0.05
-) -> PublishServerSettings:
-    """Settings on free ports, with quick heartbeats."""
-    return PublishServerSettings(pull, router, pub, ANY, secret, heartbeat_s)
+_NEW_FOLDER = Path()
+
+
+def settings(**chosen: Any) -> PublishServerSettings:
+    """Settings on free ports, with quick heartbeats, and a log that lasts as long as the server."""
+    defaults = {"pull": ANY, "router": ANY, "pub": ANY, "replay": ANY, "heartbeat_s": 0.05, "data": _NEW_FOLDER}
+    return PublishServerSettings(**(defaults | chosen))
 
 
 @contextmanager
-def serving(chosen: PublishServerSettings | None = None, log: Log | None = None) -> Iterator[PublishServer]:
+def serving(chosen: PublishServerSettings | None = None, log: SegmentLog | None = None) -> Iterator[PublishServer]:
     """A publish server that serves; stopped, and its thread joined, at the end."""
-    server = PublishServer(chosen or settings(), log)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        thread.join(DEADLINE_S)
-        assert not thread.is_alive()
+    chosen = chosen or settings()
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.data == _NEW_FOLDER:
+            chosen = replace(chosen, data=Path(folder))
+        server = PublishServer(chosen, log)
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive()
 
 
 def wait_for(fact: Callable[[], object], what: str) -> None:

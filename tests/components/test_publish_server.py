@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import zmq
@@ -12,9 +13,9 @@ import zmq
 from stork_node.bus import Heartbeat, PushFrame, decode_frame
 from stork_node.errors import ConfigError
 from stork_node.publish_server import PublishServer
-from stork_node.publish_server.log import Entry, MemoryLog, StorageFailed
 from stork_node.push import Push
-from tests.components.served import DEADLINE_S, Peer, is_refused, peer, serving, settings, wait_for
+from stork_node.push_log import Entry, SegmentLog, StorageFailed
+from tests.components.served import ANY, DEADLINE_S, Peer, is_refused, peer, serving, settings, wait_for
 from tests.malformed import MALFORMED, document
 
 
@@ -158,11 +159,11 @@ def _without_limits(socket: Peer) -> None:
     socket.sndhwm = socket.rcvhwm = 0
 
 
-class SlowDisk(MemoryLog):
+class SlowDisk(SegmentLog):
     """Holds an append, once it is entered, until it is let go."""
 
-    def __init__(self) -> None:
-        super().__init__("e")
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.entered, self.let_go = threading.Event(), threading.Event()
 
     def append(self, pushes: Sequence[Push]) -> list[Entry]:
@@ -171,8 +172,9 @@ class SlowDisk(MemoryLog):
         return super().append(pushes)
 
 
-def test_a_peer_that_leaves_before_its_answer_is_counted_and_harms_nobody():
-    log = SlowDisk()
+def test_a_peer_that_leaves_before_its_answer_is_counted_and_harms_nobody(tmp_path):
+    log = SlowDisk(tmp_path)
+    epoch = log.tail.epoch
     with serving(log=log) as server:
         with peer(zmq.DEALER, server.router_endpoint) as leaves:
             leaves.send(document())
@@ -182,7 +184,7 @@ def test_a_peer_that_leaves_before_its_answer_is_counted_and_harms_nobody():
         log.let_go.set()
         wait_for(lambda: server.counters.unreachable == 1, "the count")
         with peer(zmq.DEALER, server.router_endpoint) as stays:
-            assert ask(stays, document()) == {"ok": True, "id": None, "position": "e:2"}
+            assert ask(stays, document()) == {"ok": True, "id": None, "position": f"{epoch}:2"}
 
 
 def test_a_flood_of_refused_pushes_is_counted_and_logged_in_a_few_lines(server, caplog):
@@ -217,7 +219,7 @@ def test_heartbeats_carry_the_last_number_published_before_them(server, subscrib
     assert beat.time.endswith("Z")
 
 
-class BrokenDisk(MemoryLog):
+class BrokenDisk(SegmentLog):
     broken = True
     attempts = 0
 
@@ -228,9 +230,10 @@ class BrokenDisk(MemoryLog):
         return super().append(pushes)
 
 
-def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog):
+def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog, tmp_path):
     caplog.set_level(logging.INFO)
-    log = BrokenDisk("e")
+    log = BrokenDisk(tmp_path)
+    epoch = log.tail.epoch
     with (
         serving(log=log) as server,
         peer(zmq.PUSH, server.pull_endpoint) as pusher,
@@ -242,19 +245,19 @@ def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog)
             pusher.send(document(type=str(i)))
         failed = {"ok": False, "id": "k", "error": "storage_failed", "reason": "no space left on device"}
         assert ask(dealer, document(id="k")) == failed
-        assert ask(dealer, b'{"position":true}') == {"ok": True, "position": "e:0"}
+        assert ask(dealer, b'{"position":true}') == {"ok": True, "position": f"{epoch}:0"}
         assert not [message for message in caplog.messages if "again" in message]
         log.broken = False
         wait_for(lambda: server.counters.accepted == 4, "the pushes that waited")
-        assert ask(dealer, document(id="k")) == {"ok": True, "id": "k", "position": "e:5"}
+        assert ask(dealer, document(id="k")) == {"ok": True, "id": "k", "position": f"{epoch}:5"}
     assert [m for m in caplog.messages if "stored" in m] == [
         "pushes cannot be stored, PULL waits: no space left on device",
         "pushes can be stored again",
     ]
 
 
-def test_what_waits_on_pull_does_not_keep_a_server_busy_that_cannot_store_it(caplog):
-    log = BrokenDisk("e")
+def test_what_waits_on_pull_does_not_keep_a_server_busy_that_cannot_store_it(caplog, tmp_path):
+    log = BrokenDisk(tmp_path)
     with serving(log=log) as server, peer(zmq.PUSH, server.pull_endpoint) as pusher:
         pusher.send(document())
         wait_for(lambda: server.counters.storage_failed, "the failure")
@@ -266,11 +269,11 @@ def test_what_waits_on_pull_does_not_keep_a_server_busy_that_cannot_store_it(cap
     assert caplog.messages[-1] == "1 pushes of PULL could not be stored, and are lost"
 
 
-def test_a_port_in_use_is_one_sentence_that_names_it(server):
-    for name in ("pull", "router", "pub"):
+def test_a_port_in_use_is_one_sentence_that_names_it(server, tmp_path):
+    for name in ("pull", "router", "pub", "replay"):
         taken = getattr(server, f"{name}_endpoint")
         with pytest.raises(ConfigError) as caught:
-            PublishServer(settings(**{name: taken}))
+            PublishServer(settings(**{name: taken}, data=tmp_path))
         assert str(caught.value) == (
             f"{name}: {taken} is in use (by another publish server?): there is one per deployment, so stop what "
             f"listens on port {taken.rpartition(':')[2]}, or choose another endpoint"
@@ -278,20 +281,20 @@ def test_a_port_in_use_is_one_sentence_that_names_it(server):
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://192.0.2.1:5555", "tcp://no.such.host.invalid:5555"])
-def test_an_address_of_another_machine_is_one_sentence(endpoint):
+def test_an_address_of_another_machine_is_one_sentence(endpoint, tmp_path):
     with pytest.raises(ConfigError) as caught:
-        PublishServer(settings(router=endpoint))
+        PublishServer(settings(router=endpoint, data=tmp_path))
     assert str(caught.value) == (
         f"router: {endpoint} is not an address of this machine (want tcp://127.0.0.1:5555 or tcp://0.0.0.0:5555)"
     )
 
 
-def test_nothing_stays_bound_when_one_endpoint_cannot_be(server):
+def test_nothing_stays_bound_or_held_when_one_endpoint_cannot_be(server, tmp_path):
     with serving() as other:
         free = other.pull_endpoint
     with pytest.raises(ConfigError):
-        PublishServer(settings(pull=free, router=server.router_endpoint))
-    with serving(settings(pull=free)) as again:
+        PublishServer(settings(pull=free, router=server.router_endpoint, data=tmp_path))
+    with serving(settings(pull=free, data=tmp_path)) as again:
         assert again.pull_endpoint == free
 
 
@@ -309,24 +312,25 @@ def test_ports_open_to_others_without_a_secret_are_warned_of(caplog):
 
 RUN = """
 import sys
+from pathlib import Path
 from stork_node.publish_server import PublishServerSettings, run
-sys.exit(run(PublishServerSettings(*sys.argv[1:5])))
+sys.exit(run(PublishServerSettings(*sys.argv[2:], data=Path(sys.argv[1]))))
 """
 
 
-def _start(*endpoints: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-W", "error", "-c", RUN, *endpoints]
+def _start(data: Path, *endpoints: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-W", "error", "-c", RUN, str(data), *endpoints]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_status_0_after_what_has_arrived(ending):
-    any_port = "tcp://127.0.0.1:*"
-    process = _start(any_port, any_port, any_port, any_port)
+def test_a_signal_ends_it_with_status_0_after_what_has_arrived(ending, tmp_path):
+    process = _start(tmp_path, *[ANY] * 4)
     try:
         assert process.stderr
+        assert f"log {tmp_path}/log: segments 1, " in process.stderr.readline()
         started = process.stderr.readline()
-        endpoints = dict(zip(("pull", "router", "pub"), _endpoints(started), strict=True))
+        endpoints = dict(zip(("pull", "router", "pub", "replay"), _endpoints(started), strict=True))
         with peer(zmq.DEALER, endpoints["router"], _without_limits) as dealer:
             position = ask(dealer, document())["position"]
             for _ in range(500):
@@ -348,10 +352,10 @@ def _endpoints(line: str) -> list[str]:
     return [word.rstrip(",") for word in line.split() if word.startswith("tcp://")]
 
 
-def test_a_second_one_on_the_same_port_ends_with_status_2_and_one_line(server):
-    any_port = "tcp://127.0.0.1:*"
-    process = _start(server.pull_endpoint, any_port, any_port, any_port)
+def test_a_second_one_on_the_same_port_ends_with_status_2_and_one_line(server, tmp_path):
+    process = _start(tmp_path, server.pull_endpoint, ANY, ANY, ANY)
     _, said = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 2
-    assert len(said.splitlines()) == 1
-    assert f"pull: {server.pull_endpoint} is in use" in said
+    errors = [line for line in said.splitlines() if " INFO " not in line]
+    assert len(errors) == 1
+    assert f"pull: {server.pull_endpoint} is in use" in errors[0]

@@ -7,16 +7,25 @@ from stork_node.bus import PushFrame, decode_frame
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.ids import RecentIds
 from stork_node.publish_server.intake import Intake, Outcome, Refusal, Request
-from stork_node.publish_server.log import Entry, MemoryLog, StorageFailed
 from stork_node.push import PositionRequest, Push
+from stork_node.push_log import Entry, SegmentLog, StorageFailed, opening
 from tests.malformed import NOW
+
+
+class FullDisk(SegmentLog):
+    full = False
+
+    def append(self, pushes: Sequence[Push]) -> list[Entry]:
+        if self.full:
+            raise StorageFailed("no space left on device")
+        return super().append(pushes)
 
 
 class Desk:
     """An intake with all that it needs; ``answers`` are read."""
 
-    def __init__(self) -> None:
-        self.log = MemoryLog("e")
+    def __init__(self, log: SegmentLog) -> None:
+        self.log = log
         self.counters = Counters()
         self.intake = Intake(self.log, RecentIds(), self.counters)
         self.now = 1000.0
@@ -29,8 +38,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def log(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "new_epoch", lambda: "e")
+    with FullDisk(tmp_path) as log:
+        yield log
+
+
+@pytest.fixture
+def desk(log) -> Desk:
+    return Desk(log)
 
 
 def push(id_: str | None = None, type_: str = "t") -> Push:
@@ -96,17 +112,8 @@ def test_the_position_is_that_of_the_last_push_or_zero(desk):
     assert desk.answers(PositionRequest()) == [{"ok": True, "position": "e:1"}]
 
 
-class FullDisk(MemoryLog):
-    full = True
-
-    def append(self, pushes: Sequence[Push]) -> list[Entry]:
-        if self.full:
-            raise StorageFailed("no space left on device")
-        return super().append(pushes)
-
-
-def test_a_batch_that_cannot_be_stored_is_refused_whole_and_leaves_its_ids_free():
-    log, counters = FullDisk("e"), Counters()
+def test_a_batch_that_cannot_be_stored_is_refused_whole_and_leaves_its_ids_free(log):
+    log.full, counters = True, Counters()
     intake = Intake(log, RecentIds(), counters)
     outcome = intake.take([push("a"), push("a"), PositionRequest(), Refusal(None, "type: missing")], 1.0)
     failed = {"ok": False, "id": "a", "error": "storage_failed", "reason": "no space left on device"}
@@ -122,17 +129,10 @@ def test_a_batch_that_cannot_be_stored_is_refused_whole_and_leaves_its_ids_free(
     assert json.loads(intake.take([push("a")], 2.0).answers[0]) == stored("a", 1)
 
 
-def test_what_was_stored_before_the_disk_was_full_is_still_recognized():
-    log = FullDisk("e")
-    log.full = False
+def test_what_was_stored_before_the_disk_was_full_is_still_recognized(log):
     intake = Intake(log, RecentIds(), Counters())
     intake.take([push("a")], 1.0)
     log.full = True
     answers = [json.loads(answer) for answer in intake.take([push("a"), push("b")], 2.0).answers]
     assert answers[0] == stored("a", 1, duplicate=True)
     assert answers[1]["error"] == "storage_failed"
-
-
-def test_a_log_in_memory_begins_a_new_epoch_each_time():
-    assert MemoryLog().tail.epoch != MemoryLog().tail.epoch
-    assert MemoryLog().tail.sequence == 0

@@ -20,6 +20,7 @@ COMMANDS = {
     "init": ("stork_node.cli.init", "init", "Write a .crossbar/ to begin with."),
     "push": ("stork_node.cli.push", "push", "Push a message to topics."),
     "call": ("stork_node.cli.call", "call", "Call a procedure, and print its result."),
+    "log": ("stork_node.cli.log", "log", "Look into the push log, check it, erase a topic from it."),
     "push-key": ("stork_node.cli.push_key", "push_key", "Print the key that lets a backend push, and no more."),
     "watch": ("stork_node.cli.watch", "watch", "Subscribe to topics, and print what is pushed to them."),
 }

@@ -19,8 +19,12 @@ _HELP = {
     "replay": "What nodes ask for pushes that they missed (ROUTER).",
     "secret": "Encrypts all of them, and lets in only who has it. Best given as STORK_BUS_SECRET.",
     "heartbeat_s": "Time between two heartbeats on the bus.",
+    "data": "Folder of the push log, which is in its log/. Also STORK_DATA.",
+    "sync": "When the log is forced to disk: each second, always before an answer, or never.",
+    "retention_s": "How long a push can be replayed.",
+    "retention_bytes": "How much the log keeps at most.",
 }
-_FROM_ENVIRONMENT = {"secret": "${STORK_BUS_SECRET:-}"}
+_FROM_ENVIRONMENT = {"secret": "${STORK_BUS_SECRET:-}", "data": "${STORK_DATA:-.stork}"}
 
 
 def _option(field: "dataclasses.Field[Any]") -> click.Option:
@@ -72,8 +76,10 @@ def publish_server(**given: str | None) -> int:
     \b
     Environment:
       STORK_BUS_SECRET  encrypts the bus; the same for the nodes and the pushers
+      STORK_DATA        folder of the push log, unless --data names it
 
-    Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed, 2 when a flag is wrong or a port in use.
+    Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed or its log is damaged, 2 when a flag is
+    wrong, a port or the log in use, or the log's folder not usable.
     """
     read = _read(given, os.environ)
     _log_as_the_node_does()

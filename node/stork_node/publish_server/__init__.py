@@ -2,6 +2,7 @@
 The publish server: takes pushes, numbers and stores them, publishes them on the bus, and answers (DELIVERY).
 
     PULL 5555, ROUTER 5557 → requests → intake (ids, log) → PUB 5556, answers
+    ROUTER 5558            → replaying ← log              → pages
 """
 
 import logging
@@ -11,6 +12,7 @@ from types import FrameType
 from stork_node.errors import ConfigError
 from stork_node.publish_server.server import PublishServer
 from stork_node.publish_server.settings import PublishServerSettings
+from stork_node.push_log import DamagedLog
 
 __all__ = ["PublishServer", "PublishServerSettings", "run"]
 
@@ -22,7 +24,8 @@ def run(settings: PublishServerSettings) -> int:
     Serve until SIGTERM or SIGINT; in the main thread. Logs to stderr if logging is not set up.
 
     Returns:
-        The exit status: 0 stopped as asked, 1 failed while running, 2 an endpoint that cannot be bound.
+        The exit status: 0 stopped as asked, 1 failed while running or a damaged log, 2 an endpoint that cannot be bound
+        or a log that cannot be had.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -30,6 +33,9 @@ def run(settings: PublishServerSettings) -> int:
     except ConfigError as error:
         log.error("%s", error)
         return 2
+    except DamagedLog as error:
+        log.error("%s", error)
+        return 1
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         server.stop()

@@ -1,7 +1,9 @@
-"""What the publish server has counted since it started."""
+"""What the publish server has counted since it started, and says with each heartbeat."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+
+from stork_node.push_log import SegmentLog
 
 
 @dataclass
@@ -15,6 +17,11 @@ class Counters:
         unreachable: answers to peers that had left.
         strangers: connections refused for their key.
         heartbeats: heartbeats on the bus.
+        replay_pages: pages handed to relays.
+        replay_pushes: pushes in them.
+        replay_refused: requests on the replay port that could not be answered as they were meant.
+        erasures: topics erased.
+        epochs: epochs begun because a relay had seen more than the log has.
     """
 
     accepted: int = 0
@@ -24,3 +31,24 @@ class Counters:
     unreachable: int = 0
     strangers: int = 0
     heartbeats: int = 0
+    replay_pages: int = 0
+    replay_pushes: int = 0
+    replay_refused: int = 0
+    erasures: int = 0
+    epochs: int = 0
+
+
+def figures(counters: Counters, log: SegmentLog) -> dict[str, float]:
+    """What goes with a heartbeat: all that was counted, ``refused_<kind>`` for each kind, and the state of the log."""
+    counted: dict[str, float] = {it.name: getattr(counters, it.name) for it in fields(counters) if it.name != "refused"}
+    kinds = {f"refused_{kind.lower()}": number for kind, number in counters.refused.items()}
+    return {
+        **counted,
+        "refused": counters.refused.total(),
+        **kinds,
+        "log_bytes": log.size,
+        "log_segments": log.segments,
+        "log_pushes": log.tail.sequence - log.floor,
+        "log_oldest_age_s": round(log.oldest_age_s, 3),
+        "log_trouble": int(log.trouble != ""),
+    }

@@ -7,8 +7,8 @@ from stork_node.answers import encode_refused, encode_stored, encode_tail
 from stork_node.positions import Position
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.ids import RecentIds
-from stork_node.publish_server.log import Log, StorageFailed
 from stork_node.push import PositionRequest, Push
+from stork_node.push_log import SegmentLog, StorageFailed
 from stork_node.push_refusals import kind_of
 
 
@@ -35,7 +35,7 @@ class Outcome:
 class Intake:
     """Numbers what is new, recognizes what was there before, and writes the answers."""
 
-    def __init__(self, log: Log, ids: RecentIds, counters: Counters) -> None:
+    def __init__(self, log: SegmentLog, ids: RecentIds, counters: Counters) -> None:
         self._log, self._ids, self._counters = log, ids, counters
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:

@@ -30,14 +30,20 @@ def read_router(frames: list[bytes], now: str) -> Arrival:
     A DEALER sends the document alone. A REQ puts an empty delimiter before it, and a proxy more routing ids before
     that; they come back before the answer.
     """
-    envelope, body = frames[:1], frames[1:]
-    if len(body) > 1 and b"" in body:
-        cut = body.index(b"") + 1
-        envelope, body = envelope + body[:cut], body[cut:]
+    envelope, body = split_envelope(frames)
     try:
         return Arrival(decode_request(_only(body), now), envelope)
     except InvalidPush as error:
         return Arrival(Refusal(readable_id(body[0]) if body else None, error.reason), envelope)
+
+
+def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """What goes before the answer to a message of a ROUTER, and what its peer sent."""
+    envelope, body = frames[:1], frames[1:]
+    if len(body) > 1 and b"" in body:
+        cut = body.index(b"") + 1
+        envelope, body = envelope + body[:cut], body[cut:]
+    return envelope, body
 
 
 def _only(frames: list[bytes]) -> bytes:

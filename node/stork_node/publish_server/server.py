@@ -3,81 +3,115 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
 
 import zmq
 
 from stork_node.bus import encode_heartbeat
-from stork_node.publish_server.counters import Counters
+from stork_node.positions import Position
+from stork_node.publish_server.awake import AwakeClock
+from stork_node.publish_server.counters import Counters, figures
 from stork_node.publish_server.ids import RecentIds
 from stork_node.publish_server.intake import Intake, Refusal
-from stork_node.publish_server.log import Log, MemoryLog
 from stork_node.publish_server.refusal_log import RefusalLog
+from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
-from stork_node.publish_server.sockets import open_sockets
+from stork_node.publish_server.sockets import bound_to, open_sockets, waiting
+from stork_node.push_log import SegmentLog, log_folder
 from stork_node.push_refusals import kind_of
 from stork_node.timestamps import format_timestamp
 
 log = logging.getLogger("stork_node.publish_server")
 
-# What one wake-up takes of each socket: enough that an append is shared, little enough that heartbeats stay on time.
-_BATCH_MESSAGES = 1_000
-_BATCH_BYTES = 16 << 20
 _STORAGE_RETRY_S = 1.0
 _DRAIN_S = 1.0
+# A turn waits a second at most, for the log's upkeep, and works for less: what is longer was no work.
+_LONGEST_TURN_S = 3.0
+
+START_GRACE_S = 1.0
+"""
+How long a server takes no pushes at its start on a log that has numbers: a relay that has seen more of them than the
+log has, because an older copy took its place, can say so before any of them is given a second time.
+"""
+_GRACE_HEARTBEAT_S = 0.1
 
 
 class PublishServer:
     """
-    Binds at once; ``serve`` runs it in the calling thread until ``stop``.
+    Takes its log and binds at once; ``serve`` runs it in the calling thread until ``stop``.
+
+    Args:
+        push_log: held already; closed with the server. By default the one in ``settings.data`` is opened.
 
     Raises:
-        ConfigError: an endpoint that cannot be bound.
+        ConfigError: an endpoint that cannot be bound, or a log that cannot be had.
+        DamagedLog: damage to the log that a crash does not explain.
     """
 
-    def __init__(self, settings: PublishServerSettings, push_log: Log | None = None) -> None:
+    def __init__(self, settings: PublishServerSettings, push_log: SegmentLog | None = None) -> None:
         self.counters = Counters()
-        self._log = push_log or MemoryLog()
-        self._intake = Intake(self._log, RecentIds(), self.counters)
+        self._log = push_log or _open_log(settings)
+        now = time.monotonic()
+        self._clock = AwakeClock(_LONGEST_TURN_S, now)
         self._refusals = RefusalLog(log)
         self._heartbeat_s = settings.heartbeat_s
-        self._next_heartbeat = time.monotonic()
+        self._next_heartbeat = now
+        self._grace_ends = now + START_GRACE_S if self._log.continues else now
+        self._takes_pushes = False
         self._closed = False
         self._failure = ""  # why the log took nothing the last time
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
-        self._sockets = open_sockets(settings)
+        try:
+            self._intake = Intake(self._log, self._known_ids(), self.counters)
+            self._sockets = open_sockets(settings)
+        except BaseException:
+            self._log.close()
+            raise
+        self._replay = ReplayService(
+            self._sockets.replay, self._log, self.counters, self._publish, self._send_heartbeat
+        )
         self._wake_reader, self._wake_writer = os.pipe()
         self._poller = zmq.Poller()
         self._poller.register(self._wake_reader, zmq.POLLIN)
-        self._poller.register(self._sockets.router, zmq.POLLIN)
-        self._poller.register(self._sockets.pull, zmq.POLLIN)
+        self._poller.register(self._sockets.replay, zmq.POLLIN)
         if self._sockets.doorkeeper:
             self._poller.register(self._sockets.doorkeeper.socket, zmq.POLLIN)
 
     @property
     def pull_endpoint(self) -> str:
         """Where PULL is bound, with its real port."""
-        return _endpoint(self._sockets.pull)
+        return bound_to(self._sockets.pull)
 
     @property
     def router_endpoint(self) -> str:
         """Where ROUTER is bound, with its real port."""
-        return _endpoint(self._sockets.router)
+        return bound_to(self._sockets.router)
 
     @property
     def pub_endpoint(self) -> str:
         """Where PUB is bound, with its real port."""
-        return _endpoint(self._sockets.pub)
+        return bound_to(self._sockets.pub)
+
+    @property
+    def replay_endpoint(self) -> str:
+        """Where replay is bound, with its real port."""
+        return bound_to(self._sockets.replay)
+
+    @property
+    def position(self) -> Position:
+        """The tail of its log."""
+        return self._log.tail
 
     def serve(self) -> None:
         """Run until ``stop``; then finish what has arrived, and close. Once only."""
         log.info(
-            "publish server is up: push %s, answered %s, bus %s, epoch %s%s",
+            "publish server is up: push %s, answered %s, bus %s, replay %s, log %s at %s%s",
             self.pull_endpoint,
             self.router_endpoint,
             self.pub_endpoint,
-            self._log.tail.epoch,
+            self.replay_endpoint,
+            self._log.folder,
+            self._log.tail,
             ", CURVE" if self._sockets.doorkeeper else "",
         )
         for endpoint in () if self._sockets.doorkeeper else self._open_endpoints():
@@ -100,18 +134,26 @@ class PublishServer:
     def close(self) -> None:
         """Close a server that does not serve; waits up to 2 s for what is not sent yet."""
         self._closed = True
+        self._log.close()
         self._sockets.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
 
     def _open_endpoints(self) -> list[str]:
-        endpoints = [self.pull_endpoint, self.router_endpoint, self.pub_endpoint]
+        endpoints = [self.pull_endpoint, self.router_endpoint, self.pub_endpoint, self.replay_endpoint]
         return [each for each in endpoints if not each.startswith(("tcp://127.", "tcp://[::1]"))]
 
     def _wait(self) -> bool:
         """Wait for work; True when asked to stop."""
         now = time.monotonic()
-        timers = [self._next_heartbeat - now, self._refusals.due(now), _STORAGE_RETRY_S if self._held else None]
+        timers = [
+            self._next_heartbeat - now,
+            self._log.due(now),
+            self._refusals.due(now),
+            _STORAGE_RETRY_S if self._held else None,
+            None if self._takes_pushes else self._grace_ends - now,
+            0.0 if self._takes_pushes and self._replay.has_work else None,
+        ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
         ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
         doorkeeper = self._sockets.doorkeeper
@@ -122,12 +164,14 @@ class PublishServer:
 
     def _turn(self) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
-        arrivals = self._arrivals()
         now = time.monotonic()
+        self._end_grace(now)
+        arrivals = self._arrivals() if self._takes_pushes else []
+        awake = self._clock.advance(now)
         if arrivals:
-            outcome = self._intake.take([arrival.request for arrival in arrivals], now)
+            outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
             for frame in outcome.frames:
-                self._sockets.pub.send(frame, zmq.NOBLOCK)
+                self._publish(frame)
             for arrival, answer in zip(arrivals, outcome.answers, strict=True):
                 if arrival.envelope:
                     self._answer(arrival.envelope, answer)
@@ -137,17 +181,29 @@ class PublishServer:
             if outcome.frames or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), len(outcome.frames))
+        self._replay.answer_one()
+        if self._takes_pushes and self._replay.has_work:
+            self._replay.erase(now)
+        self._log.tick(now)
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
-            self._send_heartbeat(now)
+            self._send_heartbeat()
+            pause_s = self._heartbeat_s if self._takes_pushes else min(self._heartbeat_s, _GRACE_HEARTBEAT_S)
+            self._next_heartbeat = max(now, self._next_heartbeat + pause_s)
         return len(arrivals)
+
+    def _end_grace(self, now: float) -> None:
+        if not self._takes_pushes and now >= self._grace_ends:
+            self._takes_pushes = True
+            self._poller.register(self._sockets.router, zmq.POLLIN)
+            self._poller.register(self._sockets.pull, zmq.POLLIN)
 
     def _arrivals(self) -> list[Arrival]:
         stamp = format_timestamp(time.time())
         arrivals, self._held = self._held, []
         if not arrivals:
-            arrivals = [read_pull(frames, stamp) for frames in _waiting(self._sockets.pull)]
-        arrivals += [read_router(frames, stamp) for frames in _waiting(self._sockets.router)]
+            arrivals = [read_pull(frames, stamp) for frames in waiting(self._sockets.pull)]
+        arrivals += [read_router(frames, stamp) for frames in waiting(self._sockets.router)]
         return arrivals
 
     def _answer(self, envelope: list[bytes], answer: bytes) -> None:
@@ -171,12 +227,19 @@ class PublishServer:
         # What waits on PULL would wake the loop again and again.
         self._poller.register(self._sockets.pull, 0 if self._held else zmq.POLLIN)
 
-    def _send_heartbeat(self, now: float) -> None:
-        self._sockets.pub.send(
-            encode_heartbeat(self._log.tail, self._log.run, format_timestamp(time.time()), {}), zmq.NOBLOCK
-        )
+    def _publish(self, frame: bytes) -> None:
+        self._sockets.pub.send(frame, zmq.NOBLOCK)
+
+    def _send_heartbeat(self) -> None:
         self.counters.heartbeats += 1
-        self._next_heartbeat = max(now, self._next_heartbeat + self._heartbeat_s)
+        stamp = format_timestamp(time.time())
+        self._publish(encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log)))
+
+    def _known_ids(self) -> RecentIds:
+        ids = RecentIds()
+        for age_s, stored in self._log.recent_ids():
+            ids.remember(stored, self._clock.now - age_s)
+        return ids
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _DRAIN_S
@@ -186,19 +249,10 @@ class PublishServer:
             log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
 
 
-def _waiting(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
-    """The messages that wait on ``socket``, within the limits of a batch."""
-    size = 0
-    for _ in range(_BATCH_MESSAGES):
-        try:
-            frames = socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return
-        yield frames
-        size += sum(map(len, frames))
-        if size > _BATCH_BYTES:
-            return
-
-
-def _endpoint(socket: "zmq.Socket[bytes]") -> str:
-    return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+def _open_log(settings: PublishServerSettings) -> SegmentLog:
+    return SegmentLog(
+        log_folder(settings.data),
+        sync=settings.sync,
+        retention_s=settings.retention_s,
+        retention_bytes=settings.retention_bytes,
+    )

@@ -1,9 +1,11 @@
 """Settings of the publish server: the arguments of its worker in config.json, and flags of the same names."""
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
-from stork_node.settings import endpoint, seconds, setting, text
+from stork_node.push_log import Sync
+from stork_node.settings import count, endpoint, name, seconds, setting, text
 
 MIN_HEARTBEAT_S = 0.01
 
@@ -13,6 +15,18 @@ def interval(value: Any) -> float:
     if (time_s := seconds(value)) < MIN_HEARTBEAT_S:
         raise ValueError(f"{value!r} is too short a time between two heartbeats (want 1 or 0.5)")
     return time_s
+
+
+def folder(value: Any) -> Path:
+    """A path; relative to where the process was started."""
+    return Path(name(value))
+
+
+def word(value: Any) -> Sync:
+    """When the log is forced to disk."""
+    if value not in get_args(Sync):
+        raise ValueError(f"{value!r} is not one of {', '.join(get_args(Sync))}")
+    return value  # type: ignore[no-any-return]  # it is one of them
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,10 @@ class PublishServerSettings:
         replay: replay for relays.
         secret: with one, CURVE on all sockets; ``STORK_BUS_SECRET`` by convention.
         heartbeat_s: time between two heartbeats on the bus.
+        data: the folder whose ``log/`` has the push log; ``STORK_DATA`` by convention.
+        sync: when the log is forced to disk: each ``second``, ``always`` before an answer, or ``never``.
+        retention_s: how long a push can be replayed, in seconds.
+        retention_bytes: how much the log keeps.
     """
 
     pull: str = setting(endpoint, "tcp://127.0.0.1:5555")
@@ -35,6 +53,10 @@ class PublishServerSettings:
     replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
     secret: str = setting(text, "")
     heartbeat_s: float = setting(interval, 1.0)
+    data: Path = setting(folder, Path(".stork"))  # noqa: RUF009  # it makes a field
+    sync: Sync = setting(word, "second")  # noqa: RUF009  # it makes a field
+    retention_s: float = setting(seconds, 3600.0)
+    retention_bytes: int = setting(count, 1 << 30)
 
     def __repr__(self) -> str:
         return f"PublishServerSettings(pull={self.pull!r}, router={self.router!r}, pub={self.pub!r})"

@@ -1,6 +1,7 @@
 """The sockets of the publish server, bound."""
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import zmq
@@ -16,15 +17,26 @@ LINGER_MS = 2_000
 _MAX_FRAME_BYTES = 64 << 20
 _NO_LIMIT = 0
 
+# For each relay. What it misses it sees by the numbers, and has replayed: better than to hold all that is pushed while
+# it stands still. Its own socket holds as much again, and more.
+_BUS_MESSAGES = 20_000
+# For each peer, which asks for one page of about 1 MiB at a time. Beyond that an answer is an error, which is counted.
+_REPLAY_ANSWERS = 16
+
+# What one wake-up takes of each socket: enough that an append is shared, little enough that heartbeats stay on time.
+_BATCH_MESSAGES = 1_000
+_BATCH_BYTES = 16 << 20
+
 
 @dataclass(frozen=True)
 class Sockets:
-    """PULL and ROUTER take pushes, PUB is the bus; ``doorkeeper`` is there when a secret is."""
+    """PULL and ROUTER take pushes, PUB is the bus, another ROUTER replays; ``doorkeeper`` is there when a secret is."""
 
     context: "zmq.Context[zmq.Socket[bytes]]"
     pull: "zmq.Socket[bytes]"
     router: "zmq.Socket[bytes]"
     pub: "zmq.Socket[bytes]"
+    replay: "zmq.Socket[bytes]"
     doorkeeper: Doorkeeper | None
 
     def close(self) -> None:
@@ -50,13 +62,16 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         router.router_mandatory = True  # an answer to a peer that has left is an error, which is counted
         # PUB drops for a subscriber whose queue is full. One that has died loses its queue by heartbeats.
         pub = _socket(context, zmq.PUB, settings.pub, settings.secret, "follow")
-        pub.sndhwm = _NO_LIMIT
-        for socket, name in ((pull, "pull"), (router, "router"), (pub, "pub")):
+        pub.sndhwm = _BUS_MESSAGES
+        replay = _socket(context, zmq.ROUTER, settings.replay, settings.secret, "follow")
+        replay.sndhwm = _REPLAY_ANSWERS
+        replay.router_mandatory = True
+        for socket, name in ((pull, "pull"), (router, "router"), (pub, "pub"), (replay, "replay")):
             _bind(socket, name, getattr(settings, name))
     except BaseException:
         context.destroy(linger=0)
         raise
-    return Sockets(context, pull, router, pub, doorkeeper)
+    return Sockets(context, pull, router, pub, replay, doorkeeper)
 
 
 def _socket(
@@ -86,3 +101,22 @@ def _explain(endpoint: str, error: zmq.ZMQError) -> str:
     if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL):
         return f"{endpoint} is not an address of this machine (want tcp://127.0.0.1:5555 or tcp://0.0.0.0:5555)"
     return f"cannot bind {endpoint}: {error.strerror}"
+
+
+def waiting(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
+    """The messages that wait on ``socket``, within the limits of a batch."""
+    size = 0
+    for _ in range(_BATCH_MESSAGES):
+        try:
+            frames = socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        yield frames
+        size += sum(map(len, frames))
+        if size > _BATCH_BYTES:
+            return
+
+
+def bound_to(socket: "zmq.Socket[bytes]") -> str:
+    """The endpoint of a socket that is bound, with its real port."""
+    return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stork_node.push_log.files import open_private, read_file, sync_folder
-from stork_node.push_log.records import ERASED, SEAL_BYTES, Record, Seal, encode_record, encode_seal
+from stork_node.push_log.records import ERASED, PUSH, SEAL_BYTES, Record, Seal, encode_record, encode_seal
 from stork_node.push_log.segments import Segment
 
 _STEP_PUSHES = 10_000
@@ -37,10 +37,11 @@ def erase_topic(segment: Segment, topic: str, keep_ids_ms: int) -> Iterator[int]
     assert old  # noqa: S101
     needle = b'"%b"' % topic.encode()  # topics have no character that JSON escapes
     if needle not in data:
+        yield 0
         return
     parts, start, number, is_found = [data[: segment.header_bytes]], segment.header_bytes, 0, False
     for record in segment.records():
-        if needle in record.frame and topic in frame_topics(record.frame):
+        if record.kind == PUSH and needle in record.frame and topic in frame_topics(record.frame):
             parts.append(_without(record, topic, keep_ids_ms))
             number, is_found = number + 1, True
         else:

@@ -21,10 +21,11 @@ log = logging.getLogger("stork_node.push_log")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A log that is held, and ready to be written."""
+    """A log that is held, and ready to be written; ``continues``: with numbers of an epoch that there was before."""
 
     lock: Lock
     chain: Chain
+    continues: bool
 
 
 def open_folder(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, now_ms: int) -> Opened:
@@ -42,7 +43,8 @@ def open_folder(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, 
     except OSError as error:
         raise UnusableFolder(folder, error.strerror or str(error)) from None
     try:
-        return Opened(lock, _open_chain(folder, machine, sync, segment_bytes, now_ms))
+        chain, continues = _open_chain(folder, machine, sync, segment_bytes, now_ms)
+        return Opened(lock, chain, continues)
     except OSError as error:
         lock.close()
         raise UnusableFolder(folder, error.strerror or str(error)) from None
@@ -57,7 +59,7 @@ def _make(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-def _open_chain(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, now_ms: int) -> Chain:
+def _open_chain(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, now_ms: int) -> tuple[Chain, bool]:
     began = time.monotonic()
     for leftover in folder.glob("*.tmp"):
         leftover.unlink()
@@ -82,7 +84,7 @@ def _open_chain(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, 
         chain.tail,
         time.monotonic() - began,
     )
-    return chain
+    return chain, epoch != "" and chain.tail.sequence > 0
 
 
 def _recover(segments: list[Segment], machine: Machine) -> str:

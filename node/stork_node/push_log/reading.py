@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from stork_node.push_log.errors import CorruptLog
-from stork_node.push_log.records import HEAD_BYTES, PUSH, SEAL, BadRecord, decode_record, record_bytes
+from stork_node.push_log.records import HEAD_BYTES, SEAL, BadRecord, decode_record, record_bytes
 from stork_node.push_log.segments import Segment
 
 _STRIDE_BYTES = 256 << 10
@@ -50,7 +50,9 @@ def read_page(segment: Segment, after: int, max_bytes: int) -> Page:
         raise CorruptLog(segment.path, 0, f"it cannot be read: {error.strerror}") from None
     try:
         offset = _find(segment, fd, after + 1)
-        return Page(after, _frames(segment, fd, offset, after, max_bytes))
+        frames, end = _frames(segment, fd, offset, after, max_bytes)
+        segment.note_offset(after + len(frames) + 1, end)  # the next page begins there
+        return Page(after, frames)
     except OSError as error:
         raise CorruptLog(segment.path, 0, f"it cannot be read: {error.strerror}") from None
     finally:
@@ -75,7 +77,8 @@ def _find(segment: Segment, fd: int, wanted: int) -> int:
     return offset
 
 
-def _frames(segment: Segment, fd: int, start: int, after: int, max_bytes: int) -> list[bytes | None]:
+def _frames(segment: Segment, fd: int, start: int, after: int, max_bytes: int) -> tuple[list[bytes | None], int]:
+    """The frames of a page that begins at offset ``start``, and the offset of its end."""
     data = os.pread(fd, min(max(max_bytes, HEAD_BYTES), segment.size - start), start)
     frames: list[bytes | None] = []
     offset, sequence = 0, after
@@ -86,10 +89,10 @@ def _frames(segment: Segment, fd: int, start: int, after: int, max_bytes: int) -
             sequence += 1
             if record.sequence != sequence:
                 raise BadRecord(f"push {record.sequence} is where {sequence} should be")
-            frames.append(record.frame if record.kind == PUSH else None)
+            frames.append(record.frame or None)
             offset = record.end
     except BadRecord as bad:
         raise CorruptLog(segment.path, start + offset, str(bad)) from None
     if not frames:
         raise CorruptLog(segment.path, start, "the file ends too early")
-    return frames
+    return frames, start + offset

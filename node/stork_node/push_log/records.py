@@ -23,6 +23,8 @@ ERASED = 3
 """A push whose frame was removed."""
 SEAL = 4
 """The last record of a segment that is finished."""
+ERASURE = 5
+"""What was pushed to a topic before it is gone: the frame that says so."""
 
 HEAD_BYTES = 33
 
@@ -46,11 +48,11 @@ class Record(Struct, gc=False):
     One record as it was read.
 
     Attributes:
-        kind: ``PUSH``, ``NUMBER``, ``ERASED`` or ``SEAL``.
+        kind: ``PUSH``, ``NUMBER``, ``ERASED``, ``SEAL`` or ``ERASURE``.
         starts_batch: whether it is the first of those that were written at once.
         time_ms: since 1970.
         id: idempotency key in UTF-8; empty for none.
-        frame: as published; empty for all kinds but ``PUSH``.
+        frame: as published; empty for ``NUMBER`` and ``ERASED``.
         end: offset of what follows.
     """
 
@@ -140,6 +142,21 @@ def record_bytes(buffer: bytes, offset: int) -> int:
     if mark != _MARK or length ^ inverse != _ALL_ONES:
         raise BadRecord("no record begins here")
     return HEAD_BYTES + int(length)
+
+
+def find_head(buffer: bytes, offset: int, sequences: range) -> tuple[int, int, int] | None:
+    """
+    The offset, sequence and time of the first record that begins at ``offset`` or after it, unchecked but for its head.
+
+    None where there is none in the buffer that has one of ``sequences``, or there is the seal before it.
+    """
+    last = len(buffer) - HEAD_BYTES
+    while 0 <= (offset := buffer.find(_MARK, offset)) <= last:
+        _, _, flagged, _, length, inverse, sequence, time_ms = _HEAD.unpack_from(buffer, offset)
+        if length ^ inverse == _ALL_ONES and sequence in sequences:
+            return None if flagged == SEAL else (offset, sequence, time_ms)
+        offset += 1
+    return None
 
 
 def read_ids(buffer: bytes, offset: int) -> Iterator[tuple[int, int, bytes]]:

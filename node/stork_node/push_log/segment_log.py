@@ -8,7 +8,7 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from stork_node.bus import encode_push_frame
+from stork_node.bus import encode_erase_frame, encode_push_frame
 from stork_node.positions import Position, new_epoch, new_run
 from stork_node.push import Push
 from stork_node.push_log.entries import Entry
@@ -17,9 +17,10 @@ from stork_node.push_log.erasing import erase_topic
 from stork_node.push_log.errors import BeyondLog, CorruptLog, StorageFailed
 from stork_node.push_log.headers import Sync
 from stork_node.push_log.opening import open_folder
+from stork_node.push_log.places import place_before
 from stork_node.push_log.reading import Page, read_page
 from stork_node.push_log.recent_ids import Stored, recent_ids
-from stork_node.push_log.records import NUMBER, PUSH, encode_record
+from stork_node.push_log.records import ERASURE, NUMBER, PUSH, encode_record
 from stork_node.push_log.upkeep import MOVED, Upkeep
 
 log = logging.getLogger("stork_node.push_log")
@@ -42,6 +43,10 @@ class SegmentLog:
         clock: seconds since 1970.
         machine: where this process runs.
 
+    Attributes:
+        run: names this holding of the log on the bus.
+        continues: whether it goes on with numbers of an epoch that there was before.
+
     Raises:
         LogInUse: another process holds it.
         DamagedLog: damage that a crash does not explain.
@@ -63,7 +68,7 @@ class SegmentLog:
         self.run = new_run()
         segment_bytes = min(segment_bytes, retention_bytes // 4)
         opened = open_folder(folder, machine or this_machine(), sync, segment_bytes, self._now_ms())
-        self._lock, self._chain = opened.lock, opened.chain
+        self._lock, self._chain, self.continues = opened.lock, opened.chain, opened.continues
         self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, clock)
         self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
 
@@ -94,6 +99,12 @@ class SegmentLog:
         return len(self._chain.segments)
 
     @property
+    def oldest_age_s(self) -> float:
+        """How old the oldest push is, or the segment that holds it at most; 0 where there is none."""
+        oldest = next((segment for segment in self._chain.segments if not segment.is_empty), None)
+        return max(0.0, self._clock() - oldest.oldest_ms / 1000) if oldest else 0.0
+
+    @property
     def trouble(self) -> str:
         """What the system refuses now, besides appends; empty when all is well."""
         return self._upkeep.trouble
@@ -107,8 +118,6 @@ class SegmentLog:
         """
         if not pushes:
             return []
-        if self._upkeep.is_moved():
-            raise StorageFailed(f"{MOVED} (the log in {self.folder})")
         now_ms, before = self._now_ms(), self.tail
         entries: list[Entry] = []
         records: list[bytes] = []
@@ -118,12 +127,21 @@ class SegmentLog:
             kind, kept = (PUSH, frame) if push.store else (NUMBER, b"")
             records.append(encode_record(kind, not records, sequence, now_ms, (push.id or "").encode(), kept))
             entries.append(Entry(position, frame))
-        batch = b"".join(records)
-        try:
-            self._chain.writer_for(len(batch), now_ms).append(batch, entries[-1].position.sequence, now_ms)
-        except OSError as error:
-            raise self._failed(error) from None
+        self._write(b"".join(records), entries[-1].position.sequence, now_ms)
         return entries
+
+    def append_erasure(self, topic: str) -> Entry:
+        """
+        Number and store that what was pushed to a topic before is to be forgotten; removes nothing by itself.
+
+        Raises:
+            StorageFailed: it is not stored, and no number is used up; to be tried again.
+        """
+        now_ms, before = self._now_ms(), self.tail
+        position = Position(before.epoch, before.sequence + 1)
+        frame = encode_erase_frame(position, self.run, topic)
+        self._write(encode_record(ERASURE, True, position.sequence, now_ms, b"", frame), position.sequence, now_ms)
+        return Entry(position, frame)
 
     def read(self, after: int, max_bytes: int = 1 << 20) -> Page:
         """
@@ -148,6 +166,16 @@ class SegmentLog:
             log.error("pushes up to %d cannot be replayed any more: %s", segment.last, damage)
             self._unreadable = segment.last
             raise BeyondLog(after, self.floor, tail) from damage
+
+    def place_before(self, keep_s: float, keep_bytes: int) -> int:
+        """
+        Where to ``read`` after for no more than is of use: pushes of the last ``keep_s``, and ``keep_bytes`` at most.
+
+        It may be some 64 KiB more.
+        """
+        of_epoch = [it for it in self._chain.segments if it.header.origin.epoch == self.tail.epoch]
+        place = place_before(of_epoch, self._now_ms() - int(keep_s * 1000), keep_bytes)
+        return self.floor if place is None else max(place, self.floor)
 
     def recent_ids(self, since_s: float = IDS_KEPT_S, limit: int = IDS_KEPT) -> list[tuple[float, Stored]]:
         """
@@ -215,6 +243,14 @@ class SegmentLog:
             self._upkeep.attempt("it is not closed", lambda: self._chain.close(self._now_ms()))
         self._chain.abandon()
         self._lock.close()
+
+    def _write(self, batch: bytes, last: int, now_ms: int) -> None:
+        if self._upkeep.is_moved():
+            raise StorageFailed(f"{MOVED} (the log in {self.folder})")
+        try:
+            self._chain.writer_for(len(batch), now_ms).append(batch, last, now_ms)
+        except OSError as error:
+            raise self._failed(error) from None
 
     def _failed(self, error: OSError) -> StorageFailed:
         return StorageFailed(f"{error.strerror or error} (the log in {self.folder})")

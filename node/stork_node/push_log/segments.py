@@ -64,10 +64,13 @@ class Segment:
         self.last, self.size = last, size
 
     def note_offset(self, sequence: int, offset: int) -> None:
-        """Remember where a push begins, if that is far enough after the last one remembered."""
-        if offset >= self._offsets[-1] + _INDEX_BYTES:
-            self._sequences.append(sequence)
-            self._offsets.append(offset)
+        """Remember where a push begins, if that is far enough from all that is remembered."""
+        i = bisect_right(self._offsets, offset)
+        if offset - self._offsets[i - 1] < _INDEX_BYTES:
+            return
+        if i == len(self._offsets) or self._offsets[i] - offset >= _INDEX_BYTES:
+            self._sequences.insert(i, sequence)
+            self._offsets.insert(i, offset)
 
     def offset_before(self, sequence: int) -> tuple[int, int]:
         """The nearest push at or before ``sequence`` whose place is remembered: its sequence and offset."""

@@ -1,0 +1,50 @@
+"""What a relay that asks for replay gets: a page from where it asked, or from where the server can."""
+
+from stork_node.positions import Position
+from stork_node.publish_server.counters import Counters
+from stork_node.push_log import BeyondLog, Page, SegmentLog
+from stork_node.replay import PAGE_BYTES, PageHeader, ReplayRequest, encode_page
+
+
+class Replay:
+    """Reads pages of one log, held since this run began."""
+
+    def __init__(self, log: SegmentLog, counters: Counters) -> None:
+        self._log, self._counters = log, counters
+        self._tail_at_start = log.tail
+
+    def is_ahead(self, request: ReplayRequest) -> bool:
+        """
+        Whether the relay has seen more of the log's epoch than the log has: an older copy took the log's place.
+
+        What this run gave numbers to since does not make up for it: the relay may have seen others under them.
+        """
+        if request.epoch != self._log.tail.epoch:
+            return False
+        known = self._log.tail if request.run == self._log.run else self._known_before_this_run()
+        return request.after > known.sequence
+
+    def _known_before_this_run(self) -> Position:
+        return self._tail_at_start if self._tail_at_start.epoch == self._log.tail.epoch else self._log.tail
+
+    def page(self, request: ReplayRequest) -> list[bytes]:
+        """The frames of the answer; of pushes that are not kept there is none."""
+        page = self._read(request)
+        frames = [frame for frame in page.frames if frame is not None]
+        self._counters.replay_pages += 1
+        self._counters.replay_pushes += len(frames)
+        tail = self._log.tail
+        header = PageHeader(tail.epoch, self._log.run, self._log.floor, tail.sequence, page.after, page.last)
+        return encode_page(header, frames)
+
+    def _read(self, request: ReplayRequest) -> Page:
+        if request.epoch == self._log.tail.epoch:
+            try:
+                return self._log.read(request.after, PAGE_BYTES)
+            except BeyondLog:
+                pass
+        while True:
+            try:
+                return self._log.read(self._log.place_before(request.keep_s, request.keep_bytes), PAGE_BYTES)
+            except BeyondLog:  # damage, which raises the floor, up to the tail at most
+                continue
