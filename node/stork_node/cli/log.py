@@ -1,7 +1,10 @@
 """``stork log``: what an operator does with the push log."""
 
+import itertools
 import json
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+_PROGRESS_S = 3.0
+
 
 def _data_option(command: C) -> C:
     return click.option(
@@ -23,7 +28,7 @@ def _data_option(command: C) -> C:
         envvar="STORK_DATA",
         default=".stork",
         show_default=True,
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        type=click.Path(path_type=Path),
         help="The publish server's data folder, also STORK_DATA.",
     )(command)
 
@@ -42,7 +47,9 @@ def log() -> None:
 
     \b
     Environment:
-      STORK_DATA  the publish server's data folder, unless --data names it
+      STORK_DATA            the publish server's data folder, unless --data names it
+      STORK_PUBLISH_SERVER  erase: its host, unless --server or --data names it
+      STORK_BUS_SECRET      erase: where the bus is encrypted
     """
 
 
@@ -103,45 +110,92 @@ def cat(data: Path, topic: str | None, after: int) -> None:
     """
     Print what is in the log, oldest first: one JSON object a line.
 
-    A push of which only the number is kept has no "topics" and no "event".
+    A push of which only the number is kept has no "topics" and no "event". An erasure has the topic that it "erases".
     """
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import read_records
 
     for position, record in read_records(log_folder(data), after):
         line = _describe(position, record)
-        if topic is None or topic in line.get("topics", ()):
+        if topic is None or topic in line.get("topics", ()) or topic == line.get("erases"):
             click.echo(json.dumps(line, ensure_ascii=False))
 
 
 @log.command()
 @_data_option
+@click.option("--server", metavar="ENDPOINT", help="The publish server's replay port. [default: tcp://127.0.0.1:5558]")
 @click.argument("topic")
-def erase(data: Path, topic: str) -> None:
+@click.pass_context
+def erase(context: click.Context, data: Path, server: str | None, topic: str) -> None:
     """
-    Remove what was pushed to TOPIC from the log, whose publish server is stopped.
+    Remove what was pushed to TOPIC so far, from the log and from the histories of all nodes.
 
-    Positions stay as they are. A push to several topics stays for the others. The disk itself is not wiped.
+    A publish server that holds the log is asked to do it, and goes on serving; also the one that STORK_PUBLISH_SERVER
+    names, unless there is a --data. Positions stay as they are. A push to several topics stays for the others. The disk
+    itself is not wiped.
     """
-    from stork_node.push_log import SegmentLog, log_folder
+    from stork_node.push_log import LogInUse
     from stork_node.topics import Topic
 
     Topic.parse(topic)
-    with SegmentLog(log_folder(data)) as held:
-        number = held.erase(topic)
+    host = os.environ.get("STORK_PUBLISH_SERVER")
+    is_data_given = context.get_parameter_source("data") is click.core.ParameterSource.COMMANDLINE
+    if server is None and host and not is_data_given:
+        server = f"tcp://{host}:5558"
+    try:
+        number = _show_progress(_erase_at(server, topic) if server else _erase_files(data, topic))
+    except LogInUse:
+        number = _show_progress(_erase_at("tcp://127.0.0.1:5558", topic))
     click.echo(f"erased {number:,} pushes to {topic}")
 
 
+def _erase_files(data: Path, topic: str) -> Iterator[int]:
+    """How many pushes were found so far, again and again."""
+    from stork_node.push_log import SegmentLog, log_folder
+    from stork_node.push_log.inspection import read_info
+
+    folder = log_folder(data)
+    read_info(folder)  # a log that is not there is an error, and is not begun
+    with SegmentLog(folder) as held:
+        held.append_erasure(topic)
+        yield from itertools.accumulate(held.erase_steps(topic))
+
+
+def _erase_at(server: str, topic: str) -> Iterator[int]:
+    from stork_node.eraser import ask_to_erase
+    from stork_node.errors import ConfigError, Problem
+    from stork_node.settings import endpoint
+
+    try:
+        endpoint(server)
+    except ValueError as error:
+        raise ConfigError([Problem("--server", str(error))]) from None
+    for answer in ask_to_erase(server, os.environ.get("STORK_BUS_SECRET", ""), topic):
+        yield answer.pushes
+
+
+def _show_progress(counts: Iterator[int]) -> int:
+    """The last of ``counts``; a line on stderr every few seconds until then."""
+    number, say_at = 0, time.monotonic() + _PROGRESS_S
+    for number in counts:  # the last one is what is wanted
+        if time.monotonic() > say_at:
+            click.echo(f"erasing: {number:,} pushes so far", err=True)
+            say_at = time.monotonic() + _PROGRESS_S
+    return number
+
+
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from stork_node.bus import PushFrame, decode_frame
-    from stork_node.push_log.records import ERASED, PUSH
+    from stork_node.bus import EraseFrame, PushFrame, decode_frame
+    from stork_node.push_log.records import ERASED
     from stork_node.timestamps import format_timestamp
 
     line: dict[str, Any] = {"position": str(position), "time": format_timestamp(record.time_ms / 1000)}
     if record.id:
         line["id"] = record.id.decode()
-    if record.kind != PUSH:
+    if not record.frame:
         return line | {"erased": True} if record.kind == ERASED else line | {"store": False}
     frame = decode_frame(record.frame)
+    if isinstance(frame, EraseFrame):
+        return line | {"erases": frame.topic}
     assert isinstance(frame, PushFrame)  # noqa: S101
     return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}

@@ -70,6 +70,7 @@ class SegmentLog:
         opened = open_folder(folder, machine or this_machine(), sync, segment_bytes, self._now_ms())
         self._lock, self._chain, self.continues = opened.lock, opened.chain, opened.continues
         self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, clock)
+        self._closed = False
         self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
 
     def __enter__(self) -> Self:
@@ -238,7 +239,10 @@ class SegmentLog:
         self._upkeep.tick(now)
 
     def close(self) -> None:
-        """End the log so that its epoch goes on, and let go of it."""
+        """End the log so that its epoch goes on, and let go of it; the second time, do nothing."""
+        if self._closed:
+            return
+        self._closed = True
         if not self._upkeep.is_moved():
             self._upkeep.attempt("it is not closed", lambda: self._chain.close(self._now_ms()))
         self._chain.abandon()
