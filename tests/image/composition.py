@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -50,7 +51,13 @@ class Composition:
         if self._containers.confined:
             # nofile is in compose.yaml.
             confined = ["--podman-args=--runtime=runc", "--podman-run-args=--ulimit=nproc=4096:4096 --no-healthcheck"]
-        return ["podman-compose", *confined, "--in-pod=false", "--project-name", self.project]
+        return [
+            str(Path(sys.executable).with_name("podman-compose")),
+            *confined,
+            "--in-pod=false",
+            "--project-name",
+            self.project,
+        ]
 
     def call(self, *arguments: str) -> str:
         return run([*self._compose, *arguments], timeout_s=180, cwd=self._checkout, env=self.environ)
