@@ -84,11 +84,8 @@ def publish_server(**given: str | None) -> int:
     \b
     Environment:
       STORK_BUS_SECRET  encrypts the bus; the same for the nodes and the pushers
-<<<<<<< HEAD
       STORK_DATA        folder of the push log, unless --data names it
-=======
       STORK_BIND        binds to this address, in place of loopback, what no flag is given for
->>>>>>> 1e87b81 (X-Forwarded-For is believed of trusted proxies only, and names the client to the application and the log)
 
     Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed or its log is damaged, 2 when a flag is
     wrong, a port or the log in use, or the log's folder not usable.

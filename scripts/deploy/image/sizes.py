@@ -1,5 +1,5 @@
 """
-What makes an image as large as it is: python sizes.py IMAGE.tar, where that is what `docker save` or `podman save` wrote.
+What makes an image as large as it is: python sizes.py IMAGE.tar (written by docker save).
 
 Prints a Markdown table: the base, Python's packages by size, what is compiled, and the rest.
 """
@@ -8,6 +8,7 @@ import json
 import sys
 import tarfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 VENV = "opt/stork"
@@ -15,17 +16,20 @@ VENV = "opt/stork"
 SMALL_BYTES = 5_000_000
 
 
-def read_files(archive: str) -> dict[str, int]:
-    """The files of the image by their paths, with their sizes in bytes; a later layer's stands for an earlier one's."""
-    sizes: dict[str, int] = {}
+def open_layers(archive: str) -> Iterator[tarfile.TarFile]:
+    """The layers of an image, the base's first."""
     with tarfile.open(archive) as whole:
-        manifest = whole.extractfile("manifest.json")
-        assert manifest
-        [image] = json.load(manifest)
+        [image] = json.load(whole.extractfile("manifest.json") or sys.exit(f"{archive}: not an image"))
         for name in image["Layers"]:
             with tarfile.open(fileobj=whole.extractfile(name)) as layer:
-                sizes |= {str(PurePosixPath(file.name)): file.size for file in layer if file.isfile()}
-    return sizes
+                yield layer
+
+
+def read_files(archive: str) -> dict[str, int]:
+    """The files of the image by their paths, with their sizes in bytes; a later layer's stands for an earlier one's."""
+    return {
+        str(PurePosixPath(file.name)): file.size for layer in open_layers(archive) for file in layer if file.isfile()
+    }
 
 
 def group(path: str) -> str:
