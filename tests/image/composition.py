@@ -15,6 +15,8 @@ from tests.image.containers import Container, Containers, own_environ, run
 
 TICKET = "composition-ticket"
 SECRET = "composition-bus-secret"
+# As in compose.yaml: how long a node may take that is asked to stop.
+STOPS_WITHIN_S = 45
 
 
 class Composition:
@@ -41,6 +43,7 @@ class Composition:
             STORK_PULL=str(self.pull),
             STORK_PUSH=str(self.push_port),
             STORK_NOFILE="20000",
+            STORK_DRAIN_SPREAD_S="3",
         )
 
     @property
@@ -104,8 +107,8 @@ class Composition:
     def scale(self, number: int) -> None:
         """As docker compose does it; podman-compose starts more, and stops none."""
         self.call("up", "--detach", "--no-recreate", "--scale", f"node={number}", "node")
-        for container in self.nodes[number:]:
-            container.stop(within_s=45)
+        if more := [container.name for container in self.nodes[number:]]:
+            self._containers.call("stop", "--time", str(STOPS_WITHIN_S), *more, timeout_s=STOPS_WITHIN_S + 30)
 
     def remove_stopped(self) -> None:
         """So that the next ``scale`` makes anew what was stopped or killed."""

@@ -57,7 +57,7 @@ class Containers:
             and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
         ):
             return cls("docker")
-        if not shutil.which("podman") and (STAND_IN / "base-image").exists():
+        if not shutil.which("podman") and (STAND_IN / "base-image").exists() and os.geteuid() == 0:
             run([str(STAND_IN / "base-image")], timeout_s=600)
         return cls("podman") if shutil.which("podman") else None
 
@@ -164,3 +164,7 @@ class Container:
 
     def kill(self) -> None:
         self._containers.call("kill", "--signal", "KILL", self.name)
+
+    def remove(self) -> None:
+        """A container that has ended."""
+        self._containers.call("rm", self.name)
