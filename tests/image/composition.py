@@ -104,6 +104,12 @@ class Composition:
         [container] = self._all("haproxy")
         return container
 
+    @property
+    def gateway(self) -> str:
+        """This host's address in the network of the composition."""
+        [network] = self.haproxy.details["NetworkSettings"]["Networks"].values()
+        return str(network["Gateway"])
+
     def scale(self, number: int) -> None:
         """As docker compose does it; podman-compose starts more, and stops none."""
         self.call("up", "--detach", "--no-recreate", "--scale", f"node={number}", "node")

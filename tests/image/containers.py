@@ -113,8 +113,14 @@ class Container:
         )
         return done.stdout.decode(errors="replace")
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the tool knows of it."""
+        [details] = json.loads(self._containers.call("inspect", self.name))
+        return dict(details)
+
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads(self._containers.call("inspect", self.name))[0]["State"]
+        state: dict[str, Any] = self.details["State"]
         return state
 
     def wait_for_line(self, text: str, timeout_s: float = 90.0) -> "Container":

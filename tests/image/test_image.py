@@ -244,6 +244,13 @@ def test_no_layer_holds_a_secret(containers, image, tmp_path):
     assert not re.search(r"(SECRET|TICKET|PASSWORD|TOKEN)=\S", told)
 
 
+def test_what_makes_it_large_is_a_table(containers, image):
+    table = run([str(ROOT / "scripts/image"), "--size", image], timeout_s=120, env=own_environ()).splitlines()
+    sizes = {what: int(mb) for what, mb in re.findall(r"^\| (.+) \| (\d+) \|$", "\n".join(table), re.MULTILINE)}
+    assert sizes.pop("**in all**") == pytest.approx(sum(sizes.values()), abs=len(sizes))
+    assert {"base image", "numpy", "compiled Python", "application and node"} <= set(sizes)
+
+
 def test_it_has_no_compiler_and_nothing_of_the_build(gateway):
     for program in ("gcc", "cc", "ld", "git", "hatchling"):
         with pytest.raises(CommandFailed):
