@@ -14,17 +14,19 @@
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS dependencies
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/stork
 ENV PATH=/opt/stork/bin:$PATH
 COPY requirements-build.lock requirements.lock /build/
 # As in scripts/venv: two packages come last, as they ask for NumPy to build an extension in C that they work without.
-RUN awk '/^[a-z]/ {late = /^(bjdata|py-ubjson)==/} {print >("/build/" (late ? "late" : "first") ".lock")}' \
+# What pip fetches stays in a cache of the builder's, and is in no layer.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    awk '/^[a-z]/ {late = /^(bjdata|py-ubjson)==/} {print >("/build/" (late ? "late" : "first") ".lock")}' \
       /build/requirements.lock \
  && install="pip install --no-deps --no-compile --no-build-isolation --require-hashes" \
  && $install -r /build/requirements-build.lock \
  && $install -r /build/first.lock \
- && PYBJDATA_NO_EXTENSION=1 PYUBJSON_NO_EXTENSION=1 $install -r /build/late.lock
+ && PYBJDATA_NO_EXTENSION=1 PYUBJSON_NO_EXTENSION=1 $install --no-cache-dir -r /build/late.lock
 
 FROM dependencies AS package
 COPY pyproject.toml README.md LICENSE /build/source/

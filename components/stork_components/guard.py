@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
-from stork_components import connections
+from stork_components import connections, handshake
 from stork_components.asking import Asker, Question, Unavailable
 from stork_components.component import Component, in_turn
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
 from stork_node import uris
 from stork_node.errors import InvalidTopic
+from stork_node.forwarded import Network, networks
 from stork_node.guard.admitted import Admitted
 from stork_node.guard.answers import (
     Admission,
@@ -34,11 +35,15 @@ from stork_node.guard.answers import (
 )
 from stork_node.settings import count, names, seconds, setting, text
 from stork_node.topics import Topic
+from stork_node.values import peer_host
 
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """``extra`` of the guard. ``roles``: those that an application may give. Times in seconds."""
+    """
+    ``extra`` of the guard. ``roles``: those that an application may give; ``trusted_proxies``: the networks whose
+    X-Forwarded-For is believed. Times in seconds.
+    """
 
     backend_secret: str = setting(text, "")
     backend_authid: str = setting(text, "backend")
@@ -47,6 +52,7 @@ class GuardSettings:
     starting_timeout_s: float = setting(seconds, 10.0)
     cache_entries: int = setting(count, 100_000)
     pending_joins: int = setting(count, 1_000)
+    trusted_proxies: tuple[Network, ...] = setting(networks, ())
 
 
 class Guard(Component):
@@ -54,6 +60,7 @@ class Guard(Component):
     settings: GuardSettings
 
     async def start(self) -> None:
+        handshake.trust(self.settings.trusted_proxies)
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries)
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, uris.APP_AUTH, uris.APP_TOPIC_AUTH]
@@ -86,9 +93,9 @@ class Guard(Component):
     async def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         session_id = details["session"]
         if not _can_travel([authid, details]):
-            self._turn_away("denied", session_id, "what the client sent is not UTF-8")
+            self._turn_away("denied", details, "what the client sent is not UTF-8")
         if self._pending_joins >= self.settings.pending_joins:
-            self._turn_away("unavailable", session_id, f"{self._pending_joins} joins are being answered already")
+            self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
         try:
             asked = (realm, authid, details)
@@ -99,18 +106,19 @@ class Guard(Component):
             else:
                 decision = read_ticket_answer(answer, self.settings.roles, now)
         except (Unavailable, Nonsense) as error:
-            self._turn_away("unavailable", session_id, str(error))
+            self._turn_away("unavailable", details, str(error))
         finally:
             self._pending_joins -= 1
         if isinstance(decision, Denial):
-            self._turn_away("expired" if decision.retry else "denied", session_id, decision.reason)
+            self._turn_away("expired" if decision.retry else "denied", details, decision.reason)
         self._admitted.expect(session_id, decision, now)
         return {"authid": decision.authid, "role": decision.role, "extra": dict(decision.extra)}
 
-    def _turn_away(self, case: str, session_id: int, reason: str) -> NoReturn:
+    def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """The reason is for the log; the client is told the case, which says what it can do."""
         log = self.log.warn if case == "unavailable" else self.log.info
-        log("join of session {session_id} {case}: {reason}", session_id=session_id, case=case, reason=reason)
+        address = peer_host(details["transport"]["peer"])
+        log("join from {address} {case}: {reason}", address=address, case=case, reason=reason)
         error, message = uris.REFUSALS[case]
         raise ApplicationError(error, message)
 
@@ -118,7 +126,7 @@ class Guard(Component):
         """The secret for WAMP-CRA. None in the settings: nobody outside can be a backend."""
         if not self.settings.backend_secret or authid != self.settings.backend_authid:
             why = f"no backend named {authid!r}" if self.settings.backend_secret else "no backend_secret is set"
-            self._turn_away("no_backend", details["session"], why)
+            self._turn_away("no_backend", details, why)
         return {"authid": self.settings.backend_authid, "role": "backend", "secret": self.settings.backend_secret}
 
     def _joined(self, details: dict[str, Any], **_: Any) -> None:

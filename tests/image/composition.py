@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.image.containers import Container, Containers, own_environ, run
 
 TICKET = "composition-ticket"
 SECRET = "composition-bus-secret"
+# As in compose.yaml: how long a node may take that is asked to stop.
+STOPS_WITHIN_S = 45
 
 
 class Composition:
@@ -40,6 +43,7 @@ class Composition:
             STORK_PULL=str(self.pull),
             STORK_PUSH=str(self.push_port),
             STORK_NOFILE="20000",
+            STORK_DRAIN_SPREAD_S="3",
         )
 
     @property
@@ -50,7 +54,13 @@ class Composition:
         if self._containers.confined:
             # nofile is in compose.yaml.
             confined = ["--podman-args=--runtime=runc", "--podman-run-args=--ulimit=nproc=4096:4096 --no-healthcheck"]
-        return ["podman-compose", *confined, "--in-pod=false", "--project-name", self.project]
+        return [
+            str(Path(sys.executable).with_name("podman-compose")),
+            *confined,
+            "--in-pod=false",
+            "--project-name",
+            self.project,
+        ]
 
     def call(self, *arguments: str) -> str:
         return run([*self._compose, *arguments], timeout_s=180, cwd=self._checkout, env=self.environ)
@@ -94,11 +104,17 @@ class Composition:
         [container] = self._all("haproxy")
         return container
 
+    @property
+    def gateway(self) -> str:
+        """This host's address in the network of the composition."""
+        [network] = self.haproxy.details["NetworkSettings"]["Networks"].values()
+        return str(network["Gateway"])
+
     def scale(self, number: int) -> None:
         """As docker compose does it; podman-compose starts more, and stops none."""
         self.call("up", "--detach", "--no-recreate", "--scale", f"node={number}", "node")
-        for container in self.nodes[number:]:
-            container.stop(within_s=45)
+        if more := [container.name for container in self.nodes[number:]]:
+            self._containers.call("stop", "--time", str(STOPS_WITHIN_S), *more, timeout_s=STOPS_WITHIN_S + 30)
 
     def remove_stopped(self) -> None:
         """So that the next ``scale`` makes anew what was stopped or killed."""

@@ -57,7 +57,7 @@ class Containers:
             and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
         ):
             return cls("docker")
-        if not shutil.which("podman") and (STAND_IN / "base-image").exists():
+        if not shutil.which("podman") and (STAND_IN / "base-image").exists() and os.geteuid() == 0:
             run([str(STAND_IN / "base-image")], timeout_s=600)
         return cls("podman") if shutil.which("podman") else None
 
@@ -113,8 +113,14 @@ class Container:
         )
         return done.stdout.decode(errors="replace")
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the tool knows of it."""
+        [details] = json.loads(self._containers.call("inspect", self.name))
+        return dict(details)
+
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads(self._containers.call("inspect", self.name))[0]["State"]
+        state: dict[str, Any] = self.details["State"]
         return state
 
     def wait_for_line(self, text: str, timeout_s: float = 90.0) -> "Container":
@@ -164,3 +170,7 @@ class Container:
 
     def kill(self) -> None:
         self._containers.call("kill", "--signal", "KILL", self.name)
+
+    def remove(self) -> None:
+        """A container that has ended."""
+        self._containers.call("rm", self.name)

@@ -1,7 +1,8 @@
 """
 Many subscribers on one event loop, in a thread of its own: WAMP in JSON over ``websockets``, nothing of ours.
 
-Each reconnects for ever, as stork.js does, and notes when it was connected and what it got.
+Each reconnects for ever, as stork.js does, recovers what it missed meanwhile (DELIVERY, "The client's algorithm"), and
+notes when it was connected and what it got.
 """
 
 import asyncio
@@ -19,12 +20,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
+from stork_node.uris import RECOVER
 from tests.gateway import wait_for
-from tests.wamp import AUTHENTICATE, CHALLENGE, EVENT, HELLO, SUBSCRIBE, SUBSCRIBED, WELCOME
+from tests.wamp import AUTHENTICATE, CALL, CHALLENGE, ERROR, EVENT, HELLO, RESULT, SUBSCRIBE, SUBSCRIBED, WELCOME
 
+# Whether the node answers `recover`. Without it a subscriber that moves misses what is pushed meanwhile.
+RECOVERS = False
 _PAUSE_S = 0.25
 _ANSWER_S = 4.0
-_ROLES = {"subscriber": {}}
+_ROLES = {"subscriber": {}, "caller": {}}
 
 
 @dataclass
@@ -39,8 +43,10 @@ class Stay:
 class Subscriber:
     def __init__(self, url: str, ticket: str, topic: str) -> None:
         self._url, self._ticket, self._topic = url, ticket, topic
+        self._position: str | None = None
         self.stays: list[Stay] = []
         self.troubles: list[str] = []
+        self.gaps = 0  # how often it was told that something was missed
 
     @property
     def is_connected(self) -> bool:
@@ -73,12 +79,47 @@ class Subscriber:
             await self._expect(socket, WELCOME)
             await socket.send(json.dumps([SUBSCRIBE, 1, {}, self._topic]))
             await self._expect(socket, SUBSCRIBED)
-            stay = Stay(time.monotonic())
-            self.stays.append(stay)
-            async for frame in socket:
-                message = json.loads(frame)
-                if message[0] == EVENT:
-                    stay.numbers.append(message[4][0]["data"]["n"])
+            self.stays.append(Stay(time.monotonic()))
+            await self._follow(socket)
+
+    async def _follow(self, socket: Any) -> None:
+        held: list[tuple[str, Any]] | None = []
+        await self._recover(socket)
+        async for frame in socket:
+            message = json.loads(frame)
+            if message[0] == EVENT:
+                event = (message[5]["position"], message[4][0]["data"])
+                held.append(event) if held is not None else self._take(*event)
+            elif message[0] == ERROR and message[4] == "io.virge.stork.not_ready":
+                await asyncio.sleep(_PAUSE_S)
+                await self._recover(socket)
+            elif message[0] == ERROR and RECOVERS:
+                raise OSError(f"recover was answered with {message}")
+            else:
+                more = message[0] == RESULT and self._take_recovered(message[3][0][self._topic])
+                if more:
+                    await self._recover(socket)
+                    continue
+                for event in held or ():
+                    self._take(*event)
+                held = None
+
+    async def _recover(self, socket: Any) -> None:
+        await socket.send(json.dumps([CALL, 2, {}, RECOVER, [{self._topic: self._position}]]))
+
+    def _take_recovered(self, answer: dict[str, Any]) -> bool:
+        """Returns whether there is more."""
+        self.gaps += self._position is not None and not answer["recovered"]
+        for event in answer["events"]:
+            self._take(event["position"], event["data"])
+        self._position = answer["position"]
+        return bool(answer.get("more"))
+
+    def _take(self, position: str, data: Any) -> None:
+        (epoch, _, sequence), (own_epoch, _, own) = position.partition(":"), (self._position or "").partition(":")
+        if epoch != own_epoch or int(sequence) > int(own):
+            self._position = position
+            self.stays[-1].numbers.append(data["n"])
 
     async def _expect(self, socket: Any, kind: int) -> None:
         message = json.loads(await asyncio.wait_for(socket.recv(), _ANSWER_S))

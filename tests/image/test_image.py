@@ -1,5 +1,6 @@
 """The image by itself: what `docker run stork-node` is, with which commands, whose user, and what is not in it."""
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from stork_node import Publisher
 from tests.gateway import ROOT, free_ports, push_until_it_arrives, wait_for
 from tests.image.build import CANARY, build_derived
-from tests.image.containers import CommandFailed, Containers, own_environ, run
+from tests.image.containers import CommandFailed, Container, Containers, own_environ, run
 from tests.wamp import Client
 
 pytestmark = pytest.mark.image
@@ -100,6 +101,7 @@ def test_one_container_is_the_whole_gateway(gateway):
         run([*php, "v1.test.1", "from PHP", '{"n": 2}'], env=own_environ())
         assert client.event()[1]["data"] == {"n": 2}
         assert client.call("virge.stork.example.foo", name="Ada") == {"bar": "Ada"}
+    assert gateway.container.execute("ls", "/data").split() == ["log"]
 
 
 def test_the_same_line_with_one_variable_more_is_a_replica(containers, image, network, gateway, name):
@@ -113,23 +115,34 @@ def test_the_same_line_with_one_variable_more_is_a_replica(containers, image, ne
         publisher.push("v1.test.both", type="last")
         assert wait_for(lambda: here.event()[1]["type"] == "last", "the last push here")
         assert wait_for(lambda: there.event()[1]["type"] == "last", "the last push there")
+    assert replica.container.execute("ls", "-A", "/data") == ""  # the log is with the publish server
 
 
 def test_the_publish_server_runs_alone_with_its_log_in_a_volume(containers, image, name):
     [port] = free_ports(1)
     volume = f"{name}-log"
     options = ["--publish", f"127.0.0.1:{port}:5557", "--volume", f"{volume}:/data"]
-    try:
+
+    def push_to_a_new_container() -> tuple[Container, str, str]:
         server = containers.start(name, image, "publish-server", options=options).wait_for_line("publish server is up")
         with Publisher(f"tcp://127.0.0.1:{port}", 5000) as publisher:
-            position = publisher.push("v1.test.1", type="stored")
-        assert position.endswith(":1")
+            epoch, _, sequence = publisher.push("v1.test.1", type="stored").partition(":")
+        return server, epoch, sequence
+
+    try:
+        server, epoch, sequence = push_to_a_new_container()
+        assert sequence == "1"
         assert server.is_healthy()
-        server.execute("sh", "-c", 'touch "$STORK_DATA/writable"')
         assert not server.process_ids("crossbar")
         assert server.stop(STOPS_WITHIN_S) == 0
+        server.remove()
+        server, *position = push_to_a_new_container()
+        assert position == [epoch, "2"]
+        server.kill()
+        server.remove()
+        assert push_to_a_new_container()[1:] == (epoch, "3")
     finally:
-        containers.call("rm", "--force", "--volumes", name)
+        subprocess.run([*containers.command, "rm", "--force", name], capture_output=True, check=False)
         containers.call("volume", "rm", volume)
 
 
@@ -216,9 +229,8 @@ def test_no_layer_holds_a_secret(containers, image, tmp_path):
     containers.call("save", "--output", str(saved), image, timeout_s=300)
     searched = 0
     with tarfile.open(saved) as whole:
-        for layer in whole:
-            if not layer.name.endswith(".tar"):
-                continue
+        [manifest] = json.load(whole.extractfile("manifest.json"))
+        for layer in manifest["Layers"]:
             with tarfile.open(fileobj=whole.extractfile(layer)) as files:
                 for each in filter(tarfile.TarInfo.isfile, files):
                     content = files.extractfile(each)
@@ -230,6 +242,13 @@ def test_no_layer_holds_a_secret(containers, image, tmp_path):
         "inspect", image
     )
     assert not re.search(r"(SECRET|TICKET|PASSWORD|TOKEN)=\S", told)
+
+
+def test_what_makes_it_large_is_a_table(containers, image):
+    table = run([str(ROOT / "scripts/image"), "--size", image], timeout_s=120, env=own_environ()).splitlines()
+    sizes = {what: int(mb) for what, mb in re.findall(r"^\| (.+) \| (\d+) \|$", "\n".join(table), re.MULTILINE)}
+    assert sizes.pop("**in all**") == pytest.approx(sum(sizes.values()), abs=len(sizes))
+    assert {"base image", "numpy", "compiled Python", "application and node"} <= set(sizes)
 
 
 def test_it_has_no_compiler_and_nothing_of_the_build(gateway):

@@ -16,6 +16,9 @@ FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("*.example")])
 # One that is old by now, and the newest that the package knows.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 
+# What calls in flight get at the end of a drain (the node's default), and what is left for the processes to end.
+FINISH_S, MARGIN_S = 5, 5
+
 
 def documents(file: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(file.read_text()))
@@ -84,3 +87,21 @@ def test_nodes_find_the_publish_server_by_its_service():
     assert ("Service", environ["STORK_PUBLISH_SERVER"]) in RESOURCES
     # Kubernetes makes such names up for Services.
     assert not [name for name in environ if name.endswith("_PORT") or "_SERVICE_" in name]
+
+
+def test_a_node_has_the_time_that_its_drain_takes():
+    [node] = containers_of(RESOURCES["Deployment", "stork-node"])
+    environ = {each["name"]: each.get("value") for each in node["env"]}
+    drain_s = sum(int(environ[f"STORK_DRAIN_{part}_S"]) for part in ("WAIT", "SPREAD")) + FINISH_S
+    spec = RESOURCES["Deployment", "stork-node"]["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] >= drain_s + MARGIN_S
+    probe = node["readinessProbe"]
+    assert int(environ["STORK_DRAIN_WAIT_S"]) > probe["failureThreshold"] * probe["periodSeconds"]
+
+
+def test_a_node_of_the_composition_has_the_time_that_its_drain_takes():
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["node"]
+    environ = service["environment"]
+    [spread_s] = re.findall(r":-(\d+)}", environ["STORK_DRAIN_SPREAD_S"])
+    [grace_s] = re.findall(r":-(\d+)s}", service["stop_grace_period"])
+    assert int(grace_s) >= int(environ["STORK_DRAIN_WAIT_S"]) + int(spread_s) + FINISH_S + MARGIN_S

@@ -1,13 +1,10 @@
 """Who got what: what each subscriber had to get of a stream of pushes, and how long those that moved were gone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tests.gateway import wait_for
-from tests.image.subscribers import Crowd, Push, Stay, Stream, Subscriber
-
-# Without recovery, a subscriber that moves misses what is pushed meanwhile. With it, set this.
-RECOVERS = False
+from tests.image.subscribers import RECOVERS, Crowd, Push, Stay, Stream, Subscriber
 
 
 @dataclass(frozen=True)
@@ -16,14 +13,40 @@ class Account:
     What came of a stream.
 
     Attributes:
+        pushes: how many were answered.
         stayed: subscribers whose connection never ended meanwhile.
+        delivered: pushes that those who stayed got, all together.
         moved: those who had to connect again.
         gone_s: the longest time that one of them was without a subscription.
+        missed: pushes that those who moved did not get, of all of them together.
     """
 
+    pushes: int
     stayed: int
+    delivered: int
     moved: int
     gone_s: float
+    missed: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all tests of a run have seen, as a table."""
+
+    rows: list[tuple[str, Account]] = field(default_factory=list)
+
+    HEAD = ("what happened", "pushes", "stayed", "got", "moved", "back within s", "missed while moving")
+
+    def lines(self) -> list[str]:
+        cells = [self.HEAD, *(self._cells(what, account) for what, account in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
+
+    @staticmethod
+    def _cells(what: str, account: Account) -> tuple[str, ...]:
+        moved = (f"{account.gone_s:.2f}", str(account.missed)) if account.moved else ("-", "-")
+        got = f"{account.delivered} of {account.stayed * account.pushes}"
+        return (what, str(account.pushes), str(account.stayed), got, str(account.moved), *moved)
 
 
 def take_account(crowd: Crowd, stream: Stream, settle_s: float = 10.0) -> Account:
@@ -35,20 +58,24 @@ def take_account(crowd: Crowd, stream: Stream, settle_s: float = 10.0) -> Accoun
     )
     assert missing
     begun = stream.pushes[0].begun
-    stayed = moved = 0
+    pushed = {push.number for push in stream.pushes}
+    stayed = delivered = moved = missed = 0
     gone_s = 0.0
     for member in crowd.members:
         stays = [stay for stay in member.stays if stay.until is None or stay.until > begun]
         for stay in stays:
             check_stay(stay, stream.pushes)
+        got = numbers_of(member, stream)
         if len(stays) == 1:
             stayed += 1
+            delivered += len(pushed & set(got))
         else:
             moved += 1
+            missed += len(pushed - set(got))
             gone_s = max(gone_s, *gaps(stays))
         if RECOVERS:
-            assert numbers_of(member, stream) == [push.number for push in stream.pushes]
-    return Account(stayed, moved, gone_s)
+            assert (got, member.gaps) == (sorted(pushed), 0)
+    return Account(len(pushed), stayed, delivered, moved, gone_s, missed)
 
 
 def check_stay(stay: Stay, pushes: list[Push]) -> None:

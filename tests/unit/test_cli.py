@@ -171,6 +171,16 @@ def test_the_publish_servers_arguments_are_read_with_what_they_refer_to() -> Non
     assert read.router == PublishServerSettings().router
 
 
+def test_the_publish_server_binds_where_the_environment_says_unless_a_flag_does() -> None:
+    read = parse_arguments(["--pull", "tcp://127.0.0.1:7555"], {"STORK_BIND": "0.0.0.0"})
+    assert [read.pull, read.router, read.pub, read.replay] == [
+        "tcp://127.0.0.1:7555",
+        "tcp://0.0.0.0:5557",
+        "tcp://0.0.0.0:5556",
+        "tcp://0.0.0.0:5558",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "secret"),
     [([], "of the environment"), (["--secret", "given"], "given"), (["--secret", ""], "")],

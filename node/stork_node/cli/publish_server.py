@@ -24,7 +24,14 @@ _HELP = {
     "retention_s": "How long a push can be replayed.",
     "retention_bytes": "How much the log keeps at most.",
 }
-_FROM_ENVIRONMENT = {"secret": "${STORK_BUS_SECRET:-}", "data": "${STORK_DATA:-.stork}"}
+_FROM_ENVIRONMENT = {
+    "pull": "tcp://${STORK_BIND:-127.0.0.1}:5555",
+    "router": "tcp://${STORK_BIND:-127.0.0.1}:5557",
+    "pub": "tcp://${STORK_BIND:-127.0.0.1}:5556",
+    "replay": "tcp://${STORK_BIND:-127.0.0.1}:5558",
+    "secret": "${STORK_BUS_SECRET:-}",
+    "data": "${STORK_DATA:-.stork}",
+}
 
 
 def _option(field: "dataclasses.Field[Any]") -> click.Option:
@@ -71,12 +78,14 @@ def publish_server(**given: str | None) -> int:
     \b
     Examples:
       stork publish-server
+      STORK_BIND=10.0.0.5 stork publish-server
       stork publish-server --pull 'tcp://*:5555' --router 'tcp://*:5557' --pub 'tcp://*:5556' --replay 'tcp://*:5558'
 
     \b
     Environment:
       STORK_BUS_SECRET  encrypts the bus; the same for the nodes and the pushers
       STORK_DATA        folder of the push log, unless --data names it
+      STORK_BIND        binds to this address, in place of loopback, what no flag is given for
 
     Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed or its log is damaged, 2 when a flag is
     wrong, a port or the log in use, or the log's folder not usable.

@@ -8,6 +8,7 @@ from autobahn.wamp.types import Deny
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
+from stork_components import handshake
 from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close_transport
 from stork_node import uris
 from stork_node.personality.frames import message_fault
@@ -26,6 +27,7 @@ class StorkSession(RouterSession):
     """
 
     def onOpen(self, transport: Any) -> None:
+        handshake.correct(transport)
         super().onOpen(transport)
         self._handshake_timer = reactor.callLater(HANDSHAKE_TIMEOUT_S, self._cut)
         self._said: set[str] = set()

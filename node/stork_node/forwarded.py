@@ -1,0 +1,85 @@
+"""Who a client is behind balancers: X-Forwarded-For, as far as those who wrote it are trusted."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """
+    A setting: networks and addresses in a list, or in one string with commas; none is fine.
+
+    Raises:
+        ValueError: one that is neither; the text names it.
+    """
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list):
+        raise ValueError(f'{value!r} is not a list of networks (want ["10.0.0.0/8"])')
+    return tuple(_network(item) for item in items if not isinstance(item, str) or item.strip())
+
+
+def _network(item: object) -> Network:
+    try:
+        if isinstance(item, str):
+            return ip_network(item.strip())
+    except ValueError:
+        pass
+    raise ValueError(f"{item!r} is not a network (want 10.0.0.0/8, or an address)")
+
+
+def read_headers(request: bytes) -> dict[str, str]:
+    """The headers of an HTTP/1.1 request, names in lower case; values of one name are joined with commas."""
+    headers: dict[str, str] = {}
+    for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+        name, colon, value = line.decode("iso-8859-1").partition(":")
+        name, value = name.strip().lower(), value.strip(" \t")
+        if colon and name:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def client_address(peer: str, header: str, trusted: Iterable[Network]) -> str:
+    """
+    The address of whoever sent a request.
+
+    Each balancer adds whom it got the request from at the end of the header. So it is read from there, for as long as
+    the one who wrote the entry is trusted: what stands further to the front may have come from the client itself.
+
+    Args:
+        peer: the host at the other end of the connection.
+        header: X-Forwarded-For, ``"client, balancer, …"``; of several such headers all, in their order. May be empty.
+        trusted: whose entries are believed.
+
+    Returns:
+        The last address that is not trusted; where all are, the first one. ``peer``, where that is not trusted itself.
+        Where a trusted balancer names no address (``unknown``), the balancer's own.
+    """
+    trusted = tuple(trusted)
+    found = peer
+    for entry in reversed(header.split(",")):
+        if not _is_in(found, trusted):
+            break
+        named = _address(entry.strip())
+        if named is None:
+            break
+        found = str(named)
+    return found
+
+
+def _is_in(host: str, trusted: tuple[Network, ...]) -> bool:
+    address = _address(host)
+    return address is not None and any(address in network for network in trusted)
+
+
+def _address(entry: str) -> IPv4Address | IPv6Address | None:
+    """Also with a port, as some balancers write it: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``, ``[2001:db8::1]``."""
+    if entry.startswith("["):
+        entry = entry[1:].partition("]")[0]
+    elif entry.count(":") == 1:
+        entry = entry.partition(":")[0]
+    try:
+        address = ip_address(entry)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
