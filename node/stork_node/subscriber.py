@@ -277,10 +277,11 @@ class Subscriber:
 
         try:
             while self._protocol.outbox or self.state in ("connecting", "open"):
-                while self._protocol.outbox:
+                if self._protocol.outbox:
                     await connection.send(json.dumps(self._protocol.outbox.popleft()))
-                self._nudge.clear()
-                await self._nudge.wait()
+                else:
+                    self._nudge.clear()
+                    await self._nudge.wait()
             await connection.close()  # which ends a recv that still waits
         except ConnectionClosed:
             return

@@ -151,7 +151,9 @@ class SubscriberProtocol:
 
     def received(self, text: str | bytes, now: float) -> None:
         """A frame came. What no WAMP router sends ends the connection: what was lost in it cannot be known."""
-        link = self._there()
+        link = self._link
+        if link is None:  # closed meanwhile
+            return
         link.heard, link.probed = now, False
         try:
             message = decode_message(text)
