@@ -94,15 +94,20 @@
     constructor(since = null) {
       this.at = parsePosition(since);
       this.held = null;
+      this.followed = false;
     }
 
     get position() {
       return this.at && this.at.text;
     }
 
-    /** Subscribed again: hold events back until the answer. Without a position there is no gap to fill, nothing is held. */
+    /**
+     * Subscribed: hold events back until the answer. The first time without a position there is no gap to fill, and nothing
+     * is held; who was cut before knowing a position has a gap that nobody can fill, and is to be told so.
+     */
     hold() {
-      this.held = this.at && [];
+      this.held = this.at || this.followed ? [] : null;
+      this.followed = true;
       return this.position;
     }
 

@@ -2,8 +2,8 @@
 Stork node: a push gateway.
 
 An application (``.crossbar/app.py``) says with a ``Stork`` who may join, subscribe and call; a web application pushes
-with a ``Publisher``, or calls its procedures with a ``Caller``. Importing this loads neither Twisted nor Crossbar, and
-what needs pyzmq or websockets only where it is used.
+with a ``Publisher``, calls its procedures with a ``Caller``, or follows topics with a ``Subscriber``. Importing this
+loads neither Twisted nor Crossbar, and what needs pyzmq or websockets only where it is used.
 """
 
 from importlib import import_module
@@ -21,6 +21,8 @@ from stork_node.errors import (
     PushFailed,
     PushRefused,
     StorkError,
+    SubscriberEnded,
+    SubscriptionRefused,
 )
 from stork_node.feeds import Feed
 from stork_node.pushers import NotRunning
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from stork_node.async_publisher import AsyncPublisher
     from stork_node.caller import Caller
     from stork_node.publisher import Publisher
+    from stork_node.subscriber import Subscriber
+    from stork_node.subscribing.stream import Event
 
 __all__ = [
     "AsyncPublisher",
@@ -41,6 +45,7 @@ __all__ = [
     "ConfigError",
     "DeclarationError",
     "Deny",
+    "Event",
     "Feed",
     "InvalidPush",
     "InvalidTopic",
@@ -53,6 +58,9 @@ __all__ = [
     "Session",
     "Stork",
     "StorkError",
+    "Subscriber",
+    "SubscriberEnded",
+    "SubscriptionRefused",
     "Topic",
 ]
 
@@ -60,7 +68,9 @@ __all__ = [
 _ON_DEMAND = {
     "AsyncPublisher": "stork_node.async_publisher",
     "Caller": "stork_node.caller",
+    "Event": "stork_node.subscribing.stream",
     "Publisher": "stork_node.publisher",
+    "Subscriber": "stork_node.subscriber",
 }
 
 

@@ -13,7 +13,9 @@ Everything that can go wrong, named.
     │   ├── PushRefused        the publish server said no
     │   └── NotConfirmed       no answer in time: stored or not, nobody knows
     ├── CallError              a WAMP error, as a procedure raises it and as a caller gets it
-    └── ConnectionRefused      a router that cannot be reached, or will not let one in
+    ├── ConnectionRefused      a router that cannot be reached, or will not let one in
+    ├── SubscriberEnded        a subscriber that will not come back
+    └── SubscriptionRefused    a topic that a subscriber will not get
 """
 
 from collections.abc import Sequence
@@ -120,3 +122,24 @@ class ConnectionRefused(StorkError):
     def __init__(self, url: str, cause: str, reason: str = "") -> None:
         super().__init__(f"no session with {url}: {cause}")
         self.url, self.cause, self.reason = url, cause, reason
+
+
+class SubscriberEnded(StorkError):
+    """
+    A subscriber that will not come back; ``reason`` is ``denied``, ``expired``, ``disconnected`` or ``refused``.
+
+    ``uri`` is that of the node's ABORT or GOODBYE, ``text`` what it said.
+    """
+
+    def __init__(self, url: str, reason: str, uri: str = "", text: str = "") -> None:
+        said = ": ".join(filter(None, [uri, text]))
+        super().__init__(f"{url} ended it for good: {reason}" + (f" ({said})" if said else ""))
+        self.url, self.reason, self.uri, self.text = url, reason, uri, text
+
+
+class SubscriptionRefused(StorkError):
+    """A topic that a subscriber will not get; ``reason`` is ``denied``, ``revoked``, ``refused``, or why it closed."""
+
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(f"no subscription to {topic}: {reason}")
+        self.topic, self.reason = topic, reason

@@ -2,7 +2,6 @@
 A synchronous WAMP session over a WebSocket, in JSON: caller and subscriber, by ticket, WAMP-CRA or anonymous.
 
 Any number of threads may call; one thread of the session's own reads. A session that has ended does not come back.
-The numbers are the message codes of the WAMP specification, "Message Codes and Direction".
 """
 
 import base64
@@ -20,9 +19,17 @@ from typing import Any, NoReturn, Self
 
 from stork_node.errors import CallError, ConnectionRefused, StorkError
 from stork_node.wamp_connection import closing, connect_wamp
-
-HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
-SUBSCRIBE, SUBSCRIBED, EVENT, CALL, RESULT = 32, 33, 36, 48, 50
+from stork_node.wamp_messages import (
+    AUTHENTICATE,
+    CALL,
+    ERROR,
+    GOODBYE,
+    HELLO,
+    SUBSCRIBE,
+    SUBSCRIBED,
+    decode_message,
+    payload,
+)
 
 _ROLES = {"caller": {}, "subscriber": {"features": {"pattern_based_subscription": True}}}
 
@@ -178,7 +185,7 @@ class Session:
         from websockets.exceptions import ConnectionClosed
 
         try:
-            return _decode(self._connection.recv(timeout=max(0.0, deadline - time.monotonic())))
+            return decode_message(self._connection.recv(timeout=max(0.0, deadline - time.monotonic())))
         except TimeoutError:
             self._refuse("it did not let the session in, or refuse it, in time")
         except ConnectionClosed as error:
@@ -235,7 +242,7 @@ class Session:
 
         try:
             while not self.ending:
-                self._take(_decode(self._connection.recv()))
+                self._take(decode_message(self._connection.recv()))
         except ConnectionClosed as error:
             self._end(closing(error))
         except (ValueError, LookupError, TypeError):
@@ -248,9 +255,9 @@ class Session:
 
     def _take(self, message: list[Any]) -> None:
         match message:
-            case [36, int(subscription), _, dict(details), *payload]:
+            case [36, int(subscription), _, dict(details), *rest]:
                 topic = details.get("topic") or self._topics[subscription]
-                self._events.put(Event(topic, *_payload(payload)))
+                self._events.put(Event(topic, *payload(rest)))
             case [50 | 33, int(request), *_] | [8, _, int(request), *_]:
                 if answer := self._waiting.pop(request, None):
                     answer.set_result(message)
@@ -280,21 +287,8 @@ class Session:
             return
 
 
-def _decode(text: str | bytes) -> list[Any]:
-    message = json.loads(text)
-    if not isinstance(message, list) or not message:
-        raise ValueError("not a WAMP message")
-    return message
-
-
-def _payload(fields: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-    args = fields[0] if fields else []
-    kwargs = fields[1] if len(fields) > 1 else {}
-    return args or [], kwargs or {}
-
-
 def _error(uri: str, *fields: Any) -> CallError:
-    args, kwargs = _payload(fields)
+    args, kwargs = payload(fields)
     message, rest = (args[0], args[1:]) if args and isinstance(args[0], str) else ("", args)
     error = CallError(uri, message, *rest)
     error.details = kwargs  # not as keywords: an error may well have one that is called "message"

@@ -224,6 +224,7 @@ for (const [end, reason] of [
     const next = await router.join(78);
     await next.admit(6, TOPIC);
     await one.until("subscribed");
+    await next.recover("wamp.error.no_such_procedure");
     next.event(6, "e:1", "back");
     assert.deepEqual(await one.events.next(), ["back", "e:1", TOPIC]);
   });
@@ -587,6 +588,8 @@ test("an id that meant another topic on the last connection means nothing on the
   clock.advance(500);
   const next = await router.join();
   await next.admit(6, "v1.test.a");
+  await next.expect(32);
+  await next.recover("wamp.error.no_such_procedure");
   next.event(6, "e:1", "for a");
   assert.equal((await a.events.next())[0], "for a");
   await next.flushed();

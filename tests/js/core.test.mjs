@@ -194,6 +194,15 @@ test("without a position nothing is held back, no gap is told, and the answer's 
   assert.equal(quiet.position, "e:6");
 });
 
+test("a stream that was cut before it knew its position is told of the gap", () => {
+  const stream = new Stream();
+  stream.hold();
+  assert.equal(stream.hold(), null);
+  assert.deepEqual(stream.take(item("e:9")), []);
+  const { items, recovered, position } = stream.answer({ recovered: false, position: "e:8", events: [] });
+  assert.deepEqual([positions(items), recovered, position], [["e:9"], false, "e:8"]);
+});
+
 test("what was held when a connection went is not handed on: the next recovery brings it", () => {
   const stream = new Stream("e:1");
   stream.hold();

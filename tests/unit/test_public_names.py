@@ -18,6 +18,7 @@ def test_the_public_names_are_these():
         "ConfigError",
         "DeclarationError",
         "Deny",
+        "Event",
         "Feed",
         "InvalidPush",
         "InvalidTopic",
@@ -30,6 +31,9 @@ def test_the_public_names_are_these():
         "Session",
         "Stork",
         "StorkError",
+        "Subscriber",
+        "SubscriberEnded",
+        "SubscriptionRefused",
         "Topic",
     ]
 
@@ -54,6 +58,7 @@ HEAVY = ["twisted", "autobahn", "crossbar", "txaio", "click", "rich", "prometheu
     [
         ("import stork_node", HEAVY),
         ("from stork_node import Publisher, AsyncPublisher", HEAVY[:-1]),
+        ("from stork_node import Subscriber", HEAVY),
         ("import stork_node.testing", HEAVY[:-1]),
         ("import stork_node.runtime, stork_node.loading", HEAVY[:-1]),
     ],

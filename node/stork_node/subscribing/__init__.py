@@ -1,0 +1,1 @@
+"""A subscriber without a socket: the client's half of delivery (DELIVERY, "The client's algorithm")."""

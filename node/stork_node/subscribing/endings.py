@@ -1,0 +1,79 @@
+"""
+Refusals and endings: what happened, in one word, and whether to try again (DESIGN, "Refusals and endings").
+
+The words are those of stork.js: ``denied``, ``expired``, ``disconnected`` and ``refused`` for what may be final;
+``unavailable``, ``draining``, ``session_over``, ``break``, ``goodbye``, ``lost``, ``silent``, ``garbage``, ``ticket``.
+"""
+
+from dataclasses import dataclass
+
+MIN_DELAY_S = 0.5
+MAX_DELAY_S = 20.0
+
+# What an outage of the application looks like behind a router that is not ours (stock Crossbar).
+_OUTAGES = frozenset(
+    {
+        "io.virge.stork.unavailable",
+        "wamp.error.authorization_failed",
+        "wamp.error.canceled",
+        "wamp.error.no_such_procedure",
+        "wamp.error.runtime_error",
+        "wamp.close.system_shutdown",
+    }
+)
+
+_CLOSE_REASONS = {1012: "draining", 1013: "unavailable", 4001: "session_over", 4010: "break"}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    Why a connection, a try or a subscription is over.
+
+    Attributes:
+        reason: one word, as above.
+        again: whether to come back by itself.
+        uri: of the ABORT, GOODBYE or ERROR, where there was one.
+        text: what the other side said about it.
+    """
+
+    reason: str
+    again: bool
+    uri: str = ""
+    text: str = ""
+
+
+def retry_delay_s(attempt: int, chance: float) -> float:
+    """Seconds before try number ``attempt`` (from 0): full jitter between 0.5 s and a ceiling of 1, 2, 4 … 20 s."""
+    ceiling = min(MAX_DELAY_S, 2 * MIN_DELAY_S * (1 << min(attempt, 10)))
+    return MIN_DELAY_S + chance * (ceiling - MIN_DELAY_S)
+
+
+def abort_ending(uri: str, text: str = "") -> Ending:
+    if uri == "io.virge.stork.denied":
+        return Ending("denied", False, uri, text)
+    if uri == "io.virge.stork.expired":
+        return Ending("expired", True, uri, text)
+    return _refusal(uri, text)
+
+
+def goodbye_ending(uri: str, text: str = "") -> Ending:
+    # Other GOODBYEs (a router that shuts down, a kill) come back: whoever must not is stopped by the authenticator.
+    if uri == "io.virge.stork.disconnected":
+        return Ending("disconnected", False, uri, text)
+    return Ending("goodbye", True, uri, text)
+
+
+def close_ending(code: int, text: str = "") -> Ending:
+    return Ending(_CLOSE_REASONS.get(code, "lost"), True, "", text)
+
+
+def subscription_ending(uri: str, text: str = "") -> Ending:
+    if uri == "wamp.error.not_authorized":
+        return Ending("denied", False, uri, text)
+    return _refusal(uri, text)
+
+
+def _refusal(uri: str, text: str) -> Ending:
+    again = uri in _OUTAGES
+    return Ending("unavailable" if again else "refused", again, uri, text)
