@@ -1,6 +1,9 @@
 """Deployments that many tests share; a test that breaks something starts one of its own."""
 
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +18,15 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         deployment.start_node("one")
         deployment.start_node("two")
         yield deployment
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "stork-test", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)

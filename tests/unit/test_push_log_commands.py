@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from stork_node.cli.log import log as command
-from stork_node.errors import InvalidTopic
-from stork_node.push_log import LogInUse, SegmentLog, UnusableFolder, log_folder
+from stork_node.push_log import UnusableFolder, log_folder
 from stork_node.push_log.inspection import Checked, read_info, read_records, verify
 from tests.unit.push_log_tools import Clock, kill, open_log, push, pushes, segment_files
 
@@ -149,12 +148,6 @@ def test_erase_removes_a_topic_from_a_log_that_nobody_holds(data):
     lines = [json.loads(line) for line in run("cat", "--data", str(data)).output.splitlines()]
     assert lines[1] == {"position": lines[1]["position"], "time": "2023-11-14T22:13:20.000Z", "erased": True}
     assert read_info(log_folder(data)).closed
-
-
-def test_erase_of_a_log_that_is_held_or_of_no_topic_is_refused(data):
-    with SegmentLog(log_folder(data)):
-        assert isinstance(run("erase", "--data", str(data), "v1.user.7").exception, LogInUse)
-    assert isinstance(run("erase", "--data", str(data), "v1.user").exception, InvalidTopic)
 
 
 def test_the_data_folder_is_the_environments_unless_told_otherwise(data, monkeypatch):

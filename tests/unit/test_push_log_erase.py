@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from stork_node.bus import PushFrame, decode_frame
+from stork_node.bus import EraseFrame, PushFrame, decode_frame
 from stork_node.push_log import StorageFailed
 from stork_node.push_log.inspection import verify
 from tests.unit.push_log_tools import Clock, frames, kill, open_log, push, pushes, read_all, segment_files
@@ -142,6 +142,22 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path, monkeypatch, call):
     assert log.erase(SECRET) == 9
     assert read_all(log) == [*without_secret(entries), None]
     log.close()
+
+
+def test_an_erasure_has_a_number_and_a_frame_and_a_later_one_leaves_it_there(tmp_path):
+    with open_log(tmp_path) as log:
+        fill(log)
+        told = log.append_erasure(SECRET)
+        assert decode_frame(told.frame) == EraseFrame(told.position, log.run, SECRET)
+        assert told.position == log.tail
+        assert log.erase(SECRET) == 9
+        again = log.append_erasure(SECRET)
+        assert log.erase(SECRET) == 0
+        assert log.append(pushes(1))[0].position.sequence == 33
+    with open_log(tmp_path) as log:
+        assert log.tail.sequence == 33
+        assert read_all(log)[30:32] == [told.frame, again.frame]
+    assert [checked.problem for checked in verify(tmp_path)] == [""] * len(segment_files(tmp_path))
 
 
 def test_an_erase_that_was_killed_half_way_can_be_done_again(tmp_path):

@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import subprocess
 from contextlib import suppress
 
 import pytest
@@ -12,18 +11,6 @@ from stork_node.push_log import StorageFailed, UnusableFolder
 from tests.unit.push_log_tools import REBOOTED, Clock, frames, kill, open_log, push, pushes, read_all, segment_files
 
 FULL = "cannot store: No space left on device (the log in {})"
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MiB of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "stork-test", disk], check=True)
-    yield disk
-    subprocess.run(["umount", disk], check=True)
 
 
 def fill(log, stored):

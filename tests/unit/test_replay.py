@@ -4,12 +4,16 @@ import pytest
 
 from stork_node.errors import InvalidFrame, UnknownProtocol
 from stork_node.replay import (
+    EraseRequest,
+    Erasing,
     Page,
     PageHeader,
     ReplayRefused,
     ReplayRequest,
     decode_answer,
+    decode_erasing,
     decode_request,
+    encode_erasing,
     encode_page,
     encode_refusal,
     encode_request,
@@ -36,8 +40,21 @@ def test_a_page_has_a_header_and_the_frames_as_they_were():
 
 
 def test_a_refusal_says_why():
-    with pytest.raises(ReplayRefused, match="what is this"):
-        decode_answer(encode_refusal("what is this"))
+    for decode in (decode_answer, decode_erasing):
+        with pytest.raises(ReplayRefused, match="what is this"):
+            decode(encode_refusal("what is this"))
+
+
+def test_a_request_to_erase_is_a_line_and_its_answers_say_how_far_it_is():
+    frame = encode_request(EraseRequest("v1.user.7"))
+    assert frame == b'stork 1 erase {"topic":"v1.user.7"}'
+    assert decode_request(frame) == EraseRequest("v1.user.7")
+    for answer, line in (
+        (Erasing(12, is_done=False), b'stork 1 erasing {"pushes":12}'),
+        (Erasing(40, is_done=True), b'stork 1 erased {"pushes":40}'),
+    ):
+        assert encode_erasing(answer) == [line]
+        assert decode_erasing([line]) == answer
 
 
 @pytest.mark.parametrize(
@@ -51,6 +68,8 @@ def test_a_refusal_says_why():
         (b"stork 1 page {}", InvalidFrame),
         (b"stork 1 replay " + b"[" * 5000, InvalidFrame),
         (encode_request(REQUEST) + b"\n", InvalidFrame),
+        (b"stork 1 erase {}", InvalidFrame),
+        (encode_request(EraseRequest("v1.a.1")) + b"\n", InvalidFrame),
     ],
 )
 def test_what_is_no_request_is_refused(frame, error):
@@ -64,3 +83,12 @@ def test_what_is_no_request_is_refused(frame, error):
 def test_what_is_no_answer_is_refused(frames):
     with pytest.raises(InvalidFrame):
         decode_answer(frames)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [[], [b"stork 1 erased {}"], [b'stork 1 erased {"pushes":-1}'], encode_page(HEADER, []), [b"stork 1 refused {}"]],
+)
+def test_what_says_nothing_of_an_erasure_is_refused(frames):
+    with pytest.raises(InvalidFrame):
+        decode_erasing(frames)
