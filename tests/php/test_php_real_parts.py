@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,10 @@ def publish_server(router: int, secret: str | None) -> Iterator[subprocess.Popen
     """`stork publish-server` in a process of its own, answering on this port."""
     flags = [f"--{name}=tcp://127.0.0.1:{free_port()}" for name in ("pull", "pub", "replay")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STORK_")}
+    data = tempfile.TemporaryDirectory()
+    flags += [f"--router=tcp://127.0.0.1:{router}", f"--data={data.name}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "stork_node", "publish-server", f"--router=tcp://127.0.0.1:{router}", *flags],
+        [sys.executable, "-m", "stork_node", "publish-server", *flags],
         env=environment | ({} if secret is None else {"STORK_BUS_SECRET": secret}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -32,6 +35,7 @@ def publish_server(router: int, secret: str | None) -> Iterator[subprocess.Popen
     finally:
         process.kill()
         process.wait(DEADLINE_S)
+        data.cleanup()
 
 
 @pytest.mark.parametrize("secret", [None, "s3cret é"])
