@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from stork_node.cli.stopping import end_when_asked
+
 
 @click.command()
 @click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
@@ -24,6 +26,7 @@ def node(folder: Path, checked: bool) -> None:
 
     Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed, 2 when the configuration is wrong.
     """
+    end_when_asked()
     from stork_node.launch import run_node
     from stork_node.preflight import preflight
 

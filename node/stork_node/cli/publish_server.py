@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from stork_node import settings
+from stork_node.cli.stopping import end_when_asked
 from stork_node.errors import ConfigError, Problem
 from stork_node.publish_server.settings import PublishServerSettings
 
@@ -90,6 +91,7 @@ def publish_server(**given: str | None) -> int:
     Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed or its log is damaged, 2 when a flag is
     wrong, a port or the log in use, or the log's folder not usable.
     """
+    end_when_asked()
     read = _read(given, os.environ)
     _log_as_the_node_does()
     from stork_node.publish_server import run

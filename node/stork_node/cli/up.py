@@ -1,11 +1,11 @@
 """``stork up``."""
 
 import os
-import signal
-import sys
 from pathlib import Path
 
 import click
+
+from stork_node.cli.stopping import end_when_asked
 
 
 @click.command()
@@ -33,8 +33,7 @@ def up(folder: Path) -> int:
     Ctrl-C or SIGTERM drains the node and ends everything; a second one kills. Ends with status 0 when stopped so, 1 if
     the node failed, 2 if something is wrong before the start.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # nothing to drain yet; process 1 would ignore SIGTERM
+    end_when_asked()
     from stork_node.up import run
 
     return run(folder, os.environ, click.echo)
