@@ -32,7 +32,7 @@ def event(sequence: int, now_ns: int) -> bytes:
 def burst(pushes: int, topics: int = 1) -> list[Event]:
     """So many events, each for one of the topics at random, always the same ones."""
     numbers: list[Iterator[int]] = [count(1) for _ in range(topics)]
-    choose = random.Random(topics).randrange  # noqa: S311 - the same topics for every peer
+    choose = random.Random(topics).randrange
     now_ns = time.monotonic_ns()
     chosen = [choose(topics) for _ in range(pushes)]
     return [(topic(number), event(next(numbers[number]), now_ns)) for number in chosen]

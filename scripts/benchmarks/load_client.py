@@ -57,7 +57,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class CameBack:
-    """Subscribers whose node was killed, and that are subscribed to the other; ``recovered`` were told that they missed nothing."""
+    """Subscribers of a killed node, subscribed to the other; ``recovered`` were told that they missed nothing."""
 
     lost: int
     recovered: int
@@ -86,7 +86,7 @@ class LoadClient:
     ) -> None:
         numbers = [subscribers, topics, window]
         command = [program, "127.0.0.1", address.port, address.path, address.protocol, *numbers, address.ticket]
-        self._popen = subprocess.Popen(  # noqa: S603 - ours
+        self._popen = subprocess.Popen(
             [str(part) for part in command + ([fallback_port] if fallback_port else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -135,6 +135,8 @@ class LoadClient:
             raise MeasurementFailed(f"waited {timeout_s:g} s for {what}")
         line = self._popen.stdout.readline()
         if not line:
-            raise MeasurementFailed(f"the load client ended: {self._popen.stderr.read().decode(errors='replace').strip()}")
+            raise MeasurementFailed(
+                f"the load client ended: {self._popen.stderr.read().decode(errors='replace').strip()}"
+            )
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -26,8 +26,8 @@ def require_open_files(connections: int, limit: int) -> None:
     """
     if connections + _SPARE_FILES > limit:
         raise BenchError(
-            f"{connections:,} connections need {connections + _SPARE_FILES:,} open files in a process, and {limit:,} are "
-            f"allowed: raise it with ulimit -Hn, or leave the case out with --case"
+            f"{connections:,} connections need {connections + _SPARE_FILES:,} open files in a process, and {limit:,} "
+            "are allowed: raise it with ulimit -Hn, or name other cases with --case"
         )
 
 

@@ -24,21 +24,26 @@ _ROW_INCHES, _HEAD_INCHES, _WIDTH_INCHES = 0.27, 0.75, 11.0
 def draw(results: Results, path: Path) -> None:
     """Write the picture (PNG); nothing where there are no values."""
     panels = [
-        (case, figure)
-        for case in results.cases.values()
-        for figure in case.figures
-        if len(_measured(case, figure)) > 1
+        (case, figure) for case in results.cases.values() for figure in case.figures if len(_measured(case, figure)) > 1
     ]
     if not panels:
         return
     rows = math.ceil(len(panels) / _COLUMNS)
     heights = [
-        max(len(_measured(*panel)) for panel in panels[row * _COLUMNS : (row + 1) * _COLUMNS]) * _ROW_INCHES + _HEAD_INCHES
+        max(len(_measured(*panel)) for panel in panels[row * _COLUMNS : (row + 1) * _COLUMNS]) * _ROW_INCHES
+        + _HEAD_INCHES
         for row in range(rows)
     ]
-    with pyplot.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "text.color": _INK, "axes.unicode_minus": False}):
+    with pyplot.rc_context(
+        {"font.family": "DejaVu Sans", "font.size": 9, "text.color": _INK, "axes.unicode_minus": False}
+    ):
         drawing, axes = pyplot.subplots(
-            rows, _COLUMNS, figsize=(_WIDTH_INCHES, sum(heights) + 0.6), height_ratios=heights, squeeze=False, facecolor=_PAPER
+            rows,
+            _COLUMNS,
+            figsize=(_WIDTH_INCHES, sum(heights) + 0.6),
+            height_ratios=heights,
+            squeeze=False,
+            facecolor=_PAPER,
         )
         for each in axes.flat:
             each.set_axis_off()
@@ -53,7 +58,9 @@ def draw(results: Results, path: Path) -> None:
 def _measured(case: CaseResult, figure: FigureResult) -> list[tuple[str, PeerResult, Summary]]:
     """Who has values for a figure, best first."""
     found = [
-        (name, peer, Summary.of(peer.values[figure.name])) for name, peer in case.peers.items() if peer.values.get(figure.name)
+        (name, peer, Summary.of(peer.values[figure.name]))
+        for name, peer in case.peers.items()
+        if peer.values.get(figure.name)
     ]
     return sorted(found, key=lambda it: it[2].median, reverse=figure.more_is_better)
 
@@ -69,7 +76,9 @@ def _draw_panel(axes: Axes, figure: FigureResult, measured: Sequence[tuple[str, 
         axes.barh(row, it.median - floor, left=floor, height=0.68, color=colour, zorder=2)
         if it.greatest > it.least:
             axes.plot([it.least, it.greatest], [row, row], color=_INK, linewidth=0.9, alpha=0.65, zorder=3)
-        axes.text(-0.012, row, peer.label, ha="right", va="center", transform=axes.get_yaxis_transform(), fontweight=weight)
+        axes.text(
+            -0.012, row, peer.label, ha="right", va="center", transform=axes.get_yaxis_transform(), fontweight=weight
+        )
         star = "*" if peer.remarks else ""
         axes.annotate(
             significant(it.median) + star,
@@ -87,8 +96,13 @@ def _draw_panel(axes: Axes, figure: FigureResult, measured: Sequence[tuple[str, 
     better = "more is better" if figure.more_is_better else "less is better"
     axes.set_title(figure.title, loc="left", fontweight="bold", fontsize=10, pad=16, x=-0.34)
     axes.text(
-        -0.34, 1.0, f"{figure.unit}, {better}{', logarithmic' if logarithmic else ''}",
-        transform=axes.transAxes, color=_QUIET, fontsize=8, va="bottom",
+        -0.34,
+        1.0,
+        f"{figure.unit}, {better}{', logarithmic' if logarithmic else ''}",
+        transform=axes.transAxes,
+        color=_QUIET,
+        fontsize=8,
+        va="bottom",
     )
 
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.errors import MeasurementFailed
@@ -34,7 +34,7 @@ class Child:
         self.name = name
         self._log = folder / f"{name}.log"
         with self._log.open("ab") as out:
-            self._popen = subprocess.Popen(  # noqa: S603 - commands of ours
+            self._popen = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -60,7 +60,7 @@ class Child:
         """The same for a line of its output."""
         self._wait(lambda: text in self._log.read_text(errors="replace"), f"the line {text!r}")
 
-    def _wait(self, fact, what: str) -> None:
+    def _wait(self, fact: Callable[[], bool], what: str) -> None:
         give_up_at = time.monotonic() + _START_S
         while not fact():
             if self._popen.poll() is not None:
@@ -74,7 +74,11 @@ class Child:
         return lines[-1] if lines else "it said nothing"
 
     def kill(self) -> None:
+        """End it with all that it has started, at once."""
+        family = descendants(self.pid)
         self._popen.kill()
+        for pid in family:
+            _kill(pid)
         self._popen.wait()
 
     def stop(self) -> None:

@@ -1,7 +1,6 @@
 """Pushing as a backend would: prepared first, so that only what a server does with it is measured."""
 
 import contextlib
-import json
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -79,6 +78,7 @@ class ZmqPusher:
         self._socket.close(linger=0)
 
 
-def push_document(topic: str, event: bytes) -> bytes:
+def push_document(topic: str, event: bytes, *, id: str | None = None) -> bytes:
     """The push that brings subscribers exactly this event object."""
-    return b'{"topics":[%b],%b' % (json.dumps(topic).encode(), event[1:])
+    with_id = b'"id":"%b",' % id.encode() if id else b""
+    return b'{"topics":["%b"],%b%b' % (topic.encode(), with_id, event[1:])

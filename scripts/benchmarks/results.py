@@ -68,7 +68,9 @@ def load_results(path: Path) -> Results:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Results)
     except msgspec.DecodeError as error:
-        raise BenchError(f"{path} has no results of this benchmark ({error}): remove it, or choose another --output") from None
+        raise BenchError(
+            f"{path} has no results of this benchmark ({error}): remove it, or choose another --output"
+        ) from None
 
 
 def save_results(path: Path, results: Results) -> None:

@@ -30,8 +30,3 @@ def significant(value: float, digits: int = 3) -> str:
     if abs(rounded) >= 10 ** (digits - 1):
         return f"{rounded:,.0f}"
     return f"{rounded:.{digits}g}"
-
-
-def ratio(value: float, of: float) -> str:
-    """How many times ``of`` a value is, such as ``1.7 ×``."""
-    return f"{significant(value / of, 2)} ×"

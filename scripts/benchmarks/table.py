@@ -2,22 +2,24 @@
 
 from collections.abc import Iterable
 
+from benchmarks.goals import Reached, reached
 from benchmarks.results import CaseResult, FigureResult, PeerResult, Results
 from benchmarks.summary import Summary, significant
 
 OURS = "stork"
+_ALONE = {"stork", "publish-server"}
 
 
 def to_markdown(results: Results) -> str:
     """The whole document: tables, what was not right, and where it was measured."""
-    compared = {name: case for name, case in results.cases.items() if set(case.peers) != {OURS}}
-    alone = {name: case for name, case in results.cases.items() if set(case.peers) == {OURS}}
+    compared = {name: case for name, case in results.cases.items() if not set(case.peers) <= _ALONE}
+    alone = {name: case for name, case in results.cases.items() if set(case.peers) <= _ALONE}
     parts = []
     if compared:
         parts.append(_comparison(list(compared.values())))
     if alone:
         parts.append(_own(list(alone.values())))
-    parts += [_remarks(results), _origin(results)]
+    parts += [_ratios(results), _remarks(results), _origin(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -36,9 +38,26 @@ def _own(cases: list[CaseResult]) -> str:
     rows = []
     for case in cases:
         for figure in case.figures:
-            goal = _goal(figure)
-            rows.append([figure.title, f"{_cell(case.peers[OURS], figure)} {figure.unit}", goal])
+            [peer] = case.peers.values()
+            rows.append([f"{figure.title}, {figure.unit}", _cell(peer, figure), _goal(figure)])
     return _table(["Stork node", "measured", "goal"], rows)
+
+
+def _ratios(results: Results) -> str:
+    rows = [
+        [
+            f"{it.title}, beside {it.peer}",
+            f"{significant(it.ratio)} ×",
+            f"{_bound(it)} ×",
+            "yes" if it.is_met else "**no**",
+        ]
+        for it in reached(results, OURS)
+    ]
+    return _table(["Stork node's ratios", "measured", "goal", "reached"], rows) if rows else ""
+
+
+def _bound(it: Reached) -> str:
+    return f"at {'least' if it.more_is_better else 'most'} {it.bound:g}"
 
 
 def _goal(figure: FigureResult) -> str:

@@ -1,4 +1,4 @@
-"""What a benchmark needs on this machine: Debian's packages, Centrifugo from its source, the C programs of this folder."""
+"""What a benchmark needs on this machine: Debian's packages, Centrifugo from its source, our programs in C."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ class Package:
 
     def is_installed(self) -> bool:
         found = shutil.which(self.file, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-        return found is not None or Path(self.file).is_absolute() and Path(self.file).exists()
+        return found is not None or (Path(self.file).is_absolute() and Path(self.file).exists())
 
 
 def install_packages(packages: Iterable[Package]) -> None:
@@ -91,9 +91,7 @@ def run(command: Sequence[str], problem: str, environ: Mapping[str, str] | None 
     Raises:
         BenchError: ``problem``, with the last line of its errors.
     """
-    done = subprocess.run(  # noqa: S603 - commands of ours
-        command, capture_output=True, text=True, check=False, env={**os.environ, **(environ or {})}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(environ or {})})
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise BenchError(f"{problem}: {said[-1] if said else f'status {done.returncode}'}")

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from benchmarks.cases.case import Case, Figure, Sample, Tools
 from benchmarks.cases.connections import Idle, Joins
 from benchmarks.cases.fan_out import Burst, Paced
+from benchmarks.cases.publish_server import Answered, Replayed, Stored
+from benchmarks.cases.recovery import KilledNode, Recover
 
 __all__ = ["FULL", "QUICK", "Case", "Figure", "Sample", "Tools"]
 
@@ -16,6 +18,11 @@ FULL: Sequence[Case] = (
     Idle("idle", "10,000 idle connections", 10_000),
     Joins("joins", "join and subscribe", 2_000),
     Burst("single", "one topic, one subscriber", 1, 20_000, unit="pushes/s"),
+    Answered("answered", "one pusher, 1,000 answers outstanding", 60_000),
+    Stored("stored", "one pusher, fire and forget", 200_000),
+    Replayed("replayed", "1,000,000 stored pushes", 1_000_000),
+    Recover("recover", "recover of 100 events", 100, 200),
+    KilledNode("killed-node", "10,000 subscribers of a killed node", 10_000, 40),
 )
 
 QUICK: Sequence[Case] = (
@@ -26,4 +33,9 @@ QUICK: Sequence[Case] = (
     Idle("idle", "200 idle connections", 200),
     Joins("joins", "join and subscribe", 100),
     Burst("single", "one topic, one subscriber", 1, 500, unit="pushes/s"),
+    Answered("answered", "one pusher, 100 answers outstanding", 1_000, outstanding=100),
+    Stored("stored", "one pusher, fire and forget", 1_000),
+    Replayed("replayed", "10,000 stored pushes", 10_000),
+    Recover("recover", "recover of 20 events", 20, 10),
+    KilledNode("killed-node", "50 subscribers of a killed node", 50, 3),
 )

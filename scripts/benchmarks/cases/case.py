@@ -54,6 +54,7 @@ class Case(Protocol):
         title: what is done, for people.
         figures: what comes out.
         peers: names of the peers that can answer it.
+        subscribers: connections at once.
     """
 
     @property
@@ -67,6 +68,9 @@ class Case(Protocol):
 
     @property
     def peers(self) -> Sequence[str]: ...
+
+    @property
+    def subscribers(self) -> int: ...
 
     def measure(self, peer: Peer, tools: Tools) -> Sample:
         """

@@ -9,6 +9,7 @@ from benchmarks.cases.case import LOOPS, SERVERS, Delivery, Figure, Sample, Tool
 from benchmarks.errors import MeasurementFailed
 from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
+from benchmarks.pushing import Pusher
 
 # What a server still does after the last subscriber is in is not measured.
 _SETTLE_S = 0.5
@@ -80,7 +81,7 @@ class Paced:
         return Sample(values, Delivery(counted, pushes * self.subscribers).remark)
 
 
-def push_paced(pusher, pushes: int, pushes_per_s: float, first: int = 1) -> None:
+def push_paced(pusher: Pusher, pushes: int, pushes_per_s: float, first: int = 1) -> None:
     """Push one by one to the first topic, at even distances."""
     start = time.monotonic()
     for number in range(pushes):

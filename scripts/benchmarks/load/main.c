@@ -168,8 +168,10 @@ static void leave(struct connection *c) {
 }
 
 static void come_back(void) {
-    if (!lost || back == lost) return;
+    static int64_t looked_at;
     int64_t now = now_ns();
+    if (!lost || back == lost || now - looked_at < TURN_MS * 1000000LL) return;
+    looked_at = now;
     for (struct connection *c = connections; c < connections + connection_count; c++)
         if (c->state == AWAY && c->recovery.lost && c->recovery.again_at <= now) open_connection(c);
 }

@@ -7,11 +7,11 @@ from benchmarks.peers.mosquitto import Mosquitto
 from benchmarks.peers.nats import Nats
 from benchmarks.peers.nchan import Nchan
 from benchmarks.peers.peer import Peer
-from benchmarks.peers.stork import Stork
+from benchmarks.peers.stork import PublishServer, Stork
 
 __all__ = ["PEERS", "Peer"]
 
 PEERS: dict[str, type[Peer]] = {
-    peer.name: peer for peer in (Stork, Crossbar, Nchan, Nats, Mosquitto, Centrifugo, Bare, BareJoined)
+    peer.name: peer for peer in (Stork, PublishServer, Crossbar, Nchan, Nats, Mosquitto, Centrifugo, Bare, BareJoined)
 }
 """By name, in the order of the table."""

@@ -1,4 +1,4 @@
-"""Not a server to use: the bare socket loop (``bare/``, in C) that bounds what one can do, and shows the load client's own limit."""
+"""The bare socket loop (``bare/``, in C): what one thread can do here, and what the load client can take."""
 
 import struct
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from benchmarks.processes import free_ports
 from benchmarks.pushing import StreamPusher
 from benchmarks.tools import go_install
 
-_SECRET = "bench-secret"  # noqa: S105 - of a server that runs for seconds, on loopback
+_SECRET = "bench-secret"
 _MODULE, _VERSION = "github.com/centrifugal/centrifugo/v6", "v6.9.1"
 _BATCH = 100
 

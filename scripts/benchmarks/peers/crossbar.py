@@ -22,7 +22,9 @@ class Crossbar(Peer):
 
     def start(self) -> None:
         port, self.push_port = free_ports(2)
-        shutil.copytree(CONFIGURATIONS / "crossbar", self.folder / "crossbar", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            CONFIGURATIONS / "crossbar", self.folder / "crossbar", ignore=shutil.ignore_patterns("__pycache__")
+        )
         node = self.folder / "crossbar" / ".crossbar"
         node.mkdir()
         (self.folder / "crossbar" / "config.json").rename(node / "config.json")
@@ -34,7 +36,11 @@ class Crossbar(Peer):
         server.wait_for_port(port)
         server.wait_for_line("the auth client has registered")
         relay = self.run(
-            "stock-relay", sys.executable, self.folder / "crossbar" / "stock_relay.py", str(self.push_port), node / "router.sock"
+            "stock-relay",
+            sys.executable,
+            self.folder / "crossbar" / "stock_relay.py",
+            str(self.push_port),
+            node / "router.sock",
         )
         relay.wait_for_port(self.push_port)
         self.address = Address(port, "/", "wamp", TICKET)

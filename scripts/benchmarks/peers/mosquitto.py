@@ -10,7 +10,7 @@ from benchmarks.processes import free_ports
 from benchmarks.pushing import StreamPusher
 from benchmarks.tools import Package, run
 
-_SECRET = "bench-secret"  # noqa: S105 - of a server that runs for seconds, on loopback
+_SECRET = "bench-secret"
 
 
 class Mosquitto(Peer):
@@ -21,7 +21,7 @@ class Mosquitto(Peer):
     @classmethod
     def version(cls) -> str:
         # Its help, which names the version, ends with status 3.
-        said = subprocess.run([program("mosquitto"), "-h"], capture_output=True, text=True, check=False)  # noqa: S603
+        said = subprocess.run([program("mosquitto"), "-h"], capture_output=True, text=True, check=False)
         return version_in(said.stdout)
 
     def start(self) -> None:
@@ -30,13 +30,19 @@ class Mosquitto(Peer):
         passwords.write_text(f"frontend:{_SECRET}\nbackend:{_SECRET}\n")
         run(["mosquitto_passwd", "-U", str(passwords)], "mosquitto_passwd could not hash the passwords")
         path = self.configure(
-            "mosquitto.conf", port=self.push_port, websocket_port=port, passwords=passwords, acl=self.configure("mosquitto.acl")
+            "mosquitto.conf",
+            port=self.push_port,
+            websocket_port=port,
+            passwords=passwords,
+            acl=self.configure("mosquitto.acl"),
         )
         self.run("mosquitto", program("mosquitto"), "-c", path).wait_for_port(port)
         self.address = Address(port, "/", "mqtt", _SECRET)
 
     def pusher(self) -> StreamPusher:
-        greeting = _packet(0x10, b"\0\4MQTT\4\xc2\0\0" + _string(b"backend") + _string(b"backend") + _string(_SECRET.encode()))
+        greeting = _packet(
+            0x10, b"\0\4MQTT\4\xc2\0\0" + _string(b"backend") + _string(b"backend") + _string(_SECRET.encode())
+        )
         return StreamPusher(self.push_port, _encode, greeting)
 
 

@@ -9,7 +9,7 @@ from benchmarks.processes import free_ports
 from benchmarks.pushing import StreamPusher
 from benchmarks.tools import Package, run
 
-_SECRET = "bench-secret"  # noqa: S105 - of a server that runs for seconds, on loopback
+_SECRET = "bench-secret"
 _CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"user":"backend","pass":"%b"}\r\n' % _SECRET.encode()
 
 

@@ -105,3 +105,13 @@ class Stork(Peer):
                     extra["replay"] = f"tcp://127.0.0.1:{self.bus.replay}"
             if "listen" in extra:
                 extra["listen"] = f"tcp://127.0.0.1:{operator_port}"
+
+
+class PublishServer(Stork):
+    """The publish server without a node."""
+
+    name = "publish-server"
+    label = "publish server"
+
+    def start(self) -> None:
+        self.start_publish_server()

@@ -1,6 +1,8 @@
 """
-The original's way of relaying: a process of its own with a WAMP client, which publishes each push to each of its topics,
-acknowledged. It takes pushes itself, which spares it the original's publish server: ``stock_relay.py PUSH-PORT UNIX-PATH``.
+The original's way of relaying: a process of its own with a WAMP client, which publishes each push to each of its
+topics, acknowledged. It takes pushes itself, which spares it the original's publish server.
+
+    stock_relay.py PUSH-PORT UNIX-PATH-OF-THE-ROUTER
 """
 
 import json
