@@ -40,7 +40,7 @@ def _own(cases: list[CaseResult]) -> str:
         for figure in case.figures:
             [peer] = case.peers.values()
             rows.append([f"{figure.title}, {figure.unit}", _cell(peer, figure), _goal(figure)])
-    return _table(["Stork node", "measured", "goal"], rows)
+    return _table(["Stork node alone", "measured", "goal"], rows)
 
 
 def _ratios(results: Results) -> str:

@@ -81,10 +81,10 @@ class Paced:
         return Sample(values, Delivery(counted, pushes * self.subscribers).remark)
 
 
-def push_paced(pusher: Pusher, pushes: int, pushes_per_s: float, first: int = 1) -> None:
+def push_paced(pusher: Pusher, pushes: int, pushes_per_s: float) -> None:
     """Push one by one to the first topic, at even distances."""
     start = time.monotonic()
     for number in range(pushes):
         time.sleep(max(0.0, start + number / pushes_per_s - time.monotonic()))
-        event = events.event(first + number, time.monotonic_ns())
+        event = events.event(number + 1, time.monotonic_ns())
         pusher.send(pusher.prepare([(events.topic(0), event)]))

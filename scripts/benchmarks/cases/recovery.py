@@ -7,15 +7,16 @@ from statistics import median
 
 from benchmarks import events
 from benchmarks.cases.case import Delivery, Figure, Sample, Tools
-from benchmarks.cases.fan_out import push_paced
 from benchmarks.errors import MeasurementFailed
 from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
 from benchmarks.peers.stork import TICKET, Stork
+from benchmarks.pushing import Pusher
 from stork_node.wamp_client import Credentials, Session
 
 _RECOVER = "io.virge.stork.recover"
 _OTHERS = 100
+_TO_A_TOPIC = 10
 _PUSHES_PER_S = 10
 _BEFORE_S = 2.0
 _ARRIVE_S = 10.0
@@ -68,8 +69,8 @@ class Recover:
 @dataclass(frozen=True)
 class KilledNode:
     """
-    Two nodes; one is killed. Its subscribers come back to the other with jitter, as stork.js does, and recover; pushes
-    go on, and a few subscribers that were on the other node all along see how much older they get.
+    Two nodes; one is killed. Its subscribers, ten to a topic, come back to the other with jitter, as stork.js does, and
+    recover. Pushes go on meanwhile, and a few subscribers that were on the other node all along see how old they get.
     """
 
     name: str
@@ -86,33 +87,49 @@ class KilledNode:
         ]
 
     def measure(self, peer: Peer, tools: Tools) -> Sample:
-        assert isinstance(peer, Stork)
+        if not isinstance(peer, Stork):
+            raise TypeError(f"{peer.name} has no nodes")
         other = peer.start_node("other")
-        pushes = int(self.seconds * _PUSHES_PER_S)
-        before = int(_BEFORE_S * _PUSHES_PER_S)
+        topics = self.subscribers // _TO_A_TOPIC
+        before, meanwhile = int(_BEFORE_S * _PUSHES_PER_S), int(self.seconds * _PUSHES_PER_S)
         with (
-            LoadClient(tools.load, peer.address, self.subscribers, fallback_port=other.port) as moving,
+            LoadClient(tools.load, peer.address, self.subscribers, topics, fallback_port=other.port) as moving,
             LoadClient(tools.load, other, _OTHERS) as staying,
         ):
             pusher = peer.pusher()
             time.sleep(0.5)
-            moving.count(before * self.subscribers)
-            push_paced(pusher, before, _PUSHES_PER_S)
-            delivery = Delivery(moving.counted(), before * self.subscribers)
+            moving.count(2 * before * _TO_A_TOPIC)
+            _push_paced(pusher, range(before), topics)
+            delivery = Delivery(moving.counted(), 2 * before * _TO_A_TOPIC)
             if delivery.remark:
                 raise MeasurementFailed(f"before the node is killed: {delivery.remark}")
-            staying.count(pushes * _OTHERS, latencies=True)
+            staying.count(meanwhile * _OTHERS, latencies=True)
             peer.nodes[0].child.kill()
-            push_paced(pusher, pushes, _PUSHES_PER_S, first=before + 1)
-            counted = staying.counted()
+            _push_paced(pusher, range(before, before + meanwhile), topics)
+            others = staying.counted()
             came_back = moving.came_back()
             pusher.close()
-        wrong = []
+        wrong = [Delivery(others, meanwhile * _OTHERS).remark]
         if came_back.recovered != came_back.lost:
             wrong.append(f"{came_back.recovered:,} of {came_back.lost:,} were told that they missed nothing")
         if came_back.missing or came_back.repeated:
             wrong.append(f"{came_back.missing:,} events missing, {came_back.repeated:,} came twice")
-        return Sample({"back": came_back.seconds, "p99": counted.p99_us / 1000}, ", ".join(wrong))
+        values = {"back": came_back.seconds, "p99": others.p99_us / 1000}
+        return Sample(values, ", ".join(filter(None, wrong)))
+
+
+def _push_paced(pusher: Pusher, ticks: range, topics: int) -> None:
+    """At each tick one push to the first topic, and one to one of the others by turns."""
+    start = time.monotonic()
+    for tick in ticks:
+        time.sleep(max(0.0, start + (tick - ticks.start) / _PUSHES_PER_S - time.monotonic()))
+        turn, other = divmod(tick, topics - 1)
+        now_ns = time.monotonic_ns()
+        pair = [
+            (events.topic(0), events.event(tick + 1, now_ns)),
+            (events.topic(other + 1), events.event(turn + 1, now_ns)),
+        ]
+        pusher.send(pusher.prepare(pair))
 
 
 def _recover(session: Session, topic: str, position: str | None) -> dict:

@@ -8,8 +8,8 @@
 //     run EVENTS QUIET_S LATENCIES    count until EVENTS have come, or none for QUIET_S; LATENCIES is 1 to have quantiles
 //     quit
 //
-// With FALLBACK-PORT, subscribers (of WAMP) whose connection ends come back there, with jitter, and recover; when all
-// are back, a line tells so.
+// With FALLBACK-PORT, subscribers (of WAMP) keep a position; those whose connection ends come back there, with jitter,
+// and recover. When all are back, a line tells so.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -197,7 +197,7 @@ static void heard_joining(struct connection *c, int64_t now) {
         step = recovery_heard(&c->recovery, &tally, &c->reader, c->who.topic, c->message, c->message_length, now, out, &out_length);
     } else {
         step = option.protocol->heard(&c->who, c->message, c->message_length, out, &out_length);
-        if (step == STEP_SUBSCRIBED && c->recovery.lost) {
+        if (step == STEP_SUBSCRIBED && option.fallback_port) {
             c->state = RECOVERING;
             out_length = recovery_ask(&c->recovery, c->who.topic, out);
             step = STEP_WAIT;
