@@ -1,0 +1,1 @@
+"""``scripts/bench``: Stork node beside other servers that push to WebSockets, on this machine."""

@@ -1,0 +1,41 @@
+"""What is asked of the servers. Full size for figures to show; quick to see that everything runs."""
+
+from collections.abc import Sequence
+
+from benchmarks.cases.case import Case, Figure, Sample, Tools
+from benchmarks.cases.connections import Idle, Joins
+from benchmarks.cases.fan_out import Burst, Paced
+from benchmarks.cases.publish_server import Answered, Replayed, Stored
+from benchmarks.cases.recovery import KilledNode, Recover
+
+__all__ = ["FULL", "QUICK", "Case", "Figure", "Sample", "Tools"]
+
+FULL: Sequence[Case] = (
+    Burst("burst-1000", "1,000 subscribers × 1,000 pushes at once", 1_000, 1_000),
+    Burst("burst-100", "1,000 subscribers × 100 pushes at once", 1_000, 100),
+    Paced("paced", "1,000 subscribers, 10 pushes a second", 1_000, 10),
+    Burst("topics", "1,000 topics × 10 subscribers, random", 10_000, 10_000, topics=1_000),
+    Idle("idle", "10,000 idle connections", 10_000),
+    Joins("joins", "join and subscribe", 2_000),
+    Burst("single", "one topic, one subscriber", 1, 20_000, unit="pushes/s"),
+    Answered("answered", "one pusher, 1,000 answers outstanding", 60_000),
+    Stored("stored", "one pusher, fire and forget", 200_000),
+    Replayed("replayed", "1,000,000 stored pushes", 1_000_000),
+    Recover("recover", "recover of 100 events", 100, 200),
+    KilledNode("killed-node", "10,000 subscribers of a killed node", 10_000, 40),
+)
+
+QUICK: Sequence[Case] = (
+    Burst("burst-1000", "100 subscribers × 50 pushes at once", 100, 50),
+    Burst("burst-100", "100 subscribers × 10 pushes at once", 100, 10),
+    Paced("paced", "100 subscribers, 10 pushes a second", 100, 1),
+    Burst("topics", "10 topics × 10 subscribers, random", 100, 200, topics=10),
+    Idle("idle", "200 idle connections", 200),
+    Joins("joins", "join and subscribe", 100),
+    Burst("single", "one topic, one subscriber", 1, 500, unit="pushes/s"),
+    Answered("answered", "one pusher, 100 answers outstanding", 1_000, outstanding=100),
+    Stored("stored", "one pusher, fire and forget", 1_000),
+    Replayed("replayed", "10,000 stored pushes", 10_000),
+    Recover("recover", "recover of 20 events", 20, 10),
+    KilledNode("killed-node", "50 subscribers of a killed node", 50, 3),
+)

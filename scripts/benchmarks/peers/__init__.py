@@ -1,0 +1,17 @@
+"""The servers that are measured: how each is installed, configured, started, joined and pushed to."""
+
+from benchmarks.peers.bare import Bare, BareJoined
+from benchmarks.peers.centrifugo import Centrifugo
+from benchmarks.peers.crossbar import Crossbar
+from benchmarks.peers.mosquitto import Mosquitto
+from benchmarks.peers.nats import Nats
+from benchmarks.peers.nchan import Nchan
+from benchmarks.peers.peer import Peer
+from benchmarks.peers.stork import PublishServer, Stork
+
+__all__ = ["PEERS", "Peer"]
+
+PEERS: dict[str, type[Peer]] = {
+    peer.name: peer for peer in (Stork, PublishServer, Crossbar, Nchan, Nats, Mosquitto, Centrifugo, Bare, BareJoined)
+}
+"""By name, in the order of the table."""
