@@ -192,7 +192,7 @@ class Deployment:
         router, app, _ = config["workers"]
         port, operator_port = free_ports(2)
         router["transports"][0]["endpoint"]["port"] = port
-        router["components"][1]["extra"]["bus"] = self.pub
+        router["components"][1]["extra"] |= {"bus": self.pub, "replay": self.replay}
         router["components"][2]["extra"]["listen"] = f"tcp://127.0.0.1:{operator_port}"
         for component in app["components"]:
             component["extra"]["push"] = self.router

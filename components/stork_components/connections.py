@@ -11,6 +11,7 @@ TOO_BIG = 1009
 RESTARTING = 1012
 TRY_AGAIN_LATER = 1013
 SESSION_IS_OVER = 4001
+BREAK = 4010
 
 
 def close(component: Any, session_id: int, code: int, reason: str) -> bool:

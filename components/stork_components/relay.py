@@ -1,28 +1,38 @@
 """
-The relay, in the router process: follows the bus of the publish server, and publishes each push to this node's topics.
+The relay, in the router process: follows the publish server, delivers each push to this node's subscribers, and answers
+``io.virge.stork.recover``. What it decides is in ``stork_node.relay``.
 """
 
-import json
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-import zmq
-from autobahn.wamp.types import CloseDetails, PublishOptions
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import CallDetails, CloseDetails, PublishOptions, RegisterOptions
 from twisted.internet import defer, reactor, task
 
-from stork_components.component import Component
-from stork_components.zmq_reader import ZmqReader
-from stork_node import bus, curve, uris
-from stork_node.errors import InvalidFrame
+from stork_components import running
+from stork_components.broadcaster import Broadcaster
+from stork_components.component import Component, end_worker, in_turn
+from stork_components.connections import BREAK
+from stork_components.publish_server_link import PublishServerLink
+from stork_components.waiters import Waiters
+from stork_components.zmq_reader import Message
+from stork_node import bus, replay, uris
+from stork_node.bus import Heartbeat
+from stork_node.errors import CallError, InvalidFrame
 from stork_node.positions import Position
+from stork_node.relay.counters import RelayCounters
+from stork_node.relay.history_settings import HistorySettings, histories
+from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
+from stork_node.relay.stream import Action, Break, Events, Stream
 from stork_node.settings import endpoint, seconds, setting, text
-from stork_node.sockets import prepare_socket
 
-# Messages that wait in the socket while the reactor is busy; what does not fit waits with the publish server, which has
-# no mark.
-_HIGH_WATER_MARK = 100_000
-_RECONNECT_MS = (100, 1_000)
 _PROBE_S = 1.0
+_TICK_S = 0.25
+_SWEEP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,58 +40,211 @@ class RelaySettings:
     """
     ``extra`` of the relay.
 
-    ``bus`` is the publish server's PUB endpoint, ``secret`` STORK_BUS_SECRET or empty. The node waits ``first_frame_s``
-    for a sign of the publish server before it opens its ports, and opens them without one after that.
+    ``bus`` and ``replay`` are the publish server's PUB and ROUTER endpoints, ``secret`` STORK_BUS_SECRET or empty.
+    ``history`` says what is kept for recovery (see ``history_settings``), ``beat_s`` how often clients are told the
+    node's position. The node opens its ports when it has caught up with the publish server, or when there was neither
+    sign nor answer of it for ``first_frame_s``.
     """
 
     bus: str = setting(endpoint, "tcp://127.0.0.1:5556")
+    replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
+    beat_s: float = setting(seconds, 20.0)
+    history: HistorySettings = setting(histories, HistorySettings())  # noqa: RUF009  # makes a field, as the others
 
 
 class Relay(Component):
+    """
+    For health and metrics: ``epoch``, ``position``, ``is_ready``, ``trouble``, ``lag_s``, ``counters``,
+    ``history_bytes``, ``history_topics``, and
+
+    Attributes:
+        heard_at: when anything came from the publish server last (reactor's seconds), or the start.
+        probed_at: when the router last delivered what this component published to itself.
+        server_counters: the publish server's figures, from its last heartbeat.
+    """
+
     Settings = RelaySettings
     settings: RelaySettings
 
     async def start(self) -> None:
-        self._last: Position | None = None
-        self._refused = 0
-        self.heard_at = self.probed_at = reactor.seconds()
+        self._stream = Stream(self.settings.history)
+        self._broadcaster = Broadcaster(self, reactor)
+        self._recovery = Recovery(self._stream, self._broadcaster.receives)
+        self._waiters = Waiters(reactor)
+        self._started: defer.Deferred[None] = defer.Deferred()
+        self.heard_at = self.probed_at = self._progress_at = reactor.seconds()
+        self._heartbeat_lag_s: float | None = None
+        self.server_counters: dict[str, float] = {}
+        self._was_foreign = False
+        running.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
-        self._probing = task.LoopingCall(self._probe)
-        self._probing.start(_PROBE_S)
-        self._first_frame: defer.Deferred[None] = defer.Deferred()
-        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
-        prepare_socket(socket, self.settings.bus)
-        socket.rcvhwm = _HIGH_WATER_MARK
-        socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
-        socket.subscribe(bus.PREFIX)
-        if self.settings.secret:
-            curve.secure_client(socket, curve.ClientKeys.from_secret(self.settings.secret, "follow"))
-        socket.connect(self.settings.bus)
-        self._reader = ZmqReader(reactor, socket, self._received)
-        await self._wait_for_first_frame()
+        await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
+        settings = self.settings
+        self._link = PublishServerLink(
+            reactor, settings.bus, settings.replay, settings.secret, self._heard, self._answered
+        )
+        self._loops = [
+            self._each(_PROBE_S, self._probe),
+            self._each(_TICK_S, self._tick),
+            self._each(_SWEEP_S, self._sweep),
+            self._each(settings.beat_s, self._beat),
+        ]
+        await self._started
 
-    async def _wait_for_first_frame(self) -> None:
-        timer = reactor.callLater(self.settings.first_frame_s, self._stop_waiting)
-        await self._first_frame
-        if timer.active():
-            timer.cancel()
-
-    def _stop_waiting(self) -> None:
-        if not self._first_frame.called:
-            self.log.warn("nothing heard from the publish server at {bus} yet", bus=self.settings.bus)
-            self._first_frame.callback(None)
+    def _each(self, interval_s: float, function: Callable[[], None]) -> task.LoopingCall:
+        loop = task.LoopingCall(self._or_end, function)
+        loop.start(interval_s, now=False)
+        return loop
 
     def onLeave(self, details: CloseDetails) -> None:
-        self._probing.stop()
-        self._reader.close()
+        for loop in self._loops:
+            loop.stop()
+        self._link.close()
         super().onLeave(details)
+
+    # -- what others look at -------------------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Position | None:
+        """Everything up to here was delivered; None until replay has told where to begin."""
+        return self._stream.position
 
     @property
     def epoch(self) -> str:
-        """The epoch that is followed; empty where no push and no heartbeat has come yet."""
-        return self._last.epoch if self._last else ""
+        """The epoch that is followed; empty before there is one."""
+        return self.position.epoch if self.position else ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the node has caught up, since its start or since the last break, so that ``recover`` is answered."""
+        return self._stream.is_ready
+
+    @property
+    def trouble(self) -> str:
+        """What keeps this node from delivering, in one sentence; empty if nothing does."""
+        if self._stream.follower.sees_foreign(reactor.seconds()):
+            return "frames of another epoch on the bus: is there a second publish server?"
+        return ""
+
+    @property
+    def lag_s(self) -> float | None:
+        """
+        Seconds that the node is behind: since it asked for what is missing, or else the way of the last heartbeat (by
+        the clocks of both machines). None before the first heartbeat.
+        """
+        waits_since = self._stream.follower.waits_since
+        return self._heartbeat_lag_s if waits_since is None else reactor.seconds() - waits_since
+
+    @property
+    def counters(self) -> RelayCounters:
+        return self._stream.counters
+
+    @property
+    def history_bytes(self) -> int:
+        return self._stream.histories.bytes
+
+    @property
+    def history_topics(self) -> int:
+        return self._stream.histories.topics
+
+    # -- following -----------------------------------------------------------------------------------------------------
+
+    def _heard(self, messages: Sequence[Message]) -> None:
+        self._or_end(self._follow, messages)
+
+    def _answered(self, messages: Sequence[Message]) -> None:
+        self._or_end(self._take_pages, messages)
+
+    def _or_end(self, function: Callable[..., None], *args: Any) -> None:
+        """What is not understood must not be skipped: closed connections tell everybody, and a new process begins."""
+        try:
+            function(*args)
+        except Exception as error:
+            self.log.failure("the relay failed")
+            raise end_worker(f"the relay failed: {error!r}") from error
+
+    def _follow(self, messages: Sequence[Message]) -> None:
+        frames = []
+        for message in messages:
+            try:
+                frame = bus.decode_frame(_only(message))
+            except InvalidFrame as error:
+                self._refuse(self.settings.bus, error)
+                continue
+            frames.append(frame)
+            if isinstance(frame, Heartbeat):
+                self._note(frame)
+        if frames:
+            self.heard_at = reactor.seconds()
+            self._act(self._stream.take(frames, self.heard_at))
+
+    def _note(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.position.epoch != self.epoch:
+            return
+        self.server_counters = heartbeat.counters
+        try:
+            self._heartbeat_lag_s = max(0.0, time.time() - datetime.fromisoformat(heartbeat.time).timestamp())
+        except ValueError as error:
+            self._refuse(self.settings.bus, InvalidFrame(f"its time: {error}"))
+
+    def _take_pages(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            now = reactor.seconds()
+            try:
+                actions = self._stream.answer(replay.decode_answer(message), now)
+            except InvalidFrame as error:
+                self._refuse(self.settings.replay, error)
+                continue
+            self.heard_at = self._progress_at = now
+            self._act(actions)
+
+    def _refuse(self, endpoint: str, error: InvalidFrame) -> None:
+        self.counters.refused += 1
+        if self.counters.refused == 1:
+            self.log.warn("a frame from {endpoint} is refused: {error}", endpoint=endpoint, error=error)
+
+    def _act(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Events):
+                self._broadcaster.deliver(action.pushes)
+            elif isinstance(action, Break):
+                self.log.warn(
+                    "a break: what lies between {before} and {after} cannot be had; every subscriber is cut",
+                    before=action.before,
+                    after=action.after,
+                )
+                self._broadcaster.close_subscribers(BREAK, "pushes were missed")
+            else:
+                self._link.ask(action)
+        self._waiters.look(self.position)
+        if self.is_ready and not self._started.called:
+            self.log.info("caught up with the publish server at {position}", position=self.position)
+            self._started.callback(None)
+
+    def _tick(self) -> None:
+        now = reactor.seconds()
+        self._act(self._stream.tick(now))
+        if not self._started.called and now - self._progress_at > self.settings.first_frame_s:
+            is_silent = self.heard_at <= self._progress_at
+            self.log.warn(
+                "nothing heard from the publish server at {endpoint} yet",
+                endpoint=self.settings.bus if is_silent else self.settings.replay,
+            )
+            self._started.callback(None)
+        self._tell_of_foreign(now)
+
+    def _tell_of_foreign(self, now: float) -> None:
+        is_foreign = self._stream.follower.sees_foreign(now)
+        if is_foreign and not self._was_foreign:
+            self.log.warn("{trouble}", trouble=self.trouble)
+        self._was_foreign = is_foreign
+
+    def _sweep(self) -> None:
+        self._stream.histories.sweep(reactor.seconds())
+
+    # -- the node's own events, and recovery ---------------------------------------------------------------------------
 
     def _probe(self) -> None:
         self.publish(uris.PROBE, options=PublishOptions(exclude_me=False))
@@ -90,54 +253,27 @@ class Relay(Component):
         """The router has delivered what this component published: it still can."""
         self.probed_at = reactor.seconds()
 
-    def _received(self, frames: list[bytes]) -> None:
+    def _beat(self) -> None:
+        # Before the node has caught up, what it knows was no event to anybody.
+        if self.is_ready and self.position:
+            self._broadcaster.beat(self.position)
+
+    def _recover(self, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
+        return in_turn(self._answer(details.caller, args, kwargs))
+
+    async def _answer(self, session_id: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        give_up_at = reactor.seconds() + AHEAD_S
         try:
-            frame = _decode(frames)
-            event = _decode_event(frame) if isinstance(frame, bus.PushFrame) else None
-        except InvalidFrame as error:
-            self._refuse(error)
-            return
-        self.heard_at = reactor.seconds()
-        if not self._first_frame.called:
-            self._first_frame.callback(None)
-        if self._is_new(frame) and isinstance(frame, bus.PushFrame):
-            self._deliver(frame, event)
-
-    def _refuse(self, error: InvalidFrame) -> None:
-        self._refused += 1
-        if self._refused == 1:
-            self.log.warn("a frame from {bus} is refused: {error}", bus=self.settings.bus, error=error)
-
-    def _is_new(self, frame: bus.Frame) -> bool:
-        """Whether ``frame`` tells of anything after the last one; says what was missed between them."""
-        position, last = frame.position, self._last
-        if last is None or last.epoch != position.epoch:
-            self.log.info("following {bus} from {position}", bus=self.settings.bus, position=position)
-            missed = position.sequence - (not isinstance(frame, bus.Heartbeat)) if last else 0
-        elif position <= last:
-            return False
-        else:
-            # A push is one of those after the last; a heartbeat only tells of them.
-            missed = position.sequence - last.sequence - (not isinstance(frame, bus.Heartbeat))
-        if missed:
-            self.log.warn("{missed} pushes were missed before {position}", missed=missed, position=position)
-        self._last = position
-        return True
-
-    def _deliver(self, push: bus.PushFrame, event: Any) -> None:
-        options = PublishOptions(exclude=list(push.exclude)) if push.exclude else None
-        for topic in push.topics:
-            self.publish(topic, event, options=options, position=str(push.position))
+            positions, asking = read_positions(args, kwargs)
+            while goal := self._recovery.lacks(session_id, positions):
+                if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
+                    raise self._recovery.not_ready()
+            return self._recovery.answer(session_id, positions, asking)
+        except CallError as error:
+            raise ApplicationError(error.uri, error.message) from None
 
 
-def _decode(frames: list[bytes]) -> bus.Frame:
-    if len(frames) != 1:
-        raise InvalidFrame(f"{len(frames)} frames where one is expected")
-    return bus.decode_frame(frames[0])
-
-
-def _decode_event(push: bus.PushFrame) -> Any:
-    try:
-        return json.loads(push.event)
-    except ValueError as error:
-        raise InvalidFrame(f"its event is not JSON: {error}") from None
+def _only(message: Message) -> bytes:
+    if len(message) != 1:
+        raise InvalidFrame(f"{len(message)} frames where one is expected")
+    return message[0]

@@ -1,33 +1,34 @@
-"""A ZMQ socket in Twisted's reactor: messages in the order they came, a bounded number for each turn."""
+"""A ZMQ socket in Twisted's reactor: what has come, in order, as one list for each turn."""
 
 from collections.abc import Callable
 from typing import Any
 
 import zmq
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.logger import Logger
 from zope.interface import implementer
 
-# Messages in one turn of the reactor: connections get their turn even under a flood.
-_MESSAGES_A_TURN = 500
+from stork_node.relay.pacing import MOST_BYTES, TurnSize
+
+Message = list[bytes]
 
 
 @implementer(IReadDescriptor)
 class ZmqReader:
     """
-    Calls ``received(frames)`` for each message of ``socket``, until ``close``.
+    Calls ``received(messages)`` with all messages of ``socket`` that wait, until ``close``; it must not raise.
+
+    Under a flood one turn of the reactor takes so many that it lasts about 30 ms, and the next one goes on.
 
     A ZMQ socket's file descriptor is edge-triggered (zmq_getsockopt(3), ZMQ_FD): it tells once that something has come,
     so that the socket must be read until it is empty, or be looked at again without being told.
     """
 
-    log = Logger()
-
-    def __init__(self, reactor: Any, socket: "zmq.Socket[bytes]", received: Callable[[list[bytes]], None]) -> None:
+    def __init__(self, reactor: Any, socket: "zmq.Socket[bytes]", received: Callable[[list[Message]], None]) -> None:
         self._reactor, self._socket, self._received = reactor, socket, received
+        self._size = TurnSize()
         self._again: Any = None
         reactor.addReader(self)
-        self._look_again()
+        self.look_again()
 
     def fileno(self) -> int:
         return -1 if self._socket.closed else int(self._socket.FD)
@@ -39,30 +40,42 @@ class ZmqReader:
         self.close()
 
     def doRead(self) -> None:
-        for _ in range(_MESSAGES_A_TURN):
-            if self._socket.closed:
-                return
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._hand_on(frames)
-        self._look_again()
-
-    def _hand_on(self, frames: list[bytes]) -> None:
-        # The reactor drops a reader that raises: one message that cannot be handled must not end all that follow it.
-        try:
-            self._received(frames)
-        except Exception:
-            self.log.failure("a message could not be handled")
-
-    def _look_again(self) -> None:
         if self._again is None:
+            self._take()
+
+    def look_again(self) -> None:
+        """Look in the next turn: for who has sent something, which may have used up what the descriptor told."""
+        if self._again is None and not self._socket.closed:
             self._again = self._reactor.callLater(0, self._turn)
 
     def _turn(self) -> None:
         self._again = None
-        self.doRead()
+        self._take()
+
+    def _take(self) -> None:
+        started = self._reactor.seconds()
+        messages, is_all = self._waiting()
+        if messages:
+            self._received(messages)
+            self._size.note(len(messages), self._reactor.seconds() - started)
+        if not is_all:
+            self.look_again()
+
+    def _waiting(self) -> tuple[list[Message], bool]:
+        """What waits, as much as a turn takes, and whether that was all."""
+        messages: list[Message] = []
+        left = MOST_BYTES
+        receive = self._socket.recv_multipart
+        while len(messages) < self._size.messages and left > 0:
+            if self._socket.closed:
+                return messages, True
+            try:
+                message = receive(zmq.NOBLOCK)
+            except zmq.Again:
+                return messages, True
+            messages.append(message)
+            left -= sum(map(len, message))
+        return messages, False
 
     def close(self) -> None:
         if self._socket.closed:

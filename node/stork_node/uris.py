@@ -17,6 +17,7 @@ GUARD_SESSION = "io.virge.stork.guard.session"
 RECOVER = "io.virge.stork.recover"
 BEAT = "io.virge.stork.beat"
 PROBE = "io.virge.stork.relay.probe"
+NOT_READY = "io.virge.stork.not_ready"
 
 # What every session may do, whatever the application says.
 OPEN_TO_ALL = frozenset({("call", RECOVER), ("subscribe", BEAT)})

@@ -1,0 +1,72 @@
+"""The relay's two sockets: SUB for the bus, DEALER for replay, which is made anew where an answer stays away."""
+
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from stork_components.zmq_reader import Message, ZmqReader
+from stork_node import bus, curve
+from stork_node.relay.steps import Ask
+from stork_node.replay import encode_request
+from stork_node.sockets import prepare_socket
+
+# Frames that wait in SUB while the reactor is busy. What comes beyond that waits with the publish server, or is
+# dropped there: replay brings it.
+_HIGH_WATER_MARK = 10_000
+_RECONNECT_MS = (100, 500)
+
+
+class PublishServerLink:
+    """
+    Args:
+        bus_endpoint, replay_endpoint: of the publish server.
+        secret: STORK_BUS_SECRET, or empty.
+        heard: takes messages of the bus.
+        answered: takes messages of replay, answers to the last request only.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        bus_endpoint: str,
+        replay_endpoint: str,
+        secret: str,
+        heard: Callable[[list[Message]], None],
+        answered: Callable[[list[Message]], None],
+    ) -> None:
+        self._reactor, self._replay_endpoint, self._secret = reactor, replay_endpoint, secret
+        self._answered = answered
+        socket = self._socket(zmq.SUB, bus_endpoint)
+        socket.rcvhwm = _HIGH_WATER_MARK
+        socket.subscribe(bus.PREFIX)
+        socket.connect(bus_endpoint)
+        self._bus = ZmqReader(reactor, socket, heard)
+        self._open_replay()
+
+    def _open_replay(self) -> None:
+        self._dealer = self._socket(zmq.DEALER, self._replay_endpoint)
+        self._dealer.connect(self._replay_endpoint)
+        self._replay = ZmqReader(self._reactor, self._dealer, self._answered)
+
+    def _socket(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+        prepare_socket(socket, endpoint)
+        socket.linger = 0
+        socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
+        if self._secret:
+            curve.secure_client(socket, curve.ClientKeys.from_secret(self._secret, "follow"))
+        return socket
+
+    def ask(self, ask: Ask) -> None:
+        """Send a request for a page."""
+        if ask.anew:
+            self._replay.close()
+            self._open_replay()
+        # It does not block: there is one request at a time.
+        self._dealer.send(encode_request(ask.request), zmq.NOBLOCK)
+        self._replay.look_again()
+
+    def close(self) -> None:
+        self._bus.close()
+        self._replay.close()

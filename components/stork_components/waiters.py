@@ -1,0 +1,39 @@
+"""Calls that wait until the node has come as far as they need."""
+
+import heapq
+import itertools
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.interfaces import IReactorTime
+
+from stork_node.positions import Position
+
+
+class Waiters:
+    """Deferreds by the sequence that they wait for; another epoch wakes them all, to look for themselves."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._epoch = ""
+        self._heap: list[tuple[int, int, defer.Deferred[bool], Any]] = []
+        self._ids = itertools.count()
+
+    def until(self, goal: Position, within_s: float) -> "defer.Deferred[bool]":
+        """Fires with True when the node may be at ``goal``, with False when it was not in time (seconds)."""
+        waiting: defer.Deferred[bool] = defer.Deferred()
+        timer = self._reactor.callLater(max(0.0, within_s), waiting.callback, False)
+        self._epoch = goal.epoch
+        heapq.heappush(self._heap, (goal.sequence, next(self._ids), waiting, timer))
+        return waiting
+
+    def look(self, here: Position | None) -> None:
+        """The node is at ``here`` now."""
+        if here is None:
+            return
+        is_another_epoch = here.epoch != self._epoch
+        while self._heap and (is_another_epoch or self._heap[0][0] <= here.sequence):
+            _, _, waiting, timer = heapq.heappop(self._heap)
+            if timer.active():
+                timer.cancel()
+                waiting.callback(True)

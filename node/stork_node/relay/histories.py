@@ -1,0 +1,195 @@
+"""
+Histories: what was pushed to each topic lately, bounded in time and in memory (DELIVERY, "Recovery").
+
+Per push there is no timer and no search: topics stand in the order of their last push, and once a second (``sweep``)
+each rule looks at the topics that had pushes in the second that has become too old for it.
+"""
+
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from operator import attrgetter
+
+from msgspec import Struct
+
+from stork_node.bus import PushFrame
+from stork_node.relay.history_settings import HistoryRule, HistorySettings
+
+# What Python needs beside the event's bytes (64-bit CPython 3.11; a test compares the sum with tracemalloc).
+_PUSH_BYTES = 180  # Kept with its numbers, the header of bytes
+_EXCLUDED_BYTES = 40  # one session id in a tuple
+_ENTRY_BYTES = 24  # a place in a topic's list, and now and then one among the topics of a second
+_TOPIC_BYTES = 480  # TopicHistory with its numbers and list, its place among the topics, the header of its name
+
+_sequence = attrgetter("sequence")
+
+
+class Kept(Struct, gc=False):
+    """
+    One push that is kept, once for all of its topics.
+
+    Attributes:
+        event: JSON of the object that clients get.
+        exclude: sessions that did not get it.
+        size: bytes that it takes.
+        second: of its arrival, by the count of sweeps.
+        holders: topics whose history holds it.
+    """
+
+    sequence: int
+    event: bytes
+    exclude: tuple[int, ...]
+    size: int
+    second: int
+    holders: int = 0
+
+
+class _Shelf:
+    """The topics of one rule that had pushes in the present second, and in each one before that is still kept."""
+
+    __slots__ = ("now", "past", "rule")
+
+    def __init__(self, rule: HistoryRule) -> None:
+        self.rule = rule
+        self.now: set[_TopicHistory] = set()
+        self.past: deque[tuple[float, int, set[_TopicHistory]]] = deque()  # its end, its number, its topics
+
+
+class _TopicHistory:
+    __slots__ = ("bytes", "entries", "last", "removed", "shelf")
+
+    def __init__(self, shelf: _Shelf) -> None:
+        self.shelf = shelf
+        self.entries: list[Kept] = []
+        self.bytes = 0
+        self.last = 0  # the number of the topic's last push or erasure
+        self.removed = 0  # … of the last one that is not in entries any more
+
+
+class Histories:
+    """What one node remembers since ``begin``. Times are seconds of a clock that never goes back."""
+
+    def __init__(self, settings: HistorySettings) -> None:
+        self._settings = settings
+        self._shelves: dict[HistoryRule, _Shelf] = {}
+        self._topics: OrderedDict[str, _TopicHistory] = OrderedDict()  # by their last push
+        self._base = 0  # the number before the first that is known
+        self._forgotten = 0  # the last push of any topic that was forgotten altogether
+        self._bytes = 0
+        self._second = 0
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the histories take, with what Python needs for it."""
+        return self._bytes
+
+    @property
+    def topics(self) -> int:
+        """Topics of which something is known; their pushes may all be too old."""
+        return len(self._topics)
+
+    def begin(self, base: int) -> None:
+        """Forget everything: what follows are the pushes after number ``base``."""
+        self._topics.clear()
+        self._shelves.clear()
+        self._base, self._forgotten, self._bytes = base, 0, 0
+
+    def keep(self, push: PushFrame) -> None:
+        """Take the next push. One that is not to be stored leaves no trace."""
+        if not push.store:
+            return
+        sequence, exclude = push.position.sequence, push.exclude
+        size = _PUSH_BYTES + len(push.event) + _EXCLUDED_BYTES * len(exclude)
+        kept = Kept(sequence, push.event, exclude, size, self._second)
+        for topic in push.topics:
+            history = self._touch(topic, sequence)
+            rule = history.shelf.rule
+            if rule.is_off or size > rule.bytes:
+                self._drop(history, len(history.entries))
+                history.removed = sequence
+                continue
+            history.entries.append(kept)
+            history.bytes += size
+            history.shelf.now.add(history)
+            kept.holders += 1
+            self._bytes += _ENTRY_BYTES
+            if history.bytes > rule.bytes:
+                self._shorten(history)
+        if kept.holders:
+            self._bytes += size
+        while self._bytes > self._settings.total_bytes:
+            self._forget_oldest()
+
+    def erase(self, topic: str, sequence: int) -> None:
+        """Forget what was pushed to a topic before number ``sequence``, which is the erasure's own."""
+        history = self._touch(topic, sequence)
+        self._drop(history, len(history.entries))
+        history.removed = sequence
+
+    def floor(self, topic: str) -> int:
+        """The history of a topic is complete for every position from here on."""
+        history = self._topics.get(topic)
+        return max(self._base, self._forgotten, history.removed if history else 0)
+
+    def after(self, topic: str, sequence: int) -> Sequence[Kept]:
+        """What is kept of a topic after a number, in order."""
+        history = self._topics.get(topic)
+        if history is None or history.last <= sequence:
+            return ()
+        return history.entries[bisect_right(history.entries, sequence, key=_sequence) :]
+
+    def sweep(self, now: float) -> None:
+        """Remove what has become too old: to be called about once a second."""
+        for shelf in self._shelves.values():
+            if shelf.now:
+                shelf.past.append((now, self._second, shelf.now))
+                shelf.now = set()
+            while shelf.past and now - shelf.past[0][0] >= shelf.rule.seconds:
+                _, second, histories = shelf.past.popleft()
+                for history in histories:
+                    self._drop(history, _count_until(history.entries, second))
+        self._second += 1
+
+    def _touch(self, topic: str, sequence: int) -> _TopicHistory:
+        history = self._topics.get(topic)
+        if history is None:
+            rule = self._settings.rule(topic)
+            shelf = self._shelves.get(rule) or self._shelves.setdefault(rule, _Shelf(rule))
+            history = self._topics[topic] = _TopicHistory(shelf)
+            self._bytes += _TOPIC_BYTES + len(topic)
+        else:
+            self._topics.move_to_end(topic)
+        history.last = sequence
+        return history
+
+    def _shorten(self, history: _TopicHistory) -> None:
+        """Remove the oldest of a topic, and some more than is needed: each removal costs the length of its list."""
+        target = history.shelf.rule.bytes * 7 // 8
+        left, count = history.bytes, 0
+        while left > target and count < len(history.entries) - 1:
+            left -= history.entries[count].size
+            count += 1
+        self._drop(history, count)
+
+    def _drop(self, history: _TopicHistory, count: int) -> None:
+        if not count:
+            return
+        for kept in history.entries[:count]:
+            history.bytes -= kept.size
+            kept.holders -= 1
+            if not kept.holders:
+                self._bytes -= kept.size
+        self._bytes -= _ENTRY_BYTES * count
+        history.removed = history.entries[count - 1].sequence
+        del history.entries[:count]
+
+    def _forget_oldest(self) -> None:
+        topic, history = self._topics.popitem(last=False)
+        self._drop(history, len(history.entries))
+        self._bytes -= _TOPIC_BYTES + len(topic)
+        self._forgotten = max(self._forgotten, history.last)
+
+
+def _count_until(entries: Sequence[Kept], second: int) -> int:
+    """How many of the first entries came in that second or before."""
+    return bisect_right(entries, second, key=attrgetter("second"))

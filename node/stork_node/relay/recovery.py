@@ -1,0 +1,132 @@
+"""Recovery: what a client that was away is told of each topic (DELIVERY, "Recovery")."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from stork_node import uris
+from stork_node.errors import CallError, InvalidPosition
+from stork_node.positions import Position
+from stork_node.relay.stream import Stream
+
+MAX_TOPICS = 1_000
+MAX_EVENTS_BYTES = 512 << 10
+AHEAD_S = 3.0
+"""How long a client waits that has seen more than this node, or whose node is just beginning."""
+
+_decode_event = msgspec.json.Decoder(dict[str, Any]).decode
+
+Positions = Mapping[str, Position | None]
+"""Where a client stands in each topic; None where it has no position, or none that can be read."""
+
+
+def read_positions(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Positions, set[str]]:
+    """
+    The argument of ``recover``, and the topics that only ask for a position (null).
+
+    Raises:
+        CallError: ``wamp.error.invalid_argument``.
+    """
+    if len(args) != 1 or kwargs or not isinstance(args[0], dict):
+        raise _invalid('one argument is wanted, {"v1.orders.42": "<position>"}')
+    given = args[0]
+    if len(given) > MAX_TOPICS:
+        raise _invalid(f"{len(given):,} topics, at most {MAX_TOPICS:,} are answered at once")
+    if not all(isinstance(topic, str) for topic in given):
+        raise _invalid("a topic is a text")
+    asking = {topic for topic, position in given.items() if position is None}
+    return {topic: _position(text) for topic, text in given.items()}, asking
+
+
+def _invalid(sentence: str) -> CallError:
+    return CallError("wamp.error.invalid_argument", sentence)
+
+
+def _position(text: Any) -> Position | None:
+    try:
+        return Position.parse(text) if isinstance(text, str) else None
+    except InvalidPosition:
+        return None
+
+
+class Recovery:
+    """
+    Answers from a node's stream.
+
+    Args:
+        receives: whether a session gets the events of a topic now.
+    """
+
+    def __init__(self, stream: Stream, receives: Callable[[int, str], bool]) -> None:
+        self._stream, self._receives = stream, receives
+
+    def lacks(self, session_id: int, positions: Positions) -> Position | None:
+        """Where the node has to come to before it can answer: its own beginning, or the furthest of these positions."""
+        here = self._stream.position
+        if here is None or not self._stream.is_ready:
+            return self._stream.goal
+        ahead = [
+            at.sequence
+            for topic, at in positions.items()
+            if at is not None
+            and at.epoch == here.epoch
+            and at.sequence > here.sequence
+            and self._receives(session_id, topic)
+        ]
+        return Position(here.epoch, max(ahead)) if ahead else None
+
+    def not_ready(self) -> CallError:
+        """What is answered to one that has waited long enough."""
+        self._stream.counters.recoveries["not_ready"] += 1
+        return CallError(uris.NOT_READY, "this node has not come so far yet, try again")
+
+    def answer(self, session_id: int, positions: Positions, asking: set[str]) -> dict[str, Any]:
+        """The answer to one session, once the node lacks nothing: by topic, without those that it does not receive."""
+        here = self._stream.position
+        assert here is not None  # noqa: S101  # or it would lack it
+        counts = self._stream.counters.recoveries
+        answers: dict[str, Any] = {}
+        budget = _Budget()
+        for topic, position in positions.items():
+            if not self._receives(session_id, topic):
+                counts["absent"] += 1
+            elif position is None or not self._is_complete(topic, position, here):
+                counts["asked" if topic in asking else "not_recovered"] += 1
+                answers[topic] = {"recovered": False, "position": str(here), "events": []}
+            else:
+                counts["recovered"] += 1
+                answers[topic] = self._recover(session_id, topic, position, here, budget)
+        return answers
+
+    def _is_complete(self, topic: str, position: Position, here: Position) -> bool:
+        return position.epoch == here.epoch and (
+            self._stream.histories.floor(topic) <= position.sequence <= here.sequence
+        )
+
+    def _recover(
+        self, session_id: int, topic: str, position: Position, here: Position, budget: "_Budget"
+    ) -> dict[str, Any]:
+        events: list[dict[str, Any]] = []
+        reached = str(position)
+        for kept in self._stream.histories.after(topic, position.sequence):
+            if session_id in kept.exclude:
+                continue
+            if not budget.takes(len(kept.event)):
+                return {"recovered": True, "position": reached, "events": events, "more": True}
+            reached = f"{here.epoch}:{kept.sequence}"
+            events.append({"position": reached, **_decode_event(kept.event)})
+        return {"recovered": True, "position": str(here), "events": events}
+
+
+class _Budget:
+    """The events of one answer: 512 KiB for all topics together, or one event."""
+
+    def __init__(self) -> None:
+        self._left, self._is_first = MAX_EVENTS_BYTES, True
+
+    def takes(self, size: int) -> bool:
+        fits = self._is_first or size <= self._left
+        self._is_first = False
+        self._left -= size if fits else 0
+        return fits

@@ -1,0 +1,35 @@
+"""What a relay is to do next, in order."""
+
+from msgspec import Struct
+
+from stork_node.bus import EraseFrame, PushFrame
+from stork_node.positions import Position
+from stork_node.replay import ReplayRequest
+
+
+class Past(Struct, frozen=True, gc=False):
+    """A push from before this relay's start, or before a break: kept for recovery, and an event to nobody."""
+
+    push: PushFrame
+
+
+class Beginning(Struct, frozen=True):
+    """Everything after ``position`` is known, and nothing before. A ``break`` is where something else was followed."""
+
+    position: Position
+    is_break: bool
+
+
+class Ask(Struct, frozen=True):
+    """
+    Ask for a page.
+
+    ``anew``: the request before this one was not answered in time; its answer, should it still come, must not be taken
+    for this one's, so that the socket is thrown away.
+    """
+
+    request: ReplayRequest
+    anew: bool = False
+
+
+Step = PushFrame | EraseFrame | Past | Beginning | Ask

@@ -1,0 +1,101 @@
+"""The stream of a node: where it stands, what it remembers, and what its shell has to do."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stork_node.bus import EraseFrame, Frame, PushFrame
+from stork_node.positions import Position
+from stork_node.relay.counters import RelayCounters
+from stork_node.relay.following import Follower
+from stork_node.relay.histories import Histories
+from stork_node.relay.history_settings import HistorySettings
+from stork_node.relay.steps import Ask, Beginning, Past, Step
+from stork_node.replay import Page
+
+
+@dataclass(frozen=True)
+class Events:
+    """Pushes to deliver, in order."""
+
+    pushes: Sequence[PushFrame]
+
+
+@dataclass(frozen=True)
+class Break:
+    """Every connection with a subscription gets no later event, and is closed: the stream goes on elsewhere."""
+
+    before: Position | None
+    after: Position
+
+
+Action = Events | Break | Ask
+
+
+class Stream:
+    """Follower and histories as one: what is delivered can be recovered from then on, and nothing else can be."""
+
+    def __init__(self, settings: HistorySettings) -> None:
+        self.counters = RelayCounters()
+        self.follower = Follower(settings.longest_s, settings.most_bytes, self.counters)
+        self.histories = Histories(settings)
+
+    @property
+    def position(self) -> Position | None:
+        """The node's position; None until replay has told where to begin."""
+        return self.follower.position
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what the node knows reaches up to the tail that it met when it began."""
+        return self.follower.is_ready
+
+    @property
+    def goal(self) -> Position:
+        """The tail that was met at the beginning; ``:0`` where replay has told nothing yet."""
+        return self.follower.goal
+
+    def take(self, frames: Iterable[Frame], now: float) -> list[Action]:
+        """Take frames of the bus; returns what to do, in order."""
+        before = self.position
+        return self._act(self.follower.take(frames, now), before)
+
+    def answer(self, page: Page, now: float) -> list[Action]:
+        """
+        Take a page.
+
+        Raises:
+            InvalidFrame: it does not answer what was asked.
+        """
+        before = self.position
+        return self._act(self.follower.answer(page, now), before)
+
+    def tick(self, now: float) -> list[Action]:
+        """To be called a few times a second."""
+        return self._act(self.follower.tick(now), self.position)
+
+    def _act(self, steps: Iterable[Step], before: Position | None) -> list[Action]:
+        actions: list[Action] = []
+        pushes: list[PushFrame] = []
+        keep = self.histories.keep
+        for step in steps:
+            if isinstance(step, PushFrame):
+                keep(step)
+                pushes.append(step)
+                continue
+            if isinstance(step, Past):
+                keep(step.push)
+            elif isinstance(step, EraseFrame):
+                self.histories.erase(step.topic, step.position.sequence)
+            else:
+                if pushes:
+                    actions.append(Events(pushes))
+                    pushes = []
+                if isinstance(step, Beginning):
+                    self.histories.begin(step.position.sequence)
+                    if step.is_break:
+                        actions.append(Break(before, step.position))
+                else:
+                    actions.append(step)
+        if pushes:
+            actions.append(Events(pushes))
+        return actions
