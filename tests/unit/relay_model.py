@@ -118,6 +118,7 @@ class Node:
         self.recovery = Recovery(self.stream, lambda client, topic: topic in TOPICS)
         self.request: ReplayRequest | None = None
         self.page: Page | None = None
+        self.beyond = Position("", 0)  # what is no event: delivered already, or from before the beginning
         self.cut_clients()
 
     def cut_clients(self) -> None:
@@ -136,6 +137,9 @@ class Node:
     def get_page(self, now: float) -> None:
         if self.page:
             page, self.page = self.page, None
+            header, here = page.header, self.stream.position
+            if here is None or header.epoch != here.epoch or header.after > here.sequence:
+                self.beyond = Position(header.epoch, header.tail)
             self._act(self.stream.answer(page, now))
 
     def work(self, now: float) -> None:
@@ -164,6 +168,8 @@ class Node:
         for action in actions:
             if isinstance(action, Events):
                 for push in action.pushes:
+                    assert push.position > self.beyond, f"{push.position} is delivered, though {self.beyond} was"
+                    self.beyond = push.position
                     for client in self.clients:
                         for topic in push.topics:
                             client.event(topic, push.position)

@@ -1,0 +1,422 @@
+"""Nodes that miss something: once and in order, or told. Real nodes; the publish server is real or scripted."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from stork_node.positions import Position
+from tests.gateway import Deployment, Node, wait_for
+from tests.link import Link
+from tests.scripted_publish_server import ScriptedPublishServer
+from tests.wamp import Client, Closed, Refused
+
+RECOVER = "io.virge.stork.recover"
+TOPIC = "v1.test.1"
+
+
+@pytest.fixture
+def deployment(tmp_path):
+    with Deployment(tmp_path) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def scripted(deployment):
+    with ScriptedPublishServer(deployment.pub, deployment.replay) as server:
+        yield server
+
+
+@pytest.fixture
+def gateway(deployment):
+    deployment.start_publish_server()
+    deployment.start_node("one")
+    return deployment
+
+
+def subscriber(node: Node, *topics: str) -> Client:
+    """A client that has subscribed, and asked where it is: what is pushed from now on it gets."""
+    client = node.join()
+    for topic in topics or (TOPIC,):
+        client.subscribe(topic)
+    recover(client, dict.fromkeys(topics or (TOPIC,)))
+    return client
+
+
+def recover(client, positions):
+    return client.call(RECOVER, positions)
+
+
+def recover_when_ready(client, positions):
+    """As clients do: not_ready is tried again."""
+
+    def answer():
+        try:
+            return recover(client, positions)
+        except Refused as refused:
+            assert refused.uri == "io.virge.stork.not_ready"
+            return None
+
+    return wait_for(answer, "an answer to recover")
+
+
+def data_of(client, number):
+    return [client.event()[1]["data"] for _ in range(number)]
+
+
+def wait_until_closed(client) -> Closed:
+    with pytest.raises(Closed) as closed:
+        client.receive_all()
+    return closed.value
+
+
+def push(publisher, numbers, topic=TOPIC):
+    return [publisher.push(topic, type="n", data=n) for n in numbers]
+
+
+# -- recovery ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_was_away_gets_what_it_missed_from_either_node(shipped):
+    one, two = shipped.nodes
+    with subscriber(one, "v1.test.away") as client, shipped.publisher() as publisher:
+        before = publisher.push("v1.test.away", type="n", data=0)
+        assert client.event()[2]["position"] == before
+    with shipped.publisher() as publisher:
+        positions = push(publisher, range(1, 101), "v1.test.away")
+    for node in (one, two):
+        with subscriber(node, "v1.test.away") as client:
+            [answer] = recover(client, {"v1.test.away": before}).values()
+            assert answer["recovered"] is True
+            assert [event["data"] for event in answer["events"]] == list(range(1, 101))
+            assert [event["position"] for event in answer["events"]] == positions
+            assert set(answer["events"][0]) == {"position", "type", "data", "timestamp"}
+            assert Position.parse(answer["position"]) >= Position.parse(positions[-1])
+
+
+def test_only_topics_that_the_session_receives_now_are_answered(shipped):
+    with subscriber(shipped.nodes[0], "v1.test.a") as client:
+        answer = recover(client, {"v1.test.a": None, "v1.test.b": None})
+        assert answer.keys() == {"v1.test.a"}
+        assert (answer["v1.test.a"]["recovered"], answer["v1.test.a"]["events"]) == (False, [])
+        subscription = client.subscribe("v1.test.b")
+        assert recover(client, {"v1.test.b": None}).keys() == {"v1.test.b"}
+        client.unsubscribe(subscription)
+        assert recover(client, {"v1.test.b": None}) == {}
+
+
+@pytest.mark.parametrize("args", [[], [5], [{}, {}], [{f"v1.test.{n}": None for n in range(1001)}]])
+def test_wrong_arguments_of_recover_are_an_error_with_a_name(shipped, args):
+    with shipped.nodes[0].join() as client:
+        with pytest.raises(Refused) as refused:
+            client.call(RECOVER, *args)
+        assert refused.value.uri == "wamp.error.invalid_argument"
+
+
+def test_a_position_ahead_of_the_node_is_waited_for_and_then_not_ready(deployment, scripted):
+    node = deployment.start_node()
+    with subscriber(node) as client:
+        with pytest.raises(Refused) as refused:
+            recover(client, {TOPIC: "scripted:1"})
+        assert refused.value.uri == "io.virge.stork.not_ready"
+        client.send(48, 1_000_000, {}, RECOVER, [{TOPIC: "scripted:1"}])
+        scripted.push(TOPIC, 1)
+        answers = [client.receive(), client.receive()]
+        result = next(message for message in answers if message[0] == 50)
+        assert result[3] == [{TOPIC: {"recovered": True, "position": "scripted:1", "events": []}}]
+
+
+def test_recover_as_soon_as_the_port_is_open_says_nothing_wrong(gateway):
+    with gateway.publisher() as publisher:
+        positions = push(publisher, range(50))
+        late = gateway.start_node("late", wait=False)
+        client = wait_for(lambda: try_to_join(late), "a client on the node that starts")
+        client.subscribe(TOPIC)
+        [answer] = recover_when_ready(client, {TOPIC: positions[0]}).values()
+        assert [event["data"] for event in answer["events"]] == list(range(1, 50))
+        assert answer["recovered"] is True
+        client.close()
+
+
+def try_to_join(node: Node) -> Client | None:
+    try:
+        return node.join()
+    except (OSError, Closed):
+        return None
+
+
+def test_a_quiet_topic_recovers_after_a_short_cut_though_its_history_is_over(tmp_path):
+    def short(config):
+        config["workers"][0]["components"][1]["extra"] |= {"history": {"*": {"seconds": 1}}, "beat_s": 0.5}
+
+    with Deployment(tmp_path, change=short) as deployment, deployment.publisher() as publisher:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with subscriber(node) as client:
+            client.subscribe("io.virge.stork.beat")
+            [old] = push(publisher, [0])
+            assert client.event()[2]["position"] == old
+            push(publisher, range(10), "v1.test.other")
+
+            def gone():
+                return recover(client, {TOPIC: old_start(old)})[TOPIC]["recovered"] is False
+
+            wait_for(gone, "a history that is over")
+            beats = [client.receive() for _ in range(2)]
+            beat = next(message[5]["position"] for message in beats if message[0] == 36)
+        with subscriber(node) as client:
+            assert recover(client, {TOPIC: beat})[TOPIC] == {"recovered": True, "position": beat, "events": []}
+            assert recover(client, {TOPIC: old})[TOPIC]["recovered"] is True
+
+
+def old_start(position):
+    """The position before the first push of all."""
+    return f"{Position.parse(position).epoch}:0"
+
+
+def test_a_subscriber_that_was_cut_before_its_first_event_gets_it(gateway):
+    [node] = gateway.nodes
+    with subscriber(node) as client:
+        position = recover(client, {TOPIC: None})[TOPIC]["position"]
+    with gateway.publisher() as publisher:
+        push(publisher, [1])
+    with subscriber(node) as client:
+        assert [event["data"] for event in recover(client, {TOPIC: position})[TOPIC]["events"]] == [1]
+
+
+def test_an_erasure_reaches_the_histories(deployment, scripted):
+    node = deployment.start_node()
+    with subscriber(node) as client:
+        scripted.push(TOPIC, "secret")
+        assert data_of(client, 1) == ["secret"]
+        scripted.erase(TOPIC)
+        scripted.push(TOPIC, "after")
+        assert data_of(client, 1) == ["after"]
+        assert recover(client, {TOPIC: "scripted:0"})[TOPIC]["recovered"] is False
+        assert [event["data"] for event in recover(client, {TOPIC: "scripted:2"})[TOPIC]["events"]] == ["after"]
+
+
+# -- gaps and breaks ---------------------------------------------------------------------------------------------------
+
+
+def test_what_the_bus_has_lost_is_replayed_in_order(deployment, scripted):
+    node = deployment.start_node()
+    with subscriber(node) as client:
+        scripted.push(TOPIC, 0)
+        for number in range(1, 250):
+            scripted.store(TOPIC, number)
+        scripted.push(TOPIC, 250)
+        assert data_of(client, 251) == list(range(251))
+
+
+def test_a_lost_answer_of_replay_is_asked_for_again(deployment, scripted):
+    node = deployment.start_node()
+    with subscriber(node) as client:
+        scripted.answers = False
+        asked = len(scripted.requests)
+        scripted.store(TOPIC, 0)
+        scripted.push(TOPIC, 1)
+        wait_for(lambda: len(scripted.requests) > asked, "a request")
+        scripted.answers = True
+        assert data_of(client, 2) == [0, 1]
+
+
+def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then(deployment, scripted):
+    node = deployment.start_node()
+    bystander = node.join()
+    with subscriber(node) as client:
+        scripted.push(TOPIC, 0)
+        assert data_of(client, 1) == [0]
+        for number in range(1, 4):
+            scripted.store(TOPIC, number)
+        scripted.forget(2)
+        scripted.push(TOPIC, 4)
+        closed = wait_until_closed(client)
+        assert (closed.code, closed.reason) == (4010, "pushes were missed")
+    with subscriber(node) as client:
+        assert recover(client, {TOPIC: "scripted:1"})[TOPIC] == {
+            "recovered": False,
+            "position": "scripted:5",
+            "events": [],
+        }
+        scripted.push(TOPIC, 5)
+        assert data_of(client, 1) == [5]
+    assert bystander.subscribe(TOPIC)
+    bystander.close()
+    assert "a break: what lies between scripted:1 and scripted:2 cannot be had" in node.log
+
+
+def test_another_epoch_is_a_break(deployment, scripted):
+    node = deployment.start_node()
+    with subscriber(node) as client:
+        scripted.push(TOPIC, 0)
+        assert data_of(client, 1) == [0]
+        scripted.begin("another", "run2")
+        assert wait_until_closed(client).code == 4010
+    with subscriber(node) as client:
+        assert recover(client, {TOPIC: "scripted:1"})[TOPIC]["position"] == "another:0"
+
+
+def test_frames_of_a_second_publish_server_are_not_delivered(deployment, scripted):
+    node = deployment.start_node()
+    with subscriber(node) as client:
+        foreign = scripted.store(TOPIC, "foreign").replace(b'"scripted","sequence":1', b'"intruder","sequence":9')
+        scripted.frames.clear()
+        for number in range(5):
+            scripted.send(foreign)
+            scripted.push(TOPIC, number)
+        assert data_of(client, 5) == list(range(5))
+
+        def told():
+            scripted.send(foreign)
+            return "is there a second publish server?" in node.log
+
+        wait_for(told, "a warning")
+        scripted.push(TOPIC, "after")
+        assert data_of(client, 1) == ["after"]
+
+
+def test_a_publish_server_that_is_killed_and_comes_back_loses_nothing(gateway):
+    gateway.start_node("two")
+    clients = [subscriber(node) for node in gateway.nodes]
+    with gateway.publisher(timeout_ms=20_000) as publisher:
+        push(publisher, range(20))
+        gateway.publish_server.stop(signal.SIGKILL)
+        gateway.start_publish_server()
+        push(publisher, range(20, 40))
+    for client in clients:
+        assert data_of(client, 40) == list(range(40))
+        client.close()
+
+
+def test_a_node_that_was_frozen_gets_all_and_a_client_from_another_node_waits_for_it(gateway):
+    frozen, current = gateway.nodes[0], gateway.start_node("two")
+    with subscriber(frozen) as client, subscriber(current) as other, gateway.publisher() as publisher:
+        push(publisher, [0])
+        assert data_of(client, 1) == data_of(other, 1) == [0]
+        [router] = frozen.workers("RouterController")
+        moved = frozen.join()
+        moved.subscribe(TOPIC)
+        os.kill(router, signal.SIGSTOP)
+        try:
+            positions = push(publisher, range(1, 200))
+            assert data_of(other, 199) == list(range(1, 200))
+            moved.send(48, 1_000_000, {}, RECOVER, [{TOPIC: positions[-1]}])
+        finally:
+            os.kill(router, signal.SIGCONT)
+        assert data_of(client, 199) == list(range(1, 200))
+        while (message := moved.receive())[0] != 50:
+            assert message[0] == 36
+        assert message[3][0][TOPIC]["events"] == []
+        assert Position.parse(message[3][0][TOPIC]["position"]) >= Position.parse(positions[-1])
+        moved.close()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_link_that_was_cut_loses_nothing(tmp_path, reset):
+    with Deployment(tmp_path) as deployment, Link(deployment.pub) as bus, Link(deployment.replay) as replay:
+        behind_links(deployment, bus, replay)
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with subscriber(node) as client, deployment.publisher() as publisher:
+            push(publisher, range(10))
+            assert data_of(client, 10) == list(range(10))
+            for link in (bus, replay):
+                link.cut(reset=reset)
+            push(publisher, range(10, 300))
+            for link in (bus, replay):
+                link.mend()
+            assert data_of(client, 290) == list(range(10, 300))
+
+
+def test_a_link_that_was_cut_for_longer_than_the_log_reaches_is_a_break(tmp_path):
+    with Deployment(tmp_path) as deployment, Link(deployment.pub) as bus, Link(deployment.replay) as replay:
+        behind_links(deployment, bus, replay)
+        arguments = ["--retention-bytes", "40000"]
+        deployment.start_publish_server(*arguments)
+        node = deployment.start_node()
+        with subscriber(node) as client, deployment.publisher() as publisher:
+            push(publisher, [0])
+            assert data_of(client, 1) == [0]
+            for link in (bus, replay):
+                link.cut(reset=True)
+            publisher.push_many({"topics": [TOPIC], "type": "n", "data": "x" * 1000} for _ in range(500))
+            for link in (bus, replay):
+                link.mend()
+            assert wait_until_closed(client).code == 4010
+
+
+def behind_links(deployment, bus, replay):
+    """Nodes reach the publish server through the links."""
+
+    def change(config):
+        config["workers"][0]["components"][1]["extra"] |= {"bus": bus.endpoint, "replay": replay.endpoint}
+
+    deployment._change = change
+
+
+def test_a_log_replaced_by_an_older_copy_begins_a_new_epoch_and_tells_everybody(gateway, tmp_path):
+    [node] = gateway.nodes
+    with gateway.publisher(timeout_ms=20_000) as publisher:
+        with subscriber(node) as client:
+            push(publisher, range(5))
+            assert data_of(client, 5) == list(range(5))
+            gateway.publish_server.stop()
+            shutil.copytree(tmp_path / "data", tmp_path / "copy")
+            gateway.start_publish_server()
+            [position] = push(publisher, ["lost"])
+            assert data_of(client, 1) == ["lost"]
+            gateway.publish_server.stop()
+            shutil.rmtree(tmp_path / "data")
+            shutil.copytree(tmp_path / "copy", tmp_path / "data")
+            gateway.start_publish_server()
+            assert wait_until_closed(client).code == 4010
+        with subscriber(node) as client:
+            [answer] = recover_when_ready(client, {TOPIC: position}).values()
+            assert answer["recovered"] is False
+            assert Position.parse(answer["position"]).epoch != Position.parse(position).epoch
+            push(publisher, ["new"])
+            assert data_of(client, 1) == ["new"]
+
+
+def test_a_push_to_two_topics_reaches_a_session_once_for_each_of_its_subscriptions(many_ways):
+    [node] = many_ways.nodes
+    with node.join("user:joe") as client, many_ways.publisher() as publisher:
+        ids = [client.subscribe("v1.open.1"), client.subscribe("v1.open.2"), client.subscribe("v1.open.", "prefix")]
+        answer = recover(client, {"v1.open.1": None, "v1.open.2": None, "v1.open.3": None})
+        before = answer["v1.open.3"]["position"]
+        position = publisher.push(["v1.open.1", "v1.open.2"], type="t")
+        events = [client.event() for _ in range(4)]
+        assert sorted(each[0] for each in events) == sorted([*ids, ids[2]])
+        assert {each[2]["position"] for each in events} == {position}
+        answer = recover(client, {"v1.open.1": before, "v1.open.2": before, "v1.open.3": before})
+        assert [len(answer[f"v1.open.{n}"]["events"]) for n in (1, 2, 3)] == [1, 1, 0]
+
+
+def test_a_relay_that_fails_ends_the_node(tmp_path):
+    """What it cannot explain it does not skip: closed connections tell everybody."""
+    with Deployment(tmp_path) as deployment, ScriptedPublishServer(deployment.pub, deployment.replay) as server:
+        node = deployment.start_node()
+        with subscriber(node) as client:
+            server.store(TOPIC)
+            server.send(server.frames[1].partition(b"\n")[0] + b"\nno JSON")
+            assert wait_until_closed(client).code == 1006
+        wait_for(lambda: node.popen.poll() is not None, "the end of the node")
+        assert node.popen.returncode == 1
+        assert "the relay failed: JSONDecodeError" in node.log
+
+
+def test_the_port_opens_without_a_publish_server_and_the_node_takes_it_up_when_it_comes(deployment):
+    node = deployment.start_node()
+    assert "nothing heard from the publish server at" in node.log
+    with node.join() as client:
+        client.subscribe(TOPIC)
+        with pytest.raises(Refused) as refused:
+            recover(client, {TOPIC: None})
+        assert refused.value.uri == "io.virge.stork.not_ready"
+        deployment.start_publish_server()
+        assert recover_when_ready(client, {TOPIC: None})[TOPIC]["recovered"] is False
+        with deployment.publisher() as publisher:
+            push(publisher, [1])
+        assert data_of(client, 1) == [1]

@@ -1,0 +1,149 @@
+import json
+
+import pytest
+
+from stork_node.bus import Heartbeat, PushFrame
+from stork_node.errors import CallError
+from stork_node.positions import Position
+from stork_node.relay.history_settings import HistorySettings
+from stork_node.relay.recovery import MAX_EVENTS_BYTES, Recovery, read_positions
+from stork_node.relay.stream import Stream
+from stork_node.replay import Page, PageHeader
+
+NOW = "2026-01-31T12:00:00.000Z"
+SESSION = 7
+
+
+def push(sequence, topics=("v1.a.1",), data="null", exclude=()):
+    event = f'{{"type":"t","data":{data},"timestamp":"{NOW}"}}'.encode()
+    return PushFrame(Position("e", sequence), "r", tuple(topics), tuple(exclude), True, event)
+
+
+def node(at=10):
+    """A stream that began at ``at``, and recovery for a session that receives all but v1.secret."""
+    stream = Stream(HistorySettings())
+    stream.take([Heartbeat(Position("e", at), "r", NOW, {})], 0.0)
+    stream.answer(Page(PageHeader("e", "r", 0, at, at, at), []), 0.0)
+    return stream, Recovery(stream, lambda session, topic: not topic.startswith("v1.secret."))
+
+
+def recover(recovery, given, session=SESSION):
+    positions, asking = read_positions((given,), {})
+    assert recovery.lacks(session, positions) is None
+    return recovery.answer(session, positions, asking)
+
+
+def event(position, data=None):
+    return {"position": position, "type": "t", "data": data, "timestamp": NOW}
+
+
+def test_a_client_gets_what_it_missed_of_each_topic_and_where_it_stands_then():
+    stream, recovery = node()
+    stream.take([push(11, data="1"), push(12, ["v1.a.2"]), push(13, ["v1.a.1", "v1.a.2"], data="3")], 0.0)
+    assert recover(recovery, {"v1.a.1": "e:11", "v1.a.2": "e:10", "v1.quiet.1": "e:12"}) == {
+        "v1.a.1": {"recovered": True, "position": "e:13", "events": [event("e:13", 3)]},
+        "v1.a.2": {"recovered": True, "position": "e:13", "events": [event("e:12"), event("e:13", 3)]},
+        "v1.quiet.1": {"recovered": True, "position": "e:13", "events": []},
+    }
+
+
+@pytest.mark.parametrize("given", [None, "e:9", "f:11", "", "e:", "e:-1", "e:011", "e:1e1", "nonsense", 11, [], {}])
+def test_null_and_what_is_malformed_foreign_or_from_before_the_beginning_is_false(given):
+    stream, recovery = node()
+    stream.take([push(11)], 0.0)
+    assert recover(recovery, {"v1.a.1": given}) == {"v1.a.1": {"recovered": False, "position": "e:11", "events": []}}
+
+
+@pytest.mark.parametrize("given", ["e:10", "e:11"])
+def test_the_floor_and_the_nodes_own_position_are_true(given):
+    stream, recovery = node()
+    stream.take([push(11)], 0.0)
+    assert recover(recovery, {"v1.a.1": given})["v1.a.1"]["recovered"] is True
+
+
+def test_a_topic_that_the_session_does_not_receive_is_absent_and_not_waited_for():
+    _, recovery = node()
+    assert recover(recovery, {"v1.secret.1": "e:99", "v1.a.1": "e:10"}).keys() == {"v1.a.1"}
+
+
+def test_a_session_that_was_excluded_does_not_get_it_now():
+    stream, recovery = node()
+    stream.take([push(11, exclude=[SESSION]), push(12)], 0.0)
+    assert recover(recovery, {"v1.a.1": "e:10"})["v1.a.1"]["events"] == [event("e:12")]
+    assert len(recover(recovery, {"v1.a.1": "e:10"}, session=8)["v1.a.1"]["events"]) == 2
+
+
+def test_what_is_ahead_of_the_node_is_lacked_until_it_gets_there():
+    stream, recovery = node()
+    positions, _ = read_positions(({"v1.a.1": "e:12", "v1.a.2": "e:11"},), {})
+    assert recovery.lacks(SESSION, positions) == Position("e", 12)
+    stream.take([push(11), push(12)], 0.0)
+    assert recovery.lacks(SESSION, positions) is None
+
+
+def test_before_the_tail_that_it_met_a_node_answers_nothing():
+    stream = Stream(HistorySettings())
+    recovery = Recovery(stream, lambda *_: True)
+    assert recovery.lacks(SESSION, {}) == Position("", 0)
+    stream.take([Heartbeat(Position("e", 20), "r", NOW, {})], 0.0)
+    stream.answer(Page(PageHeader("e", "r", 0, 20, 10, 15), []), 0.0)
+    assert recovery.lacks(SESSION, {}) == Position("e", 20)
+    stream.answer(Page(PageHeader("e", "r", 0, 20, 15, 20), []), 0.0)
+    assert recovery.lacks(SESSION, {}) is None
+    error = recovery.not_ready()
+    assert (error.uri, error.message) == (
+        "io.virge.stork.not_ready",
+        "this node has not come so far yet, try again",
+    )
+
+
+def test_all_topics_of_an_answer_share_its_bytes_and_page_by_page_a_client_gets_all():
+    stream, recovery = node()
+    data = json.dumps("x" * 100_000)
+    stream.take([push(number, [f"v1.a.{number % 2}"], data) for number in range(11, 31)], 0.0)
+    given, got, pages = {"v1.a.0": "e:10", "v1.a.1": "e:10"}, {"v1.a.0": [], "v1.a.1": []}, 0
+    while given:
+        answer = recover(recovery, given)
+        pages += 1
+        assert sum(len(json.dumps(each["data"])) for one in answer.values() for each in one["events"]) > 0
+        assert (
+            sum(len(json.dumps(each["data"])) for one in answer.values() for each in one["events"]) < MAX_EVENTS_BYTES
+        )
+        for topic, one in answer.items():
+            assert one["recovered"] is True
+            got[topic] += [each["position"] for each in one["events"]]
+            if one.get("more"):
+                assert one["position"] == (one["events"][-1]["position"] if one["events"] else given[topic])
+        given = {topic: one["position"] for topic, one in answer.items() if one.get("more")}
+    assert got == {f"v1.a.{n}": [f"e:{k}" for k in range(11, 31) if k % 2 == n] for n in (0, 1)}
+    assert pages == 4
+
+
+def test_one_event_goes_into_an_answer_however_large_it_is():
+    stream, recovery = node()
+    stream.take([push(11, data=json.dumps("x" * 700_000)), push(12, data=json.dumps("x" * 700_000))], 0.0)
+    [answer] = recover(recovery, {"v1.a.1": "e:10"}).values()
+    assert ([each["position"] for each in answer["events"]], answer["more"]) == (["e:11"], True)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "sentence"),
+    [
+        ((), {}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
+        (([],), {}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
+        (({}, {}), {}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
+        (({},), {"x": 1}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
+        (({5: None},), {}, "a topic is a text"),
+        (({f"v1.a.{n}": None for n in range(1001)},), {}, "1,001 topics, at most 1,000 are answered at once"),
+    ],
+)
+def test_wrong_arguments_are_named(args, kwargs, sentence):
+    with pytest.raises(CallError) as wrong:
+        read_positions(args, kwargs)
+    assert (wrong.value.uri, wrong.value.message) == ("wamp.error.invalid_argument", sentence)
+
+
+def test_answers_are_counted_by_kind():
+    stream, recovery = node()
+    recover(recovery, {"v1.a.1": None, "v1.a.2": "f:1", "v1.a.3": "e:10", "v1.secret.1": None})
+    assert stream.counters.recoveries == {"asked": 1, "not_recovered": 1, "recovered": 1, "absent": 1}
