@@ -175,9 +175,10 @@ class Deployment:
         for process in reversed(self.processes):
             process.stop()
 
-    def start_publish_server(self) -> Process:
+    def start_publish_server(self, *arguments: str) -> Process:
         endpoints = ["--pull", self.pull, "--router", self.router, "--pub", self.pub, "--replay", self.replay]
         command = [*STORK, "publish-server", *endpoints, "--secret", self.environ.get("STORK_BUS_SECRET", "")]
+        command += arguments
         self.publish_server = Process(command, self.folder / "publish-server.log", self.environ)
         self.processes.append(self.publish_server)
         return self.publish_server

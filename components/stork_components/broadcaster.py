@@ -49,7 +49,7 @@ class Broadcaster:
     def receives(self, session_id: int, topic: str) -> bool:
         """Whether a session is subscribed to a topic now, exactly or by a pattern."""
         session = self._router._session_id_to_session.get(session_id)
-        found = self._router.broker._subscription_map.match_observations(topic)
+        found = self._router._broker._subscription_map.match_observations(topic)
         return any(session in subscription.observers for subscription in found)
 
     def close_subscribers(self, code: int, reason: str) -> None:
@@ -60,7 +60,7 @@ class Broadcaster:
             code: WebSocket close code.
             reason: what clients are told with it.
         """
-        broker = self._router.broker
+        broker = self._router._broker
         leaving = []
         for session, held in list(broker._session_to_subscriptions.items()):
             subscriptions = [each for each in held if not each.uri.startswith(_INTERNAL)]

@@ -271,6 +271,9 @@ class Relay(Component):
             return self._recovery.answer(session_id, positions, asking)
         except CallError as error:
             raise ApplicationError(error.uri, error.message) from None
+        except Exception:
+            self.log.failure("recover failed for session {session_id}", session_id=session_id)
+            raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
 
 
 def _only(message: Message) -> bytes:
