@@ -343,6 +343,8 @@ def test_a_link_that_was_cut_for_longer_than_the_log_reaches_is_a_break(tmp_path
             for link in (bus, replay):
                 link.cut(reset=True)
             publisher.push_many({"topics": [TOPIC], "type": "n", "data": "x" * 1000} for _ in range(500))
+            first = tmp_path / "data" / "log" / "0000000000000001.segment"
+            wait_for(lambda: not first.exists(), "a log without its first pushes")
             for link in (bus, replay):
                 link.mend()
             assert wait_until_closed(client).code == 4010
