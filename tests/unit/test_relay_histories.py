@@ -68,19 +68,35 @@ def test_a_push_that_is_larger_than_the_bound_is_not_kept_and_none_before_it_is(
     assert (kept.floor("v1.a.1"), sequences(kept.after("v1.a.1", 2))) == (2, [])
 
 
-def test_the_oldest_topics_are_forgotten_first_and_raise_the_floor_of_all():
-    kept = new(total_bytes=20 * KB)
+def test_where_memory_ends_the_oldest_topics_lose_theirs_and_raise_no_floor_but_their_own():
+    kept = new(total_bytes=43 * KB)
     for number in range(1, 11):
         kept.keep(push(number, f"v1.a.{number}", size=KB))
     kept.keep(push(11, "v1.a.1", size=KB))
-    for number in range(12, 22):
+    for number in range(12, 32):
         kept.keep(push(number, f"v1.b.{number}", size=KB))
-    assert kept.bytes <= 20 * KB
-    forgotten = kept.floor("v1.never.1")
-    assert forgotten == kept.floor("v1.b.21") > 0
-    assert kept.floor("v1.a.1") == forgotten
-    assert sequences(kept.after("v1.a.1", forgotten)) == ([11] if forgotten < 11 else [])
-    assert sequences(kept.after("v1.b.21", 20)) == [21]
+        assert kept.bytes <= 43 * KB
+    assert kept.floor("v1.a.2") == 2
+    assert kept.floor("v1.a.1") == kept.floor("v1.b.31") == kept.floor("v1.never.1") == 0
+    assert sequences(kept.after("v1.a.1", 0)) == [1, 11]
+
+
+def test_topics_of_which_nothing_is_left_but_a_number_have_a_bound_and_raise_the_floor_of_all():
+    kept = new(total_bytes=40 * KB)
+    for number in range(1, 1001):
+        kept.keep(push(number, f"v1.off.{number}"))
+        assert kept.bytes <= 11 * KB
+    assert 900 < kept.floor("v1.never.1") == kept.floor("v1.off.1") < 1000
+    assert kept.floor("v1.off.1000") == 1000
+
+
+def test_topics_that_are_pushed_to_in_turn_all_keep_something_where_memory_is_short():
+    kept = new(total_bytes=100 * KB)
+    for number in range(1, 2001):
+        kept.keep(push(number, f"v1.a.{number % 10}", size=KB))
+    held = [len(kept.after(f"v1.a.{n}", 0)) for n in range(10)]
+    assert sum(held) > 40
+    assert kept.floor("v1.never.1") == 0
 
 
 def test_a_feed_without_history_tells_of_no_gap_after_its_last_push():

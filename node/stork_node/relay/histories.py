@@ -3,6 +3,9 @@ Histories: what was pushed to each topic lately, bounded in time and in memory (
 
 Per push there is no timer and no search: topics stand in the order of their last push, and once a second (``sweep``)
 each rule looks at the topics that had pushes in the second that has become too old for it.
+
+A topic whose pushes are all removed is still known by the number of its last one, so that what it had to give up raises
+no floor but its own. Only where there are too many of those, the oldest are forgotten altogether.
 """
 
 from bisect import bisect_right
@@ -21,7 +24,10 @@ _EXCLUDED_BYTES = 40  # one session id in a tuple
 _ENTRY_BYTES = 24  # a place in a topic's list, and now and then one among the topics of a second
 _TOPIC_BYTES = 480  # TopicHistory with its numbers and list, its place among the topics, the header of its name
 
-_sequence = attrgetter("sequence")
+# Of all memory, at most so much for topics that have nothing left but a number.
+_EMPTY_SHARE = 4
+
+_sequence, _second = attrgetter("sequence"), attrgetter("second")
 
 
 class Kept(Struct, gc=False):
@@ -56,10 +62,10 @@ class _Shelf:
 
 
 class _TopicHistory:
-    __slots__ = ("bytes", "entries", "last", "removed", "shelf")
+    __slots__ = ("bytes", "entries", "last", "removed", "shelf", "topic")
 
-    def __init__(self, shelf: _Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, topic: str, shelf: _Shelf) -> None:
+        self.topic, self.shelf = topic, shelf
         self.entries: list[Kept] = []
         self.bytes = 0
         self.last = 0  # the number of the topic's last push or erasure
@@ -72,7 +78,8 @@ class Histories:
     def __init__(self, settings: HistorySettings) -> None:
         self._settings = settings
         self._shelves: dict[HistoryRule, _Shelf] = {}
-        self._topics: OrderedDict[str, _TopicHistory] = OrderedDict()  # by their last push
+        self._held: OrderedDict[str, _TopicHistory] = OrderedDict()  # topics with pushes, by the last one
+        self._empty: OrderedDict[str, _TopicHistory] = OrderedDict()  # … of which nothing is left, by when that was
         self._base = 0  # the number before the first that is known
         self._forgotten = 0  # the last push of any topic that was forgotten altogether
         self._bytes = 0
@@ -86,11 +93,12 @@ class Histories:
     @property
     def topics(self) -> int:
         """Topics of which something is known; their pushes may all be too old."""
-        return len(self._topics)
+        return len(self._held) + len(self._empty)
 
     def begin(self, base: int) -> None:
         """Forget everything: what follows are the pushes after number ``base``."""
-        self._topics.clear()
+        self._held.clear()
+        self._empty.clear()
         self._shelves.clear()
         self._base, self._forgotten, self._bytes = base, 0, 0
 
@@ -105,8 +113,7 @@ class Histories:
             history = self._touch(topic, sequence)
             rule = history.shelf.rule
             if rule.is_off or size > rule.bytes:
-                self._drop(history, len(history.entries))
-                history.removed = sequence
+                self._clear(history)
                 continue
             history.entries.append(kept)
             history.bytes += size
@@ -117,23 +124,21 @@ class Histories:
                 self._shorten(history)
         if kept.holders:
             self._bytes += size
-        while self._bytes > self._settings.total_bytes:
-            self._forget_oldest()
+        self._stay_within_bounds()
 
     def erase(self, topic: str, sequence: int) -> None:
         """Forget what was pushed to a topic before number ``sequence``, which is the erasure's own."""
-        history = self._touch(topic, sequence)
-        self._drop(history, len(history.entries))
-        history.removed = sequence
+        self._clear(self._touch(topic, sequence))
+        self._stay_within_bounds()
 
     def floor(self, topic: str) -> int:
         """The history of a topic is complete for every position from here on."""
-        history = self._topics.get(topic)
+        history = self._held.get(topic) or self._empty.get(topic)
         return max(self._base, self._forgotten, history.removed if history else 0)
 
     def after(self, topic: str, sequence: int) -> Sequence[Kept]:
         """What is kept of a topic after a number, in order."""
-        history = self._topics.get(topic)
+        history = self._held.get(topic)
         if history is None or history.last <= sequence:
             return ()
         return history.entries[bisect_right(history.entries, sequence, key=_sequence) :]
@@ -147,20 +152,28 @@ class Histories:
             while shelf.past and now - shelf.past[0][0] >= shelf.rule.seconds:
                 _, second, histories = shelf.past.popleft()
                 for history in histories:
-                    self._drop(history, _count_until(history.entries, second))
+                    # It may have been emptied since, and even have been forgotten.
+                    if history.entries:
+                        self._drop(history, bisect_right(history.entries, second, key=_second))
         self._second += 1
+        self._stay_within_bounds()
 
     def _touch(self, topic: str, sequence: int) -> _TopicHistory:
-        history = self._topics.get(topic)
-        if history is None:
-            rule = self._settings.rule(topic)
-            shelf = self._shelves.get(rule) or self._shelves.setdefault(rule, _Shelf(rule))
-            history = self._topics[topic] = _TopicHistory(shelf)
-            self._bytes += _TOPIC_BYTES + len(topic)
+        """The history of a topic that has a push now; the newest of all."""
+        history = self._held.get(topic)
+        if history is not None:
+            self._held.move_to_end(topic)
         else:
-            self._topics.move_to_end(topic)
+            history = self._empty.pop(topic) if topic in self._empty else self._make(topic)
+            self._held[topic] = history
         history.last = sequence
         return history
+
+    def _make(self, topic: str) -> _TopicHistory:
+        rule = self._settings.rule(topic)
+        shelf = self._shelves.get(rule) or self._shelves.setdefault(rule, _Shelf(rule))
+        self._bytes += _TOPIC_BYTES + len(topic)
+        return _TopicHistory(topic, shelf)
 
     def _shorten(self, history: _TopicHistory) -> None:
         """Remove the oldest of a topic, and some more than is needed: each removal costs the length of its list."""
@@ -172,6 +185,7 @@ class Histories:
         self._drop(history, count)
 
     def _drop(self, history: _TopicHistory, count: int) -> None:
+        """Remove the first pushes of a topic that has so many."""
         if not count:
             return
         for kept in history.entries[:count]:
@@ -182,14 +196,21 @@ class Histories:
         self._bytes -= _ENTRY_BYTES * count
         history.removed = history.entries[count - 1].sequence
         del history.entries[:count]
+        if not history.entries:
+            self._empty[history.topic] = self._held.pop(history.topic)
 
-    def _forget_oldest(self) -> None:
-        topic, history = self._topics.popitem(last=False)
+    def _clear(self, history: _TopicHistory) -> None:
+        """Remove everything of a topic that is held, its last push or erasure as well."""
         self._drop(history, len(history.entries))
-        self._bytes -= _TOPIC_BYTES + len(topic)
-        self._forgotten = max(self._forgotten, history.last)
+        history.removed = history.last
+        self._held.pop(history.topic, None)
+        self._empty[history.topic] = history
 
-
-def _count_until(entries: Sequence[Kept], second: int) -> int:
-    """How many of the first entries came in that second or before."""
-    return bisect_right(entries, second, key=attrgetter("second"))
+    def _stay_within_bounds(self) -> None:
+        total = self._settings.total_bytes
+        while self._bytes > total and self._held:
+            self._clear(next(iter(self._held.values())))
+        while self._empty and (self._bytes > total or len(self._empty) * _TOPIC_BYTES > total // _EMPTY_SHARE):
+            topic, history = self._empty.popitem(last=False)
+            self._bytes -= _TOPIC_BYTES + len(topic)
+            self._forgotten = max(self._forgotten, history.last)
