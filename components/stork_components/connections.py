@@ -11,6 +11,7 @@ TOO_BIG = 1009
 RESTARTING = 1012
 TRY_AGAIN_LATER = 1013
 SESSION_IS_OVER = 4001
+BREAK_IN_STREAM = 4010
 
 
 def close(component: Any, session_id: int, code: int, reason: str) -> bool:
@@ -36,3 +37,10 @@ def close_transport(transport: Any, code: int, reason: str) -> bool:
         return False
     send_close(code=code, reasonUtf8=reason.encode())
     return True
+
+
+def close_session(session: Any, code: int, reason: str) -> None:
+    """The same for a session that has joined; a RawSocket, which knows no codes, is just closed."""
+    transport = session._transport
+    if transport is not None and not close_transport(transport, code, reason):
+        transport.close()

@@ -10,6 +10,7 @@ import zmq
 from autobahn.wamp.types import CloseDetails, PublishOptions
 from twisted.internet import defer, reactor, task
 
+from stork_components.broadcaster import Broadcaster
 from stork_components.component import Component
 from stork_components.zmq_reader import ZmqReader
 from stork_node import bus, curve, uris
@@ -45,6 +46,7 @@ class Relay(Component):
 
     async def start(self) -> None:
         self._last: Position | None = None
+        self._broadcaster = Broadcaster(self, reactor)
         self._refused = 0
         self.heard_at = self.probed_at = reactor.seconds()
         await self.subscribe(self._probed, uris.PROBE)
@@ -125,9 +127,7 @@ class Relay(Component):
         return True
 
     def _deliver(self, push: bus.PushFrame, event: Any) -> None:
-        options = PublishOptions(exclude=list(push.exclude)) if push.exclude else None
-        for topic in push.topics:
-            self.publish(topic, event, options=options, position=str(push.position))
+        self._broadcaster.deliver([push])
 
 
 def _decode(frames: list[bytes]) -> bus.Frame:
