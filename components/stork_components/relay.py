@@ -47,6 +47,7 @@ class Relay(Component):
     async def start(self) -> None:
         self._last: Position | None = None
         self._broadcaster = Broadcaster(self, reactor)
+        self._turn: list[bus.PushFrame] = []
         self._refused = 0
         self.heard_at = self.probed_at = reactor.seconds()
         await self.subscribe(self._probed, uris.PROBE)
@@ -127,7 +128,13 @@ class Relay(Component):
         return True
 
     def _deliver(self, push: bus.PushFrame, event: Any) -> None:
-        self._broadcaster.deliver([push])
+        if not self._turn:
+            reactor.callLater(0, self._flush)
+        self._turn.append(push)
+
+    def _flush(self) -> None:
+        pushes, self._turn = self._turn, []
+        self._broadcaster.deliver(pushes)
 
 
 def _decode(frames: list[bytes]) -> bus.Frame:
