@@ -1,14 +1,19 @@
-"""A WAMP client in raw JSON over ``websockets``: independent of autobahn, and shows what is on the wire."""
+"""A WAMP client over ``websockets`` or RawSocket: independent of autobahn, and shows what is on the wire."""
 
 import hashlib
 import hmac
 import itertools
 import json
+import socket
+import ssl
 from base64 import b64encode
 from collections import deque
 from typing import Any
+from urllib.parse import urlsplit
 
-from websockets.exceptions import ConnectionClosed
+import cbor2
+import msgpack
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -22,6 +27,56 @@ _ROLES = {
     "caller": {},
     "callee": {},
 }
+
+
+def _dump_batch(message: Any) -> str:
+    return json.dumps(message) + "\x18"
+
+
+def _load_batch(text: str) -> Any:
+    return json.loads(text.removesuffix("\x18"))
+
+
+# Encoder, decoder, and the number in RawSocket's handshake.
+_SERIALIZERS: dict[str, tuple[Any, Any, int]] = {
+    "json": (json.dumps, json.loads, 1),
+    "msgpack": (msgpack.packb, msgpack.unpackb, 2),
+    "json.batched": (_dump_batch, _load_batch, 0),
+    "cbor": (cbor2.dumps, cbor2.loads, 3),
+}
+
+
+class RawSocket:
+    """WAMP's RawSocket on ``rs://host:port``, with as much of the interface of ``websockets`` as ``Client`` uses."""
+
+    def __init__(self, url: str, serializer: str, timeout_s: float) -> None:
+        address = urlsplit(url)
+        self.socket = socket.create_connection((address.hostname, address.port or 0), timeout_s)
+        self.socket.sendall(bytes((0x7F, 0xF0 | _SERIALIZERS[serializer][2], 0, 0)))
+        assert self._read(4)[0] == 0x7F
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            try:
+                more = self.socket.recv(size - len(data))
+            except ConnectionError:
+                more = b""
+            if not more:
+                raise ConnectionClosedError(None, None)
+            data += more
+        return data
+
+    def recv(self, timeout_s: float) -> bytes:
+        self.socket.settimeout(timeout_s)
+        return self._read(int.from_bytes(self._read(4), "big"))
+
+    def send(self, message: str | bytes) -> None:
+        data = message.encode() if isinstance(message, str) else message
+        self.socket.sendall(len(data).to_bytes(4, "big") + data)
+
+    def close(self) -> None:
+        self.socket.close()
 
 
 class Aborted(Exception):
@@ -47,11 +102,33 @@ class Refused(Exception):
 
 
 class Client:
-    def __init__(self, url: str, timeout_s: float = 20.0, headers: dict[str, str] | None = None) -> None:
+    """
+    Args:
+        url: ``ws://``, ``wss://`` (whoever answers), or ``rs://host:port`` for RawSocket.
+        serializer: json, msgpack, cbor, or json.batched.
+        options: for ``websockets``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float = 20.0,
+        headers: dict[str, str] | None = None,
+        *,
+        serializer: str = "json",
+        **options: Any,
+    ) -> None:
         self.timeout_s = timeout_s
-        self._socket = connect(
-            url, subprotocols=[Subprotocol("wamp.2.json")], additional_headers=headers, max_size=None, compression=None
-        )
+        self._encode, self._decode, _ = _SERIALIZERS[serializer]
+        self.received: str | bytes = ""
+        """The last message as it came."""
+        if url.startswith("rs:"):
+            self._socket: Any = RawSocket(url, serializer, timeout_s)
+        else:
+            context = ssl._create_unverified_context() if url.startswith("wss:") else None
+            options = {"max_size": None, "compression": None, "ssl": context, **options}
+            protocols = [Subprotocol(f"wamp.2.{serializer}")]
+            self._socket = connect(url, subprotocols=protocols, additional_headers=headers, **options)
         self._ids = itertools.count(1)
         self._events: deque[list[Any]] = deque()
         self.procedures: dict[int, Any] = {}
@@ -68,16 +145,17 @@ class Client:
         self._socket.close()
 
     def send(self, *message: Any) -> None:
-        self.send_text(json.dumps(message))
+        self._socket.send(self._encode(message))
 
     def send_text(self, text: str) -> None:
         self._socket.send(text)
 
     def receive(self, timeout_s: float | None = None) -> list[Any]:
         try:
-            message: list[Any] = json.loads(self._socket.recv(timeout_s or self.timeout_s))
+            self.received = self._socket.recv(timeout_s or self.timeout_s)
         except ConnectionClosed as closed:
             raise Closed(closed.rcvd.code if closed.rcvd else 1006, closed.rcvd.reason if closed.rcvd else "") from None
+        message: list[Any] = self._decode(self.received)
         return message
 
     def receive_all(self) -> None:

@@ -37,3 +37,10 @@ def close_transport(transport: Any, code: int, reason: str) -> bool:
         return False
     send_close(code=code, reasonUtf8=reason.encode())
     return True
+
+
+def close_session(session: Any, code: int, reason: str) -> None:
+    """The same for a session that has joined; a RawSocket, which knows no codes, is just closed."""
+    transport = session._transport
+    if transport is not None and not close_transport(transport, code, reason):
+        transport.close()

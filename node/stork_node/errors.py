@@ -9,6 +9,7 @@ Everything that can go wrong, named.
     ├── InvalidPush            a push document that is refused
     ├── InvalidFrame           bytes on the bus that are not a frame of ours
     │   └── UnknownProtocol    … of a release too far from this one
+    ├── UnwritableEvent        a push that some serializer cannot hold
     ├── PushFailed             a push that its pusher cannot count on
     │   ├── PushRefused        the publish server said no
     │   └── NotConfirmed       no answer in time: stored or not, nobody knows
@@ -78,6 +79,10 @@ class UnknownProtocol(InvalidFrame):
     def __init__(self, number: str) -> None:
         super().__init__(f"protocol number {number} is not one that this release speaks")
         self.number = number
+
+
+class UnwritableEvent(StorkError):
+    """A push that cannot be written to connections of some serializer."""
 
 
 class PushFailed(StorkError):

@@ -1,0 +1,235 @@
+"""
+The broadcaster: writes pushes to the connections of this router process that are subscribed to their topics.
+
+Crossbar's publish makes a message for each event and connection. Here all pushes of a turn become one piece of bytes
+for all connections with the same subscriptions, which goes to each socket in one write.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from autobahn.exception import Disconnected
+from autobahn.wamp import message
+from autobahn.wamp.exception import TransportLost
+from twisted.logger import Logger
+
+from stork_components.broadcaster import inside, public_way
+from stork_components.broadcaster.closing import Closing
+from stork_components.broadcaster.self_test import fault
+from stork_components.broadcaster.slow_readers import SlowReaders
+from stork_components.component import end_worker
+from stork_components.connections import BREAK
+from stork_node import uris
+from stork_node.backlog import ReaderLimits
+from stork_node.broadcast_counters import BroadcastCounters
+from stork_node.bus import PushFrame
+from stork_node.positions import Position
+from stork_node.turns import Event, Share, Turn
+from stork_node.wamp_events import Content
+
+_LOOK_EVERY_S = 1.0
+_MAX_ID = 2**53
+_CROSSBARS_TOPICS = ("wamp.", "crossbar.")
+
+
+class Broadcaster:
+    """
+    Args:
+        component: a session that is embedded in the router and has joined.
+        limits: what may wait for one reader, before its connection is aborted.
+    """
+
+    log = Logger()
+
+    def __init__(self, component: Any, reactor: Any, *, limits: ReaderLimits | None = None) -> None:
+        self._component, self._reactor = component, reactor
+        self.counters = BroadcastCounters()
+        self._fault = fault(component)
+        if self._fault:
+            self.log.warn(
+                "events go by Crossbar's publish, slowly and without bounds for slow readers: {fault}",
+                fault=self._fault,
+            )
+            return
+        self._router = inside.Router(component)
+        self._slow_readers = SlowReaders(reactor, limits or ReaderLimits(), self.counters)
+        self._closing = Closing(reactor)
+        self._look_later()
+
+    @property
+    def way(self) -> str:
+        """``direct``, or ``public`` where events go by Crossbar's own publish."""
+        return "public" if self._fault or self._router.wants_each_message else "direct"
+
+    def deliver(self, pushes: Sequence[PushFrame]) -> None:
+        """Write all pushes of one turn, in order."""
+        self.counters.pushes += len(pushes)
+        if self.way == "public":
+            self.counters.public_pushes += len(pushes)
+            for push in pushes:
+                public_way.publish(self._component, push)
+            return
+        turn = Turn(_observers)
+        matches: dict[str, list[Any]] = {}
+        for push in pushes:
+            content = Content(push.event, str(push.position))
+            exclude = [session for each in push.exclude if (session := self._router.session(each))]
+            for topic in push.topics:
+                subscriptions = matches.get(topic)
+                if subscriptions is None:
+                    subscriptions = matches[topic] = self._router.match(topic)
+                _add(turn, subscriptions, topic, content, exclude)
+        self._write(turn)
+
+    def beat(self, position: Position) -> None:
+        """Tell all who listen the position up to which they have been sent everything."""
+        if self.way == "public":
+            self._component.publish(uris.BEAT, position=str(position))
+            return
+        turn = Turn(_observers)
+        _add(turn, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
+        self._write(turn)
+
+    def receives(self, session_id: int, topic: str) -> bool:
+        """
+        Whether the session is subscribed to the topic now, exactly or by a pattern, and gets its events.
+
+        Always False where the router's subscriptions cannot be read (see ``self_test``).
+        """
+        if self._fault:
+            return False
+        session = self._router.session(session_id)
+        return (
+            session is not None
+            and session not in self._closing
+            and any(session in subscription.observers for subscription in self._router.match(topic))
+        )
+
+    def close_subscribers(self, code: int, reason: str) -> None:
+        """
+        Write no event to any session that has a subscription now, and close their connections, without GOODBYE.
+
+        The connections are closed over a second or two; until then they are served, but get no event, whatever they
+        subscribe to. Where the router's sessions cannot be read, this process ends, which closes them all.
+        """
+        if self._fault:
+            raise end_worker(f"connections have to be closed ({reason}), and cannot be: {self._fault}")
+        self._closing.close(
+            [
+                session
+                for session, subscriptions in self._router.subscriptions()
+                if any(_may_get_pushes(subscription.uri) for subscription in subscriptions)
+            ],
+            code,
+            reason,
+        )
+
+    def _write(self, turn: Turn) -> None:
+        began = self._reactor.seconds()
+        counters = self.counters
+        for share, sessions in turn.shares():
+            before = counters.deliveries
+            for session in sessions:
+                self._write_share(session, share)
+            self._router.count_sent(counters.deliveries - before)
+            counters.write_seconds.observe(self._reactor.seconds() - began, counters.deliveries - before)
+
+    def _write_share(self, session: Any, share: Share) -> None:
+        transport = inside.transport(session) if session not in self._closing else None
+        if transport is None or session is self._component:
+            return
+        try:
+            plain = inside.plain_socket(transport)
+            if plain is None:
+                self._write_messages(session, transport, share)
+            else:
+                self._write_piece(session, transport, share, *plain)
+        except (TransportLost, Disconnected):
+            pass  # it is closing already
+        except Exception as error:
+            if inside.is_embedded(session):
+                self.log.failure("a component of this process could not take an event")
+            else:
+                self._close_unwritable(session, share, error)
+
+    def _write_piece(self, session: Any, transport: Any, share: Share, tcp: Any, serializer: str) -> None:
+        piece = share.piece(serializer)
+        if inside.is_idle(tcp):
+            left = inside.write(tcp, piece)
+        elif self._slow_readers.may_write(session, transport, tcp):
+            tcp.write(piece)
+            left = len(piece)
+        else:
+            self._closing.add(session)
+            return
+        if left:
+            self._slow_readers.left(session, transport, tcp, left)
+        self.counters.bytes += len(piece)
+        self._count(share)
+
+    def _write_messages(self, session: Any, transport: Any, share: Share) -> None:
+        """As Crossbar does it, message by message."""
+        descriptor = inside.descriptor(transport)
+        before = inside.waiting_bytes(transport, descriptor) if descriptor else 0
+        if before and not self._slow_readers.may_write(session, transport, descriptor):
+            self._closing.add(session)
+            return
+        for event in share.events:
+            transport.send(_message(event))
+        if descriptor and (after := inside.waiting_bytes(transport, descriptor)):
+            self._slow_readers.left(session, transport, descriptor, max(0, after - before))
+        self.counters.bytes += len(share.piece("json"))
+        self._count(share)
+
+    def _count(self, share: Share) -> None:
+        self.counters.deliveries += len(share.events)
+
+    def _close_unwritable(self, session: Any, share: Share, error: Exception) -> None:
+        self.counters.unwritable += 1
+        if self.counters.unwritable == 1:
+            self.log.error(
+                "an event up to {position} cannot be written to session {session}, which is closed: {error}",
+                position=share.events[-1].content.position,
+                session=session._session_id,
+                error=error,
+            )
+        self._closing.close([session], BREAK, "an event cannot be written")
+
+    def _look(self) -> None:
+        self._look_later()
+        self._slow_readers.look(self._router.sessions())
+        self._closing.forget(self._router.is_attached)
+
+    def _look_later(self) -> None:
+        self._reactor.callLater(_LOOK_EVERY_S, self._look)
+
+
+def _observers(subscription: Any) -> Any:
+    return subscription.observers
+
+
+def _add(turn: Turn, subscriptions: list[Any], topic: str, content: Content, exclude: Sequence[Any]) -> None:
+    """One event for each subscription, all with one publication's id."""
+    publication = random.randint(1, _MAX_ID)  # noqa: S311  # global scope in WAMP: random, and no secret
+    for subscription in subscriptions:
+        pattern = subscription.match != "exact"
+        turn.add(subscription, subscription.id, publication, topic if pattern else None, content, exclude)
+
+
+def _message(event: Event) -> message.Event:
+    if event.memo is None:
+        content = event.content
+        event.memo = message.Event(
+            event.subscription,
+            event.publication,
+            args=content.args(),
+            kwargs={"position": content.position},
+            topic=event.topic,
+        )
+    return event.memo
+
+
+def _may_get_pushes(uri: str) -> bool:
+    """Not so for the router's own events: who follows those alone misses nothing."""
+    return not uri.startswith(_CROSSBARS_TOPICS)

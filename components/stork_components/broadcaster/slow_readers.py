@@ -1,0 +1,114 @@
+"""Readers that do not keep up: who has bytes waiting, for how long, and when to cut the connection."""
+
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.logger import Logger
+
+from stork_components.broadcaster import inside
+from stork_node.backlog import Backlog, ReaderLimits
+from stork_node.broadcast_counters import BroadcastCounters
+
+_LOG_EVERY_S = 60.0
+
+
+class _Reader:
+    """A connection that has bytes waiting; counts what leaves, wherever it came from: our events, answers, pings."""
+
+    def __init__(self, session: Any, transport: Any, descriptor: FileDescriptor) -> None:
+        self.session, self.transport, self.descriptor = session, transport, descriptor
+        self.backlog = Backlog()
+        self._write_some_data = descriptor.writeSomeData
+        descriptor.writeSomeData = self._count
+
+    def _count(self, data: Any) -> Any:
+        sent = self._write_some_data(data)
+        if isinstance(sent, int) and sent > 0:
+            self.backlog.sent(sent)
+        return sent
+
+    def waiting_bytes(self) -> int:
+        return inside.waiting_bytes(self.transport, self.descriptor)
+
+    def let_go(self) -> None:
+        # The class's own method again.
+        del self.descriptor.writeSomeData
+
+
+class SlowReaders:
+    """
+    Cuts the connections whose readers are beyond ``limits``.
+
+    Only connections that have something waiting are known here; a reader that keeps up costs nothing.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, limits: ReaderLimits, counters: BroadcastCounters) -> None:
+        self._reactor, self._limits, self._counters = reactor, limits, counters
+        self._readers: dict[FileDescriptor, _Reader] = {}
+        self._said_at: float | None = None
+        self._unsaid = 0
+
+    def may_write(self, session: Any, transport: Any, descriptor: FileDescriptor) -> bool:
+        """Whether to write more to a connection that has bytes waiting: if not, it is cut now."""
+        reader = self._reader(session, transport, descriptor)
+        reader.backlog.latest = 0
+        return not self._cut_if_too_slow(reader)
+
+    def left(self, session: Any, transport: Any, descriptor: FileDescriptor, size: int) -> None:
+        """``size`` bytes of this turn's were left waiting."""
+        backlog = self._reader(session, transport, descriptor).backlog
+        backlog.latest = size
+        backlog.note(inside.waiting_bytes(transport, descriptor), self._reactor.seconds())
+
+    def look(self, sessions: Any) -> None:
+        """Once a second: those of ``sessions`` that have bytes waiting, whoever wrote them."""
+        writers = {each for each in self._reactor.getWriters() if isinstance(each, FileDescriptor)}
+        if not writers.issubset(self._readers):
+            for session in sessions:
+                transport = inside.transport(session)
+                descriptor = inside.descriptor(transport)
+                if descriptor in writers:
+                    self._reader(session, transport, descriptor)
+        for descriptor, reader in list(self._readers.items()):
+            if not descriptor.connected or not reader.waiting_bytes():
+                self._let_go(reader)
+            elif not self._cut_if_too_slow(reader):
+                reader.backlog.latest = 0
+        self._say()
+
+    def _reader(self, session: Any, transport: Any, descriptor: FileDescriptor) -> _Reader:
+        reader = self._readers.get(descriptor)
+        if reader is None:
+            reader = self._readers[descriptor] = _Reader(session, transport, descriptor)
+        return reader
+
+    def _cut_if_too_slow(self, reader: _Reader) -> bool:
+        now, waiting = self._reactor.seconds(), reader.waiting_bytes()
+        reader.backlog.note(waiting, now)
+        excess = reader.backlog.excess(waiting, now, self._limits)
+        if excess is None:
+            return False
+        self._let_go(reader)
+        inside.abort(reader.transport, reader.descriptor)
+        self._counters.slow_readers += 1
+        self._unsaid += 1
+        self._excess = excess
+        self._say()
+        return True
+
+    def _let_go(self, reader: _Reader) -> None:
+        reader.let_go()
+        del self._readers[reader.descriptor]
+
+    def _say(self) -> None:
+        """Once in a while: a flood cuts hundreds in a second."""
+        now = self._reactor.seconds()
+        if self._unsaid and (self._said_at is None or now - self._said_at >= _LOG_EVERY_S):
+            self.log.warn(
+                "{number} readers were too slow and were cut; of the last one {excess}",
+                number=self._unsaid,
+                excess=self._excess,
+            )
+            self._said_at, self._unsaid = now, 0

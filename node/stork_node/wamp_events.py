@@ -1,0 +1,127 @@
+"""
+EVENT messages as WebSocket frames, put together from the bytes of a push: no message object, nothing encoded twice.
+
+A message is what autobahn's serializers would make of it, except that JSON clients get the very bytes that were pushed.
+"""
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+import cbor2
+import msgspec
+
+from stork_node.errors import UnwritableEvent
+
+_pack_msgpack = msgspec.msgpack.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
+_encode_json = msgspec.json.Encoder().encode
+
+_short_head = Struct("!BB").pack
+_medium_head = Struct("!BBH").pack
+_long_head = Struct("!BBQ").pack
+
+_TEXT, _BINARY = 0x81, 0x82  # RFC 6455, 5.2: a whole message in one frame
+
+
+class Content:
+    """
+    What all EVENTs of one push carry: in each serializer made once, when it is first asked for.
+
+    Args:
+        event: JSON of the one positional argument, or None for an event without (a beat).
+        position: ``epoch:sequence``, the keyword argument of that name.
+    """
+
+    __slots__ = ("_ends", "_event", "position")
+
+    def __init__(self, event: bytes | None, position: str) -> None:
+        self._event, self.position = event, position
+        self._ends: dict[str, bytes] = {}
+
+    def args(self) -> list[Any]:
+        """
+        The positional arguments as objects.
+
+        Raises:
+            UnwritableEvent: the bytes are not JSON.
+        """
+        try:
+            return [] if self._event is None else [_decode_json(self._event)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UnwritableEvent(f"it is not JSON: {error}") from None
+
+    def end(self, serializer: str) -> bytes:
+        """
+        What an EVENT ends with: its arguments and keyword arguments.
+
+        Raises:
+            UnwritableEvent: this serializer cannot hold it.
+        """
+        end = self._ends.get(serializer)
+        if end is None:
+            end = self._ends[serializer] = self._encode(serializer)
+        return end
+
+    def _encode(self, serializer: str) -> bytes:
+        if serializer == "json":
+            return b'[%b],{"position":"%b"}' % (self._event or b"", self.position.encode())
+        encode = _ENCODERS[serializer]
+        args = self.args()
+        try:
+            return encode(args) + encode({"position": self.position})
+        except (ValueError, OverflowError, TypeError, RecursionError) as error:
+            raise UnwritableEvent(f"{serializer} cannot hold it: {error}") from None
+
+
+def _encode_msgpack(value: Any) -> bytes:
+    return _pack_msgpack(value)
+
+
+def _encode_cbor(value: Any) -> bytes:
+    return bytes(cbor2.dumps(value))
+
+
+_ENCODERS: dict[str, Callable[[Any], bytes]] = {"msgpack": _encode_msgpack, "cbor": _encode_cbor}
+
+
+def _json_frame(subscription: int, publication: int, topic: str | None, content: Content) -> bytes:
+    details = b"{}" if topic is None else b'{"topic":%b}' % _encode_json(topic)
+    return framed(_TEXT, b"[36,%d,%d,%b,%b]" % (subscription, publication, details, content.end("json")))
+
+
+def _msgpack_frame(subscription: int, publication: int, topic: str | None, content: Content) -> bytes:
+    # 0x96: an array of six; 36 is EVENT.
+    head = b"\x96\x24" + _pack_msgpack(subscription) + _pack_msgpack(publication) + _pack_msgpack(_details(topic))
+    return framed(_BINARY, head + content.end("msgpack"))
+
+
+def _cbor_frame(subscription: int, publication: int, topic: str | None, content: Content) -> bytes:
+    # 0x86: an array of six; 36 is EVENT.
+    head = b"\x86\x18\x24" + _encode_cbor(subscription) + _encode_cbor(publication) + _encode_cbor(_details(topic))
+    return framed(_BINARY, head + content.end("cbor"))
+
+
+def _details(topic: str | None) -> dict[str, str]:
+    return {} if topic is None else {"topic": topic}
+
+
+def framed(first_byte: int, message: bytes) -> bytes:
+    """One frame of a server, which masks nothing (RFC 6455, 5.2)."""
+    length = len(message)
+    if length < 126:
+        return _short_head(first_byte, length) + message
+    if length < 0x10000:
+        return _medium_head(first_byte, 126, length) + message
+    return _long_head(first_byte, 127, length) + message
+
+
+FRAMES: dict[str, Callable[[int, int, str | None, Content], bytes]] = {
+    "json": _json_frame,
+    "msgpack": _msgpack_frame,
+    "cbor": _cbor_frame,
+}
+"""
+By the serializer's name in WAMP: the frame of one EVENT, of subscription and publication ids, the topic where the
+subscription is a pattern, and content. Raises ``UnwritableEvent``.
+"""
