@@ -1,16 +1,18 @@
 """A client's session in the router: what Crossbar's class does, and what DESIGN's table of refusals asks for."""
 
+from functools import partial
 from typing import Any
 
 import txaio
 from autobahn.wamp.message import Welcome
-from autobahn.wamp.types import Deny
+from autobahn.wamp.types import Challenge, Deny
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
 from stork_components import handshake
 from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close_transport
 from stork_node import uris
+from stork_node.personality import guarding
 from stork_node.personality.frames import message_fault
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
@@ -31,6 +33,7 @@ class StorkSession(RouterSession):
         super().onOpen(transport)
         self._handshake_timer = reactor.callLater(HANDSHAKE_TIMEOUT_S, self._cut)
         self._said: set[str] = set()
+        self._ask: Any = None
         send = transport.send
 
         def send_until_welcome(message: Any) -> None:
@@ -49,12 +52,19 @@ class StorkSession(RouterSession):
             super().onMessage(msg)
 
     def onHello(self, realm: str, details: Any) -> Any:
-        return super().onHello(realm, details) if self._says_first("HELLO") else None
+        if not self._says_first("HELLO"):
+            return None
+        guard = guarding.guard_for_hello(realm, details, self._transport, self._transport_config)
+        if guard is None:
+            return super().onHello(realm, details)
+        self._ask = partial(guarding.authenticate, guard, self, realm, details)
+        return Challenge("ticket")
 
     def onAuthenticate(self, signature: str, extra: Any) -> Any:
         if not self._says_first("AUTHENTICATE"):
             return None
-        return txaio.as_future(super().onAuthenticate, signature, extra).addCallback(self._answer)
+        asked = self._ask(signature) if self._ask else txaio.as_future(super().onAuthenticate, signature, extra)
+        return asked.addCallback(self._answer)
 
     def _answer(self, answer: Any) -> Any:
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
@@ -72,6 +82,9 @@ class StorkSession(RouterSession):
         return True
 
     def onLeave(self, details: Any) -> None:
+        guard = guarding.guard_of(self._realm)
+        if guard:
+            guard.left(self._session_id or self._previous_session_id)
         super().onLeave(details)
         reactor.callLater(0, self._close)
 
@@ -81,6 +94,9 @@ class StorkSession(RouterSession):
 
     def onJoin(self, details: Any) -> None:
         self._stop_timer()
+        guard = guarding.guard_of(self._realm)
+        if guard:
+            guard.joined(details.session)
         super().onJoin(details)
 
     def onClose(self, wasClean: bool) -> None:

@@ -16,6 +16,7 @@ from stork_node.personality.frames import look_first
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
+from stork_node.personality.shortcuts import SHORTCUTS, take_all
 
 # For the close frames to leave before the process does.
 _FLUSH_S = 0.3
@@ -34,6 +35,7 @@ class RouterController(CrossbarRouterController):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _log_to_controller()
         look_first()
+        take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession
 
