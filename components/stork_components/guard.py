@@ -207,14 +207,16 @@ class Guard(Component):
         admission = self._admitted.get(session["session"])
         facts = _facts(admission) if admission else {}
         # Two sessions of one user may hold different facts: their answers are not each other's.
-        fingerprint = json.dumps(facts, sort_keys=True, default=str)
+        fingerprint = _fingerprint(admission)
         key = (action, match, uri, session["authid"], session["authrole"], fingerprint)
         return await self._verdicts.get(key, lambda: self._ask(session, facts, uri, action, dict(options)))
 
     async def _ask(
         self, session: dict[str, Any], facts: dict[str, Any], uri: str, action: str, options: dict[str, Any]
     ) -> Verdict:
-        question = Question(uris.APP_TOPIC_AUTH, ({**session, **facts}, uri, action, options))
+        # An application is told where a connection comes from, and no more of it: the rest is half of the size.
+        peer = {"peer": (session.get("transport") or {}).get("peer")}
+        question = Question(uris.APP_TOPIC_AUTH, ({**session, "transport": peer, **facts}, uri, action, options))
         if action == "subscribe":
             # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
             question = replace(
@@ -247,6 +249,13 @@ def _can_travel(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _fingerprint(admission: Admission | None) -> str:
+    """Equal for sessions with equal facts, their authid and role aside."""
+    if admission is None or not (admission.extra or admission.private):
+        return "" if admission else "unknown"
+    return json.dumps([admission.extra, admission.private], sort_keys=True, default=str)
 
 
 def _facts(admission: Admission) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from twisted.internet import defer
 from stork_components import running
 from stork_components.guard import Guard
 from stork_node import uris
-from stork_node.personality.known import expect
+from stork_node.known import expect
 
 
 def call_guard() -> None:

@@ -11,12 +11,15 @@ from twisted.internet import reactor
 
 from stork_components import handshake
 from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close_transport
+from stork_components.deadlines import Deadlines
 from stork_node import uris
 from stork_node.personality import guarding
 from stork_node.personality.frames import message_fault
+from stork_node.personality.slimming import slim
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
 HANDSHAKE_TIMEOUT_S = 30.0
+_handshakes = Deadlines(reactor, HANDSHAKE_TIMEOUT_S)
 
 
 class StorkSession(RouterSession):
@@ -31,8 +34,8 @@ class StorkSession(RouterSession):
     def onOpen(self, transport: Any) -> None:
         handshake.correct(transport)
         super().onOpen(transport)
-        self._handshake_timer = reactor.callLater(HANDSHAKE_TIMEOUT_S, self._cut)
-        self._said: set[str] = set()
+        self._handshake = _handshakes.set(self._cut)
+        self._said: frozenset[str] = frozenset()
         self._ask: Any = None
         send = transport.send
 
@@ -78,7 +81,7 @@ class StorkSession(RouterSession):
         if message in self._said:
             self._cut()
             return False
-        self._said.add(message)
+        self._said |= {message}
         return True
 
     def onLeave(self, details: Any) -> None:
@@ -93,19 +96,21 @@ class StorkSession(RouterSession):
             self._transport.close()
 
     def onJoin(self, details: Any) -> None:
-        self._stop_timer()
+        _handshakes.cancel(self._handshake)
         guard = guarding.guard_of(self._realm)
         if guard:
             guard.joined(details.session)
         super().onJoin(details)
+        self._forget_handshake()
+
+    def _forget_handshake(self) -> None:
+        self._ask = None
+        self._said = frozenset()
+        slim(self._transport, self)
 
     def onClose(self, wasClean: bool) -> None:
-        self._stop_timer()
+        _handshakes.cancel(self._handshake)
         super().onClose(wasClean)
-
-    def _stop_timer(self) -> None:
-        if self._handshake_timer.active():
-            self._handshake_timer.cancel()
 
     def _cut(self) -> None:
         if self._transport is not None:

@@ -13,6 +13,7 @@ All of that touches private names. Each shortcut says which ones; one that does 
 taken, and Crossbar's ordinary way, which is always right, stays.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,13 +22,17 @@ from types import ModuleType
 from typing import Any
 
 import autobahn.util
+import autobahn.wamp.protocol as sessions
 import autobahn.wamp.serializer as serializer
 import crossbar._util
 from crossbar.router.service import RouterServiceAgent
+from twisted.internet import reactor
 from twisted.logger import Logger
 
+from stork_components.short_turns import take_short_turns
+from stork_node.known import NotAsKnown, expect
 from stork_node.personality.guarding import call_guard
-from stork_node.personality.known import NotAsKnown, expect
+from stork_node.personality.slimming import keep_little
 from stork_node.wamp_json import faster_loads
 
 
@@ -89,6 +94,23 @@ def leave_values_plain(modules: Iterable[ModuleType | str] = _TALKATIVE) -> None
         setattr(module, name, _plain)
 
 
+def share_loggers() -> None:
+    """One logger for each class of sessions, and not one for each session."""
+    ordinary = sessions.txaio.make_logger
+    loggers: dict[type, Any] = {}
+    expect(sessions.BaseSession.__init__, "self")
+
+    def make_logger() -> Any:
+        self = sys._getframe(1).f_locals["self"]  # by this name, txaio finds what to call the logger
+        if type(self) not in loggers:
+            loggers[type(self)] = ordinary()
+        return loggers[type(self)]
+
+    txaio_of_ours = ModuleType("txaio")
+    vars(txaio_of_ours).update(vars(sessions.txaio), make_logger=make_logger)
+    sessions.txaio = txaio_of_ours
+
+
 # -- meta events -------------------------------------------------------------------------------------------------------
 
 
@@ -125,7 +147,10 @@ def read_json_in_c() -> None:
 
 SHORTCUTS = (
     Shortcut("log lines that nobody reads are made", leave_values_plain),
+    Shortcut("each session makes a logger of its own", share_loggers),
     Shortcut("meta events are published to nobody", publish_to_somebody),
     Shortcut("JSON is read in Python", read_json_in_c),
     Shortcut("the guard is called by WAMP", call_guard),
+    Shortcut("what is the same on every connection is kept on each", keep_little),
+    Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor)),
 )

@@ -1,4 +1,4 @@
-"""Checks that something private of Crossbar's or autobahn's is as it was in the versions that our code was written for."""
+"""Checks that what is private to Crossbar or autobahn is as it was in the versions that our code was written for."""
 
 import inspect
 from collections.abc import Callable
