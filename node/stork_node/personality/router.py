@@ -5,6 +5,7 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.message import Error, Event, Result
 from crossbar.router.router import Router, RouterFactory
+from twisted.internet import defer
 
 from stork_node import uris
 from stork_node.personality import guarding
@@ -23,6 +24,9 @@ class StorkRouter(Router):
         guard = guarding.guard_for_role(self.realm, self._roles.get(session._authrole))
         if guard:
             return guarding.authorize(guard, session, uri, action, options)
+        known = self._authorization_cache.get((session._realm, session._authrole, uri, action))
+        if known and session._authrole in self._roles:
+            return defer.succeed(known)
         return super().authorize(session, uri, action, options)
 
     def send(self, session: Any, msg: Any) -> None:

@@ -42,7 +42,7 @@ class StorkSession(RouterSession):
         def send_until_welcome(message: Any) -> None:
             if isinstance(message, Welcome):
                 del transport.send
-                message = _discreet(message)
+                _make_discreet(message)
             send(message)
 
         transport.send = send_until_welcome
@@ -117,16 +117,8 @@ class StorkSession(RouterSession):
             self._transport.abort()
 
 
-def _discreet(welcome: Welcome) -> Welcome:
-    """The same WELCOME without what Crossbar adds under ``x_cb_``."""
-    extra = {key: value for key, value in (welcome.authextra or {}).items() if not key.startswith("x_cb_")}
-    return Welcome(
-        welcome.session,
-        welcome.roles,
-        realm=welcome.realm,
-        authid=welcome.authid,
-        authrole=welcome.authrole,
-        authmethod=welcome.authmethod,
-        authprovider=welcome.authprovider,
-        authextra=extra or None,
-    )
+def _make_discreet(welcome: Welcome) -> None:
+    """Take out what Crossbar adds under ``x_cb_``: of the message, and of the session, which has the same dict."""
+    welcome.custom = {}
+    for key in [key for key in welcome.authextra if key.startswith("x_cb_")]:
+        del welcome.authextra[key]
