@@ -46,6 +46,7 @@ class Member(asyncio.Protocol):
         self._buffer = b""
         self._upgraded = False
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.gone = asyncio.Event()
         self.transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
@@ -107,6 +108,7 @@ class Member(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._finish("lost")
+        self.gone.set()
 
 
 @dataclass
@@ -153,10 +155,13 @@ class Crowd:
             self.members.append(member)
         else:
             member.transport.abort()
+            await member.gone.wait()
         return outcome
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """All go, without a word."""
-        for member in self.members:
+        members, self.members = self.members, []
+        for member in members:
             member.transport.abort()
-        self.members.clear()
+        for member in members:
+            await member.gone.wait()

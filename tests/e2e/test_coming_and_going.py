@@ -43,7 +43,7 @@ def counted(tmp_path_factory):
     with Deployment(folder, change=count) as deployment:
         deployment.start_publish_server()
         node = deployment.start_node()
-        asyncio.run(join(node, 20)).leave()  # what is made once, by the first
+        asyncio.run(come_and_go(node, 20))  # what is made once, by the first
         yield node
 
 
@@ -52,6 +52,10 @@ async def join(node, number):
     await crowd.join(number, at_once=20)
     assert crowd.outcomes == {JOINED: number}
     return crowd
+
+
+async def come_and_go(node, number):
+    await (await join(node, number)).leave()
 
 
 def census(node):
@@ -67,7 +71,7 @@ def test_connections_that_come_and_go_leave_nothing_behind(counted):
     names = OF_A_CONNECTION + OF_A_HANDSHAKE
     before = census(counted)
     for _ in range(3):
-        asyncio.run(join(counted, 100)).leave()
+        asyncio.run(come_and_go(counted, 100))
     wait_for(lambda: not more_of(names, census(counted), before), "the end of all that belongs to these connections")
 
 
@@ -75,7 +79,7 @@ def test_an_idle_connection_keeps_nothing_of_its_handshake(counted):
     async def count_while_connected():
         crowd = await join(counted, 100)
         during = await asyncio.to_thread(census, counted)
-        crowd.leave()
+        await crowd.leave()
         return during
 
     before = census(counted)
@@ -121,7 +125,7 @@ def test_an_event_overtakes_a_storm_of_joins(shipped):
             await asyncio.to_thread(publisher.push, "v1.test.storm", type="overtakes")
         await storming
         assert crowd.outcomes == {JOINED: 401}
-        crowd.leave()
+        await crowd.leave()
 
     asyncio.run(storm())
     assert len(joined_before_it) == 1
