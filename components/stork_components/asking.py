@@ -8,6 +8,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
+from stork_components.deadlines import Deadlines
 from stork_components.registrations import Registrations
 from stork_node.errors import StorkError
 
@@ -48,6 +49,7 @@ class Asker:
     ) -> None:
         self._session, self._registrations, self._reactor = session, registrations, reactor
         self._application_timeout_s, self._starting_timeout_s = application_timeout_s, starting_timeout_s
+        self._deadlines = Deadlines(reactor, application_timeout_s)
 
     async def ask(self, question: Question) -> tuple[str, Any]:
         """
@@ -87,7 +89,7 @@ class Asker:
             late = True
             call.cancel()
 
-        timer = self._reactor.callLater(self._application_timeout_s, give_up)
+        deadline = self._deadlines.set(give_up)
         try:
             return await call
         except Exception as error:
@@ -98,5 +100,4 @@ class Asker:
                 raise Unavailable(f"{uri} cannot be called: {error}") from error
             raise
         finally:
-            if timer.active():
-                timer.cancel()
+            self._deadlines.cancel(deadline)

@@ -56,8 +56,14 @@ class GuardSettings:
 
 
 class Guard(Component):
+    """
+    Asked by WAMP, as stock Crossbar does, or called by the router directly where that is ours (``personality``): then
+    ``is_told_of_sessions``, and needs no meta events.
+    """
+
     Settings = GuardSettings
     settings: GuardSettings
+    is_told_of_sessions = False
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
@@ -76,10 +82,11 @@ class Guard(Component):
         self._pending_joins = 0
         self._ends: dict[int, Any] = {}
         await self._callees.watch(self)
-        await self.subscribe(self._joined, "wamp.session.on_join")
-        await self.subscribe(self._left, "wamp.session.on_leave")
-        await self.register(lambda *args: in_turn(self._authenticate(*args)), uris.GUARD_AUTH)
-        await self.register(lambda *args: in_turn(self._authorize(*args)), uris.GUARD_TOPIC_AUTH)
+        if not self.is_told_of_sessions:
+            await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
+            await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
+        await self.register(lambda *args: in_turn(self.authenticate(*args)), uris.GUARD_AUTH)
+        await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
 
@@ -90,7 +97,16 @@ class Guard(Component):
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
-    async def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
+    async def authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
+        """
+        A ticket, as Crossbar asks a dynamic authenticator: ``details`` has ``ticket``, ``session``, ``transport``, ….
+
+        Returns:
+            ``{"authid", "role", "extra"}``.
+
+        Raises:
+            ApplicationError: one of ``uris.REFUSALS``.
+        """
         session_id = details["session"]
         if not _can_travel([authid, details]):
             self._turn_away("denied", details, "what the client sent is not UTF-8")
@@ -129,14 +145,15 @@ class Guard(Component):
             self._turn_away("no_backend", details, why)
         return {"authid": self.settings.backend_authid, "role": "backend", "secret": self.settings.backend_secret}
 
-    def _joined(self, details: dict[str, Any], **_: Any) -> None:
-        session_id = details["session"]
+    def joined(self, session_id: int) -> None:
+        """A session has joined: a visitor's, or any other."""
         admission = self._admitted.join(session_id)
         if admission and admission.expires_at is not None:
             in_s = max(0.0, admission.expires_at - time.time())
             self._ends[session_id] = reactor.callLater(in_s, self._end, session_id)
 
-    def _left(self, session_id: int, *_: Any, **__: Any) -> None:
+    def left(self, session_id: int) -> None:
+        """A session is gone; may be said more than once."""
         self._admitted.leave(session_id)
         timer = self._ends.pop(session_id, None)
         if timer and timer.active():
@@ -152,9 +169,18 @@ class Guard(Component):
 
     # -- subscribing and calling ---------------------------------------------------------------------------------------
 
-    async def _authorize(
+    async def authorize(
         self, session: dict[str, Any], uri: str, action: str, options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
+        """
+        Whether a session may, as Crossbar asks a dynamic authorizer: ``session`` has ``session``, ``authid``, ….
+
+        Returns:
+            ``{"allow": bool, "cache": False, "disclose": True}``.
+
+        Raises:
+            ApplicationError: undecided, to be tried again.
+        """
         verdict = await self._verdict(session, uri, action, options or {})
         if not verdict.allow:
             self.log.info(
@@ -181,14 +207,16 @@ class Guard(Component):
         admission = self._admitted.get(session["session"])
         facts = _facts(admission) if admission else {}
         # Two sessions of one user may hold different facts: their answers are not each other's.
-        fingerprint = json.dumps(facts, sort_keys=True, default=str)
+        fingerprint = _fingerprint(admission)
         key = (action, match, uri, session["authid"], session["authrole"], fingerprint)
         return await self._verdicts.get(key, lambda: self._ask(session, facts, uri, action, dict(options)))
 
     async def _ask(
         self, session: dict[str, Any], facts: dict[str, Any], uri: str, action: str, options: dict[str, Any]
     ) -> Verdict:
-        question = Question(uris.APP_TOPIC_AUTH, ({**session, **facts}, uri, action, options))
+        # An application is told where a connection comes from, and no more of it: the rest is half of the size.
+        peer = {"peer": (session.get("transport") or {}).get("peer")}
+        question = Question(uris.APP_TOPIC_AUTH, ({**session, "transport": peer, **facts}, uri, action, options))
         if action == "subscribe":
             # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
             question = replace(
@@ -221,6 +249,13 @@ def _can_travel(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _fingerprint(admission: Admission | None) -> str:
+    """Equal for sessions with equal facts, their authid and role aside."""
+    if admission is None or not (admission.extra or admission.private):
+        return "" if admission else "unknown"
+    return json.dumps([admission.extra, admission.private], sort_keys=True, default=str)
 
 
 def _facts(admission: Admission) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.message import Error, Event, Result
 from crossbar.router.router import Router, RouterFactory
+from twisted.internet import defer
 
 from stork_node import uris
+from stork_node.personality import guarding
 
 _INSIDERS = frozenset({"backend", "trusted"})
 
@@ -15,7 +17,17 @@ class StorkRouter(Router):
     """
     - An authorizer that fails is ``io.virge.stork.unavailable``: Crossbar quotes what it raised.
     - Visitors are not told which session answered their call.
+    - The guard is called, where Crossbar would ask it by its dealer.
     """
+
+    def authorize(self, session: Any, uri: str, action: str, options: Any) -> Any:
+        guard = guarding.guard_for_role(self.realm, self._roles.get(session._authrole))
+        if guard:
+            return guarding.authorize(guard, session, uri, action, options)
+        known = self._authorization_cache.get((session._realm, session._authrole, uri, action))
+        if known and session._authrole in self._roles:
+            return defer.succeed(known)
+        return super().authorize(session, uri, action, options)
 
     def send(self, session: Any, msg: Any) -> None:
         if type(msg) is not Event and getattr(session, "_authrole", None) not in _INSIDERS:

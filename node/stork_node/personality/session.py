@@ -1,20 +1,25 @@
 """A client's session in the router: what Crossbar's class does, and what DESIGN's table of refusals asks for."""
 
+from functools import partial
 from typing import Any
 
 import txaio
 from autobahn.wamp.message import Welcome
-from autobahn.wamp.types import Deny
+from autobahn.wamp.types import Challenge, Deny
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
 from stork_components import handshake
 from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close_transport
+from stork_components.deadlines import Deadlines
 from stork_node import uris
+from stork_node.personality import guarding
 from stork_node.personality.frames import message_fault
+from stork_node.personality.slimming import slim
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
 HANDSHAKE_TIMEOUT_S = 30.0
+_handshakes = Deadlines(reactor, HANDSHAKE_TIMEOUT_S)
 
 
 class StorkSession(RouterSession):
@@ -29,14 +34,15 @@ class StorkSession(RouterSession):
     def onOpen(self, transport: Any) -> None:
         handshake.correct(transport)
         super().onOpen(transport)
-        self._handshake_timer = reactor.callLater(HANDSHAKE_TIMEOUT_S, self._cut)
-        self._said: set[str] = set()
+        self._handshake = _handshakes.set(self._cut)
+        self._said: frozenset[str] = frozenset()
+        self._ask: Any = None
         send = transport.send
 
         def send_until_welcome(message: Any) -> None:
             if isinstance(message, Welcome):
                 del transport.send
-                message = _discreet(message)
+                _make_discreet(message)
             send(message)
 
         transport.send = send_until_welcome
@@ -49,12 +55,19 @@ class StorkSession(RouterSession):
             super().onMessage(msg)
 
     def onHello(self, realm: str, details: Any) -> Any:
-        return super().onHello(realm, details) if self._says_first("HELLO") else None
+        if not self._says_first("HELLO"):
+            return None
+        guard = guarding.guard_for_hello(realm, details, self._transport, self._transport_config)
+        if guard is None:
+            return super().onHello(realm, details)
+        self._ask = partial(guarding.authenticate, guard, self, realm, details)
+        return Challenge("ticket")
 
     def onAuthenticate(self, signature: str, extra: Any) -> Any:
         if not self._says_first("AUTHENTICATE"):
             return None
-        return txaio.as_future(super().onAuthenticate, signature, extra).addCallback(self._answer)
+        asked = self._ask(signature) if self._ask else txaio.as_future(super().onAuthenticate, signature, extra)
+        return asked.addCallback(self._answer)
 
     def _answer(self, answer: Any) -> Any:
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
@@ -68,10 +81,13 @@ class StorkSession(RouterSession):
         if message in self._said:
             self._cut()
             return False
-        self._said.add(message)
+        self._said |= {message}
         return True
 
     def onLeave(self, details: Any) -> None:
+        guard = guarding.guard_of(self._realm)
+        if guard:
+            guard.left(self._session_id or self._previous_session_id)
         super().onLeave(details)
         reactor.callLater(0, self._close)
 
@@ -80,32 +96,29 @@ class StorkSession(RouterSession):
             self._transport.close()
 
     def onJoin(self, details: Any) -> None:
-        self._stop_timer()
+        _handshakes.cancel(self._handshake)
+        guard = guarding.guard_of(self._realm)
+        if guard:
+            guard.joined(details.session)
         super().onJoin(details)
+        self._forget_handshake()
+
+    def _forget_handshake(self) -> None:
+        self._ask = None
+        self._said = frozenset()
+        slim(self._transport, self)
 
     def onClose(self, wasClean: bool) -> None:
-        self._stop_timer()
+        _handshakes.cancel(self._handshake)
         super().onClose(wasClean)
-
-    def _stop_timer(self) -> None:
-        if self._handshake_timer.active():
-            self._handshake_timer.cancel()
 
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
 
-def _discreet(welcome: Welcome) -> Welcome:
-    """The same WELCOME without what Crossbar adds under ``x_cb_``."""
-    extra = {key: value for key, value in (welcome.authextra or {}).items() if not key.startswith("x_cb_")}
-    return Welcome(
-        welcome.session,
-        welcome.roles,
-        realm=welcome.realm,
-        authid=welcome.authid,
-        authrole=welcome.authrole,
-        authmethod=welcome.authmethod,
-        authprovider=welcome.authprovider,
-        authextra=extra or None,
-    )
+def _make_discreet(welcome: Welcome) -> None:
+    """Take out what Crossbar adds under ``x_cb_``: of the message, and of the session, which has the same dict."""
+    welcome.custom = {}
+    for key in [key for key in welcome.authextra if key.startswith("x_cb_")]:
+        del welcome.authextra[key]
