@@ -24,6 +24,7 @@ def test_crossbar_check_accepts_the_shipped_configuration():
 def test_stock_crossbar_authenticates_authorizes_and_delivers(tmp_path):
     with Deployment(tmp_path) as deployment:
         folder, port = deployment.write_folder()
+        del deployment.environ["STORK_DATA"]
         path = os.pathsep.join([os.path.dirname(sys.executable), deployment.environ["PATH"]])
         node = Process(
             [CROSSBAR, "start", "--cbdir", str(folder), "--loglevel", "info"],
@@ -35,6 +36,7 @@ def test_stock_crossbar_authenticates_authorizes_and_delivers(tmp_path):
         node.wait_for_line("Ok, local node configuration ran successfully", 60)
         url = f"ws://127.0.0.1:{port}/ws"
         wait_for(lambda: "publish server is up" in node.log, "the publish server as a guest of Crossbar's")
+        assert (tmp_path / ".stork/log").is_dir()  # where it is without stock Crossbar, too: beside .crossbar/
         with Client(url) as client, deployment.publisher() as publisher:
             client.join(TICKET, "joe")
             client.subscribe("v1.user.joe")

@@ -16,7 +16,7 @@ from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
-from stork_node.publish_server.sockets import bound_to, open_sockets, waiting
+from stork_node.publish_server.sockets import bound_to, open_sockets, send_frames, waiting
 from stork_node.push_log import SegmentLog, log_folder
 from stork_node.push_refusals import kind_of
 from stork_node.timestamps import format_timestamp
@@ -208,7 +208,7 @@ class PublishServer:
 
     def _answer(self, envelope: list[bytes], answer: bytes) -> None:
         try:
-            self._sockets.router.send_multipart([*envelope, answer], zmq.NOBLOCK)
+            send_frames(self._sockets.router, [*envelope, answer])
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
