@@ -83,7 +83,7 @@ def test_a_frame_tells_its_length_in_the_shortest_form(length, head):
 
 
 @pytest.mark.parametrize("serializer", ["msgpack", "cbor"])
-@pytest.mark.parametrize("event", [b"{", b"\xff", b"[" * 5000 + b"]" * 5000])
+@pytest.mark.parametrize("event", [b"{", b"\xff", b"1e400"])
 def test_what_a_serializer_cannot_hold_says_so(serializer, event):
     with pytest.raises(UnwritableEvent, match="it is not JSON"):
         FRAMES[serializer](7, 8, None, Content(event, "e:1"))

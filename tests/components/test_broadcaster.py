@@ -1,0 +1,264 @@
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.tcp import Server
+from twisted.logger import capturedLogs, formatEvent
+
+from stork_node import uris
+from stork_node.backlog import ReaderLimits
+from stork_node.positions import Position
+from tests.components.router_inside import (
+    Broadcaster,
+    Inside,
+    UriObservationMap,
+    WampWebSocketServerProtocol,
+    broadcaster_module,
+    push,
+    self_test,
+)
+
+TOPIC = "v1.orders.42"
+SMALL = ReaderLimits(max_waiting_bytes=100_000, max_waiting_s=10.0)
+
+
+@pytest.fixture
+def inside() -> Iterator[Inside]:
+    inside = Inside()
+    yield inside
+    inside.close()
+
+
+@pytest.fixture
+def broadcaster(inside: Inside) -> Broadcaster:
+    return Broadcaster(inside.component, inside.reactor, limits=SMALL)
+
+
+def test_crossbar_autobahn_and_twisted_are_as_the_broadcaster_knows_them(inside, broadcaster):
+    assert self_test.fault(inside.component) is None
+    assert broadcaster.way == "direct"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (UriObservationMap, "match_observations"),
+        (WampWebSocketServerProtocol, "sendFrame"),
+        (Server, "offset"),
+        (Server, "TLS"),
+        (Server, "abortConnection"),
+    ],
+)
+def test_a_name_that_is_gone_is_found_at_the_start(inside, monkeypatch, owner, name):
+    where = next(each for each in owner.__mro__ if name in vars(each))
+    monkeypatch.delattr(where, name)
+    assert "AttributeError" in self_test.fault(inside.component)
+
+
+def test_frames_that_would_be_written_in_another_way_are_found_at_the_start(inside, monkeypatch):
+    send = WampWebSocketServerProtocol.sendData
+    monkeypatch.setattr(WampWebSocketServerProtocol, "sendData", lambda self, data, *_: send(self, data + b"!"))
+    assert self_test.fault(inside.component) == "AssertionError: json is framed in another way"
+
+
+def test_the_pushes_of_a_turn_reach_their_subscribers_in_order(inside, broadcaster):
+    one, both = inside.connect(TOPIC), inside.connect(TOPIC, "v1.orders.43", serializer="msgpack")
+    both.subscribe("v1.orders.", "prefix")
+    broadcaster.deliver([push(1, TOPIC), push(2, "v1.orders.43"), push(3, TOPIC, "v1.orders.43")])
+    assert one.events() == ["e:1", "e:3"]
+    assert both.events() == ["e:1", "e:1", "e:2", "e:2", "e:3", "e:3", "e:3", "e:3"]
+    counters = broadcaster.counters
+    assert (counters.pushes, counters.deliveries, counters.public_pushes) == (3, 10, 0)
+    assert inside.router._message_stats["sent"]["event"] == 10
+
+
+def test_what_crossbar_has_written_before_arrives_before(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    client.tcp.write(b"SUBSCRIBED")
+    broadcaster.deliver([push(1, TOPIC)])
+    assert client.received() == b""
+    client.tcp.doWrite()
+    assert client.received().startswith(b"SUBSCRIBED\x81")
+
+
+def test_a_beat_goes_to_all_who_listen(inside, broadcaster):
+    client, other = inside.connect(uris.BEAT), inside.connect(TOPIC)
+    broadcaster.beat(Position("e", 7))
+    assert client.events() == ["e:7"]
+    assert other.events() == []
+
+
+def test_the_component_itself_gets_nothing_and_one_beside_it_does(inside, broadcaster):
+    heard: list[Any] = []
+    beside = inside.embed(onMessage=heard.append)
+    for session in (inside.component, beside):
+        inside.subscriptions.add_observer(session, TOPIC)
+    broadcaster.deliver([push(1, TOPIC)])
+    [event] = heard
+    assert (event.args, event.kwargs) == ([{"type": "t", "data": None}], {"position": "e:1"})
+
+
+def test_receives_is_whether_a_session_is_subscribed_now(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    client.subscribe("v1.users.", "prefix")
+    assert broadcaster.receives(client.id, TOPIC)
+    assert broadcaster.receives(client.id, "v1.users.7")
+    assert not broadcaster.receives(client.id, "v1.orders.43")
+    assert not broadcaster.receives(12345, TOPIC)
+    client.leave()
+    assert not broadcaster.receives(client.id, TOPIC)
+
+
+def test_a_break_closes_subscribers_bit_by_bit_and_none_gets_a_later_event(inside, broadcaster):
+    clients = [inside.connect(TOPIC) for _ in range(250)]
+    without, follower = inside.connect(), inside.connect("wamp.session.on_join")
+    broadcaster.close_subscribers(4010, "events were missed")
+    clients[-1].subscribe("v1.orders.43")
+    without.subscribe("v1.orders.43")
+    broadcaster.deliver([push(1, TOPIC, "v1.orders.43")])
+    assert [client.events() for client in clients] == [[]] * 250
+    assert without.events() == ["e:1"]
+    assert not broadcaster.receives(clients[0].id, TOPIC)
+    for closed in (100, 200, 250):
+        assert sum(client.closed is not None for client in clients) == closed
+        inside.reactor.advance(0.1)
+    assert clients[0].closed == (4010, b"events were missed")
+    assert without.closed is follower.closed is None
+
+
+def test_a_session_that_has_left_is_forgotten(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    broadcaster.close_subscribers(4010, "")
+    client.leave()
+    inside.reactor.advance(1.0)
+    assert client.session not in broadcaster._closing
+
+
+def test_an_event_that_one_serializer_cannot_hold_closes_its_connections_and_no_other(inside, broadcaster):
+    json, packed = inside.connect(TOPIC), inside.connect(TOPIC, serializer="msgpack")
+    broadcaster.deliver([push(1, TOPIC, event=b"no JSON")])
+    assert b"no JSON" in json.received()
+    assert packed.closed == (4010, b"an event cannot be written")
+    broadcaster.deliver([push(2, TOPIC)])
+    assert (json.events(), packed.received()) == (["e:2"], b"")
+    assert broadcaster.counters.unwritable == 1
+
+
+def test_a_component_that_fails_on_an_event_keeps_nobody_from_it(inside, broadcaster):
+    def fail(_: Any) -> None:
+        raise ValueError("a fault of the component's")
+
+    inside.subscriptions.add_observer(inside.embed(onMessage=fail), TOPIC)
+    client = inside.connect(TOPIC)
+    broadcaster.deliver([push(1, TOPIC)])
+    assert client.events() == ["e:1"]
+    assert broadcaster.counters.unwritable == 0
+
+
+def test_more_than_the_bound_of_earlier_turns_cuts_a_reader_and_frees_its_bytes(inside, broadcaster):
+    slow, well = inside.connect(TOPIC), inside.connect(TOPIC)
+    assert slow.fill() > SMALL.max_waiting_bytes
+    broadcaster.deliver([push(1, TOPIC)])
+    assert slow.tcp._aborting
+    assert not slow.tcp._tempDataLen
+    assert not slow.tcp.dataBuffer
+    assert well.events() == ["e:1"]
+    assert broadcaster.counters.slow_readers == 1
+    broadcaster.deliver([push(2, TOPIC)])
+    assert well.events() == ["e:2"]
+    assert not slow.tcp._tempDataLen
+
+
+def test_the_turn_being_written_counts_neither_then_nor_at_the_next_look(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    big = b'{"type":"t","data":"%b"}' % (b"x" * 1_000_000)
+    broadcaster.deliver([push(1, TOPIC, event=big)])
+    assert client.tcp._tempDataLen > SMALL.max_waiting_bytes
+    inside.reactor.advance(1.0)
+    assert not client.tcp._aborting
+    broadcaster.deliver([push(2, TOPIC)])
+    assert client.tcp._aborting
+
+
+def test_bytes_that_crossbar_has_written_count_too_and_age(inside, broadcaster):
+    client, idle = inside.connect(), inside.connect(TOPIC)
+    client.tcp.write(b"an answer that nobody reads")
+    inside.reactor.pump([1.0] * 11)
+    assert not client.tcp._aborting
+    inside.reactor.advance(1.0)
+    assert client.tcp._aborting
+    assert not idle.tcp._aborting
+
+
+def test_a_reader_that_reads_slowly_but_steadily_is_left_alone(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    for second in range(30):
+        broadcaster.deliver([push(second, TOPIC, event=b'"%b"' % (b"x" * 60_000))])
+        inside.reactor.advance(1.0)
+        client.received()
+        client.tcp.doWrite()
+    assert not client.tcp._aborting
+    assert broadcaster.counters.slow_readers == 0
+
+
+def test_a_reader_that_has_caught_up_is_as_before(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    broadcaster.deliver([push(1, TOPIC, event=b'"%b"' % (b"x" * 1_000_000))])
+    assert "writeSomeData" in vars(client.tcp)
+    while client.tcp in inside.reactor.writers:
+        client.received()
+        client.tcp.doWrite()
+    inside.reactor.advance(1.0)
+    assert "writeSomeData" not in vars(client.tcp)
+    assert not broadcaster._slow_readers._readers
+
+
+def test_cut_connections_are_not_kept_alive(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    client.fill()
+    broadcaster.deliver([push(1, TOPIC)])
+    client.leave()
+    inside.reactor.advance(1.0)
+    gc.collect()
+    assert not broadcaster._slow_readers._readers
+
+
+def test_where_the_inside_is_unknown_pushes_are_published_and_that_is_said_once(inside, monkeypatch):
+    monkeypatch.delattr(UriObservationMap, "match_observations")
+    with capturedLogs() as events:
+        broadcaster = Broadcaster(inside.component, inside.reactor)
+        broadcaster.deliver([push(1, TOPIC, "v1.orders.43", exclude=(7,)), push(2, TOPIC, event=b"{")])
+        broadcaster.beat(Position("e", 2))
+    assert [(args, kwargs["position"]) for args, kwargs in inside.published] == [
+        ((TOPIC, {"type": "t", "data": None}), "e:1"),
+        (("v1.orders.43", {"type": "t", "data": None}), "e:1"),
+        ((uris.BEAT,), "e:2"),
+    ]
+    assert [kwargs["options"].exclude for _, kwargs in inside.published[:2]] == [[7], [7]]
+    assert (broadcaster.way, broadcaster.counters.public_pushes) == ("public", 2)
+    assert not broadcaster.receives(1, TOPIC)
+    warned, refused = map(formatEvent, events)
+    assert warned.startswith("events go by Crossbar's publish, slowly and without bounds for slow readers: ")
+    assert refused.startswith("push e:2 cannot be published: it is not JSON")
+
+
+def test_where_the_inside_is_unknown_a_break_ends_the_process(inside, monkeypatch):
+    monkeypatch.delattr(UriObservationMap, "match_observations")
+
+    def end(sentence: str) -> SystemExit:
+        return SystemExit(sentence)
+
+    monkeypatch.setattr(broadcaster_module, "end_worker", end)
+    broadcaster = Broadcaster(inside.component, inside.reactor)
+    with pytest.raises(SystemExit, match="connections have to be closed \\(events were missed\\)"):
+        broadcaster.close_subscribers(4010, "events were missed")
+
+
+def test_a_router_that_traces_messages_publishes_each(inside, broadcaster):
+    inside.router._is_traced = True
+    broadcaster.deliver([push(1, TOPIC)])
+    assert len(inside.published) == 1
+    inside.router._is_traced = False
+    broadcaster.deliver([push(2, TOPIC)])
+    assert len(inside.published) == 1
