@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.crowd import JOINED, Crowd
 from tests.gateway import TICKET, Deployment, wait_for
+from tests.wamp import CHALLENGE
 
 OF_A_CONNECTION = [
     "autobahn.wamp.types.SessionDetails",
@@ -109,6 +112,13 @@ def test_a_session_can_be_looked_up_after_it_has_forgotten_its_handshake(shipped
         assert session["transport"]["peer"].startswith("tcp4:127.0.0.1:")
         assert session["transport"]["http_headers_received"]["upgrade"] == "websocket"
         assert json.dumps(session)
+
+
+def test_many_clients_that_offer_compression_are_served(shipped):
+    for _ in range(3):
+        with connect(shipped.nodes[0].url, subprotocols=[Subprotocol("wamp.2.json")], compression="deflate") as socket:
+            socket.send(json.dumps([1, "realm1", {"roles": {"subscriber": {}}, "authmethods": ["ticket"]}]))
+            assert json.loads(socket.recv(20))[0] == CHALLENGE
 
 
 def test_an_event_overtakes_a_storm_of_joins(shipped):

@@ -64,17 +64,24 @@ def keep_little() -> None:
         factory = protocol.factory
         for name in options if _begun_with else ():
             # The class has the options of the transport that came first.
-            if (value := getattr(factory, name)) is not _begun_with[name]:
+            if (value := getattr(factory, name)) is not _begun_with.get(name, value):
                 setattr(protocol, name, value)
         begin(protocol)
         if not _begun_with:
             told = {name: value for name, value in vars(protocol).items() if isinstance(value, _VALUES)}
-            _begun_with.update(told | {name: getattr(factory, name) for name in options})
+            _begun_with.update(
+                told | {name: value for name in options if _can_be_on_class(value := getattr(factory, name))}
+            )
             _begun_with.pop("peer", None)
             for name, value in _begun_with.items():
                 setattr(WampWebSocketServerProtocol, name, value)
 
     WampWebSocketServerProtocol._connectionMade = begin_with_few
+
+
+def _can_be_on_class(value: Any) -> bool:
+    """A function would become a method there, and be called with one argument more."""
+    return not hasattr(type(value), "__get__")
 
 
 def slim(protocol: Any, session: Any) -> None:
