@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -158,6 +160,11 @@ class Container:
         script = 'for p in /proc/[0-9]*; do echo "${p#/proc/} $(tr "\\0" " " <$p/cmdline)"; done'
         processes = [line.partition(" ") for line in self.execute("sh", "-c", script).splitlines()]
         return [pid for pid, _, command in processes if words in command and "cmdline" not in command]
+
+    def handles_sigterm(self) -> bool:
+        """Whether its first process has a handler (``SigCgt`` in proc(5))."""
+        [caught] = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", self.execute("cat", "/proc/1/status"), re.MULTILINE)
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
     def signal(self, name: str, pid: str) -> None:
         """``name`` to one of its processes, as in ``kill -STOP``."""

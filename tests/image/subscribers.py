@@ -132,7 +132,6 @@ class Crowd:
 
     def __init__(self, url: str, ticket: str, topic: str, size: int) -> None:
         self.members = [Subscriber(url, ticket, topic) for _ in range(size)]
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="crowd", daemon=True)
 
     def _run(self) -> None:
@@ -145,6 +144,7 @@ class Crowd:
         self._loop.close()
 
     def __enter__(self) -> "Crowd":
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         return self
 

@@ -190,6 +190,8 @@ def test_sigterm_ends_it_with_status_0_in_time(containers, image, name, command,
 @pytest.mark.parametrize("command", ["up", "node", "publish-server"])
 def test_sigterm_ends_it_while_it_is_starting(containers, image, name, command):
     container = containers.start(name, image, command)
+    # Until Python runs the command, which is a moment, the kernel keeps SIGTERM from a container's process 1.
+    wait_for(container.handles_sigterm, "a handler of SIGTERM")
     assert container.stop(STOPS_WITHIN_S) == 0, container.log
 
 
