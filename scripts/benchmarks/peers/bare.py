@@ -10,7 +10,7 @@ from benchmarks.load_client import Address
 from benchmarks.peers.peer import Peer
 from benchmarks.processes import free_ports
 from benchmarks.pushing import StreamPusher
-from benchmarks.tools import Package, compile_c
+from benchmarks.tools import COMPILER, compile_c
 
 
 class Bare(Peer):
@@ -18,7 +18,7 @@ class Bare(Peer):
 
     name = "bare"
     label = "bare C loop, a send() for each event"
-    packages = (Package("gcc", "gcc"),)
+    packages = COMPILER
     mode: ClassVar[str] = "each"
     _program: ClassVar[Path]
 
