@@ -92,7 +92,9 @@ def _remarks(results: Results) -> str:
 
 def _origin(results: Results) -> str:
     cases = results.cases.values()
-    versions = dict.fromkeys(f"{peer.label} {peer.version}" for case in cases for peer in case.peers.values())
+    versions = dict.fromkeys(
+        f"{peer.label} {peer.version}" for case in cases for peer in case.peers.values() if peer.version
+    )
     machines = dict.fromkeys(case.machine for case in cases)
     described = [
         f"{it.processor}, {it.cores} cores, {it.memory_gb:g} GB, {it.system}, Python {it.python}" for it in machines

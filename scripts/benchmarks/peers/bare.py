@@ -28,7 +28,7 @@ class Bare(Peer):
 
     @classmethod
     def version(cls) -> str:
-        return "of this repository"
+        return ""
 
     def start(self) -> None:
         port, self.push_port = free_ports(2)
