@@ -17,7 +17,7 @@ class Bare(Peer):
     """One send() for each event and subscriber."""
 
     name = "bare"
-    label = "bare C loop, a send() for each event"
+    label = "bare C loop"
     packages = COMPILER
     mode: ClassVar[str] = "each"
     _program: ClassVar[Path]
@@ -43,7 +43,7 @@ class BareJoined(Bare):
     """One send() to each subscriber for all events that wait: what the load client can take."""
 
     name = "bare-joined"
-    label = "bare C loop, events joined: the load client's limit"
+    label = "bare C loop, joined"
     mode = "joined"
 
 
