@@ -122,7 +122,7 @@ def _caption(results: Results) -> str:
     machine = next(iter(results.cases.values())).machine
     lines = [
         f"Medians; thin lines are from the least to the greatest round. {machine.processor}, {machine.cores} cores.",
-        "Bare C loop: one thread, a send() for each event, or (joined) for all that wait: what the load client can take.",
+        "Bare C loop: one thread, a send() for each event, or (joined) for all that wait: the load client's limit.",
     ]
     if any(peer.remarks for case in results.cases.values() for peer in case.peers.values()):
         lines.append("* Not everybody got everything: see the table.")

@@ -104,7 +104,7 @@ def _origin(results: Results) -> str:
     shown = "–".join(dict.fromkeys(str(it) for it in (rounds[:1] + rounds[-1:])))
     return (
         f"Medians (least–greatest) of {shown} rounds; events of 190 bytes; the load client is on the same machine. "
-        "Bare C loop: one thread, a send() for each event, or (joined) for all that wait: what the load client can take. "
+        "Bare C loop: one thread, a send() for each event, or (joined) for all that wait: the load client's limit. "
         f"Measured {' and '.join(days)} on {'; '.join(described)}. Versions: {', '.join(versions)}."
     )
 
