@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks import events
-from benchmarks.cases.case import LOOPS, SERVERS, Delivery, Figure, Sample, Tools
+from benchmarks.cases.case import LOOPS, SERVERS, Figure, Sample, Tools, losses
 from benchmarks.errors import MeasurementFailed
 from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
@@ -45,7 +45,7 @@ class Burst:
         if not counted.received:
             raise MeasurementFailed("no event arrived")
         rate = counted.received * 1e9 / (counted.last_ns - since_ns)
-        return Sample({"rate": rate}, Delivery(counted, expected).remark)
+        return Sample({"rate": rate}, losses(counted, expected))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Paced:
         if not counted.received:
             raise MeasurementFailed("no event arrived")
         values = {"p50": counted.p50_us / 1000, "p99": counted.p99_us / 1000}
-        return Sample(values, Delivery(counted, pushes * self.subscribers).remark)
+        return Sample(values, losses(counted, pushes * self.subscribers))
 
 
 def push_paced(pusher: Pusher, pushes: int, pushes_per_s: float) -> None:
