@@ -36,7 +36,7 @@ _FULL_PEERS = ",".join(PEERS)
 )
 @click.option("--case", "names", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
 @click.option("--peers", metavar="A,B", help=f"Only these servers. [default: {_FULL_PEERS}]")
-@click.option("--rounds", type=click.IntRange(1), metavar="N", help="How often each is measured. [default: 5]")
+@click.option("--rounds", type=click.IntRange(1), metavar="N", help="How often each is measured. [default: 3]")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -60,7 +60,7 @@ def main(
         return
     output = output or ROOT / "build" / "bench" / ("quick" if quick else "")
     try:
-        failed = _run(cases, chosen, rounds or (1 if quick else 5), output, one_start=quick)
+        failed = _run(cases, chosen, rounds or (1 if quick else 3), output, one_start=quick)
     except BenchError as error:
         click.echo(f"bench: {error}", err=True)
         sys.exit(1)
