@@ -1,8 +1,10 @@
 """The command line of ``scripts/bench``."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -58,6 +60,7 @@ def main(
         for case in cases:
             click.echo(f"{case.name:<14} {case.title}  ({', '.join(case.peers)})")
         return
+    signal.signal(signal.SIGTERM, _stop)
     output = output or ROOT / "build" / "bench" / ("quick" if quick else "")
     try:
         failed = _run(cases, chosen, rounds or (1 if quick else 3), output, one_start=quick)
@@ -65,6 +68,11 @@ def main(
         click.echo(f"bench: {error}", err=True)
         sys.exit(1)
     sys.exit(1 if failed else 0)
+
+
+def _stop(*_: object) -> NoReturn:
+    """Leave as from an error: servers that run are stopped."""
+    sys.exit(1)
 
 
 def _choose(cases: Sequence[Case], names: tuple[str, ...]) -> list[Case]:
