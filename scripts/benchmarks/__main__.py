@@ -1,8 +1,10 @@
 """The command line of ``scripts/bench``."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -24,7 +26,7 @@ from benchmarks.plot import draw
 from benchmarks.results import Results, load_results, save_results
 from benchmarks.runner import Run
 from benchmarks.table import to_markdown
-from benchmarks.tools import ROOT, Package, compile_c, install_packages
+from benchmarks.tools import COMPILER, ROOT, compile_c, install_packages
 
 _QUICK_PEERS = "stork,publish-server,nats,nchan"
 _FULL_PEERS = ",".join(PEERS)
@@ -36,7 +38,7 @@ _FULL_PEERS = ",".join(PEERS)
 )
 @click.option("--case", "names", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
 @click.option("--peers", metavar="A,B", help=f"Only these servers. [default: {_FULL_PEERS}]")
-@click.option("--rounds", type=click.IntRange(1), metavar="N", help="How often each is measured. [default: 5]")
+@click.option("--rounds", type=click.IntRange(1), metavar="N", help="How often each is measured. [default: 3]")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -58,13 +60,19 @@ def main(
         for case in cases:
             click.echo(f"{case.name:<14} {case.title}  ({', '.join(case.peers)})")
         return
+    signal.signal(signal.SIGTERM, _stop)
     output = output or ROOT / "build" / "bench" / ("quick" if quick else "")
     try:
-        failed = _run(cases, chosen, rounds or (1 if quick else 5), output, one_start=quick)
+        failed = _run(cases, chosen, rounds or (1 if quick else 3), output, one_start=quick)
     except BenchError as error:
         click.echo(f"bench: {error}", err=True)
         sys.exit(1)
     sys.exit(1 if failed else 0)
+
+
+def _stop(*_: object) -> NoReturn:
+    """Leave as from an error: servers that run are stopped."""
+    sys.exit(1)
 
 
 def _choose(cases: Sequence[Case], names: tuple[str, ...]) -> list[Case]:
@@ -112,7 +120,7 @@ def _run(cases: list[Case], peers: dict[str, type[Peer]], rounds: int, output: P
 
 def _prepare(peers: dict[str, type[Peer]]) -> tuple[Tools, dict[str, str]]:
     """Install and compile what is missing; returns the versions too."""
-    install_packages([Package("gcc", "gcc"), *(package for peer in peers.values() for package in peer.packages)])
+    install_packages([*COMPILER, *(package for peer in peers.values() for package in peer.packages)])
     for peer in peers.values():
         peer.install()
     return Tools(compile_c("load")), {name: peer.version() for name, peer in peers.items()}

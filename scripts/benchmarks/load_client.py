@@ -35,7 +35,7 @@ class Address:
 class Joined:
     """How long it took until all were subscribed."""
 
-    subscribers: int
+    joined: int
     refused: int
     seconds: float
 
@@ -94,7 +94,7 @@ class LoadClient:
             bufsize=0,
         )
         try:
-            self.joined = Joined(*self._read(_JOIN_S, "subscribers to be let in").values())
+            self.joined = Joined(**self._read(_JOIN_S, "subscribers to be let in"))
             if self.joined.refused:
                 raise MeasurementFailed(f"{self.joined.refused} of {subscribers} subscribers were refused")
         except MeasurementFailed:

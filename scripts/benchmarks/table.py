@@ -92,7 +92,9 @@ def _remarks(results: Results) -> str:
 
 def _origin(results: Results) -> str:
     cases = results.cases.values()
-    versions = dict.fromkeys(f"{peer.label} {peer.version}" for case in cases for peer in case.peers.values())
+    versions = dict.fromkeys(
+        f"{peer.label} {peer.version}" for case in cases for peer in case.peers.values() if peer.version
+    )
     machines = dict.fromkeys(case.machine for case in cases)
     described = [
         f"{it.processor}, {it.cores} cores, {it.memory_gb:g} GB, {it.system}, Python {it.python}" for it in machines
@@ -102,6 +104,7 @@ def _origin(results: Results) -> str:
     shown = "–".join(dict.fromkeys(str(it) for it in (rounds[:1] + rounds[-1:])))
     return (
         f"Medians (least–greatest) of {shown} rounds; events of 190 bytes; the load client is on the same machine. "
+        "Bare C loop: one thread, a send() for each event, or (joined) for all that wait: the load client's limit. "
         f"Measured {' and '.join(days)} on {'; '.join(described)}. Versions: {', '.join(versions)}."
     )
 

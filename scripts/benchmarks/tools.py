@@ -42,10 +42,13 @@ def install_packages(packages: Iterable[Package]) -> None:
     as_root = [] if os.geteuid() == 0 else ["sudo"]
     if as_root and not shutil.which("sudo"):
         raise BenchError(f"{' and '.join(missing)} missing: as root, {by_hand}")
-    # A server that is installed is not to be started, nor started at boot.
-    environ = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    environ = {"DEBIAN_FRONTEND": "noninteractive"}
     run([*as_root, "apt-get", "update", "-qq"], f"apt-get update failed; by hand: {by_hand}")
     run([*as_root, "apt-get", "install", "-y", "-qq", *missing], f"could not install; by hand: {by_hand}", environ)
+
+
+COMPILER = (Package("gcc", "gcc"), Package("libc6-dev", "/usr/include/stdio.h"))
+"""What ``compile_c`` needs."""
 
 
 def compile_c(folder: str) -> Path:

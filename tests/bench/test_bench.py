@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from benchmarks.cases import FULL, QUICK
 from benchmarks.peers import PEERS
+from benchmarks.processes import descendants
+
+from tests.gateway import command_line, wait_for
 
 ROOT = Path(__file__).parents[2]
 BENCH = str(ROOT / "scripts" / "bench")
@@ -33,7 +36,7 @@ def output(tmp_path_factory):
 
 def test_every_case_has_a_value_of_every_peer_and_nobody_missed_anything(output):
     cases = json.loads((output / "results.json").read_text())["cases"]
-    assert list(cases) == [case.name for case in QUICK]
+    assert list(cases) == [case.name for case in FULL]
     for case in QUICK:
         peers = cases[case.name]["peers"]
         assert set(peers) == QUICK_PEERS & set(case.peers)
@@ -79,7 +82,7 @@ def test_a_run_of_one_case_keeps_the_others(output):
 
 
 def test_the_quick_cases_are_the_full_ones_in_small():
-    assert [(case.name, type(case)) for case in QUICK] == [(case.name, type(case)) for case in FULL]
+    assert {case.name: type(case) for case in QUICK} == {case.name: type(case) for case in FULL}
 
 
 def test_cases_and_peers_are_listed():
@@ -101,6 +104,17 @@ def test_a_name_that_there_is_not_is_wrong_usage(arguments, said):
     done = bench(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_servers_end_with_a_benchmark_that_is_stopped(tmp_path):
+    running = subprocess.Popen(
+        [BENCH, "--case", "paced", "--peers", "nats", "--output", tmp_path], stdout=subprocess.PIPE
+    )
+    servers = wait_for(lambda: [pid for pid in descendants(running.pid) if "nats.conf" in command_line(pid)], "NATS")
+    running.terminate()
+    assert running.wait(30) == 1
+    assert running.communicate()[0] == b""
+    assert [pid for pid in servers if command_line(pid)] == []
 
 
 def test_too_few_open_files_are_told_before_anything_is_started(tmp_path):

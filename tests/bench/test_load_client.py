@@ -128,7 +128,7 @@ def test_a_session_is_joined_with_its_ticket_and_subscribed(program, server):
         connection.send(text) for text in ('[4,"ticket",{}]', '[2,1,{"roles":{}}]', "[33,1,2]")
     ]
     with subscribe(program, server, protocol="wamp") as load:
-        assert load.joined.subscribers == 1
+        assert load.joined.joined == 1
     hello, authenticate, subscribed = server.heard[:3]
     assert hello.startswith('[1,"realm1",{')
     assert '"authid":"user-0"' in hello

@@ -105,6 +105,7 @@ def test_the_table_shows_medians_spreads_losses_failures_goals_and_where_it_was_
         "- nchan, all at once: nginx ended while it started: no\n"
         "\n"
         "Medians (least–greatest) of 3 rounds; events of 190 bytes; the load client is on the same machine. "
+        "Bare C loop: one thread, a send() for each event, or (joined) for all that wait: the load client's limit. "
         "Measured 2026-01-31 on a processor, 2 cores, 24 GB, Debian, Python 3.11.2. "
         "Versions: Stork node 1.0, NATS 1.0, nchan 1.0, publish server 1.0.\n"
     )

@@ -1,7 +1,7 @@
 """What a case is: one question to a server, answered in figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -82,20 +82,13 @@ class Case(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """Whether everybody got everything, in order and once."""
-
-    counted: Counted
-    expected: int
-    remark: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        wrong = []
-        if self.counted.received != self.expected:
-            wrong.append(f"{self.counted.received:,} of {self.expected:,} events arrived")
-        if self.counted.repeated:
-            wrong.append(f"{self.counted.repeated:,} came twice or out of order")
-        if self.counted.ended:
-            wrong.append(f"{self.counted.ended:,} subscribers were cut")
-        object.__setattr__(self, "remark", ", ".join(wrong))
+def losses(counted: Counted, expected: int) -> str:
+    """What was not as it should be: empty where everybody got everything, in order and once."""
+    wrong = []
+    if counted.received != expected:
+        wrong.append(f"{counted.received:,} of {expected:,} events arrived")
+    if counted.repeated:
+        wrong.append(f"{counted.repeated:,} came twice or out of order")
+    if counted.ended:
+        wrong.append(f"{counted.ended:,} subscribers were cut")
+    return ", ".join(wrong)

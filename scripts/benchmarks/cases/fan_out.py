@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks import events
-from benchmarks.cases.case import LOOPS, SERVERS, Delivery, Figure, Sample, Tools
+from benchmarks.cases.case import LOOPS, SERVERS, Figure, Sample, Tools, losses
 from benchmarks.errors import MeasurementFailed
 from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
@@ -13,6 +13,8 @@ from benchmarks.pushing import Pusher
 
 # What a server still does after the last subscriber is in is not measured.
 _SETTLE_S = 0.5
+# A server that first takes all pushes and then sends may be silent for long.
+_QUIET_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Burst:
             pusher = peer.pusher()
             prepared = pusher.prepare(events.burst(self.pushes, self.topics))
             time.sleep(_SETTLE_S)
-            load.count(expected)
+            load.count(expected, _QUIET_S)
             since_ns = time.monotonic_ns()
             pusher.send(prepared)
             counted = load.counted()
@@ -45,7 +47,7 @@ class Burst:
         if not counted.received:
             raise MeasurementFailed("no event arrived")
         rate = counted.received * 1e9 / (counted.last_ns - since_ns)
-        return Sample({"rate": rate}, Delivery(counted, expected).remark)
+        return Sample({"rate": rate}, losses(counted, expected))
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Paced:
         if not counted.received:
             raise MeasurementFailed("no event arrived")
         values = {"p50": counted.p50_us / 1000, "p99": counted.p99_us / 1000}
-        return Sample(values, Delivery(counted, pushes * self.subscribers).remark)
+        return Sample(values, losses(counted, pushes * self.subscribers))
 
 
 def push_paced(pusher: Pusher, pushes: int, pushes_per_s: float) -> None:

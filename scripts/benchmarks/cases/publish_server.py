@@ -96,14 +96,15 @@ class Replayed:
         return [Figure("time", f"{self.title}: replayed to a relay", "s", more_is_better=False, goal=10)]
 
     def measure(self, peer: Peer, tools: Tools) -> Sample:
-        pusher = peer.pusher()
-        pusher.send(pusher.prepare(events.burst(self.pushes)))
-        _wait_until_stored(_bus(peer), self.pushes)
-        pusher.close()
         socket = _connect(zmq.DEALER, _bus(peer).replay)
         header = _ask(socket, replay.ReplayRequest(epoch="", after=0, run="", keep_s=0, keep_bytes=0)).header
-        since, frames, after = time.monotonic(), 0, 0
-        while after < header.tail:
+        after, tail = header.tail, header.tail + self.pushes
+        pusher = peer.pusher()
+        pusher.send(pusher.prepare(events.burst(self.pushes)))
+        _wait_until_stored(_bus(peer), tail)
+        pusher.close()
+        since, frames = time.monotonic(), 0
+        while after < tail:
             page = _ask(socket, replay.ReplayRequest(header.epoch, after, header.run, keep_s=_ALL, keep_bytes=_ALL))
             if page.header.after != after:
                 raise MeasurementFailed(f"the page after {after} begins after {page.header.after}")
@@ -148,12 +149,12 @@ def _ask(socket: "zmq.Socket[bytes]", request: replay.ReplayRequest) -> replay.P
         raise MeasurementFailed(f"no page within {_PATIENCE_MS // 1000} s") from None
 
 
-def _wait_until_stored(bus_: Bus, pushes: int) -> None:
+def _wait_until_stored(bus_: Bus, tail: int) -> None:
     socket = _connect(zmq.DEALER, bus_.router)
     sequence, before = 0, -1
-    while sequence < pushes:
+    while sequence < tail:
         if sequence == before:
-            raise MeasurementFailed(f"only {sequence:,} of {pushes:,} pushes are stored")
+            raise MeasurementFailed(f"only {sequence:,} pushes are stored, {tail:,} should be")
         time.sleep(1.0)
         socket.send(b'{"position":true}')
         before, sequence = sequence, int(json.loads(_receive(socket))["position"].rpartition(":")[2])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks import events
-from benchmarks.cases.case import Delivery, Figure, Sample, Tools
+from benchmarks.cases.case import Figure, Sample, Tools, losses
 from benchmarks.errors import MeasurementFailed
 from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
@@ -100,16 +100,15 @@ class KilledNode:
             time.sleep(0.5)
             moving.count(2 * before * _TO_A_TOPIC)
             _push_paced(pusher, range(before), topics)
-            delivery = Delivery(moving.counted(), 2 * before * _TO_A_TOPIC)
-            if delivery.remark:
-                raise MeasurementFailed(f"before the node is killed: {delivery.remark}")
+            if lost := losses(moving.counted(), 2 * before * _TO_A_TOPIC):
+                raise MeasurementFailed(f"before the node is killed: {lost}")
             staying.count(meanwhile * _OTHERS, latencies=True)
             peer.nodes[0].child.kill()
             _push_paced(pusher, range(before, before + meanwhile), topics)
             others = staying.counted()
             came_back = moving.came_back()
             pusher.close()
-        wrong = [Delivery(others, meanwhile * _OTHERS).remark]
+        wrong = [losses(others, meanwhile * _OTHERS)]
         if came_back.recovered != came_back.lost:
             wrong.append(f"{came_back.recovered:,} of {came_back.lost:,} were told that they missed nothing")
         if came_back.missing or came_back.repeated:

@@ -10,15 +10,15 @@ from benchmarks.load_client import Address
 from benchmarks.peers.peer import Peer
 from benchmarks.processes import free_ports
 from benchmarks.pushing import StreamPusher
-from benchmarks.tools import Package, compile_c
+from benchmarks.tools import COMPILER, compile_c
 
 
 class Bare(Peer):
     """One send() for each event and subscriber."""
 
     name = "bare"
-    label = "bare C loop, a send() for each event"
-    packages = (Package("gcc", "gcc"),)
+    label = "bare C loop"
+    packages = COMPILER
     mode: ClassVar[str] = "each"
     _program: ClassVar[Path]
 
@@ -28,7 +28,7 @@ class Bare(Peer):
 
     @classmethod
     def version(cls) -> str:
-        return "of this repository"
+        return ""
 
     def start(self) -> None:
         port, self.push_port = free_ports(2)
@@ -43,7 +43,7 @@ class BareJoined(Bare):
     """One send() to each subscriber for all events that wait: what the load client can take."""
 
     name = "bare-joined"
-    label = "bare C loop, events joined: the load client's limit"
+    label = "bare C loop, joined"
     mode = "joined"
 
 
