@@ -72,6 +72,10 @@ class Application:
     def left(self, session: Mapping[str, Any]) -> None:
         self._runtime.submit(self._runtime.left(Session.parse(session)))
 
+    def finish(self, within_s: float) -> "defer.Deferred[None]":
+        """Fires when nothing is running, or so many seconds are over."""
+        return _on_reactor(self._runtime.finish(within_s))
+
     def _answer(self, coroutine: Coroutine[Any, Any, Any]) -> "defer.Deferred[Any]":
         return _on_reactor(self._runtime.submit(coroutine)).addErrback(_as_wamp_error)
 
@@ -116,6 +120,13 @@ async def _start(settings: ApplicationSettings) -> Application:
     await _on_reactor(runtime.start())
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return Application(stork, runtime)
+
+
+async def finish() -> None:
+    """Wait for what this process's application is asked already, ``stop_s`` at most."""
+    for settings, started in list(_running.items()):
+        if started.called and isinstance(application := started.result, Application):
+            await application.finish(settings.stop_s)
 
 
 def find_folder(app: str, search_path: Sequence[str]) -> Path:

@@ -11,6 +11,7 @@ from twisted.web.server import Request, Site
 
 from stork_components import running
 from stork_components.component import Component
+from stork_components.drain import Drain
 from stork_components.guard import Guard
 from stork_components.relay import Relay
 from stork_node import uris
@@ -53,7 +54,7 @@ class OperatorPort(Component):
     def health(self) -> Health:
         """What ``/ready`` says now."""
         now = reactor.seconds()
-        guard, relay = running.find(Guard), running.find(Relay)
+        guard, relay, drain = running.find(Guard), running.find(Relay), running.find(Drain)
         return judge(
             NodeState(
                 closed_ports=self._closed_ports(),
@@ -61,6 +62,7 @@ class OperatorPort(Component):
                 frame_age_s=now - (relay.heard_at if relay else self._started_at),
                 probe_age_s=now - (relay.probed_at if relay else self._started_at),
                 epoch=relay.epoch if relay else "",
+                is_draining=bool(drain and drain.is_draining),
             )
         )
 

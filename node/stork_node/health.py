@@ -21,6 +21,7 @@ class NodeState:
         frame_age_s: since the last frame from the publish server; since the node's start where there was none.
         probe_age_s: since the relay last got an event that it had published to itself.
         epoch: that the relay follows; empty where it has seen none.
+        is_draining: it was asked to stop, and takes no new clients.
     """
 
     closed_ports: tuple[str, ...]
@@ -28,6 +29,7 @@ class NodeState:
     frame_age_s: float
     probe_age_s: float
     epoch: str
+    is_draining: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Health:
 
 def judge(state: NodeState) -> Health:
     """503 for trouble of this node alone; what all nodes share is ``degraded`` first, and 503 after 60 s."""
+    if state.is_draining:
+        # Its ports close one after the other: no trouble.
+        return Health("not_ready", ("draining",), state.epoch)
     own = [f"the transport {name} does not listen" for name in state.closed_ports]
     own += [f"nobody has registered {uri}" for uri in state.missing_procedures]
     if state.probe_age_s > STUCK_AFTER_S:

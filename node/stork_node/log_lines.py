@@ -50,10 +50,13 @@ class Printer:
     def __init__(self, process: str, out: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._process, self._out, self._clock = process, out, clock
         self._throttle = Throttle()
+        self.last_words = ""
 
     def emit(self, level: str, text: str, *, cb_namespace: str | None = None, **_: Any) -> None:
         # Crossbar escapes braces, as its own logger formats the text once more.
         text = text.replace("{{", "{").replace("}}", "}")
+        if level == "critical":
+            self.last_words = text
         if is_ours(cb_namespace or ""):
             self.line(level, text)
         # Crossbar warns of the very SIGTERM that it sends to its workers, and of what follows from it.

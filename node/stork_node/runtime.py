@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -56,6 +57,7 @@ class Runtime:
         self._threads = DaemonPool(threads, "stork-handler")
         self._handlers = HandlerRunner(stork.around, self._threads)
         self._presence = Presence()
+        self._asked: set[Future[Any]] = set()
 
     # --- its life ---
 
@@ -101,7 +103,26 @@ class Runtime:
         Raises:
             RuntimeError: not started, or stopped.
         """
-        return self._loop.submit(coroutine)
+        future = self._loop.submit(coroutine)
+        self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
+        return future
+
+    def finish(self, timeout_s: float) -> "Future[None]":
+        """
+        Wait for what was submitted before, so many seconds at most. Call ``stop`` then.
+
+        Returns:
+            A future; it never fails.
+        """
+        finished: Future[None] = Future()
+
+        def wait() -> None:
+            futures.wait(set(self._asked), timeout_s)
+            finished.set_result(None)
+
+        threading.Thread(target=wait, name="stork-finish", daemon=True).start()
+        return finished
 
     async def _run_on_start(self) -> None:
         for handler in self._declared.on_start:

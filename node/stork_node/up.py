@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stork_node import configuration
+from stork_node import configuration, settings
 from stork_node.child_process import ChildProcess
 from stork_node.cli.publish_server import parse_arguments
+from stork_node.drain import DrainSettings, extra_of
 from stork_node.preflight import preflight
 from stork_node.readiness import ReadySocket, tell_service_manager
 from stork_node.resources import php_push_script
-from stork_node.supervisor import Supervisor
+from stork_node.supervisor import STOP_DEADLINE_S, Supervisor
 from stork_node.welcome import Commands, welcome
 
 _THIS_HOST = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
@@ -52,7 +53,9 @@ def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -
     with ReadySocket() as ready_socket:
         command = _stork("node", "--checked", "--config", str(folder))
         node = ChildProcess("node", command, own | ready_socket.environ)
-        return Supervisor(node, publish_server, ready_socket, _Console(text, environ, echo)).run()
+        drain = settings.read(DrainSettings, extra_of(config.crossbar["workers"]), own)
+        stop_deadline_s = STOP_DEADLINE_S + drain.longest_s
+        return Supervisor(node, publish_server, ready_socket, _Console(text, environ, echo), stop_deadline_s).run()
 
 
 def runs_publish_server(environ: Mapping[str, str]) -> bool:

@@ -35,6 +35,11 @@ def test_what_all_nodes_share_is_degraded_first(age_s, status, http_status):
     assert all("nothing from the publish server for" in problem for problem in health.problems)
 
 
+def test_a_node_that_drains_says_nothing_else():
+    health = judge(replace(WELL, is_draining=True, closed_ports=("public",), frame_age_s=90.0))
+    assert (health.status, health.problems, health.http_status) == ("not_ready", ("draining",), 503)
+
+
 def test_every_problem_is_said():
     state = replace(WELL, closed_ports=("public",), frame_age_s=30.0, epoch="")
     assert judge(state).as_json() == {

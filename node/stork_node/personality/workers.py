@@ -7,18 +7,14 @@ from autobahn import wamp
 from crossbar.node import worker as processes
 from crossbar.worker.container import ContainerController as CrossbarContainerController
 from crossbar.worker.router import RouterController as CrossbarRouterController
-from twisted.internet import task
+from twisted.internet import defer
 from twisted.logger import globalLogPublisher
 
-from stork_components.connections import RESTARTING, close_transport
 from stork_node.log_lines import Printer
 from stork_node.personality.frames import look_first
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
-
-# For the close frames to leave before the process does.
-_FLUSH_S = 0.3
 
 
 def _log_to_controller() -> None:
@@ -38,12 +34,14 @@ class RouterController(CrossbarRouterController):
         self._router_session_factory.session = StorkSession
 
     @wamp.register(None)
-    def stork_drain(self, details: Any = None) -> Any:
-        """Close every client's connection with 1012, without GOODBYE: it comes back, to this node or another one."""
-        for router in self._router_factory._routers.values():
-            for session in list(router._session_id_to_session.values()):
-                close_transport(session._transport, RESTARTING, "the node restarts")
-        return task.deferLater(self._reactor, _FLUSH_S, lambda: None)
+    async def stork_drain(self, details: Any = None) -> None:
+        """Let go of every client, as the drain of config.json says; all at once where there is none."""
+        from stork_components import running
+        from stork_components.drain import Drain
+
+        drain = running.find(Drain)
+        if drain:
+            await drain.drain()
 
 
 class ContainerController(CrossbarContainerController):
@@ -52,6 +50,33 @@ class ContainerController(CrossbarContainerController):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _log_to_controller()
         super().__init__(*args, **kwargs)
+
+    @wamp.register(None)
+    def stork_sessions(self, details: Any = None) -> list[int]:
+        """The session ids of its components."""
+        return [component.session._session_id for component in self.components.values()]
+
+    @wamp.register(None)
+    def stork_succeed(self, session_ids: list[int], details: Any = None) -> None:
+        """This process takes over from the one that has these sessions."""
+        from stork_components import running
+
+        running.predecessors.update(session_ids)
+
+    @wamp.register(None)
+    async def stork_retire(self, details: Any = None) -> None:
+        """Take nothing more, and finish what has begun."""
+        from stork_components import application, running
+
+        await running.retire()
+        await application.finish()
+
+    @wamp.register(None)
+    @defer.inlineCallbacks
+    def shutdown(self, details: Any = None) -> Any:
+        """Crossbar's, on SIGTERM: it would close the components' sessions with answers still to be sent."""
+        yield defer.ensureDeferred(self.stork_retire())
+        yield super().shutdown()
 
 
 class RouterProcess(processes.RouterWorkerProcess):
