@@ -22,6 +22,11 @@ def find(component_class: type) -> Any:
     return _running.get(component_class)
 
 
+def session_ids() -> list[int]:
+    """Those of all components of this process."""
+    return [component.session_id for component in _running.values()]
+
+
 async def retire() -> None:
     """Let every component of this process take nothing more."""
     for component in list(_running.values()):

@@ -14,6 +14,7 @@ from stork_node.daemon_pool import DaemonPool
 from stork_node.declarations import Handler
 from stork_node.errors import CallError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
+from stork_node.hang_watch import HangWatch
 from stork_node.loop_thread import LoopThread
 from stork_node.policy import Checks, choose_checks, fold, read_answer
 from stork_node.presence import Presence
@@ -47,9 +48,18 @@ class Runtime:
         stork: what to run.
         threads: how many plain functions may run at the same time.
         report: gets the failures of handlers whose answer nobody waits for; called on the loop.
+        hung: gets a sentence, from any thread, when handlers hold every thread, or the loop, for ``hung_after_s``
+            without an end; 0 watches nothing.
     """
 
-    def __init__(self, stork: Stork, threads: int = 32, report: Callable[[HandlerFailed], None] = log_failure) -> None:
+    def __init__(
+        self,
+        stork: Stork,
+        threads: int = 32,
+        report: Callable[[HandlerFailed], None] = log_failure,
+        hung: Callable[[str], None] = _log.critical,
+        hung_after_s: float = 0.0,
+    ) -> None:
         self.stork = stork
         self._declared = stork.declared
         self._report = report
@@ -58,6 +68,8 @@ class Runtime:
         self._handlers = HandlerRunner(stork.around, self._threads)
         self._presence = Presence()
         self._asked: set[Future[Any]] = set()
+        pools = [self._threads, self._loop.executor]
+        self._watch = HangWatch(pools, self._loop, hung_after_s, hung) if hung_after_s else None
 
     # --- its life ---
 
@@ -69,6 +81,8 @@ class Runtime:
             A future; it fails with the ``HandlerFailed`` of the first handler that raises. Call ``stop`` then, too.
         """
         self._loop.start()
+        if self._watch:
+            self._watch.start()
         return self._loop.submit(self._run_on_start())
 
     def stop(self, timeout_s: float = 5.0) -> "Future[None]":
@@ -82,6 +96,8 @@ class Runtime:
             A future; it never fails.
         """
         stopped: Future[None] = Future()
+        if self._watch:
+            self._watch.stop()
 
         def stop() -> None:
             if self._loop.running:

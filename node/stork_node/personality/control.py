@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import defer
+from twisted.internet import defer, unix
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 
@@ -41,11 +41,18 @@ class _Connection(LineOnlyReceiver):
         self.transport.loseConnection()
 
 
+class _QuietPort(unix.Port):
+    """Twisted has a line for the end of each port, for which nobody has asked."""
+
+    def _logConnectionLostMsg(self) -> None:
+        pass
+
+
 def listen(reactor: Any, path: Path, reload: Callable[[Callable[[str], None]], Awaitable[str]]) -> None:
     """Serve at ``path`` until the reactor stops. ``reload`` gets what takes progress, and returns how it went."""
     factory = Factory.forProtocol(lambda: _Connection(reload))
     factory.noisy = False
     with contextlib.suppress(FileNotFoundError):
         path.unlink()  # of a node that had the same process id
-    reactor.listenUNIX(str(path), factory, mode=0o600)
+    _QuietPort(str(path), factory, mode=0o600, reactor=reactor).startListening()
     reactor.addSystemEventTrigger("after", "shutdown", path.unlink, missing_ok=True)

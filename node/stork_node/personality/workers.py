@@ -54,7 +54,9 @@ class ContainerController(CrossbarContainerController):
     @wamp.register(None)
     def stork_sessions(self, details: Any = None) -> list[int]:
         """The session ids of its components."""
-        return [component.session._session_id for component in self.components.values()]
+        from stork_components import running
+
+        return running.session_ids()
 
     @wamp.register(None)
     def stork_succeed(self, session_ids: list[int], details: Any = None) -> None:
