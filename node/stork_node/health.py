@@ -8,6 +8,8 @@ DEGRADED_AFTER_S = 5.0
 NOT_READY_AFTER_S = 60.0
 # The relay publishes to itself each second.
 STUCK_AFTER_S = 10.0
+# Trouble of this node alone that does not pass: it ends, to be started again.
+HOPELESS_AFTER_S = 30.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from twisted.internet.error import CannotListenError, ProcessExitedAlready
 from stork_node import configuration, settings
 from stork_node.control import NoPlace, socket_path
 from stork_node.drain import DrainSettings, extra_of
-from stork_node.log_lines import Printer
+from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.control import listen
 from stork_node.personality.reloading import Processes, ReloadRefused, has_application, replace
 
@@ -42,7 +42,7 @@ class Node(crossbar_node.Node):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._print = Printer("node")
+        self._print = Printer("node", LogSettings.read(os.environ))
         self._booted = self._draining = self._reloading = False
         self._pauses: dict[str, float] = {}
         self.processes = Processes()

@@ -1,5 +1,6 @@
 """The worker processes: what they log, and which session class the router makes."""
 
+import os
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ from crossbar.worker.router import RouterController as CrossbarRouterController
 from twisted.internet import defer
 from twisted.logger import globalLogPublisher
 
-from stork_node.log_lines import Printer
+from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.frames import look_first
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
@@ -18,7 +19,8 @@ from stork_node.personality.session import StorkSession
 
 
 def _log_to_controller() -> None:
-    globalLogPublisher.addObserver(observer_of_ours(sys.__stderr__))  # type: ignore[arg-type]  # never None in a worker
+    out: Any = sys.__stderr__
+    globalLogPublisher.addObserver(observer_of_ours(out, LogSettings.read(os.environ)))
     take_over_logging()
 
 
@@ -99,5 +101,5 @@ class ContainerProcess(processes.ContainerWorkerProcess):
 
 def _take_over(process: Any, name: str) -> None:
     """Print the process's log in our way, and tell the node when it is gone."""
-    process._logger = Printer(name)
+    process._logger = Printer(name, LogSettings.read(os.environ))
     process.exit.addBoth(process._controller._node.worker_gone, process)
