@@ -23,9 +23,12 @@ class Client:
         return getattr(self._session, "_authrole", None) in _INSIDERS
 
     @property
-    def waits_for_answers(self) -> bool:
-        """Whether a call of its own is in flight."""
-        return bool(self._router._dealer._caller_to_invocations.get(self._session))
+    def has_calls_in_flight(self) -> bool:
+        """Whether it waits for an answer, or owes one."""
+        dealer = self._router._dealer
+        return bool(
+            dealer._caller_to_invocations.get(self._session) or dealer._callee_to_invocations.get(self._session)
+        )
 
     def close(self, code: int, reason: str) -> None:
         close_transport(self._session._transport, code, reason)

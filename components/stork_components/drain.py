@@ -50,7 +50,7 @@ class Drain(Component):
         return defer.ensureDeferred(self._close_when_answered(client, give_up_at))
 
     async def _close_when_answered(self, client: Client, give_up_at: float) -> None:
-        while client.is_connected and client.waits_for_answers and reactor.seconds() < give_up_at:
+        while client.is_connected and client.has_calls_in_flight and reactor.seconds() < give_up_at:
             await _sleep(_LOOK_S)
         if client.is_connected:
             client.close(RESTARTING, "the node restarts")

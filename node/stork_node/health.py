@@ -24,6 +24,8 @@ class NodeState:
         probe_age_s: since the relay last got an event that it had published to itself.
         epoch: that the relay follows; empty where it has seen none.
         is_draining: it was asked to stop, and takes no new clients.
+        has_caught_up: the relay has delivered what the publish server had when it began, so that ``recover`` is answered.
+        relay_trouble: what keeps the relay from delivering, in one sentence; empty if nothing does.
     """
 
     closed_ports: tuple[str, ...]
@@ -32,6 +34,8 @@ class NodeState:
     probe_age_s: float
     epoch: str
     is_draining: bool = False
+    has_caught_up: bool = True
+    relay_trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,12 @@ def judge(state: NodeState) -> Health:
     own += [f"nobody has registered {uri}" for uri in state.missing_procedures]
     if state.probe_age_s > STUCK_AFTER_S:
         own.append(f"the relay is stuck: its own probe did not come back for {state.probe_age_s:.0f} s")
+    if state.relay_trouble:
+        own.append(state.relay_trouble)
     shared = []
+    if not state.has_caught_up:
+        # Where the publish server is silent, no node can.
+        (shared if state.frame_age_s > DEGRADED_AFTER_S else own).append("the relay has not caught up yet")
     if state.frame_age_s > DEGRADED_AFTER_S:
         shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
     if own or state.frame_age_s > NOT_READY_AFTER_S:

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.applications import MANY_WAYS
 from tests.e2e.operator_port import get
 from tests.gateway import Deployment, wait_for
-from tests.wamp import CALL, Closed
+from tests.wamp import CALL, YIELD, Closed
 
 SLOW_CALLS = (
     MANY_WAYS
@@ -128,6 +128,21 @@ def test_a_call_in_flight_is_answered_before_its_connection_is_closed(start):
         assert end_of(idle)[0] == 1012
         assert joe.receive()[3] == ["slow answer"]
         assert end_of(joe)[0] == 1012
+    assert node.popen.wait(30) == 0
+
+
+def test_a_call_that_a_backend_answers_is_answered_as_well(start):
+    _, node = start(0.0, 0.0)
+    with node.backend() as callee, node.backend() as caller:
+        callee.register("backend.slow", lambda: None)
+        caller.send(CALL, 1000, {}, "backend.slow")
+        invocation = callee.receive()
+        node.popen.send_signal(signal.SIGTERM)
+        wait_for(lambda: get(node.operator_url + "ready")[0] == 503, "a node that drains")
+        callee.send(YIELD, invocation[1], {}, ["late answer"])
+        assert caller.receive()[3] == ["late answer"]
+        for client in (caller, callee):
+            assert end_of(client)[0] == 1012
     assert node.popen.wait(30) == 0
 
 
