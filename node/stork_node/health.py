@@ -65,7 +65,7 @@ def judge(state: NodeState) -> Health:
         own.append(f"the relay is stuck: its own probe did not come back for {state.probe_age_s:.0f} s")
     if state.relay_trouble:
         own.append(state.relay_trouble)
-    shared = []
+    shared: list[str] = []
     if not state.has_caught_up:
         # Where the publish server is silent, no node can.
         (shared if state.frame_age_s > DEGRADED_AFTER_S else own).append("the relay has not caught up yet")
