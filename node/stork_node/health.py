@@ -24,7 +24,7 @@ class NodeState:
         probe_age_s: since the relay last got an event that it had published to itself.
         epoch: that the relay follows; empty where it has seen none.
         is_draining: it was asked to stop, and takes no new clients.
-        has_caught_up: the relay has delivered what the publish server had when it began, so that ``recover`` is answered.
+        has_caught_up: the relay has had what the publish server has, so that ``recover`` is answered.
         relay_trouble: what keeps the relay from delivering, in one sentence; empty if nothing does.
     """
 

@@ -116,10 +116,10 @@ class Printer:
     """
     Prints a process's log records; stands where Crossbar's ``WorkerProcess`` has its logger.
 
-    ``node_is_ending`` is set by the node. ``last_words`` is the last record at ``critical``: why a process has ended.
+    ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last record at ``critical``: why a process has ended.
     """
 
-    node_is_ending = False
+    node_is_ending = is_ending = False
 
     def __init__(
         self,
@@ -149,7 +149,9 @@ class Printer:
                     self.last_words = text
                 self.line(level, text, namespace, fields)
         # Crossbar warns of the very SIGTERM that it sends to its workers, and of what follows from it.
-        elif level in (("error", "critical") if Printer.node_is_ending else ("warn", "error", "critical")):
+        elif level in (
+            ("error", "critical") if Printer.node_is_ending or self.is_ending else ("warn", "error", "critical")
+        ):
             # Crossbar escapes braces, as its own logger formats the text once more.
             self._crossbars(level, text.replace("{{", "{").replace("}}", "}"), namespace)
 

@@ -28,6 +28,8 @@ WELL_S = 30.0
 # A router that hangs does not hold up the end: beyond what the drain may take.
 _DRAIN_MARGIN_S = 3.0
 _LOOK_S = 0.05
+# What an application gets to finish, to run its on_stop handlers, and to cancel what still runs.
+_END_S = 15.0
 
 
 class Node(crossbar_node.Node):
@@ -43,7 +45,7 @@ class Node(crossbar_node.Node):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._print = Printer("node", LogSettings.read(os.environ))
-        self._booted = self._draining = self._reloading = False
+        self._booted = self._draining = self._stopping = self._reloading = False
         self._pauses: dict[str, float] = {}
         self.processes = Processes()
         self._last_words: dict[str, str] = {}
@@ -109,11 +111,24 @@ class Node(crossbar_node.Node):
             drained = defer.gatherResults([self._call_worker(id, "stork_drain") for id in self._routers()])
             longest_s = self._drain_settings.longest_s + _DRAIN_MARGIN_S
             drained.addTimeout(longest_s, self._reactor).addErrback(lambda _: None)
-            drained.addCallback(lambda _: self._stop())
+            drained.addCallback(lambda _: defer.ensureDeferred(self._stop_in_order()))
+
+    async def _stop_in_order(self) -> None:
+        """The applications first, as they finish by way of the router."""
+        self._stopping = True
+        ends = [defer.ensureDeferred(self._end_application(worker)) for worker in self._applications()]
+        await defer.gatherResults(ends)
+        self._stop()
+
+    async def _end_application(self, worker: dict[str, Any]) -> None:
+        await self.end_process(self.processes.current(worker), kill=False, within_s=_END_S)
 
     def _stop(self) -> None:
         Printer.node_is_ending = True
         self.stop()
+
+    def _applications(self) -> list[dict[str, Any]]:
+        return [worker for worker in self._config["workers"] if has_application(worker)]
 
     def _routers(self) -> list[str]:
         return [worker["id"] for worker in self._config["workers"] if worker["type"] == "router"]
@@ -136,7 +151,7 @@ class Node(crossbar_node.Node):
         self._last_words[process.id] = process._logger.last_words
         counts = (worker for worker in self._config["workers"] if self.processes.current(worker) == process.id)
         worker = next(counts, None)
-        if self._is_ending or worker is None:
+        if self._is_ending or worker is None or (self._stopping and worker["type"] != "router"):
             return result
         if worker["type"] == "router":
             self._fail("the router process is gone, and the node ends")
@@ -154,7 +169,7 @@ class Node(crossbar_node.Node):
 
     @defer.inlineCallbacks
     def _start_worker(self, worker: dict[str, Any], process_id: str) -> Generator[Any, Any, None]:
-        if self._is_ending or self.processes.current(worker) != process_id:
+        if self._is_ending or self._stopping or self.processes.current(worker) != process_id:
             return
         try:
             yield self.start_process(worker, process_id)
@@ -183,6 +198,7 @@ class Node(crossbar_node.Node):
         """End an application process, and wait for its end, so long at most; at once where it is gone already."""
         process = self._controller._workers.get(process_id)
         if process:
+            process._logger.is_ending = True
             _signal(process, "KILL" if kill else "TERM")
         give_up_at = self._reactor.seconds() + within_s
         while process_id in self._controller._workers and self._reactor.seconds() < give_up_at:
@@ -199,7 +215,7 @@ class Node(crossbar_node.Node):
     async def _reload(self, say: Callable[[str], None]) -> str:
         if self._draining or self._is_ending or self._reloading:
             raise ReloadRefused("another reload is under way" if self._reloading else "the node is stopping")
-        applications = [worker for worker in self._config["workers"] if has_application(worker)]
+        applications = self._applications()
         if not applications:
             raise ReloadRefused("no application runs in a container of config.json: restart the node")
         self._reloading = True
