@@ -116,7 +116,8 @@ class Printer:
     """
     Prints a process's log records; stands where Crossbar's ``WorkerProcess`` has its logger.
 
-    ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last record at ``critical``: why a process has ended.
+    ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last
+    record at ``critical``: why a process has ended.
     """
 
     node_is_ending = is_ending = False
