@@ -18,6 +18,9 @@ from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 
 
+_RETIRE_TIMEOUT_S = 3.0
+
+
 def _log_to_controller() -> None:
     out: Any = sys.__stderr__
     globalLogPublisher.addObserver(observer_of_ours(out, LogSettings.read(os.environ)))
@@ -72,7 +75,9 @@ class ContainerController(CrossbarContainerController):
         """Take nothing more, and finish what has begun."""
         from stork_components import application, running
 
-        await running.retire()
+        retired = defer.ensureDeferred(running.retire())
+        # A router that hangs answers nothing.
+        await retired.addTimeout(_RETIRE_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
         await application.finish()
 
     @wamp.register(None)
