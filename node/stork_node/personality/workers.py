@@ -17,7 +17,6 @@ from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 
-
 _RETIRE_TIMEOUT_S = 3.0
 
 
