@@ -48,7 +48,7 @@ def socket_path(folder: Path, environ: Mapping[str, str], pid: int) -> Path:
             reasons.append(f"{place} is not this user's alone")
         except OSError as error:
             reasons.append(f"{place}: {error.strerror}")
-    raise NoPlace(f"stork reload will not find this node: {'; '.join(reasons)}")
+    raise NoPlace("; ".join(reasons))
 
 
 def find_sockets(folder: Path, environ: Mapping[str, str]) -> list[Path]:

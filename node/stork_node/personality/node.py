@@ -11,7 +11,7 @@ from autobahn.wamp.exception import ApplicationError
 from crossbar.common.checkconfig import NODE_SHUTDOWN_ON_SHUTDOWN_REQUESTED
 from crossbar.node import node as crossbar_node
 from twisted.internet import defer, task
-from twisted.internet.error import CannotListenError, ProcessExitedAlready
+from twisted.internet.error import ProcessExitedAlready
 
 from stork_node import configuration, settings
 from stork_node.control import NoPlace, socket_path
@@ -209,8 +209,8 @@ class Node(crossbar_node.Node):
     def _listen_for_commands(self) -> None:
         try:
             listen(self._reactor, socket_path(self._folder, os.environ, os.getpid()), self._reload)
-        except (NoPlace, CannotListenError) as error:
-            self._print.line("warn", str(error))
+        except (NoPlace, OSError) as error:
+            self._print.line("warn", f"stork reload will not find this node: {error}")
 
     async def _reload(self, say: Callable[[str], None]) -> str:
         if self._draining or self._is_ending or self._reloading:
