@@ -14,6 +14,7 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
 
+from stork_components.component import end_worker
 from stork_node import AsyncPublisher, Publisher, Stork, loading
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
@@ -28,7 +29,9 @@ class ApplicationSettings:
     ``extra`` of auth, topic_auth, rpc and meta; those of one process share an application, and so must agree.
 
     ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers that run at once; ``push`` is where
-    ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that on_stop handlers have.
+    ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in flight have to end, and
+    then on_stop handlers. When handlers hold every thread, or block the asyncio loop, for ``hung_after_s``, the process
+    ends, for the node to start another one (0: never).
     """
 
     app: str = setting(name, "app:stork")
@@ -36,6 +39,7 @@ class ApplicationSettings:
     push: str = setting(endpoint, "tcp://127.0.0.1:5557")
     secret: str = setting(text, "")
     stop_s: float = setting(seconds, 5.0)
+    hung_after_s: float = setting(seconds, 10.0)
 
 
 class Disagreement(StorkError):
@@ -72,6 +76,10 @@ class Application:
     def left(self, session: Mapping[str, Any]) -> None:
         self._runtime.submit(self._runtime.left(Session.parse(session)))
 
+    def finish(self, within_s: float) -> "defer.Deferred[None]":
+        """Fires when nothing is running, or so many seconds are over."""
+        return _on_reactor(self._runtime.finish(within_s))
+
     def _answer(self, coroutine: Coroutine[Any, Any, Any]) -> "defer.Deferred[Any]":
         return _on_reactor(self._runtime.submit(coroutine)).addErrback(_as_wamp_error)
 
@@ -107,7 +115,7 @@ async def _start(settings: ApplicationSettings) -> Application:
     secret = settings.secret or None
     publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
     stork.connect(publisher, async_publisher)
-    runtime = Runtime(stork, threads=settings.threads)
+    runtime = Runtime(stork, threads=settings.threads, hung=_end_process, hung_after_s=settings.hung_after_s)
 
     async def stop() -> None:
         await _on_reactor(runtime.stop(settings.stop_s))
@@ -116,6 +124,17 @@ async def _start(settings: ApplicationSettings) -> Application:
     await _on_reactor(runtime.start())
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return Application(stork, runtime)
+
+
+async def finish() -> None:
+    """Wait for what this process's application is asked already, ``stop_s`` at most."""
+    for settings, started in list(_running.items()):
+        if started.called and isinstance(application := started.result, Application):
+            await application.finish(settings.stop_s)
+
+
+def _end_process(sentence: str) -> None:
+    end_worker(f"the application hangs: {sentence}")
 
 
 def find_folder(app: str, search_path: Sequence[str]) -> Path:

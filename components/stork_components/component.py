@@ -1,12 +1,13 @@
 """What all components share: settings, a start that cannot fail in silence, and no INTERRUPT."""
 
+import contextlib
 import copy
 import os
 from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.role import DEFAULT_CLIENT_ROLES
 from autobahn.wamp.types import CloseDetails, ComponentConfig, SessionDetails
 from twisted.internet import defer, reactor
@@ -79,6 +80,14 @@ class Component(ApplicationSession):
                 self.log.failure("{name} failed to start", name=type(self).__name__)
             raise end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}") from error
 
+    async def retire(self) -> None:
+        """Take no more calls and events; what has begun goes on, and is answered."""
+        self._process_is_ending = True
+        for one in (*self._registrations.values(), *self._subscriptions.values()):
+            # The router may be going away as well, and with it whatever was registered.
+            with contextlib.suppress(ApplicationError, TransportLost):
+                await _undo(one)
+
     def onLeave(self, details: CloseDetails) -> None:
         self.disconnect()
         reactor.callLater(_ENDING_S, self._end_unless_ending)
@@ -94,6 +103,15 @@ class Component(ApplicationSession):
         """An ``ApplicationError`` is meant for the caller; anything else is a fault of ours, and logged as one."""
         if not failure.check(ApplicationError):
             self.log.failure("{message}", failure, message=message)
+
+
+async def _undo(one: Any) -> None:
+    """Registrations, and the list of handlers that autobahn keeps for each subscription."""
+    if isinstance(one, list):
+        for subscription in list(one):
+            await subscription.unsubscribe()
+    else:
+        await one.unregister()
 
 
 def _sentence(error: Exception) -> str:

@@ -4,18 +4,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet import endpoints, reactor
+from twisted.internet import endpoints, reactor, task
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from stork_components import running
-from stork_components.component import Component
+from stork_components.component import Component, end_worker
+from stork_components.drain import Drain
 from stork_components.guard import Guard
 from stork_components.relay import Relay
 from stork_node import uris
-from stork_node.health import Health, NodeState, judge
+from stork_node.health import HOPELESS_AFTER_S, Health, NodeState, judge
 from stork_node.settings import endpoint, names, setting
+
+_WATCH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ class OperatorPort(Component):
         interface = "" if host == "*" else host.strip("[]")
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
         await listening(reactor, int(port), interface=interface).listen(Site(root))
+        self._watching = task.LoopingCall(self._watch)
+        self._watching.start(_WATCH_S, now=False)
+
+    def _watch(self) -> None:
+        """A relay that is stuck for good delivers nothing: an orchestrator starts the node again."""
+        relay = running.find(Relay)
+        if relay and reactor.seconds() - relay.probed_at > HOPELESS_AFTER_S:
+            end_worker(f"the relay is stuck: its own probe did not come back for {HOPELESS_AFTER_S:g} s")
 
     def _ready(self) -> tuple[int, dict[str, Any]]:
         health = self.health()
@@ -53,7 +64,7 @@ class OperatorPort(Component):
     def health(self) -> Health:
         """What ``/ready`` says now."""
         now = reactor.seconds()
-        guard, relay = running.find(Guard), running.find(Relay)
+        guard, relay, drain = running.find(Guard), running.find(Relay), running.find(Drain)
         return judge(
             NodeState(
                 closed_ports=self._closed_ports(),
@@ -61,6 +72,7 @@ class OperatorPort(Component):
                 frame_age_s=now - (relay.heard_at if relay else self._started_at),
                 probe_age_s=now - (relay.probed_at if relay else self._started_at),
                 epoch=relay.epoch if relay else "",
+                is_draining=bool(drain and drain.is_draining),
             )
         )
 

@@ -3,9 +3,11 @@
 from collections import OrderedDict
 from typing import Any
 
+from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, RegisterOptions
 from twisted.internet import defer
 
+from stork_components import running
 from stork_components.application import ApplicationSettings, run_application
 from stork_components.component import Component, in_turn
 from stork_node import uris
@@ -22,8 +24,21 @@ class Rpc(Component):
         self._sessions: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._application = await run_application(self.settings)
         for procedure in self._application.stork.procedures:
-            options = RegisterOptions(invoke=procedure.invoke, details_arg="details")
+            invoke = procedure.invoke
+            if invoke == "single":
+                await self._refuse_if_taken(procedure.uri)
+                # As the router knows it: the next release of the application registers while this one still answers.
+                invoke = "last"
+            options = RegisterOptions(invoke=invoke, details_arg="details")
             await self.register(self._endpoint(procedure.uri), procedure.uri, options)
+
+    async def _refuse_if_taken(self, uri: str) -> None:
+        """What the router does for ``single``; the process that this one takes over from is in nobody's way."""
+        registration_id = await self.call("wamp.registration.lookup", uri)
+        callees = await self.call("wamp.registration.list_callees", registration_id) if registration_id else []
+        if not running.predecessors.issuperset(callees):
+            text = f"register for already registered procedure '{uri}'"
+            raise ApplicationError(ApplicationError.PROCEDURE_ALREADY_EXISTS, text)
 
     def _endpoint(self, uri: str) -> Any:
         def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[Any]":

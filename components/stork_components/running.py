@@ -1,5 +1,5 @@
 """
-The components of this router process that are running: what the operator's port looks at.
+The components of this process that are running: what the operator's port looks at, and what retires with the process.
 
 Crossbar gives components of one process no way to each other but WAMP, and whether that works is what health must tell.
 """
@@ -7,6 +7,9 @@ Crossbar gives components of one process no way to each other but WAMP, and whet
 from typing import Any
 
 _running: dict[type, Any] = {}
+
+# The session ids of the components of the process that this one takes over from.
+predecessors: set[int] = set()
 
 
 def announce(component: Any) -> None:
@@ -17,3 +20,14 @@ def announce(component: Any) -> None:
 def find(component_class: type) -> Any:
     """The component of this class, or None where none has started here."""
     return _running.get(component_class)
+
+
+def session_ids() -> list[int]:
+    """Those of all components of this process."""
+    return [component.session_id for component in _running.values()]
+
+
+async def retire() -> None:
+    """Let every component of this process take nothing more."""
+    for component in list(_running.values()):
+        await component.retire()

@@ -21,11 +21,14 @@ class DaemonPool(ThreadPoolExecutor):
 
     It is a ``ThreadPoolExecutor`` in name, since asyncio takes nothing else as a loop's default executor; none of that
     class's threads is ever started.
+
+    Attributes:
+        done: how many jobs have ended.
     """
 
     def __init__(self, threads: int, name: str) -> None:
         super().__init__(threads)
-        self._limit, self._name = threads, name
+        self.limit, self.name, self.done = threads, name, 0
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._started = self._idle = 0
@@ -57,16 +60,23 @@ class DaemonPool(ThreadPoolExecutor):
             # A thread counts as idle from the moment it asks for a job; a job waiting takes one of them.
             if self._idle:
                 self._idle -= 1
-            elif self._started < self._limit:
+            elif self._started < self.limit:
                 self._started += 1
-                threading.Thread(target=self._work, name=f"{self._name}-{self._started}", daemon=True).start()
+                threading.Thread(target=self._work, name=f"{self.name}-{self._started}", daemon=True).start()
         return future
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a job waits because every thread has one."""
+        with self._lock:
+            return self._started == self.limit and not self._idle and not self._jobs.empty()
 
     def _work(self) -> None:
         while job := self._jobs.get():
             job()
             del job  # its arguments live no longer than the call
             with self._lock:
+                self.done += 1
                 if self._jobs.empty():
                     self._idle += 1
 

@@ -8,6 +8,8 @@ DEGRADED_AFTER_S = 5.0
 NOT_READY_AFTER_S = 60.0
 # The relay publishes to itself each second.
 STUCK_AFTER_S = 10.0
+# Trouble of this node alone that does not pass: it ends, to be started again.
+HOPELESS_AFTER_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class NodeState:
         frame_age_s: since the last frame from the publish server; since the node's start where there was none.
         probe_age_s: since the relay last got an event that it had published to itself.
         epoch: that the relay follows; empty where it has seen none.
+        is_draining: it was asked to stop, and takes no new clients.
+        has_caught_up: the relay has had what the publish server has, so that ``recover`` is answered.
+        relay_trouble: what keeps the relay from delivering, in one sentence; empty if nothing does.
     """
 
     closed_ports: tuple[str, ...]
@@ -28,6 +33,9 @@ class NodeState:
     frame_age_s: float
     probe_age_s: float
     epoch: str
+    is_draining: bool = False
+    has_caught_up: bool = True
+    relay_trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,19 @@ class Health:
 
 def judge(state: NodeState) -> Health:
     """503 for trouble of this node alone; what all nodes share is ``degraded`` first, and 503 after 60 s."""
+    if state.is_draining:
+        # Its ports close one after the other: no trouble.
+        return Health("not_ready", ("draining",), state.epoch)
     own = [f"the transport {name} does not listen" for name in state.closed_ports]
     own += [f"nobody has registered {uri}" for uri in state.missing_procedures]
     if state.probe_age_s > STUCK_AFTER_S:
         own.append(f"the relay is stuck: its own probe did not come back for {state.probe_age_s:.0f} s")
-    shared = []
+    if state.relay_trouble:
+        own.append(state.relay_trouble)
+    shared: list[str] = []
+    if not state.has_caught_up:
+        # Where the publish server is silent, no node can.
+        (shared if state.frame_age_s > DEGRADED_AFTER_S else own).append("the relay has not caught up yet")
     if state.frame_age_s > DEGRADED_AFTER_S:
         shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
     if own or state.frame_age_s > NOT_READY_AFTER_S:

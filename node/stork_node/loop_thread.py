@@ -17,10 +17,15 @@ class LoopThread:
     """
     Runs coroutines from any thread. It never holds up the end of the process, nor does what runs in its loop's
     default executor (``asyncio.to_thread``, look-ups of host names).
+
+    Attributes:
+        executor: that default executor.
+        beats: how many calls of ``beat`` the loop has come round to.
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name, self.beats = name, 0
+        self.executor = DaemonPool(8, f"{name}-default")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -35,7 +40,7 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 coroutine.close()
-                raise RuntimeError(f"the loop {self._name} is not running")
+                raise RuntimeError(f"the loop {self.name} is not running")
             return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     @property
@@ -46,9 +51,19 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._loop.set_default_executor(DaemonPool(8, f"{self._name}-default"))
-                self._thread = threading.Thread(target=self._run, args=(self._loop,), name=self._name, daemon=True)
+                self._loop.set_default_executor(self.executor)
+                self._thread = threading.Thread(target=self._run, args=(self._loop,), name=self.name, daemon=True)
                 self._thread.start()
+
+    def beat(self) -> None:
+        """Ask the loop for a sign of life, from any thread."""
+
+        def count() -> None:
+            self.beats += 1
+
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(count)
 
     def stop(self, timeout_s: float) -> bool:
         """

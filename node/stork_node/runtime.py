@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from stork_node.daemon_pool import DaemonPool
 from stork_node.declarations import Handler
 from stork_node.errors import CallError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
+from stork_node.hang_watch import HangWatch
 from stork_node.loop_thread import LoopThread
 from stork_node.policy import Checks, choose_checks, fold, read_answer
 from stork_node.presence import Presence
@@ -46,9 +48,18 @@ class Runtime:
         stork: what to run.
         threads: how many plain functions may run at the same time.
         report: gets the failures of handlers whose answer nobody waits for; called on the loop.
+        hung: gets a sentence, from any thread, when handlers hold every thread, or the loop, for ``hung_after_s``
+            without an end; 0 watches nothing.
     """
 
-    def __init__(self, stork: Stork, threads: int = 32, report: Callable[[HandlerFailed], None] = log_failure) -> None:
+    def __init__(
+        self,
+        stork: Stork,
+        threads: int = 32,
+        report: Callable[[HandlerFailed], None] = log_failure,
+        hung: Callable[[str], None] = _log.critical,
+        hung_after_s: float = 0.0,
+    ) -> None:
         self.stork = stork
         self._declared = stork.declared
         self._report = report
@@ -56,6 +67,9 @@ class Runtime:
         self._threads = DaemonPool(threads, "stork-handler")
         self._handlers = HandlerRunner(stork.around, self._threads)
         self._presence = Presence()
+        self._asked: set[Future[Any]] = set()
+        pools = [self._threads, self._loop.executor]
+        self._watch = HangWatch(pools, self._loop, hung_after_s, hung) if hung_after_s else None
 
     # --- its life ---
 
@@ -67,6 +81,8 @@ class Runtime:
             A future; it fails with the ``HandlerFailed`` of the first handler that raises. Call ``stop`` then, too.
         """
         self._loop.start()
+        if self._watch:
+            self._watch.start()
         return self._loop.submit(self._run_on_start())
 
     def stop(self, timeout_s: float = 5.0) -> "Future[None]":
@@ -80,6 +96,8 @@ class Runtime:
             A future; it never fails.
         """
         stopped: Future[None] = Future()
+        if self._watch:
+            self._watch.stop()
 
         def stop() -> None:
             if self._loop.running:
@@ -101,7 +119,26 @@ class Runtime:
         Raises:
             RuntimeError: not started, or stopped.
         """
-        return self._loop.submit(coroutine)
+        future = self._loop.submit(coroutine)
+        self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
+        return future
+
+    def finish(self, timeout_s: float) -> "Future[None]":
+        """
+        Wait for what was submitted before, so many seconds at most. Call ``stop`` then.
+
+        Returns:
+            A future; it never fails.
+        """
+        finished: Future[None] = Future()
+
+        def wait() -> None:
+            futures.wait(set(self._asked), timeout_s)
+            finished.set_result(None)
+
+        threading.Thread(target=wait, name="stork-finish", daemon=True).start()
+        return finished
 
     async def _run_on_start(self) -> None:
         for handler in self._declared.on_start:

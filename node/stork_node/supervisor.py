@@ -45,9 +45,10 @@ class Supervisor:
         publish_server: ChildProcess | None,
         ready_socket: ReadySocket,
         operator: Operator,
+        stop_deadline_s: float = STOP_DEADLINE_S,
     ) -> None:
         self._node, self._publish_server, self._operator = node, publish_server, operator
-        self._ready_socket = ready_socket
+        self._ready_socket, self._stop_deadline_s = ready_socket, stop_deadline_s
         self._children = [node, publish_server] if publish_server else [node]
         self._asked = 0
         self._ready = False
@@ -59,7 +60,7 @@ class Supervisor:
 
         Returns:
             0 when stopped as asked; else the node's status, or 1 where it died of a signal, was not ready within
-            ``READY_DEADLINE_S`` or did not end within ``STOP_DEADLINE_S``; 2 when the publish server refuses its
+            ``READY_DEADLINE_S`` or did not end within ``stop_deadline_s``; 2 when the publish server refuses its
             settings before the node is ready.
         """
         adopt_orphans()
@@ -109,14 +110,16 @@ class Supervisor:
     def _stop(self, status: int) -> int:
         """The node first, so that what is pushed while it drains still goes out."""
         self._ready = True  # too late to say so
-        deadline, asked_before = time.monotonic() + STOP_DEADLINE_S, self._asked
+        deadline, asked_before = time.monotonic() + self._stop_deadline_s, self._asked
         for child in self._children:
             child.terminate()
             while child.alive:
                 if self._asked > asked_before or self._asked > 1:
                     return status
                 if time.monotonic() > deadline:
-                    self._operator.say(f"the {child.name} did not end within {STOP_DEADLINE_S:g} s, and was killed")
+                    self._operator.say(
+                        f"the {child.name} did not end within {self._stop_deadline_s:g} s, and was killed"
+                    )
                     return status or 1
                 self._wait(deadline - time.monotonic())
         return status

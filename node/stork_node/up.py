@@ -5,15 +5,18 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from stork_node import configuration
+from stork_node import configuration, settings
 from stork_node.child_process import ChildProcess
 from stork_node.cli.publish_server import parse_arguments
+from stork_node.drain import DrainSettings, extra_of
+from stork_node.log_lines import LogSettings
 from stork_node.preflight import preflight
 from stork_node.readiness import ReadySocket, tell_service_manager
 from stork_node.resources import php_push_script
-from stork_node.supervisor import Supervisor
+from stork_node.supervisor import STOP_DEADLINE_S, Supervisor
 from stork_node.welcome import Commands, welcome
 
 _THIS_HOST = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
@@ -32,7 +35,8 @@ def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -
     own = dict(environ)
     own["STORK_TICKET"] = environ.get("STORK_TICKET") or secrets.token_urlsafe(12)
     config = configuration.load(folder, own)
-    echo(f"stork: checking {config.file}")
+    console = _Console(LogSettings.read(own), environ, echo)
+    console.say(f"checking {config.file}")
     arguments = config.publish_server if runs_publish_server(own) else None
     preflight(folder, own, "node" if arguments is None else "all")
 
@@ -40,19 +44,23 @@ def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -
     if arguments is not None:
         publish_server = ChildProcess("publish server", _stork(*arguments), own)
         endpoint = parse_arguments(arguments[1:], own).router
+    page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
     text = welcome(
-        config.public.page_url if config.public else "",  # preflight refuses a configuration without one
+        page_url,
         own["STORK_TICKET"],
         trial=not environ.get("STORK_TICKET"),
         endpoint=endpoint,
         encrypted=bool(own.get("STORK_BUS_SECRET")),
         commands=Commands.here(sys.argv[0], php_push_script()),
     )
-    echo("stork: starting the node" + (" and its publish server" if publish_server else ""))
+    console.say("starting the node" + (" and its publish server" if publish_server else ""))
     with ReadySocket() as ready_socket:
         command = _stork("node", "--checked", "--config", str(folder))
         node = ChildProcess("node", command, own | ready_socket.environ)
-        return Supervisor(node, publish_server, ready_socket, _Console(text, environ, echo)).run()
+        drain = settings.read(DrainSettings, extra_of(config.crossbar["workers"]), own)
+        operator = _Operator(console, text, page_url)
+        stop_deadline_s = STOP_DEADLINE_S + drain.longest_s
+        return Supervisor(node, publish_server, ready_socket, operator, stop_deadline_s).run()
 
 
 def runs_publish_server(environ: Mapping[str, str]) -> bool:
@@ -67,15 +75,38 @@ def _stork(*arguments: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Console:
-    """The operator at the terminal."""
+    """The operator at the terminal, or a machine that reads lines of JSON."""
 
-    welcome: str
+    log: LogSettings
     environ: Mapping[str, str]
     echo: Callable[[str], None]
 
-    def ready(self) -> None:
-        self.echo(self.welcome)
+    @property
+    def for_people(self) -> bool:
+        return self.log.format == "text"
+
+    def ready(self, welcome: str, page_url: str) -> None:
+        if self.for_people:
+            self.echo(welcome)
+        else:
+            self.say(f"the node is ready, and its page is {page_url}")
         tell_service_manager(self.environ)
 
     def say(self, line: str) -> None:
-        self.echo(f"stork: {line}")
+        now = datetime.now(UTC)
+        self.echo(f"stork: {line}" if self.for_people else self.log.line("info", "up", line, __name__, {}, now))
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """Hears of the supervisor's node."""
+
+    console: _Console
+    welcome: str
+    page_url: str
+
+    def ready(self) -> None:
+        self.console.ready(self.welcome, self.page_url)
+
+    def say(self, line: str) -> None:
+        self.console.say(line)

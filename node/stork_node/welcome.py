@@ -35,7 +35,8 @@ def welcome(page_url: str, ticket: str, *, trial: bool, endpoint: str, encrypted
 
     Args:
         page_url: where the page is.
-        ticket: goes into its fragment, which browsers do not send.
+        ticket: goes into its fragment, which browsers do not send, where it was made up. One that was given is not
+            shown: what is printed here is a log in a container.
         trial: the ticket was made up at this start.
         endpoint: where the publish server answers pushes, as it is bound.
         encrypted: pushers need the bus secret.
@@ -47,7 +48,7 @@ def welcome(page_url: str, ticket: str, *, trial: bool, endpoint: str, encrypted
     lines = ["", "Stork node is ready."]
     if trial:
         lines.append("TRIAL: STORK_TICKET is not set, so the ticket below was made up, for this start only.")
-    lines += ["", f"  Page  {page_url}#ticket={quote(ticket, safe='')}"]
+    lines += ["", f"  Page  {page_url}#ticket={quote(ticket, safe='') if trial else '$STORK_TICKET'}"]
     lines.append(f"  Push  {commands.stork} push {_TOPIC} --type {_TYPE} --data {data} {elsewhere}".rstrip())
     if commands.php_push:
         lines.append(f"  PHP   {commands.php_push} {_TOPIC} {_TYPE} {data} {elsewhere}".rstrip())

@@ -51,7 +51,8 @@ def test_the_push_command_for_php_reaches_a_browser(start: Callable[..., Up]) ->
     up = start()
     up.wait_for_line(READY, 60)
     assert "TRIAL" not in up.log
-    assert up.shown("Page") == f"http://127.0.0.1:{up.port}/#ticket={TICKET}"
+    assert up.shown("Page") == f"http://127.0.0.1:{up.port}/#ticket=$STORK_TICKET"
+    assert TICKET not in up.log
     with Client(f"ws://127.0.0.1:{up.port}/ws").join(TICKET) as browser:
         browser.subscribe("v1.test.1")
         pushed = subprocess.run(up.shown("PHP"), shell=True, cwd=up.folder.parent, capture_output=True, text=True)

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import urllib.error
@@ -6,16 +5,8 @@ import urllib.request
 
 import pytest
 
+from tests.e2e.operator_port import get
 from tests.gateway import Deployment, wait_for
-
-
-def get(url):
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
 
 
 def test_a_node_that_is_well_says_so_and_names_the_epoch(shipped):

@@ -27,7 +27,7 @@ def test_each_command_has_a_help_with_what_it_does(command: str, capsys: pytest.
     assert group.run([command, "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"Usage: stork {command}")
-    assert "Environment:" in text or command in ("check", "init")
+    assert "Environment:" in text or command in ("check", "init", "reload")
     assert "Examples:" in text or command in ("node", "push-key")
 
 

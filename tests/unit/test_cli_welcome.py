@@ -51,7 +51,7 @@ def test_the_welcome_says_trial_only_where_the_ticket_was_made_up() -> None:
         == """
 Stork node is ready.
 
-  Page  https://push.example/#ticket=t
+  Page  https://push.example/#ticket=$STORK_TICKET
   Push  stork push v1.test.1 --type hello --data '{"n": 1}' --endpoint=tcp://127.0.0.1:7557
 
   Pushing needs STORK_BUS_SECRET, as it is set here.

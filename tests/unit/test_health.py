@@ -17,6 +17,8 @@ def test_a_node_that_is_well_is_ready_and_names_its_epoch():
     [
         ({"closed_ports": ("public",)}, "the transport public does not listen"),
         ({"missing_procedures": ("io.virge.stork.app.auth",)}, "nobody has registered io.virge.stork.app.auth"),
+        ({"relay_trouble": "frames of another epoch"}, "frames of another epoch"),
+        ({"has_caught_up": False}, "the relay has not caught up yet"),
         ({"probe_age_s": 10.1}, "the relay is stuck: its own probe did not come back for 10 s"),
     ],
 )
@@ -33,6 +35,17 @@ def test_what_all_nodes_share_is_degraded_first(age_s, status, http_status):
     health = judge(replace(WELL, frame_age_s=age_s))
     assert (health.status, health.http_status) == (status, http_status)
     assert all("nothing from the publish server for" in problem for problem in health.problems)
+
+
+def test_a_node_that_drains_says_nothing_else():
+    health = judge(replace(WELL, is_draining=True, closed_ports=("public",), frame_age_s=90.0))
+    assert (health.status, health.problems, health.http_status) == ("not_ready", ("draining",), 503)
+
+
+def test_a_relay_that_cannot_catch_up_while_the_publish_server_is_silent_has_what_all_nodes_have():
+    health = judge(replace(WELL, has_caught_up=False, frame_age_s=7.0))
+    assert health.problems == ("the relay has not caught up yet", "nothing from the publish server for 7 s")
+    assert (health.status, health.http_status) == ("degraded", 200)
 
 
 def test_every_problem_is_said():

@@ -1,6 +1,13 @@
 import io
+import json
+import logging
+import sys
+from datetime import UTC, datetime
 
-from stork_node.log_lines import Printer, Throttle
+import pytest
+
+from stork_node.errors import ConfigError
+from stork_node.log_lines import Formatter, LogSettings, Printer, Throttle
 
 
 def test_a_kind_of_line_passes_so_often_and_then_says_how_many_were_left_out():
@@ -11,11 +18,13 @@ def test_a_kind_of_line_passes_so_often_and_then_says_how_many_were_left_out():
     assert throttle.admit("a", 20.0) == (True, 0)
 
 
-def printed(*records, now=0.0):
+def printed(*records, now=0.0, settings=LogSettings()):  # noqa: B008  # frozen
     out = io.StringIO()
-    printer = Printer("router", out, clock=lambda: now)
+    printer = Printer("router", settings, out, clock=lambda: now)
     for level, text, namespace in records:
-        printer.emit(level, text, cb_namespace=namespace)
+        printer.emit(level, text, cb_namespace=namespace, fields={"topic": "v1.a.b"})
+    if settings.format == "json":
+        return [json.loads(line) for line in out.getvalue().splitlines()]
     return [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
 
 
@@ -41,3 +50,66 @@ def test_a_signature_is_not_printed():
     assert printed(("warn", text, "crossbar.router.auth.wampcra")) == [
         "warn  router  WAMP-CRA client signature is invalid"
     ]
+
+
+def test_json_is_one_object_a_line_with_the_data_of_our_lines():
+    [line, _] = printed(
+        ("warn", "refused {}\nso", "stork_components.relay"), ("warn", "x", "crossbar.x"), settings=LogSettings("json")
+    )
+    assert datetime.fromisoformat(line.pop("time")).tzinfo == UTC
+    assert line == {
+        "level": "warn",
+        "process": "router",
+        "logger": "stork_components.relay",
+        "message": "refused {}\nso",
+        "fields": {"topic": "v1.a.b"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("debug", ["debug", "info", "warn", "error"]), ("info", ["info", "warn", "error"]), ("error", ["error"])],
+)
+def test_the_least_level_is_a_setting(level, shown):
+    records = [(each, "x", "stork_components.guard") for each in ("debug", "info", "warn", "error")]
+    assert [line["level"] for line in printed(*records, settings=LogSettings("json", level))] == shown
+
+
+def test_ours_are_not_printed_twice():
+    out = io.StringIO()
+    printer = Printer("router", LogSettings(), out)
+    printer.emit("warn", "as Crossbar writes it", cb_namespace="stork_components.guard")
+    assert out.getvalue() == ""
+
+
+def test_the_last_words_of_a_process_are_kept():
+    printer = Printer("app", LogSettings(), io.StringIO())
+    for level in ("critical", "info"):
+        printer.emit(level, level, cb_namespace="stork_components.component", fields={})
+    assert printer.last_words == "critical"
+
+
+def test_the_standard_librarys_records_look_the_same():
+    try:
+        raise ValueError("so")
+    except ValueError:
+        record = logging.LogRecord("stork_node.x", logging.WARNING, "x.py", 1, "%s lost", (3,), sys.exc_info())
+    line = json.loads(Formatter("publish", LogSettings("json")).format(record))
+    assert (line["level"], line["process"], line["logger"], line["fields"]) == ("warn", "publish", "stork_node.x", {})
+    assert line["message"].startswith("3 lost\nTraceback")
+    text = Formatter("publish", LogSettings()).format(record)
+    assert text.split(" ", 1)[1].startswith("warn  publish 3 lost\nTraceback")
+
+
+def test_settings_come_from_two_variables():
+    assert (
+        LogSettings.read({})
+        == LogSettings.read({"STORK_LOG": "", "STORK_LOG_LEVEL": ""})
+        == LogSettings("text", "info")
+    )
+    assert LogSettings.read({"STORK_LOG": "json", "STORK_LOG_LEVEL": "debug"}) == LogSettings("json", "debug")
+    with pytest.raises(ConfigError) as wrong:
+        LogSettings.read({"STORK_LOG": "xml", "STORK_LOG_LEVEL": "loud"})
+    assert str(wrong.value) == (
+        "STORK_LOG: 'xml' is none of text, json\nSTORK_LOG_LEVEL: 'loud' is none of debug, info, warn, error, critical"
+    )

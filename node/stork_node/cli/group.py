@@ -16,6 +16,7 @@ COMMANDS = {
     "up": ("stork_node.cli.up", "up", "Run the node and its publish server as one unit."),
     "node": ("stork_node.cli.node", "node", "Run one node: what browsers connect to."),
     "publish-server": ("stork_node.cli.publish_server", "publish_server", "Run the publish server: what takes pushes."),
+    "reload": ("stork_node.cli.reload", "reload", "Take a changed app.py into use; browsers stay connected."),
     "check": ("stork_node.cli.check", "check", "Check a configuration and its application, and start nothing."),
     "init": ("stork_node.cli.init", "init", "Write a .crossbar/ to begin with."),
     "push": ("stork_node.cli.push", "push", "Push a message to topics."),

@@ -23,13 +23,20 @@ def node(folder: Path, checked: bool) -> None:
       STORK_PUBLISH_SERVER     host of the publish server (127.0.0.1)
       CROSSBAR_BACKEND_SECRET  lets backends join by WAMP-CRA as "backend"; unset: none can
       STORK_BUS_SECRET         encrypts the bus; the same as the publish server's
+      STORK_DRAIN_WAIT_S       on SIGTERM: seconds until the balancer has seen that /ready fails (0)
+      STORK_DRAIN_SPREAD_S     … and seconds in which connections are closed, evenly (0)
+      STORK_LOG                text, or json: one object a line
+      STORK_LOG_LEVEL          debug (with a line for each join), info, warn, error, critical
 
-    Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed, 2 when the configuration is wrong.
+    SIGTERM or Ctrl-C drains the node; a second one ends it at once. Ends with status 0 when stopped so, 1 when it
+    failed, 2 when the configuration is wrong.
     """
     end_when_asked()
     from stork_node.launch import run_node
+    from stork_node.log_lines import LogSettings
     from stork_node.preflight import preflight
 
+    LogSettings.read(os.environ)
     if not checked:
         preflight(folder, os.environ, "node")
     raise SystemExit(run_node(folder))

@@ -1,7 +1,6 @@
 """``stork publish-server``: its flags are the fields of ``PublishServerSettings``, with ``-`` for ``_``."""
 
 import dataclasses
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import click
 from stork_node import settings
 from stork_node.cli.stopping import end_when_asked
 from stork_node.errors import ConfigError, Problem
+from stork_node.log_lines import LogSettings, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
 
 _HELP = {
@@ -87,20 +87,15 @@ def publish_server(**given: str | None) -> int:
       STORK_BUS_SECRET  encrypts the bus; the same for the nodes and the pushers
       STORK_DATA        folder of the push log, unless --data names it
       STORK_BIND        binds to this address, in place of loopback, what no flag is given for
+      STORK_LOG         text, or json: one object a line
+      STORK_LOG_LEVEL   debug, info, warn, error, critical
 
     Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed or its log is damaged, 2 when a flag is
     wrong, a port or the log in use, or the log's folder not usable.
     """
     end_when_asked()
     read = _read(given, os.environ)
-    _log_as_the_node_does()
+    log_to_stderr("publish", LogSettings.read(os.environ))
     from stork_node.publish_server import run
 
     return run(read)
-
-
-def _log_as_the_node_does() -> None:
-    for level, name in ((logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error")):
-        logging.addLevelName(level, name)
-    line = "%(asctime)s %(levelname)-5s publish %(message)s"
-    logging.basicConfig(format=line, datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO)

@@ -29,6 +29,10 @@ def up(folder: Path) -> int:
       CROSSBAR_BACKEND_SECRET  lets backends join by WAMP-CRA as "backend"; unset: none can
       STORK_PUBLISH_SERVER     host of the publish server; where that is another host, none is started here
       STORK_BUS_SECRET         encrypts the bus; the same for all nodes and pushers
+      STORK_DRAIN_WAIT_S       on SIGTERM: seconds until the balancer has seen that /ready fails (0)
+      STORK_DRAIN_SPREAD_S     … and seconds in which connections are closed, evenly (0)
+      STORK_LOG                text, or json: one object a line
+      STORK_LOG_LEVEL          debug (with a line for each join), info, warn, error, critical
 
     Ctrl-C or SIGTERM drains the node and ends everything; a second one kills. Ends with status 0 when stopped so, 1 if
     the node failed, 2 if something is wrong before the start.

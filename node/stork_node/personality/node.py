@@ -1,26 +1,35 @@
-"""The node's controller process: its configuration, its workers' deaths, and its end."""
+"""The node's controller process: its configuration, its processes' deaths, their replacement, and its end."""
 
+import contextlib
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
 from crossbar.common.checkconfig import NODE_SHUTDOWN_ON_SHUTDOWN_REQUESTED
 from crossbar.node import node as crossbar_node
-from twisted.internet import defer
+from twisted.internet import defer, task
+from twisted.internet.error import ProcessExitedAlready
 
-from stork_node import configuration
-from stork_node.log_lines import Printer
+from stork_node import configuration, settings
+from stork_node.control import NoPlace, socket_path
+from stork_node.drain import DrainSettings, extra_of
+from stork_node.log_lines import LogSettings, Printer
+from stork_node.personality.control import listen
+from stork_node.personality.reloading import Processes, ReloadRefused, has_application, replace
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
 # A process that lived this long was well: the next pause is the first again.
 WELL_S = 30.0
-# A router that hangs does not hold up the end.
-_DRAIN_TIMEOUT_S = 3.0
+# A router that hangs does not hold up the end: beyond what the drain may take.
+_DRAIN_MARGIN_S = 3.0
+_LOOK_S = 0.05
+# What an application gets to finish, to run its on_stop handlers, and to cancel what still runs.
+_END_S = 15.0
 
 
 class Node(crossbar_node.Node):
@@ -28,19 +37,26 @@ class Node(crossbar_node.Node):
     Ends with status 0 when it is asked to stop, with 1 when the router is gone or a worker fails at the node's start.
 
     An application process that dies later is started again, with growing pauses: browsers stay connected meanwhile.
+
+    The first SIGTERM or SIGINT drains the node (``stork_components.drain``), which goes on healing and serving until
+    its clients are gone; the second one ends it at once. ``stork reload`` comes by the control socket.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._print = Printer("node")
-        self._booted = False
+        self._print = Printer("node", LogSettings.read(os.environ))
+        self._booted = self._draining = self._stopping = self._reloading = False
         self._pauses: dict[str, float] = {}
+        self.processes = Processes()
+        self._last_words: dict[str, str] = {}
 
     def load_config(self, configfile: str | None = None, default: Any = None) -> tuple[int, str | None]:
         """Read ``config.json`` as ``configuration.load`` does; ``configfile`` is an absolute path."""
         if configfile is None:
             raise ValueError("a Stork node has no default configuration")
-        self._config = configuration.load(Path(configfile).parent, os.environ).crossbar
+        self._folder = Path(configfile).parent
+        self._config = configuration.load(self._folder, os.environ).crossbar
+        self._drain_settings = settings.read(DrainSettings, extra_of(self._config["workers"]), os.environ)
         self.personality.check_config(self.personality, self._config)
         return self.CONFIG_SOURCE_LOCALFILE, configfile
 
@@ -62,6 +78,7 @@ class Node(crossbar_node.Node):
         else:
             self._booted = not self._is_ending
         if self._booted:
+            self._listen_for_commands()
             self._print.line("info", "the node is ready")
         else:
             # Crossbar says READY to whoever supervises it (sd_notify) after this, whatever came of it.
@@ -73,6 +90,8 @@ class Node(crossbar_node.Node):
     def _configure_native_worker_container(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
         return _unless_gone(super()._configure_native_worker_container(name, worker_id, worker), worker_id)
 
+    # -- its end -------------------------------------------------------------------------------------------------------
+
     @property
     def _is_ending(self) -> bool:
         return bool(self._controller._shutdown_requested)
@@ -80,21 +99,43 @@ class Node(crossbar_node.Node):
     def _take_over_signals(self) -> None:
         """Once the reactor runs, as it installs its own handlers when it starts."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop_asked)
+            signal.signal(number, lambda *_: self._reactor.callFromThread(self._stop_asked))
 
-    def _stop_asked(self, *_: Any) -> None:
+    def _stop_asked(self) -> None:
+        if self._draining or not self._booted:
+            self._stop()
+            for process in list(self._controller._workers.values()) if self._draining else ():
+                _signal(process, "KILL")
+        self._draining = True
+        if self._booted and not self._is_ending:
+            drained = defer.gatherResults([self._call_worker(id, "stork_drain") for id in self._routers()])
+            longest_s = self._drain_settings.longest_s + _DRAIN_MARGIN_S
+            drained.addTimeout(longest_s, self._reactor).addErrback(lambda _: None)
+            drained.addCallback(lambda _: defer.ensureDeferred(self._stop_in_order()))
+
+    async def _stop_in_order(self) -> None:
+        """The applications first, as they finish by way of the router."""
+        self._stopping = True
+        ends = [defer.ensureDeferred(self._end_application(worker)) for worker in self._applications()]
+        await defer.gatherResults(ends)
+        self._stop()
+
+    async def _end_application(self, worker: dict[str, Any]) -> None:
+        await self.end_process(self.processes.current(worker), kill=False, within_s=_END_S)
+
+    def _stop(self) -> None:
         Printer.node_is_ending = True
-        self._reactor.callFromThread(self._drain_and_stop)
+        self.stop()
 
-    def _drain_and_stop(self) -> None:
-        drains = [
-            self._controller.call(f"crossbar.worker.{worker['id']}.stork_drain").addErrback(lambda _: None)
-            for worker in self._config["workers"]
-            if worker["type"] == "router" and worker.get("id") in self._controller._workers
-        ]
-        drained = defer.gatherResults(drains)
-        drained.addTimeout(_DRAIN_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
-        drained.addCallback(lambda _: self.stop())
+    def _applications(self) -> list[dict[str, Any]]:
+        return [worker for worker in self._config["workers"] if has_application(worker)]
+
+    def _routers(self) -> list[str]:
+        return [worker["id"] for worker in self._config["workers"] if worker["type"] == "router"]
+
+    def _call_worker(self, process_id: str, procedure: str, *args: Any) -> Any:
+        """Call a procedure of ``personality.workers``; None where it fails, as that process may be gone any time."""
+        return self._controller.call(f"crossbar.worker.{process_id}.{procedure}", *args).addErrback(lambda _: None)
 
     def _fail(self, sentence: str) -> None:
         if not self._is_ending:
@@ -103,36 +144,91 @@ class Node(crossbar_node.Node):
             self._controller._shutdown_was_clean = False
             self._controller.shutdown()
 
+    # -- its processes -------------------------------------------------------------------------------------------------
+
     def worker_gone(self, result: Any, process: Any) -> Any:
         """A worker process has ended; ``result`` is handed on to Crossbar."""
-        if self._is_ending:
+        self._last_words[process.id] = process._logger.last_words
+        counts = (worker for worker in self._config["workers"] if self.processes.current(worker) == process.id)
+        worker = next(counts, None)
+        if self._is_ending or worker is None or (self._stopping and worker["type"] != "router"):
             return result
-        worker = next(worker for worker in self._config["workers"] if worker["id"] == process.id)
         if worker["type"] == "router":
             self._fail("the router process is gone, and the node ends")
         elif not self._booted:
             self._fail(f"the node cannot start: the process {process.id} ended while it was starting")
         else:
-            self._start_again(worker, lived_s=_age_s(process))
+            self._start_again(worker, process.id, lived_s=_age_s(process))
         return result
 
-    def _start_again(self, worker: dict[str, Any], lived_s: float) -> None:
+    def _start_again(self, worker: dict[str, Any], process_id: str, lived_s: float) -> None:
         pause_s = FIRST_PAUSE_S if lived_s > WELL_S else self._pauses.get(worker["id"], FIRST_PAUSE_S)
         self._pauses[worker["id"]] = min(2 * pause_s, LONGEST_PAUSE_S)
-        self._print.line("warn", f"the process {worker['id']} is gone; it starts again in {pause_s:g} s")
-        self._reactor.callLater(pause_s, self._start_worker, worker)
+        self._print.line("warn", f"the process {process_id} is gone; it starts again in {pause_s:g} s")
+        self._reactor.callLater(pause_s, self._start_worker, worker, process_id)
 
     @defer.inlineCallbacks
-    def _start_worker(self, worker: dict[str, Any]) -> Generator[Any, Any, None]:
-        if self._is_ending:
+    def _start_worker(self, worker: dict[str, Any], process_id: str) -> Generator[Any, Any, None]:
+        if self._is_ending or self._stopping or self.processes.current(worker) != process_id:
             return
         try:
-            options = worker.get("options", {})
-            yield self._controller.call("crossbar.start_worker", worker["id"], worker["type"], options)
-            yield self._configure_native_worker_container(worker["id"], worker["id"], worker)
+            yield self.start_process(worker, process_id)
         except Exception as error:
             # The process died while it was starting: worker_gone has seen that as well, and tries again.
-            self._print.line("warn", f"the process {worker['id']} did not start: {_sentence(error)}")
+            self._print.line("warn", f"the process {process_id} did not start: {_sentence(error)}")
+
+    @defer.inlineCallbacks
+    def start_process(self, worker: dict[str, Any], process_id: str, succeeds: str = "") -> Generator[Any, Any, None]:
+        """Start an application process and its components; the one that it ``succeeds`` may stand in its way."""
+        yield self._controller.call("crossbar.start_worker", process_id, worker["type"], worker.get("options", {}))
+        if succeeds:
+            sessions = yield self._call_worker(succeeds, "stork_sessions")
+            yield self._call_worker(process_id, "stork_succeed", sessions or [])
+        yield self._configure_native_worker_container(process_id, process_id, worker)
+
+    def last_words(self, process_id: str) -> str:
+        """What a process that has ended said of the reason; empty where it said nothing."""
+        return self._last_words.pop(process_id, "")
+
+    async def retire(self, process_id: str) -> None:
+        """Let an application process take nothing more, and finish what it has begun."""
+        await self._call_worker(process_id, "stork_retire")
+
+    async def end_process(self, process_id: str, *, kill: bool, within_s: float) -> None:
+        """End an application process, and wait for its end, so long at most; at once where it is gone already."""
+        process = self._controller._workers.get(process_id)
+        if process:
+            process._logger.is_ending = True
+            _signal(process, "KILL" if kill else "TERM")
+        give_up_at = self._reactor.seconds() + within_s
+        while process_id in self._controller._workers and self._reactor.seconds() < give_up_at:
+            await task.deferLater(self._reactor, _LOOK_S, lambda: None)
+
+    # -- stork reload --------------------------------------------------------------------------------------------------
+
+    def _listen_for_commands(self) -> None:
+        try:
+            listen(self._reactor, socket_path(self._folder, os.environ, os.getpid()), self._reload)
+        except (NoPlace, OSError) as error:
+            self._print.line("warn", f"stork reload will not find this node: {error}")
+
+    async def _reload(self, say: Callable[[str], None]) -> str:
+        if self._draining or self._is_ending or self._reloading:
+            raise ReloadRefused("another reload is under way" if self._reloading else "the node is stopping")
+        applications = self._applications()
+        if not applications:
+            raise ReloadRefused("no application runs in a container of config.json: restart the node")
+        self._reloading = True
+        try:
+            for worker in applications:
+                await replace(self, worker, say)
+        except ReloadRefused as error:
+            self._print.line("error", f"the new application was refused: {error}")
+            raise
+        finally:
+            self._reloading = False
+        self._print.line("info", "the application was reloaded")
+        return "the new application runs"
 
 
 class WorkerGone(Exception):
@@ -148,6 +244,11 @@ def _unless_gone(configured: Any, worker_id: str) -> Any:
         failure.raiseException()
 
     return configured.addErrback(gone)
+
+
+def _signal(process: Any, name: str) -> None:
+    with contextlib.suppress(ProcessExitedAlready, AttributeError):  # it is gone, or was never started
+        process.proto.transport.signalProcess(name)
 
 
 def _age_s(process: Any) -> float:

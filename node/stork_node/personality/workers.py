@@ -1,6 +1,7 @@
 """The worker processes: what they log, and which session class the router makes."""
 
 import gc
+import os
 import sys
 from typing import Any
 
@@ -8,23 +9,22 @@ from autobahn import wamp
 from crossbar.node import worker as processes
 from crossbar.worker.container import ContainerController as CrossbarContainerController
 from crossbar.worker.router import RouterController as CrossbarRouterController
-from twisted.internet import defer, task
+from twisted.internet import defer
 from twisted.logger import globalLogPublisher
 
-from stork_components.connections import RESTARTING, close_transport
-from stork_node.log_lines import Printer
+from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.frames import look_first
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
 
-# For the close frames to leave before the process does.
-_FLUSH_S = 0.3
+_RETIRE_TIMEOUT_S = 3.0
 
 
 def _log_to_controller() -> None:
-    globalLogPublisher.addObserver(observer_of_ours(sys.__stderr__))  # type: ignore[arg-type]  # never None in a worker
+    out: Any = sys.__stderr__
+    globalLogPublisher.addObserver(observer_of_ours(out, LogSettings.read(os.environ)))
     take_over_logging()
 
 
@@ -48,12 +48,14 @@ class RouterController(CrossbarRouterController):
         return started.addCallback(_leave_what_is_here_alone)
 
     @wamp.register(None)
-    def stork_drain(self, details: Any = None) -> Any:
-        """Close every client's connection with 1012, without GOODBYE: it comes back, to this node or another one."""
-        for router in self._router_factory._routers.values():
-            for session in list(router._session_id_to_session.values()):
-                close_transport(session._transport, RESTARTING, "the node restarts")
-        return task.deferLater(self._reactor, _FLUSH_S, lambda: None)
+    async def stork_drain(self, details: Any = None) -> None:
+        """Let go of every client, as the drain of config.json says; all at once where there is none."""
+        from stork_components import running
+        from stork_components.drain import Drain
+
+        drain = running.find(Drain)
+        if drain:
+            await drain.drain()
 
 
 def _leave_what_is_here_alone(result: Any) -> Any:
@@ -76,6 +78,37 @@ class ContainerController(CrossbarContainerController):
         _log_to_controller()
         super().__init__(*args, **kwargs)
 
+    @wamp.register(None)
+    def stork_sessions(self, details: Any = None) -> list[int]:
+        """The session ids of its components."""
+        from stork_components import running
+
+        return running.session_ids()
+
+    @wamp.register(None)
+    def stork_succeed(self, session_ids: list[int], details: Any = None) -> None:
+        """This process takes over from the one that has these sessions."""
+        from stork_components import running
+
+        running.predecessors.update(session_ids)
+
+    @wamp.register(None)
+    async def stork_retire(self, details: Any = None) -> None:
+        """Take nothing more, and finish what has begun."""
+        from stork_components import application, running
+
+        retired = defer.ensureDeferred(running.retire())
+        # A router that hangs answers nothing.
+        await retired.addTimeout(_RETIRE_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
+        await application.finish()
+
+    @wamp.register(None)
+    @defer.inlineCallbacks
+    def shutdown(self, details: Any = None) -> Any:
+        """Crossbar's, on SIGTERM: it would close the components' sessions with answers still to be sent."""
+        yield defer.ensureDeferred(self.stork_retire())
+        yield super().shutdown()
+
 
 class RouterProcess(processes.RouterWorkerProcess):
     """The router process, as the controller sees it."""
@@ -95,5 +128,5 @@ class ContainerProcess(processes.ContainerWorkerProcess):
 
 def _take_over(process: Any, name: str) -> None:
     """Print the process's log in our way, and tell the node when it is gone."""
-    process._logger = Printer(name)
+    process._logger = Printer(name, LogSettings.read(os.environ))
     process.exit.addBoth(process._controller._node.worker_gone, process)

@@ -1,0 +1,65 @@
+"""The drain, in the router process: how a node that is asked to stop lets go of its clients."""
+
+from typing import Any
+
+from twisted.internet import defer, reactor, task
+
+from stork_components.clients import Client, clients_of, tcp_transports
+from stork_components.component import Component
+from stork_components.connections import RESTARTING
+from stork_node.drain import DrainSettings, schedule
+
+# How often it is looked at what is still in flight.
+_LOOK_S = 0.05
+
+
+class Drain(Component):
+    """
+    Says on ``/ready`` that the node drains, waits for the balancer, closes the clients one after the other, and waits
+    for calls in flight. ``is_draining`` from the first moment on.
+    """
+
+    Settings = DrainSettings
+    settings: DrainSettings
+
+    async def start(self) -> None:
+        self.is_draining = False
+
+    async def drain(self) -> None:
+        """Returns when every client is gone, or ``settings.longest_s`` is over."""
+        self.is_draining = True
+        self.log.info("draining: {clients} clients", clients=len(clients_of(self)))
+        await _sleep(self.settings.wait_s)
+        # Whoever comes now is refused, and tries again: another node, or this one when it is back.
+        await self._stop_listening()
+        give_up_at = reactor.seconds() + self.settings.spread_s + self.settings.finish_s
+        await defer.gatherResults(
+            [
+                task.deferLater(reactor, in_s, self._let_go, client, give_up_at)
+                for in_s, client in schedule(clients_of(self), self.settings.spread_s)
+            ]
+        )
+        # Those that were joining when the ports closed.
+        for client in clients_of(self):
+            client.close(RESTARTING, "the node restarts")
+        # What was written to them is read before they answer the close, or their time for that is over.
+        while any(client.is_connected for client in clients_of(self)) and reactor.seconds() < give_up_at:
+            await _sleep(_LOOK_S)
+
+    def _let_go(self, client: Client, give_up_at: float) -> "defer.Deferred[None]":
+        return defer.ensureDeferred(self._close_when_answered(client, give_up_at))
+
+    async def _close_when_answered(self, client: Client, give_up_at: float) -> None:
+        while client.is_connected and client.has_calls_in_flight and reactor.seconds() < give_up_at:
+            await _sleep(_LOOK_S)
+        if client.is_connected:
+            client.close(RESTARTING, "the node restarts")
+
+    async def _stop_listening(self) -> None:
+        controller = self.config.controller
+        for name in tcp_transports(controller) if controller else ():
+            await controller.stop_router_transport(name)
+
+
+def _sleep(time_s: float) -> "defer.Deferred[Any]":
+    return task.deferLater(reactor, time_s, lambda: None)

@@ -1,0 +1,71 @@
+"""``stork reload`` in the controller process: a new application process takes over, then the old one stops."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stork_node.errors import StorkError
+
+# An application that opens a pool, or waits for its database.
+_START_TIMEOUT_S = 60.0
+_GONE_TIMEOUT_S = 10.0
+
+
+_APPLICATIONS = tuple(f"stork_components.{module}." for module in ("auth", "topic_auth", "rpc", "meta"))
+
+
+class ReloadRefused(StorkError):
+    """The application that runs goes on as it was; the text says why."""
+
+
+class Processes:
+    """
+    The application processes of a node: for each container worker of config.json, the one that counts.
+
+    A process that takes over has an id of its own, ``app-2`` after ``app``; whatever ends and is not the one that
+    counts is missed by nobody.
+    """
+
+    def __init__(self) -> None:
+        self._current: dict[str, str] = {}
+        self._number: dict[str, int] = {}
+
+    def current(self, worker: dict[str, Any]) -> str:
+        """The id of the process that counts for this worker of config.json."""
+        return self._current.get(worker["id"], str(worker["id"]))
+
+    def next_id(self, worker: dict[str, Any]) -> str:
+        """An id that no process has had."""
+        number = self._number[worker["id"]] = self._number.get(worker["id"], 1) + 1
+        return f"{worker['id']}-{number}"
+
+    def take_over(self, worker: dict[str, Any], process_id: str) -> None:
+        self._current[worker["id"]] = process_id
+
+
+def has_application(worker: dict[str, Any]) -> bool:
+    """Whether a worker of config.json is a container with an application in it."""
+    components = worker.get("components", []) if worker["type"] == "container" else []
+    return any(str(component.get("classname")).startswith(_APPLICATIONS) for component in components)
+
+
+async def replace(node: Any, worker: dict[str, Any], say: Callable[[str], None]) -> None:
+    """
+    Start a new process for ``worker``, and stop the old one when it has taken over.
+
+    Raises:
+        ReloadRefused: the new one did not start; the old one was not touched.
+    """
+    old, new = node.processes.current(worker), node.processes.next_id(worker)
+    say(f"starting the application process {new}")
+    starting = node.start_process(worker, new, succeeds=old)
+    starting.addTimeout(_START_TIMEOUT_S, node._reactor)
+    try:
+        await starting
+    except Exception as error:
+        await node.end_process(new, kill=True, within_s=_GONE_TIMEOUT_S)
+        raise ReloadRefused(node.last_words(new) or str(error) or f"{new} did not start in time") from None
+    node.processes.take_over(worker, new)
+    say(f"{new} has taken over; {old} finishes what it has begun")
+    await node.retire(old)
+    await node.end_process(old, kill=False, within_s=_GONE_TIMEOUT_S)
+    await node.end_process(old, kill=True, within_s=_GONE_TIMEOUT_S)

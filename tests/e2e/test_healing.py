@@ -1,0 +1,152 @@
+"""What a node does when a part of it hangs or fails while it runs."""
+
+import os
+import signal
+
+import pytest
+
+from tests.e2e.applications import MANY_WAYS
+from tests.e2e.operator_port import get
+from tests.gateway import Deployment, Node, wait_for
+from tests.wamp import CALL, Closed, Refused
+
+HANGS = (
+    MANY_WAYS
+    + """
+
+@stork.rpc("test.hold", allow=True)
+def hold(call):
+    time.sleep(3600)
+
+
+@stork.rpc("test.block", allow=True)
+async def block(call):
+    time.sleep(3600)
+"""
+)
+
+
+def in_a_hurry(config):
+    for component in config["workers"][1]["components"]:
+        component["extra"] |= {"threads": 2, "hung_after_s": 1.0}
+    config["workers"][0]["components"][0]["extra"] |= {"application_timeout_s": 1.0}
+
+
+@pytest.fixture
+def deployment(tmp_path):
+    with Deployment(tmp_path, app=HANGS, change=in_a_hurry) as deployment:
+        deployment.start_publish_server()
+        yield deployment
+
+
+def join_until_let_in(node):
+    """As a client does that is told to try again."""
+
+    def let_in():
+        try:
+            return node.join("user:late")
+        except Closed as closed:
+            if closed.code != 1013:
+                raise
+            return None
+
+    return wait_for(let_in, "a join")
+
+
+@pytest.mark.parametrize(
+    ("procedure", "sentence"),
+    [
+        ("test.hold", "the application hangs: all 2 threads are held for 1 s, at "),
+        ("test.block", "the application hangs: the asyncio loop is blocked for 1 s, at "),
+    ],
+)
+def test_an_application_that_hangs_is_replaced_while_browsers_stay_connected(deployment, procedure, sentence):
+    node = deployment.start_node()
+    [old] = node.workers("ContainerController")
+    with node.join("user:joe") as joe, deployment.publisher() as publisher:
+        joe.subscribe("v1.open.1")
+        for n in range(3):
+            joe.send(CALL, 1000 + n, {}, procedure, [])
+        node.wait_for_line(sentence)
+        with join_until_let_in(node) as late:
+            assert late.subscribe("v1.open.1")
+        for _ in range(3):
+            with pytest.raises(Refused):
+                # The calls that hung are answered with an error.
+                joe.request(CALL, {}, "test.raise")
+        publisher.push("v1.open.1", type="t", data="still here")
+        assert joe.event()[1]["data"] == "still here"
+    assert node.workers("ContainerController") != [old]
+    assert "app.py:" in node.log.partition(sentence)[2].splitlines()[0]
+
+
+def test_after_the_end_of_the_application_process_calls_are_there_when_joins_are(deployment):
+    node = deployment.start_node()
+    [pid] = node.workers("ContainerController")
+    os.kill(pid, signal.SIGKILL)
+    with join_until_let_in(node) as late:
+        assert late.call("test.whoami")["authid"] == "late"
+
+
+FAILING = """
+import os
+
+from stork_components.relay import Relay
+
+
+class SilentRelay(Relay):
+    def _probe(self):
+        if not os.path.exists("STOP_PROBING"):
+            super()._probe()
+"""
+
+
+@pytest.fixture
+def start_with(tmp_path):
+    deployments = []
+
+    def start(index, name):
+        def change(config):
+            config["workers"][0]["components"][index]["classname"] = f"failing.{name}"
+
+        deployment = Deployment(tmp_path, app=MANY_WAYS, change=change)
+        deployments.append(deployment)
+        deployment.start_publish_server()
+        folder, port = deployment.write_folder("node")
+        (folder / "failing.py").write_text(FAILING.replace("STOP_PROBING", str(tmp_path / "stop-probing")))
+        return deployment, folder, port
+
+    yield start
+    for deployment in deployments:
+        deployment.__exit__()
+
+
+def run(deployment, folder, port):
+    node = Node(folder, port, deployment.operator_ports[port], deployment.folder / "node.log", deployment.environ)
+    deployment.processes.append(node)
+    node.wait_for_line("the node is ready")
+    return node
+
+
+def test_a_relay_whose_probe_does_not_come_back_is_said_and_then_takes_the_node_down(start_with):
+    deployment, folder, port = start_with(1, "SilentRelay")
+    node = run(deployment, folder, port)
+    (deployment.folder / "stop-probing").touch()
+    status, said = wait_for(
+        lambda: get(node.operator_url + "ready")[0] == 503 and get(node.operator_url + "ready"), "503"
+    )
+    assert status == 503
+    assert said["problems"][0].startswith("the relay is stuck: its own probe did not come back for ")
+    assert node.popen.wait(60) == 1
+    assert "the relay is stuck" in node.log
+
+
+def test_a_guard_that_loses_its_session_takes_the_node_down(deployment):
+    node = deployment.start_node()
+    with node.backend() as backend:
+        [callee] = backend.call(
+            "wamp.registration.list_callees", backend.call("wamp.registration.lookup", "io.virge.stork.guard.auth")
+        )
+        backend.send(CALL, 1000, {}, "wamp.session.kill", [callee])
+        assert node.popen.wait(30) == 1
+    assert "has lost its session with the router" in node.log

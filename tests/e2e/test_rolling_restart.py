@@ -1,0 +1,153 @@
+"""Three nodes behind HAProxy, restarted in turn under load: who stays misses nothing, who moves is back soon."""
+
+import contextlib
+import subprocess
+import threading
+import time
+
+import pytest
+from websockets.exceptions import WebSocketException
+
+from tests.e2e.applications import MANY_WAYS
+from tests.e2e.operator_port import get
+from tests.gateway import Deployment, Node, free_ports, wait_for
+from tests.wamp import Client, Closed
+
+SUBSCRIBERS = 24
+TOPIC = "v1.open.rolling"
+BACK_WITHIN_S = 5.0
+
+HAPROXY = """
+global
+    hard-stop-after 2s
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 60s
+    timeout server 10s
+    timeout tunnel 10m
+    retries 3
+    option redispatch 1
+    retry-on conn-failure empty-response
+frontend browsers
+    bind 127.0.0.1:{port}
+    default_backend nodes
+backend nodes
+    balance leastconn
+    option httpchk
+    http-check send meth GET uri /ready
+    http-check expect status 200
+    default-server check inter 200ms fall 2 rise 1
+{servers}
+"""
+
+
+class Subscriber(threading.Thread):
+    """Comes back whenever its connection ends, as any client must; keeps what each connection brought."""
+
+    def __init__(self, url: str, name: str, stop: threading.Event) -> None:
+        super().__init__(name=name)
+        self._url, self._stop_asked = url, stop
+        self.connections: list[list[int]] = []
+        self.codes: list[int] = []
+        self.away_s: list[float] = []
+
+    def run(self) -> None:
+        lost_at = None
+        while not self._stop_asked.is_set():
+            try:
+                client = Client(self._url)
+            except (OSError, WebSocketException, TimeoutError):
+                continue
+            with client, contextlib.suppress(Closed, TimeoutError):
+                client.join(f"user:{self.name}")
+                client.subscribe(TOPIC)
+                if lost_at is not None:
+                    self.away_s.append(time.monotonic() - lost_at)
+                self.connections.append([])
+                try:
+                    self._listen(client, self.connections[-1])
+                except Closed as closed:
+                    self.codes.append(closed.code)
+                lost_at = time.monotonic()
+
+    def _listen(self, client: Client, got: list[int]) -> None:
+        while not self._stop_asked.is_set():
+            with contextlib.suppress(TimeoutError):
+                got.append(client.event(timeout_s=0.5)[1]["data"])
+
+
+@pytest.fixture
+def deployment(tmp_path):
+    environ = {"STORK_DRAIN_WAIT_S": "1", "STORK_DRAIN_SPREAD_S": "2"}
+    with Deployment(tmp_path, app=MANY_WAYS, environ=environ) as deployment:
+        deployment.start_publish_server()
+        for n in range(3):
+            deployment.start_node(f"node{n}", wait=False)
+        for node in deployment.nodes:
+            node.wait_for_line("the node is ready", 60)
+        yield deployment
+
+
+@pytest.fixture
+def balancer(deployment):
+    [port] = free_ports(1)
+    servers = "\n".join(
+        f"    server node{n} 127.0.0.1:{node.port} check port {deployment.operator_ports[node.port]}"
+        for n, node in enumerate(deployment.nodes)
+    )
+    config = deployment.folder / "haproxy.cfg"
+    config.write_text(HAPROXY.format(port=port, servers=servers))
+    with (deployment.folder / "haproxy.log").open("wb") as log:
+        haproxy = subprocess.Popen(["haproxy", "-db", "-f", str(config)], stdout=log, stderr=log)
+    yield f"ws://127.0.0.1:{port}/ws"
+    haproxy.terminate()
+    haproxy.wait(10)
+
+
+def restart(deployment, node) -> None:
+    """As an orchestrator does: SIGTERM, and another one on the same ports when it has ended."""
+    assert node.stop(timeout_s=60) == 0
+    again = Node(
+        node.folder,
+        node.port,
+        deployment.operator_ports[node.port],
+        node.folder.with_suffix(".2.log"),
+        deployment.environ,
+    )
+    deployment.processes.append(again)
+    again.wait_for_line("the node is ready", 60)
+    wait_for(lambda: get(again.operator_url + "ready")[0] == 200, "a node that is ready again")
+
+
+def push_all_the_time(deployment, stop, pushed) -> None:
+    with deployment.publisher() as publisher:
+        while not stop.wait(0.05):
+            publisher.push(TOPIC, type="number", data=len(pushed))
+            pushed.append(len(pushed))
+
+
+def test_who_stays_gets_every_push_once_and_who_moves_is_back_soon(deployment, balancer):
+    stop, pushed = threading.Event(), []
+    subscribers = [Subscriber(balancer, f"s{n}", stop) for n in range(SUBSCRIBERS)]
+    pushing = threading.Thread(target=push_all_the_time, args=(deployment, stop, pushed))
+    for thread in (*subscribers, pushing):
+        thread.start()
+    try:
+        wait_for(lambda: all(s.connections and s.connections[0] for s in subscribers), "everybody's first event", 60)
+        for node in list(deployment.nodes):
+            restart(deployment, node)
+        last = len(pushed)
+        wait_for(lambda: all(s.connections[-1][-1:] > [last] for s in subscribers), "everybody's last event")
+    finally:
+        stop.set()
+        for thread in (*subscribers, pushing):
+            thread.join()
+    for subscriber in subscribers:
+        for got in subscriber.connections:
+            # Whatever one connection brings is complete, in order, and comes once.
+            assert got == list(range(got[0], got[0] + len(got))) if got else True
+        assert set(subscriber.codes) <= {1012}
+        assert max(subscriber.away_s, default=0.0) < BACK_WITHIN_S
+    # Everybody was on one of the three; who was moved to one that is restarted later moved again.
+    assert sum(len(subscriber.away_s) for subscriber in subscribers) >= SUBSCRIBERS
