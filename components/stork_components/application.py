@@ -18,6 +18,7 @@ from stork_components.component import end_worker
 from stork_node import AsyncPublisher, Publisher, Stork, loading
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
+from stork_node.node_figures import ApplicationFigures
 from stork_node.runtime import Runtime, log_failure
 from stork_node.settings import count, endpoint, name, seconds, setting, text
 from stork_node.values import Session
@@ -56,6 +57,10 @@ class Application:
 
     def __init__(self, stork: Stork, runtime: Runtime) -> None:
         self.stork, self._runtime = stork, runtime
+
+    @property
+    def figures(self) -> ApplicationFigures:
+        return self._runtime.figures
 
     def authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> "defer.Deferred[Any]":
         return self._answer(self._runtime.authenticate(realm, authid, details))

@@ -1,5 +1,6 @@
 """auth, in the application process: asks the application's authenticator about a ticket."""
 
+import os
 from typing import Any
 
 from autobahn.wamp.types import RegisterOptions
@@ -10,7 +11,10 @@ from stork_node import uris
 
 
 class Auth(Component):
-    """Registers ``io.virge.stork.app.auth(realm, authid, details)``, for the guard."""
+    """
+    Registers ``io.virge.stork.app.auth(realm, authid, details)``, for the guard, and ``io.virge.stork.app.figures()``,
+    for ``/metrics``.
+    """
 
     Settings = ApplicationSettings
     settings: ApplicationSettings
@@ -18,7 +22,11 @@ class Auth(Component):
     async def start(self) -> None:
         self._application = await run_application(self.settings)
         # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
+        await self.register(self._figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
         await self.register(self._authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 
     def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> Any:
         return self._application.authenticate(realm, authid, details)
+
+    def _figures(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "user_code_seconds": self._application.figures.as_json()}

@@ -1,6 +1,7 @@
 """The connections of a router's clients: private names of Crossbar, in one place."""
 
 import random
+from collections import Counter
 from typing import Any
 
 from stork_components.connections import close_transport
@@ -37,6 +38,13 @@ class Client:
 def tcp_transports(controller: Any) -> list[str]:
     """The ids of the transports that listen on a TCP port, of a router worker's ``controller``."""
     return [name for name, transport in controller.transports.items() if transport._config["endpoint"]["type"] == "tcp"]
+
+
+def census(component: Any) -> tuple[dict[str, int], int]:
+    """How many sessions there are of each role, and how many subscriptions they have in all."""
+    router = component._transport._router
+    roles = Counter(str(session._authrole) for session in router._session_id_to_session.values())
+    return dict(roles), sum(map(len, router._broker._session_to_subscriptions.values()))
 
 
 def clients_of(component: Any) -> list[Client]:

@@ -33,6 +33,8 @@ from stork_node.guard.answers import (
     read_ticket_answer,
     read_verdict,
 )
+from stork_node.guard.counters import GuardCounters
+from stork_node.node_figures import GuardState
 from stork_node.settings import count, names, seconds, setting, text
 from stork_node.topics import Topic
 from stork_node.values import peer_host
@@ -67,8 +69,9 @@ class Guard(Component):
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
+        self.counters = GuardCounters()
         self._admitted = Admitted()
-        self._verdicts = Verdicts(reactor, self.settings.cache_entries)
+        self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, uris.APP_AUTH, uris.APP_TOPIC_AUTH]
         # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
         self._callees = Registrations(reactor, callees, registered=self._verdicts.forget)
@@ -94,6 +97,10 @@ class Guard(Component):
         """The application's procedures that neither it nor a backend has registered."""
         answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
         return tuple(app for app, backend in answered_by if not (self._callees.has(app) or self._callees.has(backend)))
+
+    def state(self) -> GuardState:
+        """What it is doing now."""
+        return GuardState(len(self._verdicts), self._pending_joins)
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
@@ -128,10 +135,12 @@ class Guard(Component):
         if isinstance(decision, Denial):
             self._turn_away("expired" if decision.retry else "denied", details, decision.reason)
         self._admitted.expect(session_id, decision, now)
+        self.counters.joins += 1
         return {"authid": decision.authid, "role": decision.role, "extra": dict(decision.extra)}
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """The reason is for the log; the client is told the case, which says what it can do."""
+        self.counters.refusals[case] += 1
         log = self.log.warn if case == "unavailable" else self.log.info
         address = peer_host(details["transport"]["peer"])
         log("join from {address} {case}: {reason}", address=address, case=case, reason=reason)
@@ -181,7 +190,13 @@ class Guard(Component):
         Raises:
             ApplicationError: undecided, to be tried again.
         """
-        verdict = await self._verdict(session, uri, action, options or {})
+        outcomes = self.counters.calls if action == "call" else self.counters.subscriptions
+        try:
+            verdict = await self._verdict(session, uri, action, options or {})
+        except ApplicationError:
+            outcomes["undecided"] += 1
+            raise
+        outcomes["allowed" if verdict.allow else "denied"] += 1
         if not verdict.allow:
             self.log.info(
                 "{action} of {uri} denied to {authid}: {reason}",

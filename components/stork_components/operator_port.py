@@ -1,4 +1,4 @@
-"""The operator's port: ``/health`` and ``/ready``, in the router process, apart from what browsers reach."""
+"""The operator's port, in the router process, apart from what browsers reach: ``/health``, ``/ready``, ``/metrics``."""
 
 import json
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from stork_components import running
 from stork_components.component import Component, end_worker
 from stork_components.drain import Drain
 from stork_components.guard import Guard
+from stork_components.metrics import Metrics
 from stork_components.relay import Relay
 from stork_node import uris
 from stork_node.health import HOPELESS_AFTER_S, Health, NodeState, judge
@@ -44,6 +45,7 @@ class OperatorPort(Component):
         root.putChild(b"", notFound())
         root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
         root.putChild(b"ready", _Json(self._ready))
+        root.putChild(b"metrics", Metrics(self, self.health))
         host, _, port = self.settings.listen.removeprefix("tcp://").rpartition(":")
         interface = "" if host == "*" else host.strip("[]")
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint

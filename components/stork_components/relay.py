@@ -21,8 +21,10 @@ from stork_components.publish_server_link import PublishServerLink
 from stork_components.waiters import Waiters
 from stork_components.zmq_reader import Message
 from stork_node import bus, replay, uris
+from stork_node.broadcast_counters import BroadcastCounters
 from stork_node.bus import Heartbeat
 from stork_node.errors import CallError, InvalidFrame
+from stork_node.node_figures import RelayState
 from stork_node.positions import Position
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
@@ -57,7 +59,7 @@ class RelaySettings:
 class Relay(Component):
     """
     For health and metrics: ``epoch``, ``position``, ``is_ready``, ``trouble``, ``lag_s``, ``counters``,
-    ``history_bytes``, ``history_topics``, and
+    ``broadcast_counters``, ``state``, and
 
     Attributes:
         heard_at: when anything came from the publish server last (reactor's seconds), or the start.
@@ -142,12 +144,19 @@ class Relay(Component):
         return self._stream.counters
 
     @property
-    def history_bytes(self) -> int:
-        return self._stream.histories.bytes
+    def broadcast_counters(self) -> BroadcastCounters:
+        return self._broadcaster.counters
 
-    @property
-    def history_topics(self) -> int:
-        return self._stream.histories.topics
+    def state(self) -> RelayState:
+        """What it is doing now."""
+        return RelayState(
+            lag_seconds=self.lag_s or 0.0,
+            heard_seconds=reactor.seconds() - self.heard_at,
+            position=self.position.sequence if self.position else 0,
+            caught_up=int(self.is_ready),
+            history_bytes=self._stream.histories.bytes,
+            history_topics=self._stream.histories.topics,
+        )
 
     # -- following -----------------------------------------------------------------------------------------------------
 
@@ -209,6 +218,7 @@ class Relay(Component):
         for action in actions:
             if isinstance(action, Events):
                 self._broadcaster.deliver(action.pushes)
+                self._note_delivery(action.pushes[-1])
             elif isinstance(action, Break):
                 self.log.warn(
                     "a break: what lies between {before} and {after} cannot be had; every subscriber is cut",
@@ -222,6 +232,11 @@ class Relay(Component):
         if self.is_ready and not self._started.called:
             self.log.info("caught up with the publish server at {position}", position=self.position)
             self._started.callback(None)
+
+    def _note_delivery(self, push: bus.PushFrame) -> None:
+        arrived = bus.stamped_at(push.event)
+        if arrived is not None:
+            self.counters.delivery_seconds.observe(max(0.0, time.time() - arrived))
 
     def _tick(self) -> None:
         now = reactor.seconds()

@@ -7,14 +7,19 @@ from twisted.internet.interfaces import IReactorTime
 
 from stork_node.guard.answers import Verdict
 from stork_node.guard.cache import VerdictCache
+from stork_node.guard.counters import GuardCounters
 
 
 class Verdicts:
-    def __init__(self, reactor: IReactorTime, capacity: int) -> None:
-        self._reactor = reactor
+    def __init__(self, reactor: IReactorTime, capacity: int, counters: GuardCounters) -> None:
+        self._reactor, self._counters = reactor, counters
         self._cache = VerdictCache(capacity)
         self._generation = 0
         self._asking: dict[Hashable, list[defer.Deferred[Verdict]]] = {}
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._cache)
 
     def forget(self) -> None:
         """Ask anew from now on: nothing that is known or asked for now is remembered."""
@@ -25,6 +30,7 @@ class Verdicts:
         """The verdict for ``key``; an exception of ``ask`` goes to everyone who waits for it, and is not remembered."""
         known = self._cache.get(key, self._reactor.seconds())
         if known:
+            self._counters.cache_hits += 1
             return known
         verdict: Verdict
         if key in self._asking:
@@ -32,6 +38,7 @@ class Verdicts:
             self._asking[key].append(waiting)
             verdict = await waiting
             return verdict
+        self._counters.cache_misses += 1
         self._asking[key] = []
         generation = self._generation
         try:

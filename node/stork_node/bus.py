@@ -12,6 +12,7 @@ Words in ASCII with one space between them (magic, protocol number, kind), and a
 push, the event object follows as clients get it. Reading a frame does not parse the event.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -145,6 +146,17 @@ def decode_frame(frame: bytes) -> Frame:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFrame(f"its header: {error}") from None
     raise InvalidFrame(f"{kind[:20]!r} is not a kind of frame, or its event is missing")
+
+
+def stamped_at(event: bytes) -> float | None:
+    """The timestamp of a push's event, in seconds since 1970; None for one that the server has not written itself."""
+    text = event[-26:-2]
+    if not text.endswith(b"Z"):
+        return None
+    try:
+        return datetime.fromisoformat(text.decode()).timestamp()
+    except ValueError:
+        return None
 
 
 def split_frame(frame: bytes) -> tuple[bytes, bytes, bytes | None]:

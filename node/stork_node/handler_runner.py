@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import inspect
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -38,10 +39,16 @@ class HandlerRunner:
     Args:
         around: gives the context manager in which each run of a handler is wrapped.
         threads: where plain functions run.
+        observe: gets the kind of each handler that has ended, and how long it took, in seconds; called on the loop.
     """
 
-    def __init__(self, around: Callable[[], AbstractContextManager[Any]], threads: Executor) -> None:
-        self._around, self._threads = around, threads
+    def __init__(
+        self,
+        around: Callable[[], AbstractContextManager[Any]],
+        threads: Executor,
+        observe: Callable[[str, float], None] = lambda *_: None,
+    ) -> None:
+        self._around, self._threads, self._observe = around, threads, observe
 
     async def run(self, handler: Handler, *arguments: Any, passing: type[Exception] | tuple[()] = ()) -> Any:
         """
@@ -57,6 +64,7 @@ class HandlerRunner:
         Raises:
             HandlerFailed: it raised something else.
         """
+        began = time.perf_counter()
         try:
             if is_async(handler.function):
                 return await self._run_here(handler.function, *arguments)
@@ -74,6 +82,8 @@ class HandlerRunner:
             raise HandlerFailed(handler, error) from error  # the handler's own, of something inside it
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # sys.exit() would stop the loop
             raise HandlerFailed(handler, error) from error
+        finally:
+            self._observe(handler.kind, time.perf_counter() - began)
 
     async def _run_here(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with self._around():

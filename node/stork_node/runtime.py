@@ -16,6 +16,7 @@ from stork_node.errors import CallError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.hang_watch import HangWatch
 from stork_node.loop_thread import LoopThread
+from stork_node.node_figures import ApplicationFigures
 from stork_node.policy import Checks, choose_checks, fold, read_answer
 from stork_node.presence import Presence
 from stork_node.rpc import Procedure, decode_arguments, encode_result, is_uri
@@ -65,7 +66,8 @@ class Runtime:
         self._report = report
         self._loop = LoopThread("stork-loop")
         self._threads = DaemonPool(threads, "stork-handler")
-        self._handlers = HandlerRunner(stork.around, self._threads)
+        self.figures = ApplicationFigures()
+        self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
         self._presence = Presence()
         self._asked: set[Future[Any]] = set()
         pools = [self._threads, self._loop.executor]

@@ -7,6 +7,7 @@ BACKEND_TOPIC_AUTH = "io.virge.stork.topic_auth"
 # The application process.
 APP_AUTH = "io.virge.stork.app.auth"
 APP_TOPIC_AUTH = "io.virge.stork.app.topic_auth"
+APP_FIGURES = "io.virge.stork.app.figures"
 
 # The guard: what config.json names as authenticators and authorizer, and who a session is.
 GUARD_AUTH = "io.virge.stork.guard.auth"

@@ -9,6 +9,7 @@ from stork_components.asking import Asker, Question, Unavailable
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
 from stork_node.guard.answers import Verdict
+from stork_node.guard.counters import GuardCounters
 from tests.components.fake_session import FakeSession
 
 APP, BACKEND = "app", "backend"
@@ -161,7 +162,7 @@ def get(verdicts, key, ask):
 
 
 def test_equal_questions_at_the_same_time_are_asked_once():
-    verdicts, ask = Verdicts(Clock(), 10), Gathering()
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
     outcomes = [get(verdicts, "joe", ask) for _ in range(5)]
     other = get(verdicts, "jack", ask)
     assert len(ask.answers) == 2
@@ -172,7 +173,7 @@ def test_equal_questions_at_the_same_time_are_asked_once():
 
 def test_a_verdict_is_asked_for_again_when_its_time_is_over():
     clock = Clock()
-    verdicts, ask = Verdicts(clock, 10), Gathering()
+    verdicts, ask = Verdicts(clock, 10, GuardCounters()), Gathering()
     get(verdicts, "joe", ask)
     ask.answers[0].callback(Verdict(True, cache_s=60.0))
     assert get(verdicts, "joe", ask) == [Verdict(True, cache_s=60.0)]
@@ -182,7 +183,7 @@ def test_a_verdict_is_asked_for_again_when_its_time_is_over():
 
 
 def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
-    verdicts, ask = Verdicts(Clock(), 10), Gathering()
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
     outcomes = [get(verdicts, "joe", ask) for _ in range(2)]
     error = ApplicationError("io.virge.stork.unavailable")
     ask.answers[0].errback(error)
@@ -192,7 +193,7 @@ def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
 
 
 def test_nothing_is_remembered_from_before_somebody_registered():
-    verdicts, ask = Verdicts(Clock(), 10), Gathering()
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
     get(verdicts, "known", ask)
     ask.answers[0].callback(Verdict(True, cache_s=60.0))
     get(verdicts, "asked for", ask)

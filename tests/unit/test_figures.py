@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stork_node.exposition import families
 from stork_node.figures import (
     Histogram,
     counter,
     counter_by,
-    families,
     gauge,
     gauge_by,
     histogram,

@@ -1,33 +1,29 @@
 """What a relay has counted since it started."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from stork_node.figures import Histogram, counter, counter_by, histogram
+
+_DELIVERY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass
 class RelayCounters:
-    """
-    Attributes:
-        followed: pushes (and erasures) that came on the bus in their turn, or replayed after a gap: events.
-        replayed: pushes of pages, history and events together.
-        gaps: times that the bus had lost something, which replay was asked for.
-        breaks: times that replay could not give everything: every subscriber was cut.
-        requests: requests for replay, repeated ones included.
-        unanswered: requests for replay that were given up and repeated.
-        foreign: frames of an epoch or a run that replay did not confirm.
-        dropped: frames that did not fit into the buffer while a page was waited for; replay brings them.
-        refused: frames and answers that are none of ours.
-        recoveries: topics in answers to ``recover``, by ``recovered``, ``not_recovered``, ``asked`` (null), ``absent``;
-            and whole answers by ``not_ready``, ``invalid``.
-    """
+    """``recoveries`` counts topics, and for ``not_ready`` and ``invalid`` whole answers."""
 
-    followed: int = 0
-    replayed: int = 0
-    gaps: int = 0
-    breaks: int = 0
-    requests: int = 0
-    unanswered: int = 0
-    foreign: int = 0
-    dropped: int = 0
-    refused: int = 0
-    recoveries: Counter[str] = field(default_factory=Counter)
+    followed: int = counter("Pushes and erasures that came on the bus in their turn, or by replay after a gap.")
+    replayed: int = counter("Pushes of pages of replay, history and events together.")
+    gaps: int = counter("Times that the bus had lost something, which replay was asked for.")
+    breaks: int = counter("Times that replay could not give everything: every subscriber was cut.")
+    requests: int = counter("Requests for replay, repeated ones included.")
+    unanswered: int = counter("Requests for replay that were given up and repeated.")
+    foreign: int = counter("Frames of an epoch or a run that replay did not confirm.")
+    dropped: int = counter("Frames that did not fit into the buffer while a page was waited for; replay brings them.")
+    refused: int = counter("Frames and answers that are none of ours.")
+    recoveries: Counter[str] = counter_by("answer", "Topics in answers to recover.")
+    delivery_seconds: Histogram = histogram(
+        _DELIVERY_BOUNDS_S,
+        "From the timestamp of a push (its arrival at the publish server, unless the pusher gave another) until it was "
+        "written to this node's subscribers: one push of each turn.",
+    )

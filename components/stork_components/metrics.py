@@ -1,0 +1,98 @@
+"""``/metrics`` of the operator's port: what every part of the node has counted, for Prometheus."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from twisted.internet import defer, reactor
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from stork_components import clients, running
+from stork_components.guard import Guard
+from stork_components.relay import Relay
+from stork_node import uris
+from stork_node.exposition import build_family, families, publish_server_families
+from stork_node.health import Health
+from stork_node.node_figures import ApplicationFigures, NodeFigures
+from stork_node.process_figures import read_processes
+
+# An application process that hangs must not keep anybody from seeing the rest.
+_APPLICATION_TIMEOUT_S = 1.0
+
+
+class Metrics(Resource):
+    """
+    Args:
+        component: by which the application process is asked, and the router looked at.
+        health: what ``/ready`` says.
+    """
+
+    isLeaf = True
+    log = Logger()
+
+    def __init__(self, component: Any, health: Callable[[], Health]) -> None:
+        super().__init__()
+        self._component, self._health = component, health
+
+    def render_GET(self, request: Request) -> Any:
+        gone = request.notifyFinish()
+        gone.addErrback(lambda _: None)
+        self._ask_application().addCallback(self._answer, request, gone).addErrback(self._fail, request)
+        return NOT_DONE_YET
+
+    def _ask_application(self) -> "defer.Deferred[Any]":
+        asked: defer.Deferred[Any] = self._component.call(uris.APP_FIGURES)
+        asked.addTimeout(_APPLICATION_TIMEOUT_S, reactor)
+        return asked.addErrback(lambda _: None)  # not there now: its figures are left out
+
+    def _answer(self, application: dict[str, Any] | None, request: Request, gone: "defer.Deferred[Any]") -> None:
+        if gone.called:
+            return
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector(self._collect(application)))
+        encode, content_type = choose_encoder(request.getHeader("accept") or "")
+        request.setHeader(b"content-type", content_type.encode())
+        request.setHeader(b"cache-control", b"no-store")
+        request.write(encode(registry))
+        request.finish()
+
+    def _fail(self, failure: Any, request: Request) -> None:
+        self.log.failure("/metrics failed", failure)
+        request.setResponseCode(500)
+        request.finish()
+
+    def _collect(self, application: dict[str, Any] | None) -> Iterator[Metric]:
+        yield build_family()
+        health = self._health()
+        sessions, subscriptions = clients.census(self._component)
+        node = NodeFigures(int(health.http_status == 200), int(health.status == "degraded"), sessions, subscriptions)
+        yield from families("stork", node)
+        guard, relay = running.find(Guard), running.find(Relay)
+        if guard:
+            yield from families("stork_guard", guard.counters)
+            yield from families("stork_guard", guard.state())
+        if relay:
+            yield from families("stork_relay", relay.counters)
+            yield from families("stork_relay", relay.state())
+            yield from families("stork_broadcast", relay.broadcast_counters)
+            yield from publish_server_families(relay.server_counters)
+        processes = {"router": os.getpid(), "controller": os.getppid()}
+        if application:
+            processes["app"] = application["pid"]
+            yield from families("stork_app", ApplicationFigures.from_json(application["user_code_seconds"]))
+        yield from families("stork_process", read_processes(processes))
+
+
+class _Collector:
+    """What the registry asks; made for one answer."""
+
+    def __init__(self, metrics: Iterator[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        return self._metrics
