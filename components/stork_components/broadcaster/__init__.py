@@ -154,15 +154,11 @@ class Broadcaster:
                 self._close_unwritable(session, share, error)
 
     def _write_piece(self, session: Any, transport: Any, share: Share, tcp: Any, serializer: str) -> None:
-        piece = share.piece(serializer)
-        if inside.is_idle(tcp):
-            left = inside.write(tcp, piece)
-        elif self._slow_readers.may_write(session, transport, tcp):
-            tcp.write(piece)
-            left = len(piece)
-        else:
+        if not inside.is_idle(tcp) and not self._slow_readers.may_write(session, transport, tcp):
             self._closing.add(session)
             return
+        piece = share.piece(serializer)
+        left = inside.write(tcp, piece)
         if left:
             self._slow_readers.left(session, transport, tcp, left)
         self.counters.bytes += len(piece)

@@ -91,17 +91,19 @@ def plain_socket(transport: Any) -> tuple[Server, str] | None:
 
 def write(tcp: Server, piece: bytes) -> int:
     """
-    Write to a connection for which nothing waits: on the socket at once, and what it does not take by Twisted.
+    Write to a connection: on its socket at once where nothing waits, and what it does not take by Twisted.
 
     Returns:
-        The bytes that wait now.
+        The bytes of ``piece`` that wait now.
     """
+    if not is_idle(tcp):
+        tcp.write(piece)
+        return len(piece)
     try:
         sent: int = tcp.socket.send(piece)
-    except BlockingIOError:
-        sent = 0
     except OSError:
-        sent = 0  # Twisted meets the same error when it writes, and ends the connection
+        # Full; or broken: then Twisted meets the same error when it writes, and ends the connection.
+        sent = 0
     if sent == len(piece):
         return 0
     tcp.write(piece[sent:] if sent else piece)
@@ -123,12 +125,23 @@ def descriptor(transport: Any) -> FileDescriptor | None:
 
 def waiting_bytes(transport: Any, descriptor: FileDescriptor) -> int:
     """What has been written to a WAMP transport and not yet been taken by the system."""
-    waiting = int(descriptor._tempDataLen + len(descriptor.dataBuffer) - descriptor.offset)
+    waiting = _buffered(descriptor)
     over = transport.transport
     if over is not descriptor:
         waiting += sum(map(len, getattr(over, "_appSendBuffer", ())))
         waiting += sum(map(len, getattr(getattr(over, "_aggregator", None), "_buffer", ())))
     return waiting + sum(len(data) for data, _ in getattr(transport, "send_queue", ()))
+
+
+def _buffered(descriptor: FileDescriptor) -> int:
+    return int(descriptor._tempDataLen + len(descriptor.dataBuffer) - descriptor.offset)
+
+
+def flush(descriptor: FileDescriptor) -> None:
+    """Have Twisted write all that the socket takes: a turn of the reactor writes 128 KiB at most."""
+    while not descriptor.disconnecting and (before := _buffered(descriptor)):
+        if descriptor.doWrite() is not None or _buffered(descriptor) == before:
+            return
 
 
 def abort(transport: Any, descriptor: FileDescriptor) -> None:
