@@ -132,7 +132,7 @@ def test_a_session_that_has_left_is_forgotten(inside, broadcaster):
     broadcaster.close_subscribers(4010, "")
     client.leave()
     inside.reactor.advance(1.0)
-    assert client.session not in broadcaster._closing
+    assert client.session not in broadcaster._closing.sessions
 
 
 def test_an_event_that_one_serializer_cannot_hold_closes_its_connections_and_no_other(inside, broadcaster):

@@ -100,7 +100,7 @@ class Broadcaster:
         session = self._router.session(session_id)
         return (
             session is not None
-            and session not in self._closing
+            and session not in self._closing.sessions
             and any(session in subscription.observers for subscription in self._router.match(topic))
         )
 

@@ -42,13 +42,18 @@ class Writer:
         counters = self._counters
         for share, sessions in turn.shares():
             before = counters.deliveries
-            for session in sessions:
+            written, size, partly, rest = inside.write_to_idle(share, sessions, self._closing.sessions)
+            counters.deliveries += written * len(share.events)
+            counters.bytes += size
+            for left in partly:
+                self._slow_readers.left(*left)
+            for session in rest:
                 self._write_share(session, share)
             self._router.count_sent(counters.deliveries - before)
             counters.write_seconds.observe(self._reactor.seconds() - began, counters.deliveries - before)
 
     def _write_share(self, session: Any, share: Share) -> None:
-        transport = inside.transport(session) if session not in self._closing else None
+        transport = inside.transport(session) if session not in self._closing.sessions else None
         if transport is None or session is self._component:
             return
         try:
