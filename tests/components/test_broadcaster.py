@@ -132,7 +132,7 @@ def test_a_session_that_has_left_is_forgotten(inside, broadcaster):
     broadcaster.close_subscribers(4010, "")
     client.leave()
     inside.reactor.advance(1.0)
-    assert client.session not in broadcaster._closing
+    assert client.session not in broadcaster._closing.sessions
 
 
 def test_an_event_that_one_serializer_cannot_hold_closes_its_connections_and_no_other(inside, broadcaster):
@@ -181,9 +181,18 @@ def test_the_turn_being_written_counts_neither_then_nor_at_the_next_look(inside,
     assert client.tcp._aborting
 
 
-def test_bytes_that_crossbar_has_written_count_too_and_age(inside, broadcaster):
+def test_a_reader_whose_bytes_the_reactor_has_not_got_round_to_is_not_slow(inside, broadcaster):
+    client = inside.connect(TOPIC)
+    client.tcp.write(bytes(SMALL.max_waiting_bytes + 1))
+    broadcaster.deliver([push(1, TOPIC)])
+    assert not client.tcp._aborting
+    assert client.received().endswith(b'{"position":"e:1"}]')
+
+
+def test_bytes_that_crossbar_has_written_count_too_and_age(inside):
+    Broadcaster(inside.component, inside.reactor)
     client, idle = inside.connect(), inside.connect(TOPIC)
-    client.tcp.write(b"an answer that nobody reads")
+    assert client.fill() > 0
     inside.reactor.pump([1.0] * 11)
     assert not client.tcp._aborting
     inside.reactor.advance(1.0)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import zmq
 
+from stork_node import uris
 from tests.e2e.applications import MANY_WAYS
 from tests.e2e.broadcasting import Ports, Reader, Sleeper
 from tests.gateway import TICKET, Deployment, Node, wait_for
@@ -269,9 +270,13 @@ def test_50_of_500_that_do_not_read_are_cut_within_bounds_and_harm_nobody(tmp_pa
         assert all(sleeper.ended() for sleeper in sleepers)
         for sleeper in sleepers:
             sleeper.close()
-        # One that was cut comes back, and gets what comes then.
+        # One that was cut at the push before the last three comes back, recovers, and gets what comes then.
         with node.join() as client, deployment.publisher() as publisher:
             client.subscribe("v1.test.slow")
+            epoch = publisher.position().partition(":")[0]
+            answer = client.call(uris.RECOVER, {"v1.test.slow": f"{epoch}:{pushes - 3}"})["v1.test.slow"]
+            assert answer["recovered"] is True
+            assert [event["position"] for event in answer["events"]] == [f"{epoch}:{pushes - n}" for n in (2, 1, 0)]
             position = publisher.push("v1.test.slow", type="t")
             assert client.event()[2]["position"] == position
         assert "readers were too slow and were cut" in node.log

@@ -9,23 +9,20 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from autobahn.exception import Disconnected
-from autobahn.wamp import message
-from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
 
 from stork_components.broadcaster import inside, public_way
 from stork_components.broadcaster.closing import Closing
 from stork_components.broadcaster.self_test import fault
 from stork_components.broadcaster.slow_readers import SlowReaders
+from stork_components.broadcaster.writing import Writer
 from stork_components.component import end_worker
-from stork_components.connections import BREAK
 from stork_node import uris
 from stork_node.backlog import ReaderLimits
 from stork_node.broadcast_counters import BroadcastCounters
 from stork_node.bus import PushFrame
 from stork_node.positions import Position
-from stork_node.turns import Event, Share, Turn
+from stork_node.turns import Turn
 from stork_node.wamp_events import Content
 
 _LOOK_EVERY_S = 1.0
@@ -55,6 +52,7 @@ class Broadcaster:
         self._router = inside.Router(component)
         self._slow_readers = SlowReaders(reactor, limits or ReaderLimits(), self.counters)
         self._closing = Closing(reactor)
+        self._writer = Writer(component, reactor, self._router, self._slow_readers, self._closing, self.counters)
         self._look_later()
 
     @property
@@ -80,7 +78,7 @@ class Broadcaster:
                 if subscriptions is None:
                     subscriptions = matches[topic] = self._router.match(topic)
                 _add(turn, subscriptions, topic, content, exclude)
-        self._write(turn)
+        self._writer.write(turn)
 
     def beat(self, position: Position) -> None:
         """Tell all who listen the position up to which they have been sent everything."""
@@ -89,7 +87,7 @@ class Broadcaster:
             return
         turn = Turn(_observers)
         _add(turn, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
-        self._write(turn)
+        self._writer.write(turn)
 
     def receives(self, session_id: int, topic: str) -> bool:
         """
@@ -102,7 +100,7 @@ class Broadcaster:
         session = self._router.session(session_id)
         return (
             session is not None
-            and session not in self._closing
+            and session not in self._closing.sessions
             and any(session in subscription.observers for subscription in self._router.match(topic))
         )
 
@@ -125,77 +123,6 @@ class Broadcaster:
             reason,
         )
 
-    def _write(self, turn: Turn) -> None:
-        began = self._reactor.seconds()
-        counters = self.counters
-        for share, sessions in turn.shares():
-            before = counters.deliveries
-            for session in sessions:
-                self._write_share(session, share)
-            self._router.count_sent(counters.deliveries - before)
-            counters.write_seconds.observe(self._reactor.seconds() - began, counters.deliveries - before)
-
-    def _write_share(self, session: Any, share: Share) -> None:
-        transport = inside.transport(session) if session not in self._closing else None
-        if transport is None or session is self._component:
-            return
-        try:
-            plain = inside.plain_socket(transport)
-            if plain is None:
-                self._write_messages(session, transport, share)
-            else:
-                self._write_piece(session, transport, share, *plain)
-        except (TransportLost, Disconnected):
-            pass  # it is closing already
-        except Exception as error:
-            if inside.is_embedded(session):
-                self.log.failure("a component of this process could not take an event")
-            else:
-                self._close_unwritable(session, share, error)
-
-    def _write_piece(self, session: Any, transport: Any, share: Share, tcp: Any, serializer: str) -> None:
-        piece = share.piece(serializer)
-        if inside.is_idle(tcp):
-            left = inside.write(tcp, piece)
-        elif self._slow_readers.may_write(session, transport, tcp):
-            tcp.write(piece)
-            left = len(piece)
-        else:
-            self._closing.add(session)
-            return
-        if left:
-            self._slow_readers.left(session, transport, tcp, left)
-        self.counters.bytes += len(piece)
-        self._count(share)
-
-    def _write_messages(self, session: Any, transport: Any, share: Share) -> None:
-        """As Crossbar does it, message by message."""
-        descriptor = inside.descriptor(transport)
-        before = inside.waiting_bytes(transport, descriptor) if descriptor else 0
-        if before and not self._slow_readers.may_write(session, transport, descriptor):
-            self._closing.add(session)
-            return
-        for event in share.events:
-            transport.send(_message(event))
-        if descriptor and (after := inside.waiting_bytes(transport, descriptor)):
-            self._slow_readers.left(session, transport, descriptor, max(0, after - before))
-        self.counters.bytes += len(share.piece("json"))
-        self._count(share)
-
-    def _count(self, share: Share) -> None:
-        self.counters.deliveries += len(share.events)
-
-    def _close_unwritable(self, session: Any, share: Share, error: Exception) -> None:
-        self.counters.unwritable += 1
-        if self.counters.unwritable == 1:
-            self.log.error(
-                "an event up to {position} cannot be written to session {session}, which is closed: {error}",
-                position=share.events[-1].content.position,
-                session=session._session_id,
-                error=error,
-            )
-        self._closing.close([session], BREAK, "an event cannot be written")
-
     def _look(self) -> None:
         self._look_later()
         self._slow_readers.look(self._router.sessions())
@@ -215,19 +142,6 @@ def _add(turn: Turn, subscriptions: list[Any], topic: str, content: Content, exc
     for subscription in subscriptions:
         pattern = subscription.match != "exact"
         turn.add(subscription, subscription.id, publication, topic if pattern else None, content, exclude)
-
-
-def _message(event: Event) -> message.Event:
-    if event.memo is None:
-        content = event.content
-        event.memo = message.Event(
-            event.subscription,
-            event.publication,
-            args=content.args(),
-            kwargs={"position": content.position},
-            topic=event.topic,
-        )
-    return event.memo
 
 
 def _may_get_pushes(uri: str) -> bool:

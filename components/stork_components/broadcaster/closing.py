@@ -17,30 +17,27 @@ _PAUSE_S = 0.1
 
 
 class Closing:
-    """A set of sessions: ``session in closing`` is whether it gets nothing more."""
+    """``session in closing.sessions`` is whether it gets nothing more."""
 
     log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._sessions: set[Any] = set()
-
-    def __contains__(self, session: Any) -> bool:
-        return session in self._sessions
+        self.sessions: set[Any] = set()
 
     def add(self, session: Any) -> None:
         """The connection has been cut."""
-        self._sessions.add(session)
+        self.sessions.add(session)
 
     def close(self, sessions: Iterable[Any], code: int, reason: str) -> None:
         """Nothing more for these from now on; their connections are closed one after the other, over two seconds."""
-        queue = deque(session for session in sessions if session not in self._sessions)
-        self._sessions.update(queue)
+        queue = deque(session for session in sessions if session not in self.sessions)
+        self.sessions.update(queue)
         self._close_some(queue, max(_LEAST_A_TURN, -(-len(queue) // _TURNS)), code, reason)
 
     def forget(self, is_attached: Callable[[Any], bool]) -> None:
         """Sessions that have left the router are not closing any more."""
-        self._sessions = {session for session in self._sessions if is_attached(session)}
+        self.sessions = {session for session in self.sessions if is_attached(session)}
 
     def _close_some(self, queue: deque[Any], number: int, code: int, reason: str) -> None:
         for _ in range(min(number, len(queue))):

@@ -85,18 +85,25 @@ class SlowReaders:
         return reader
 
     def _cut_if_too_slow(self, reader: _Reader) -> bool:
-        now, waiting = self._reactor.seconds(), reader.waiting_bytes()
-        reader.backlog.note(waiting, now)
-        excess = reader.backlog.excess(waiting, now, self._limits)
+        excess = self._excess(reader)
+        if excess is not None:
+            # It may be this process that is slow: large pushes to many come faster than the reactor writes.
+            inside.flush(reader.descriptor)
+            excess = self._excess(reader)
         if excess is None:
             return False
         self._let_go(reader)
         inside.abort(reader.transport, reader.descriptor)
         self._counters.slow_readers += 1
         self._unsaid += 1
-        self._excess = excess
+        self._last_excess = excess
         self._say()
         return True
+
+    def _excess(self, reader: _Reader) -> str | None:
+        now, waiting = self._reactor.seconds(), reader.waiting_bytes()
+        reader.backlog.note(waiting, now)
+        return reader.backlog.excess(waiting, now, self._limits)
 
     def _let_go(self, reader: _Reader) -> None:
         reader.let_go()
@@ -109,6 +116,6 @@ class SlowReaders:
             self.log.warn(
                 "{number} readers were too slow and were cut; of the last one {excess}",
                 number=self._unsaid,
-                excess=self._excess,
+                excess=self._last_excess,
             )
             self._said_at, self._unsaid = now, 0
