@@ -27,7 +27,6 @@ OF_A_HANDSHAKE = [
     "crossbar.router.auth.ticket.PendingAuthTicket",
     "functools.partial",
     "txaio.tx.Logger",
-    "twisted.internet.base.DelayedCall",
     "twisted.web.http.HTTPChannel",
     "twisted.web.server.Request",
 ]
@@ -67,7 +66,8 @@ def census(node):
 
 
 def more_of(names, now, before):
-    return {name: more for name in names if (more := now.get(name, 0) - before.get(name, 0))}
+    """How many more there are; one or two may be those of the backend that asks, which has just come or gone."""
+    return {name: more for name in names if (more := now.get(name, 0) - before.get(name, 0)) > 2}
 
 
 def test_connections_that_come_and_go_leave_nothing_behind(counted):
@@ -75,7 +75,17 @@ def test_connections_that_come_and_go_leave_nothing_behind(counted):
     before = census(counted)
     for _ in range(3):
         asyncio.run(come_and_go(counted, 100))
-    wait_for(lambda: not more_of(names, census(counted), before), "the end of all that belongs to these connections")
+    left = {}
+
+    def nothing_is_left():
+        left.clear()
+        left.update(more_of(names, census(counted), before))
+        return not left
+
+    try:
+        wait_for(nothing_is_left, "the end of all that belongs to these connections")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {left}") from None
 
 
 def test_an_idle_connection_keeps_nothing_of_its_handshake(counted):
@@ -88,8 +98,8 @@ def test_an_idle_connection_keeps_nothing_of_its_handshake(counted):
     before = census(counted)
     during = asyncio.run(count_while_connected())
     more = more_of(OF_A_CONNECTION + OF_A_HANDSHAKE, during, before)
-    assert {name: more.get(name, 0) for name in OF_A_CONNECTION} == dict.fromkeys(OF_A_CONNECTION, 100)
-    assert not {name: more[name] for name in OF_A_HANDSHAKE if more.get(name, 0) >= 100}
+    assert {name for name in OF_A_CONNECTION if more.get(name, 0) >= 98} == set(OF_A_CONNECTION)
+    assert not {name: more[name] for name in OF_A_HANDSHAKE if name in more}
 
 
 def test_a_backend_that_listens_hears_who_joins_and_who_leaves(shipped):
