@@ -74,7 +74,8 @@ def take_account(crowd: Crowd, stream: Stream, settle_s: float = 10.0) -> Accoun
             missed += len(pushed - set(got))
             gone_s = max(gone_s, *gaps(stays))
         if RECOVERS:
-            assert (got, member.gaps) == (sorted(pushed), 0)
+            assert got == sorted(pushed), f"got {got} in {member.stays}, and not {sorted(pushed)}"
+            assert member.gaps == 0, f"told {member.gaps} times that something was missed, in {member.stays}"
     return Account(len(pushed), stayed, delivered, moved, gone_s, missed)
 
 
