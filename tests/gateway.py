@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,10 +28,16 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and network na
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that are free now; all are taken at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
+    """Ports that are free now, and that the kernel gives to no outgoing connection while a server is down."""
+    sockets: list[socket.socket] = []
+    while len(sockets) < number:
+        each = socket.socket()
+        try:
+            each.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+        except OSError:
+            each.close()
+        else:
+            sockets.append(each)
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
         each.close()

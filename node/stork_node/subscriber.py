@@ -16,16 +16,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from stork_node.errors import ConnectionRefused, SubscriberEnded, SubscriptionRefused
+from stork_node.subscribing.effects import Effect, Hand, Recovered, StateChanged, SubscriptionChanged
 from stork_node.subscribing.endings import Ending, close_ending
-from stork_node.subscribing.protocol import (
-    JOIN_S,
-    Effect,
-    Hand,
-    Recovered,
-    StateChanged,
-    SubscriberProtocol,
-    SubscriptionChanged,
-)
+from stork_node.subscribing.protocol import JOIN_S, SubscriberProtocol
 from stork_node.subscribing.stream import Event
 from stork_node.subscribing.subscription import Subscription
 from stork_node.wamp_client import Credentials

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from stork_node.errors import InvalidTopic
+from stork_node.subscribing.effects import Hand, Recovered, StateChanged, SubscriptionChanged
 from stork_node.subscribing.endings import Ending
-from stork_node.subscribing.protocol import Hand, Recovered, StateChanged, SubscriberProtocol, SubscriptionChanged
+from stork_node.subscribing.protocol import SubscriberProtocol
 from stork_node.subscribing.stream import Event
 from stork_node.subscribing.subscription import Subscription
 from stork_node.wamp_client import Credentials

@@ -11,83 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stork_node.subscribing.endings import (
-    Ending,
-    abort_ending,
-    goodbye_ending,
-    retry_delay_s,
-    subscription_ending,
-)
+from stork_node.subscribing.effects import Effect, Hand, Recovered, StateChanged, SubscriptionChanged
+from stork_node.subscribing.endings import Ending, retry_delay_s, subscription_ending
+from stork_node.subscribing.session import WampSession
 from stork_node.subscribing.stream import Event
 from stork_node.subscribing.subscription import Subscription
 from stork_node.uris import BEAT, RECOVER
 from stork_node.wamp_client import Credentials
-from stork_node.wamp_messages import (
-    ABORT,
-    AUTHENTICATE,
-    CALL,
-    CHALLENGE,
-    ERROR,
-    EVENT,
-    GOODBYE,
-    HELLO,
-    RESULT,
-    SUBSCRIBE,
-    SUBSCRIBED,
-    UNSUBSCRIBE,
-    UNSUBSCRIBED,
-    WELCOME,
-    decode_message,
-    payload,
-)
 
 STABLE_S = 10.0  # open for this long, and the next delay is short again
 JOIN_S = 30.0  # from the question for a ticket to WELCOME; the node itself gives up after 15 s
 RECOVER_S = 30.0  # the node answers within 3 s
 PROBE_AFTER_S = 30.0
 SILENT_S = 60.0
-
-UNUSED_ID = 2**53  # the highest id that WAMP has: no router gives it to a subscription
-
-_FEATURES = {"subscription_revocation": True, "pattern_based_subscription": True}
-_ROLES = {"subscriber": {"features": _FEATURES}, "caller": {}}
-
-
-@dataclass(frozen=True)
-class Hand:
-    """Hand this event to the subscription's handler."""
-
-    subscription: Subscription
-    event: Event
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """Tell the subscription what became of what was missed; where not ``ok``, before any event after ``position``."""
-
-    subscription: Subscription
-    topic: str
-    ok: bool
-    position: str | None
-
-
-@dataclass(frozen=True)
-class SubscriptionChanged:
-    subscription: Subscription
-    state: str
-    ending: Ending | None = None
-
-
-@dataclass(frozen=True)
-class StateChanged:
-    state: str
-    ending: Ending | None = None
-    delay_s: float = 0.0
-
-
-Effect = Hand | Recovered | SubscriptionChanged | StateChanged
-
-_Answer = Callable[[Any, float], None]
 
 
 @dataclass
@@ -96,11 +32,8 @@ class _Link:
 
     since: float
     heard: float
-    credentials: Credentials | None = None
-    session_id: int = 0
+    session: WampSession | None = None
     probed: bool = False
-    requests: dict[int, tuple[int, _Answer, Callable[[str, str, float], None]]] = field(default_factory=dict)
-    last_request: int = 0
     wire: dict[int, tuple[str, str]] = field(default_factory=dict)
     beat_asked: bool = False
     beat_id: int = 0
@@ -124,13 +57,17 @@ class SubscriberProtocol:
     def __init__(self, realm: str, *, renewable: bool, chance: Callable[[], float] = random.random) -> None:
         self._realm, self._renewable, self._chance = realm, renewable, chance
         self.state, self.ending = "waiting", Ending("", True)
-        self.session_id = 0
         self.subscriptions: list[Subscription] = []
         self.outbox: deque[list[Any]] = deque()
         self.effects: deque[Effect] = deque()
         self._link: _Link | None = None
         self._attempt = 0
         self._retry_at = 0.0
+
+    @property
+    def session_id(self) -> int:
+        """The session's id in WAMP; 0 where there is none."""
+        return self._link.session.id if self._link and self._link.session else 0
 
     # -- what the shell says
 
@@ -142,25 +79,16 @@ class SubscriberProtocol:
 
     def connected(self, credentials: Credentials) -> None:
         """The connection is there: say HELLO."""
-        link = self._there()
-        link.credentials = credentials
-        details: dict[str, Any] = {"roles": _ROLES, "authmethods": [credentials.method]}
-        if credentials.authid is not None:
-            details["authid"] = credentials.authid
-        self._send(HELLO, self._realm, details)
+        self._there().session = WampSession(self._realm, credentials, self.outbox.append, self)
 
     def received(self, text: str | bytes, now: float) -> None:
         """A frame came. What no WAMP router sends ends the connection: what was lost in it cannot be known."""
         link = self._link
-        if link is None:  # closed meanwhile
+        if link is None or link.session is None:  # closed meanwhile
             return
         link.heard, link.probed = now, False
         try:
-            message = decode_message(text)
-            if link.session_id:
-                self._take(message, now)
-            else:
-                self._join(message, now)
+            link.session.receive(text, now)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             self.end(Ending("garbage", True, "", str(error)), now)
 
@@ -169,7 +97,7 @@ class SubscriberProtocol:
         if self.state == "closed":
             return
         link, was_open = self._link, self.state == "open"
-        self._link, self.session_id, self.ending = None, 0, ending
+        self._link, self.ending = None, ending
         self.outbox.clear()
         if not ending.again or (ending.reason == "expired" and not self._renewable):
             for subscription in self.subscriptions[:]:
@@ -192,7 +120,7 @@ class SubscriberProtocol:
         link = self._link
         if link is None:
             return
-        if not link.session_id:
+        if self.state != "open":
             if now >= link.since + JOIN_S:
                 self.end(Ending("silent", True, "", f"no session within {JOIN_S:g} s"), now)
             return
@@ -200,9 +128,8 @@ class SubscriberProtocol:
             self.end(Ending("silent", True, "", f"no frame for {SILENT_S:g} s"), now)
             return
         if now >= link.heard + PROBE_AFTER_S and not link.probed:
-            # A question that any router answers, by itself and at once: shows that the connection lives.
             link.probed = True
-            self._request([UNSUBSCRIBE, UNUSED_ID])
+            self._session().probe()
         for subscription in self.subscriptions[:]:
             if self._link is link and subscription.timer and now >= subscription.timer[0]:
                 _, run = subscription.timer
@@ -214,7 +141,7 @@ class SubscriberProtocol:
         link = self._link
         if link is None:
             return self._retry_at
-        if not link.session_id:
+        if self.state != "open":
             return link.since + JOIN_S
         times = [subscription.timer[0] for subscription in self.subscriptions if subscription.timer]
         return min([link.heard + (SILENT_S if link.probed else PROBE_AFTER_S), *times])
@@ -241,83 +168,51 @@ class SubscriberProtocol:
 
     def close(self, now: float) -> None:
         """Give up for good."""
-        was_open = self.state == "open"
+        session = self._session() if self.state == "open" else None
         self.end(Ending("closed", False), now)
-        if was_open:
-            self._send(GOODBYE, {}, "wamp.close.close_realm")
-
-    # -- joining
+        if session:
+            session.leave()
 
     def _there(self) -> _Link:
         if self._link is None:
             raise RuntimeError("there is no connection")
         return self._link
 
-    def _join(self, message: list[Any], now: float) -> None:
-        link = self._there()
-        match message:
-            case [4, str(method), dict(extra)] if link.credentials:
-                self._send(AUTHENTICATE, link.credentials.answer(method, extra), {})
-            case [2, int(session), dict()]:
-                link.session_id = self.session_id = session
-                link.since = now
-                self._set("open")
-                for subscription in self.subscriptions[:]:
-                    self._subscribe(subscription)
-            case [3, dict(details), str(uri)]:
-                self.end(abort_ending(uri, _text(details.get("message"))), now)
-            case _:
-                raise ValueError("it answered with something that is not WAMP")
+    def _session(self) -> WampSession:
+        session = self._there().session
+        if session is None:
+            raise RuntimeError("there is no session")
+        return session
 
-    # -- messages in a session
+    # -- what the session says
 
-    def _take(self, message: list[Any], now: float) -> None:
-        link = self._there()
-        code, *rest = message
-        if code == EVENT:
-            subscription, _, details, *fields = rest
-            args, kwargs = payload(fields)
-            self._event(subscription, args[0] if args else None, kwargs.get("position"), details.get("topic"))
-        elif code == RESULT:
-            args, _ = payload(rest[2:])
-            self._answered(rest[0], CALL, args[0] if args else None, now)
-        elif code == SUBSCRIBED:
-            self._answered(rest[0], SUBSCRIBE, rest[1], now)
-        elif code == ERROR:
-            kind, request, _, uri, *fields = rest
-            args, _ = payload(fields)
-            if request in link.requests and link.requests[request][0] == kind:
-                link.requests.pop(request)[2](uri, _text(args[0] if args else ""), now)
-        elif code == UNSUBSCRIBED:
-            if rest[0] == 0:
-                self._revoked(rest[1]["subscription"], _text(rest[1].get("reason")))
-            else:
-                link.requests.pop(rest[0], None)
-        elif code == GOODBYE:
-            details, uri = rest
-            self.end(goodbye_ending(uri, _text(details.get("message"))), now)
-            self._send(GOODBYE, {}, "wamp.close.goodbye_and_out")
-        elif code in (WELCOME, ABORT, CHALLENGE) or not isinstance(code, int):
-            raise ValueError(f"message {code} in a session")
+    def welcomed(self, now: float) -> None:
+        self._there().since = now
+        self._set("open")
+        for subscription in self.subscriptions[:]:
+            self._subscribe(subscription)
 
-    def _answered(self, request: int, kind: int, value: Any, now: float) -> None:
-        link = self._there()
-        if request in link.requests and link.requests[request][0] == kind:
-            link.requests.pop(request)[1](value, now)
+    def ended(self, ending: Ending, now: float) -> None:
+        self.end(ending, now)
 
-    def _send(self, *message: Any) -> None:
-        self.outbox.append(list(message))
+    def event(self, wire_id: int, value: Any, position: Any, topic: str | None) -> None:
+        if wire_id == self._there().beat_id:
+            # Only what comes by this connection has come before the beat.
+            for subscription in self.subscriptions:
+                if subscription.state == "subscribed":
+                    for stream in subscription.streams.values():
+                        stream.beat(position)
+            return
+        for subscription in self.subscriptions:
+            if subscription.wire_id == wire_id:
+                name = subscription.topic if subscription.match == "exact" else str(topic)
+                self._hand(subscription, subscription.stream(name).take(Event.of(name, value, position)))
 
-    def _request(
-        self,
-        message: list[Any],
-        done: _Answer = lambda value, now: None,
-        failed: Callable[[str, str, float], None] = lambda uri, text, now: None,
-    ) -> None:
-        link = self._there()
-        link.last_request += 1
-        link.requests[link.last_request] = (message[0], done, failed)
-        self._send(message[0], link.last_request, *message[1:])
+    def revoked(self, wire_id: int, uri: str) -> None:
+        self._there().wire.pop(wire_id, None)
+        for subscription in self.subscriptions[:]:
+            if subscription.wire_id == wire_id:
+                self._drop(subscription, "refused", Ending("revoked", False, uri))
 
     # -- subscriptions on the wire
 
@@ -339,7 +234,7 @@ class SubscriberProtocol:
                 self._refused(subscription, subscription_ending(uri, text), now)
             self._sweep()
 
-        self._request([SUBSCRIBE, {} if match == "exact" else {"match": match}, topic], done, failed)
+        self._session().subscribe(topic, match, done, failed)
 
     def _refused(self, subscription: Subscription, ending: Ending, now: float) -> None:
         if not ending.again:
@@ -349,12 +244,6 @@ class SubscriberProtocol:
         subscription.attempt += 1
         subscription.timer = (now + delay_s, lambda _: self._subscribe(subscription))
         self._change(subscription, "waiting", ending)
-
-    def _revoked(self, wire_id: int, uri: str) -> None:
-        self._there().wire.pop(wire_id, None)
-        for subscription in self.subscriptions[:]:
-            if subscription.wire_id == wire_id:
-                self._drop(subscription, "refused", Ending("revoked", False, uri))
 
     def _drop(self, subscription: Subscription, state: str, ending: Ending | None = None) -> None:
         self.subscriptions.remove(subscription)
@@ -369,20 +258,7 @@ class SubscriberProtocol:
         for wire_id, name in list(link.wire.items()) if link else []:
             if link and name not in used:
                 del link.wire[wire_id]
-                self._request([UNSUBSCRIBE, wire_id])
-
-    def _event(self, wire_id: int, value: Any, position: Any, topic: str | None) -> None:
-        if wire_id == self._there().beat_id:
-            # Only what comes by this connection has come before the beat.
-            for subscription in self.subscriptions:
-                if subscription.state == "subscribed":
-                    for stream in subscription.streams.values():
-                        stream.beat(position)
-            return
-        for subscription in self.subscriptions:
-            if subscription.wire_id == wire_id:
-                name = subscription.topic if subscription.match == "exact" else str(topic)
-                self._hand(subscription, subscription.stream(name).take(Event.of(name, value, position)))
+                self._session().unsubscribe(wire_id)
 
     # -- recovery
 
@@ -421,7 +297,7 @@ class SubscriberProtocol:
         # Events are held back meanwhile: not for ever.
         silent = Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s")
         subscription.timer = (now + RECOVER_S, lambda now: self.end(silent, now))
-        self._request([CALL, {}, RECOVER, [positions], {}], done, failed)
+        self._session().call(RECOVER, positions, done, failed)
 
     def _resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
         answered = subscription.stream(topic).answer(answer)
@@ -441,7 +317,7 @@ class SubscriberProtocol:
             def done(wire_id: Any, _: float) -> None:
                 link.beat_id = wire_id
 
-            self._request([SUBSCRIBE, {}, BEAT], done)
+            self._session().subscribe(BEAT, "exact", done)
 
     # -- effects
 
@@ -459,7 +335,3 @@ class SubscriberProtocol:
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
