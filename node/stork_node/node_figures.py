@@ -15,9 +15,7 @@ class NodeFigures:
 
     ready: int = gauge("What /ready says: 1 for ready and degraded, 0 for not ready.")
     degraded: int = gauge("1 while /ready says degraded: a trouble that all nodes share.")
-    sessions: dict[str, int] = gauge_by(
-        "role", "Sessions that have joined, the node's own components among them."
-    )
+    sessions: dict[str, int] = gauge_by("role", "Sessions that have joined, the node's own components among them.")
     subscriptions: int = gauge("Subscriptions of all sessions: one that has three counts three times.")
 
 
