@@ -19,6 +19,7 @@ class ProcessFigures:
     resident_memory_bytes: dict[str, float] = gauge_by("process", "Memory of the process that is in RAM.")
     cpu_seconds: dict[str, float] = counter_by("process", "Processor time that the process has used, user and system.")
     open_fds: dict[str, float] = gauge_by("process", "Open file descriptors of the process.")
+    max_fds: dict[str, float] = gauge_by("process", "How many file descriptors the process may open.")
     threads: dict[str, float] = gauge_by("process", "Threads of the process.")
     start_time_seconds: dict[str, float] = gauge_by("process", "When the process was started, since 1970.")
 
@@ -37,6 +38,7 @@ def read_processes(processes: Mapping[str, int]) -> ProcessFigures:
             # The name of the program, in parentheses, may hold anything.
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
             open_fds = len(os.listdir(folder / "fd"))
+            max_fds = _max_fds((folder / "limits").read_text())
             booted_at = _booted_at()
         except (OSError, ValueError):
             continue
@@ -45,7 +47,14 @@ def read_processes(processes: Mapping[str, int]) -> ProcessFigures:
         figures.start_time_seconds[name] = booted_at + int(stat[19]) / _TICKS
         figures.resident_memory_bytes[name] = int(stat[21]) * _PAGE_BYTES
         figures.open_fds[name] = open_fds
+        figures.max_fds[name] = max_fds
     return figures
+
+
+def _max_fds(limits: str) -> float:
+    [line] = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    soft = line.split()[3]
+    return float("inf") if soft == "unlimited" else float(soft)
 
 
 def _booted_at() -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -108,6 +109,7 @@ def test_the_figures_of_a_process_are_the_systems():
     assert set(figures.cpu_seconds) == {"router"}
     assert figures.resident_memory_bytes["router"] == pytest.approx(_resident_bytes(), rel=0.2)
     assert figures.open_fds["router"] >= 3
+    assert figures.max_fds["router"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert figures.threads["router"] >= 1
     assert figures.start_time_seconds["router"] < time.time()
 
