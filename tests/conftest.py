@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from stork_node.hazards import limit_recursion
 from tests.gateway import Deployment
+
+
+def pytest_collection_finish() -> None:
+    """What tests import of Crossbar raises the limit, and what should be a RecursionError would crash them all."""
+    limit_recursion()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from stork_components import running
 from stork_node import settings
 from stork_node.errors import ConfigError, StorkError
+from stork_node.hazards import limit_recursion
 
 # A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
 # it as well, a moment before the reactor says that it stops.
@@ -51,6 +52,7 @@ class Component(ApplicationSession):
 
     def __init__(self, config: ComponentConfig) -> None:
         super().__init__(config)
+        limit_recursion()  # here as well, for stock Crossbar
         # autobahn's own says nothing below Crossbar's level (see personality/logs.py).
         self.log = Logger(namespace=type(self).__module__)
         try:

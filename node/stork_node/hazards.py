@@ -7,6 +7,7 @@ the application process gives up on deep CBOR, and its connection with it.
 """
 
 import re
+import sys
 from typing import Any
 
 # A push's data may have 100 levels (DELIVERY); a message of WAMP has a few more around it.
@@ -16,6 +17,16 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ESCAPED_BACKSLASH = re.compile(rb"\\\\")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+
+
+# Python's own. Something that Crossbar imports (py_ecc) sets 100,000, more than a thread's stack holds: what should be a
+# RecursionError, of a parser in C, is the end of the process then.
+_RECURSION_LIMIT = 1_000
+
+
+def limit_recursion() -> None:
+    """Have what is nested too deep raise RecursionError again; to be called after Crossbar has been imported."""
+    sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
 def json_fault(payload: bytes) -> str | None:

@@ -112,3 +112,17 @@ def pid(call):
             pids = [client.call("test.pid") for _ in range(6)]
         assert len(set(pids)) == 2
         assert pids[::2] == [pids[0]] * 3
+
+
+def test_no_string_of_json_is_too_deep_for_the_application_process(tmp_path):
+    """Crossbar's imports raise Python's limit of recursion to where its JSON parser runs out of stack."""
+    app = APP_OF_DEPTH
+    with Deployment(tmp_path, app=app) as deployment:
+        node = deployment.start_node()
+        before = node.workers("ContainerController")
+        with node.join() as client:
+            with pytest.raises(Refused) as refused:
+                client.call("io.example.text", "[" * 100_000)
+            assert refused.value.args[0] == "wamp.error.invalid_argument"
+            assert client.call("io.example.text", "[1]") == "[1]"
+        assert node.workers("ContainerController") == before

@@ -12,6 +12,7 @@ from crossbar.worker.router import RouterController as CrossbarRouterController
 from twisted.internet import defer
 from twisted.logger import globalLogPublisher
 
+from stork_node.hazards import limit_recursion
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.frames import look_first
 from stork_node.personality.logs import observer_of_ours, take_over_logging
@@ -22,7 +23,8 @@ from stork_node.personality.shortcuts import SHORTCUTS, take_all
 _RETIRE_TIMEOUT_S = 3.0
 
 
-def _log_to_controller() -> None:
+def _begin() -> None:
+    limit_recursion()
     out: Any = sys.__stderr__
     globalLogPublisher.addObserver(observer_of_ours(out, LogSettings.read(os.environ)))
     take_over_logging()
@@ -34,7 +36,7 @@ class RouterController(CrossbarRouterController):
     router_factory_class = StorkRouterFactory
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _log_to_controller()
+        _begin()
         look_first()
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
@@ -75,7 +77,7 @@ class ContainerController(CrossbarContainerController):
     """In the application process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _log_to_controller()
+        _begin()
         super().__init__(*args, **kwargs)
 
     @wamp.register(None)
