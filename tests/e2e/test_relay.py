@@ -347,6 +347,7 @@ def test_a_link_that_was_cut_for_longer_than_the_log_reaches_is_a_break(tmp_path
             wait_for(lambda: not first.exists(), "a log without its first pushes")
             for link in (bus, replay):
                 link.mend()
+            node.wait_for_line("a break: what lies between")
             assert wait_until_closed(client).code == 4010
 
 
