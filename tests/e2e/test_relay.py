@@ -407,11 +407,15 @@ def test_a_push_to_two_topics_reaches_a_session_once_for_each_of_its_subscriptio
         answer = recover(client, {"v1.open.1": None, "v1.open.2": None, "v1.open.3": None})
         before = answer["v1.open.3"]["position"]
         position = publisher.push(["v1.open.1", "v1.open.2"], type="t")
-        events = [client.event() for _ in range(4)]
-        assert sorted(each[0] for each in events) == sorted([*ids, ids[2]])
-        assert {each[2]["position"] for each in events} == {position}
+        events = []
+        while len(events) < 4:
+            subscription, _, details = client.event()
+            if details["position"] == position:  # the application pushes, too
+                events.append(subscription)
+        assert sorted(events) == sorted([*ids, ids[2]])
         answer = recover(client, {"v1.open.1": before, "v1.open.2": before, "v1.open.3": before})
-        assert [len(answer[f"v1.open.{n}"]["events"]) for n in (1, 2, 3)] == [1, 1, 0]
+        found = [[event["position"] for event in answer[f"v1.open.{n}"]["events"]].count(position) for n in (1, 2, 3)]
+        assert found == [1, 1, 0]
 
 
 FAILING_RELAY = """
