@@ -69,11 +69,11 @@ class Link:
     def _run(self) -> None:
         while not self._closing.is_set():
             ready = self._selector.select(0.02)
+            if self._is_cut:
+                self._closing.wait(0.02)  # what is ready stays so
+                continue
             with self._lock:
-                if self._is_cut:
-                    self._closing.wait(0.02)
-                    continue
-                for key, _ in ready:
+                for key, _ in ready if not self._is_cut else ():
                     assert isinstance(key.fileobj, socket.socket)
                     self._serve(key.fileobj)
 

@@ -35,6 +35,8 @@ from stork_node.settings import endpoint, seconds, setting, text
 _PROBE_S = 1.0
 _TICK_S = 0.25
 _SWEEP_S = 1.0
+# Heartbeats come each second, and a page is repeated several times in this time.
+_STUCK_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,12 @@ class Relay(Component):
     @property
     def trouble(self) -> str:
         """What keeps this node from delivering, in one sentence; empty if nothing does."""
-        if self._stream.follower.sees_foreign(reactor.seconds()):
+        now, waits_since = reactor.seconds(), self._stream.follower.waits_since
+        if self._stream.follower.sees_foreign(now):
             return "frames of another epoch on the bus: is there a second publish server?"
+        # Where the bus is silent too, the publish server is away, which is no trouble of this node.
+        if waits_since is not None and now - waits_since > _STUCK_S and now - self.heard_at < _STUCK_S / 2:
+            return f"pushes are missing, and {self.settings.replay} has not replayed them for {now - waits_since:.0f} s"
         return ""
 
     @property

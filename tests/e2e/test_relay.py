@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from stork_node.positions import Position
-from tests.gateway import Deployment, Node, wait_for
+from tests.e2e.operator_port import get
+from tests.gateway import ROOT, Deployment, Node, wait_for
 from tests.link import Link
 from tests.scripted_publish_server import ScriptedPublishServer
 from tests.wamp import Client, Closed, Refused
@@ -223,6 +224,18 @@ def test_a_lost_answer_of_replay_is_asked_for_again(deployment, scripted):
         assert data_of(client, 2) == [0, 1]
 
 
+def test_a_node_that_gets_no_replay_is_not_ready(deployment, scripted):
+    node = deployment.start_node()
+    ready = node.operator_url + "ready"
+    scripted.answers = False
+    scripted.store(TOPIC)
+    status, said = wait_for(lambda: get(ready)[0] == 503 and get(ready), "a node that is not ready")
+    assert status == 503
+    assert f"pushes are missing, and {deployment.replay} has not replayed them for" in said["problems"][0]
+    scripted.answers = True
+    wait_for(lambda: get(ready)[0] == 200, "a node that is ready again")
+
+
 def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then(deployment, scripted):
     node = deployment.start_node()
     bystander = node.join()
@@ -274,6 +287,9 @@ def test_frames_of_a_second_publish_server_are_not_delivered(deployment, scripte
             return "is there a second publish server?" in node.log
 
         wait_for(told, "a warning")
+        scripted.send(foreign)
+        problem = "frames of another epoch on the bus: is there a second publish server?"
+        wait_for(lambda: problem in get(node.operator_url + "ready")[1]["problems"], "a node that is not ready")
         scripted.push(TOPIC, "after")
         assert data_of(client, 1) == ["after"]
 
@@ -347,6 +363,7 @@ def test_a_link_that_was_cut_for_longer_than_the_log_reaches_is_a_break(tmp_path
             wait_for(lambda: not first.exists(), "a log without its first pushes")
             for link in (bus, replay):
                 link.mend()
+            node.wait_for_line("a break: what lies between")
             assert wait_until_closed(client).code == 4010
 
 
@@ -390,24 +407,46 @@ def test_a_push_to_two_topics_reaches_a_session_once_for_each_of_its_subscriptio
         answer = recover(client, {"v1.open.1": None, "v1.open.2": None, "v1.open.3": None})
         before = answer["v1.open.3"]["position"]
         position = publisher.push(["v1.open.1", "v1.open.2"], type="t")
-        events = [client.event() for _ in range(4)]
-        assert sorted(each[0] for each in events) == sorted([*ids, ids[2]])
-        assert {each[2]["position"] for each in events} == {position}
+        events = []
+        while len(events) < 4:
+            subscription, _, details = client.event()
+            if details["position"] == position:  # the application pushes, too
+                events.append(subscription)
+        assert sorted(events) == sorted([*ids, ids[2]])
         answer = recover(client, {"v1.open.1": before, "v1.open.2": before, "v1.open.3": before})
-        assert [len(answer[f"v1.open.{n}"]["events"]) for n in (1, 2, 3)] == [1, 1, 0]
+        found = [[event["position"] for event in answer[f"v1.open.{n}"]["events"]].count(position) for n in (1, 2, 3)]
+        assert found == [1, 1, 0]
+
+
+FAILING_RELAY = """
+from stork_components.relay import Relay
+
+class FailingRelay(Relay):
+    def _follow(self, messages):
+        if any(b"v1.test.fault" in message[0] for message in messages):
+            raise RuntimeError("a fault")
+        super()._follow(messages)
+"""
 
 
 def test_a_relay_that_fails_ends_the_node(tmp_path):
     """What it cannot explain it does not skip: closed connections tell everybody."""
-    with Deployment(tmp_path) as deployment, ScriptedPublishServer(deployment.pub, deployment.replay) as server:
+
+    def change(config):
+        config["workers"][0]["components"][1]["classname"] = "app.FailingRelay"
+
+    app = (ROOT / ".crossbar" / "app.py").read_text() + FAILING_RELAY
+    with Deployment(tmp_path, app=app, change=change) as deployment:
+        deployment.start_publish_server()
         node = deployment.start_node()
-        with subscriber(node) as client:
-            server.store(TOPIC)
-            server.send(server.frames[1].partition(b"\n")[0] + b"\nno JSON")
+        with subscriber(node) as client, deployment.publisher() as publisher:
+            push(publisher, [1])
+            assert data_of(client, 1) == [1]
+            push(publisher, [2], "v1.test.fault")
             assert wait_until_closed(client).code == 1006
         wait_for(lambda: node.popen.poll() is not None, "the end of the node")
         assert node.popen.returncode == 1
-        assert "the relay failed: JSONDecodeError" in node.log
+        assert "the relay failed: RuntimeError('a fault')" in node.log
 
 
 def test_the_port_opens_without_a_publish_server_and_the_node_takes_it_up_when_it_comes(deployment):

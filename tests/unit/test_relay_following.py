@@ -211,7 +211,7 @@ def test_late_frames_of_the_run_before_are_not_foreign():
 
 
 def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():
-    waiting = Waiting(max_bytes=3000)
+    waiting = Waiting(max_bytes=1800)
     assert [waiting.add(push(number)) for number in range(6)] == [0, 0, 0, 1, 1, 1]
     assert [frame.position.sequence for frame in waiting.take(("e", "r"))] == [3, 4, 5]
     assert waiting.take(("e", "r")) == []
