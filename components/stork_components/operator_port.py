@@ -75,6 +75,8 @@ class OperatorPort(Component):
                 probe_age_s=now - (relay.probed_at if relay else self._started_at),
                 epoch=relay.epoch if relay else "",
                 is_draining=bool(drain and drain.is_draining),
+                has_caught_up=bool(relay and relay.is_ready),
+                relay_trouble=relay.trouble if relay else "the relay has not started",
             )
         )
 
