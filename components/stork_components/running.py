@@ -18,8 +18,8 @@ def announce(component: Any) -> None:
 
 
 def find(component_class: type) -> Any:
-    """The component of this class, or None where none has started here."""
-    return _running.get(component_class)
+    """The component of this class, or of one that a user has made of it; None where none has started here."""
+    return _running.get(component_class) or next((c for c in _running.values() if isinstance(c, component_class)), None)
 
 
 def session_ids() -> list[int]:

@@ -29,6 +29,9 @@ def run_node(folder: Path) -> int:
     arguments = ["start", "--cbdir", runtime, "--config", config, "--loglevel", "error", "--logformat", "none"]
     # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
     os.chdir(runtime)
+    # What the node has to say goes to standard error. Crossbar keeps a way to standard output of its own, and has
+    # lines for it that are none of a log: an empty one where its banner would be.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
         main("stork", arguments, reactor, Personality)
     except SystemExit as ended:

@@ -91,13 +91,35 @@ def test_after_the_end_of_the_application_process_calls_are_there_when_joins_are
 FAILING = """
 import os
 
+from stork_components.guard import Guard
 from stork_components.relay import Relay
+
+
+class FailingRelay(Relay):
+    def _follow(self, messages):
+        if b"poison" in b"".join(frame for message in messages for frame in message):
+            raise RuntimeError("a fault in the relay")
+        super()._follow(messages)
+
+
+class ProbelessRelay(Relay):
+    def _probe(self):
+        if os.path.exists("STOP_PROBING"):
+            raise RuntimeError("a fault in the probe")
+        super()._probe()
 
 
 class SilentRelay(Relay):
     def _probe(self):
         if not os.path.exists("STOP_PROBING"):
             super()._probe()
+
+
+class FailingGuard(Guard):
+    async def authenticate(self, realm, authid, details):
+        if details["ticket"] == "poison":
+            raise RuntimeError("a fault in the guard")
+        return await super().authenticate(realm, authid, details)
 """
 
 
@@ -128,6 +150,27 @@ def run(deployment, folder, port):
     return node
 
 
+def test_a_relay_that_fails_while_it_runs_takes_the_node_down(start_with):
+    deployment, folder, port = start_with(1, "FailingRelay")
+    node = run(deployment, folder, port)
+    with node.join("user:joe") as joe, deployment.publisher() as publisher:
+        joe.subscribe("v1.open.1")
+        publisher.push("v1.open.1", type="t", data="poison")
+        assert node.popen.wait(30) == 1
+        with pytest.raises(Closed):
+            joe.receive_all()
+    assert "a fault in the relay" in node.log
+    assert "the router process is gone, and the node ends" in node.log
+
+
+def test_a_relay_whose_loop_fails_takes_the_node_down(start_with):
+    deployment, folder, port = start_with(1, "ProbelessRelay")
+    node = run(deployment, folder, port)
+    (deployment.folder / "stop-probing").touch()
+    assert node.popen.wait(30) == 1
+    assert "a fault in the probe" in node.log
+
+
 def test_a_relay_whose_probe_does_not_come_back_is_said_and_then_takes_the_node_down(start_with):
     deployment, folder, port = start_with(1, "SilentRelay")
     node = run(deployment, folder, port)
@@ -139,6 +182,17 @@ def test_a_relay_whose_probe_does_not_come_back_is_said_and_then_takes_the_node_
     assert said["problems"][0].startswith("the relay is stuck: its own probe did not come back for ")
     assert node.popen.wait(60) == 1
     assert "the relay is stuck" in node.log
+
+
+def test_a_fault_of_the_guard_turns_that_client_away_to_try_again_and_no_other(start_with):
+    deployment, folder, port = start_with(0, "FailingGuard")
+    node = run(deployment, folder, port)
+    with node.connect() as client, pytest.raises(Closed) as closed:
+        client.join("poison")
+    assert closed.value.code == 1013
+    assert "a fault in the guard" in node.log
+    with node.join("user:joe") as joe:
+        assert joe.subscribe("v1.open.1")
 
 
 def test_a_guard_that_loses_its_session_takes_the_node_down(deployment):

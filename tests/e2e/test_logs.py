@@ -57,8 +57,8 @@ def run_into_everything(up):
         push_raw(up.deployment, BODY.encode())
     joe.send_text('["' + BODY)
     backend.close()
-    [node] = [pid for pid in children(up.popen.pid) if " node " in command_line(pid)]
-    [application] = [pid for pid in children(node) if "ContainerController" in command_line(pid)]
+    grandchildren = [pid for child in children(up.popen.pid) for pid in children(child)]
+    [application] = [pid for pid in grandchildren if "ContainerController" in command_line(pid)]
     os.kill(application, signal.SIGKILL)
     wait_for(lambda: "it starts again" in up.log, "the process again")
     with Client(up.url) as late:

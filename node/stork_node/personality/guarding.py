@@ -15,11 +15,14 @@ from crossbar.router.role import RouterRoleDynamicAuth
 from crossbar.router.router import Router
 from crossbar.router.session import RouterSession
 from twisted.internet import defer
+from twisted.logger import Logger
 
 from stork_components import running
 from stork_components.guard import Guard
 from stork_node import uris
 from stork_node.known import expect
+
+_log = Logger(namespace="stork_components.guard")
 
 
 def call_guard() -> None:
@@ -69,7 +72,10 @@ def authenticate(guard: Guard, session: Any, realm: str, hello: Any, ticket: str
         return Accept(realm, principal["authid"], role, "ticket", "dynamic", principal["extra"])
 
     def deny(failure: Any) -> Deny:
-        failure.trap(ApplicationError)
+        if not failure.check(ApplicationError):
+            # A fault of ours is no verdict on the client: it may try again.
+            _log.failure("the guard failed", failure)
+            return Deny(*uris.REFUSALS["unavailable"])
         return Deny(failure.value.error, str(failure.value.args[0]))
 
     return defer.ensureDeferred(guard.authenticate(realm, hello.authid, question)).addCallbacks(accept, deny)
