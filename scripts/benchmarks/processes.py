@@ -40,7 +40,7 @@ class Child:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, **(environ or {})},
+                env={**_clean_environ(), **(environ or {})},
             )
 
     @property
@@ -92,6 +92,11 @@ class Child:
             self.kill()
         for pid in family:
             _kill(pid)
+
+
+def _clean_environ() -> dict[str, str]:
+    """The environment without what configures a deployment on this machine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("STORK_", "CROSSBAR_"))}
 
 
 def _kill(pid: int) -> None:

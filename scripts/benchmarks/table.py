@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from benchmarks.goals import Reached, reached
+from benchmarks.peers import PEERS
 from benchmarks.results import CaseResult, FigureResult, PeerResult, Results
 from benchmarks.summary import Summary, significant
 
@@ -25,7 +26,10 @@ def to_markdown(results: Results) -> str:
 
 def _comparison(cases: list[CaseResult]) -> str:
     columns = [(case, figure) for case in cases for figure in case.figures]
-    labels = {name: peer.label for case in cases for name, peer in case.peers.items()}
+    found = {name: peer.label for case in cases for name, peer in case.peers.items()}
+    labels = {
+        name: found[name] for name in [*filter(found.get, PEERS), *found]
+    }  # as the peers stand, others after them
     heads = [f"{figure.title}, {figure.unit}" for _, figure in columns]
     rows = [
         [f"**{label}**" if name == OURS else label, *(_cell(case.peers.get(name), figure) for case, figure in columns)]

@@ -81,6 +81,15 @@ def test_a_run_of_one_case_keeps_the_others(output):
     }
 
 
+def test_the_other_servers_deliver_too(tmp_path):
+    """All but Centrifugo, which takes minutes to compile."""
+    names = ["crossbar", "mosquitto", "bare", "bare-joined"]
+    done = bench("--quick", "--case", "burst-100", "--peers", ",".join(names), "--output", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    peers = json.loads((tmp_path / "results.json").read_text())["cases"]["burst-100"]["peers"]
+    assert {name: peer["remarks"] for name, peer in peers.items()} == {name: [] for name in names}
+
+
 def test_the_quick_cases_are_the_full_ones_in_small():
     assert {case.name: type(case) for case in QUICK} == {case.name: type(case) for case in FULL}
 

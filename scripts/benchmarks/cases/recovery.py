@@ -99,9 +99,11 @@ class KilledNode:
             pusher = peer.pusher()
             time.sleep(0.5)
             moving.count(2 * before * _TO_A_TOPIC)
+            staying.count(before * _OTHERS)
             _push_paced(pusher, range(before), topics)
             if lost := losses(moving.counted(), 2 * before * _TO_A_TOPIC):
                 raise MeasurementFailed(f"before the node is killed: {lost}")
+            staying.counted()
             staying.count(meanwhile * _OTHERS, latencies=True)
             peer.nodes[0].child.kill()
             _push_paced(pusher, range(before, before + meanwhile), topics)

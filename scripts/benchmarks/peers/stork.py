@@ -48,13 +48,7 @@ class Stork(Peer):
         super().__init__(folder)
         self.bus = Bus(*free_ports(4))
         self.nodes: list[Node] = []
-        self._environ = {
-            "STORK_TICKET": TICKET,
-            "STORK_DATA": str(folder / "data"),
-            "STORK_BUS_SECRET": "",
-            "STORK_PUBLISH_SERVER": "",
-            "STORK_BIND": "",
-        }
+        self._environ = {"STORK_TICKET": TICKET, "STORK_DATA": str(folder / "data")}
 
     @classmethod
     def version(cls) -> str:
