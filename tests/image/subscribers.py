@@ -24,8 +24,6 @@ from stork_node.uris import RECOVER
 from tests.gateway import wait_for
 from tests.wamp import AUTHENTICATE, CALL, CHALLENGE, ERROR, EVENT, HELLO, RESULT, SUBSCRIBE, SUBSCRIBED, WELCOME
 
-# Whether the node answers `recover`. Without it a subscriber that moves misses what is pushed meanwhile.
-RECOVERS = False
 _PAUSE_S = 0.25
 _ANSWER_S = 4.0
 _ROLES = {"subscriber": {}, "caller": {}}
@@ -33,7 +31,10 @@ _ROLES = {"subscriber": {}, "caller": {}}
 
 @dataclass
 class Stay:
-    """One connection: from SUBSCRIBED to its end (``time.monotonic()``), and the numbers that came on it."""
+    """
+    One connection: from the first answer to ``recover`` to its end (``time.monotonic()``), and the numbers that came on
+    it. Whoever has no position yet gets what comes after that answer.
+    """
 
     since: float
     until: float | None = None
@@ -79,7 +80,6 @@ class Subscriber:
             await self._expect(socket, WELCOME)
             await socket.send(json.dumps([SUBSCRIBE, 1, {}, self._topic]))
             await self._expect(socket, SUBSCRIBED)
-            self.stays.append(Stay(time.monotonic()))
             await self._follow(socket)
 
     async def _follow(self, socket: Any) -> None:
@@ -93,13 +93,11 @@ class Subscriber:
             elif message[0] == ERROR and message[4] == "io.virge.stork.not_ready":
                 await asyncio.sleep(_PAUSE_S)
                 await self._recover(socket)
-            elif message[0] == ERROR and RECOVERS:
+            elif message[0] != RESULT:
                 raise OSError(f"recover was answered with {message}")
+            elif self._take_recovered(message[3][0][self._topic]):
+                await self._recover(socket)
             else:
-                more = message[0] == RESULT and self._take_recovered(message[3][0][self._topic])
-                if more:
-                    await self._recover(socket)
-                    continue
                 for event in held or ():
                     self._take(*event)
                 held = None
@@ -109,6 +107,8 @@ class Subscriber:
 
     def _take_recovered(self, answer: dict[str, Any]) -> bool:
         """Returns whether there is more."""
+        if not self.is_connected:
+            self.stays.append(Stay(time.monotonic()))
         self.gaps += self._position is not None and not answer["recovered"]
         for event in answer["events"]:
             self._take(event["position"], event["data"])

@@ -85,6 +85,7 @@ def tell(report: Report) -> Callable[..., None]:
     def tell(what: str, account: Account, *, moved: int) -> None:
         report.rows.append((what, account))
         assert account.delivered == account.stayed * account.pushes
+        assert (account.missed, account.told) == (0, 0)
         # HAProxy spreads them evenly, but for a few that came at the same moment.
         assert account.moved == pytest.approx(moved, rel=0.1)
         assert account.gone_s < BACK_WITHIN_S

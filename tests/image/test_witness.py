@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,11 +42,13 @@ def test_whoever_did_not_is_noticed(stay, complaint):
 
 
 def test_the_report_is_a_table():
-    report = Report([("nothing", Account(20, 300, 6000, 0, 0.0, 0)), ("a kill", Account(9, 200, 1799, 100, 1.234, 7))])
+    report = Report(
+        [("nothing", Account(20, 300, 6000, 0, 0.0, 0, 0)), ("a kill", Account(9, 200, 1799, 100, 1.234, 7, 1))]
+    )
     assert report.lines() == [
-        "what happened  pushes  stayed           got  moved  back within s  missed while moving",
-        "nothing            20     300  6000 of 6000      0              -                    -",
-        "a kill              9     200  1799 of 1800    100           1.23                    7",
+        "what happened  pushes  stayed           got  moved  back within s  missed  told of gaps",
+        "nothing            20     300  6000 of 6000      0              -       0             0",
+        "a kill              9     200  1799 of 1800    100           1.23       7             1",
     ]
 
 
@@ -133,14 +134,22 @@ def test_a_subscriber_counts_the_gaps_that_it_is_told_of():
     assert subscriber.gaps == 1
 
 
-def test_who_moved_is_told_from_who_stayed(monkeypatch):
-    monkeypatch.setattr(witness, "RECOVERS", False)
-    now = time.monotonic()
-    pushes = [Push(number, now + number, now + number + 0.1) for number in (1, 2, 3)]
-    crowd = Crowd("ws://nowhere/", "ticket", TOPIC, 2)
-    crowd.members[0].stays = [Stay(now, None, [1, 2, 3])]
-    crowd.members[1].stays = [Stay(now, now + 2.2, [1]), Stay(now + 2.7, None, [3])]
-    stream = subscribers.Stream([], 0)
-    stream.pushes = pushes
-    account = witness.take_account(crowd, stream)
-    assert account == Account(3, 1, 3, 1, pytest.approx(0.5), 1)
+def account_of(*members: list[Stay]) -> Account:
+    crowd, stream = Crowd("ws://nowhere/", "ticket", TOPIC, len(members)), subscribers.Stream([], 0)
+    stream.pushes = PUSHES
+    for member, stays in zip(crowd.members, members, strict=True):
+        member.stays = stays
+    return witness.take_account(crowd, stream)
+
+
+def test_who_moved_is_told_from_who_stayed():
+    stayed = [Stay(0.0, None, [1, 2, 3, 4, 5])]
+    moved = [Stay(0.0, 2.0, [1]), Stay(2.5, None, [2, 3, 4, 5])]
+    missing = [Stay(0.0, 2.0, [1]), Stay(3.5, None, [4, 5])]
+    assert account_of(stayed, moved) == Account(5, 1, 5, 1, 0.5, 0, 0)
+    assert account_of(stayed, stayed, moved, missing) == Account(5, 2, 10, 2, 1.5, 2, 0)
+
+
+def test_what_came_before_and_after_a_move_is_noticed():
+    with pytest.raises(AssertionError, match="doubled, or out of order"):
+        account_of([Stay(0.0, 2.0, [1, 2]), Stay(2.5, None, [2, 3, 4, 5])])
