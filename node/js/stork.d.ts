@@ -73,7 +73,10 @@ export interface SubscriptionEvent {
 export interface SubscribeOptions {
   /** The position that came with the page: events after it are handed on. */
   since?: Position | null;
-  /** Patterns, where the feed allows them. */
+  /**
+   * Patterns, where the feed allows them. The topics under it that had events are recovered; one whose first event falls
+   * into a lost connection is missed without a word.
+   */
   match?: "exact" | "prefix" | "wildcard";
   onstate?: (event: SubscriptionEvent) => void;
   /**

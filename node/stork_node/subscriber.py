@@ -106,7 +106,8 @@ class Subscriber:
         Args:
             handler: called with each ``Event``.
             since: a position that came with the state; events after it are handed on. None: from now.
-            match: ``prefix`` or ``wildcard`` for a pattern, where the feed allows it.
+            match: ``prefix`` or ``wildcard`` for a pattern, where the feed allows it. The topics under it that had
+                events are recovered; one whose first event falls into a lost connection is missed without a word.
             on_recovered: called with topic, ``ok`` and position after a connection came back (at the first one, too,
                 with ``since``). ``ok``: everything missed has been handed on. Else something may be missing, and what
                 follows is later than the position: load the state again.

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Self
 
-from tests.chaos.checker import Replaced
+from tests.chaos.histories import Replaced
 from tests.chaos.schedule import APPLICATIONS, BUSES, HAPROXY, LINKS, NODES, SERVER, Fault
 from tests.gateway import Deployment, Node, Process, children, free_ports, wait_for
 from tests.link import Link

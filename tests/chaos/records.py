@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.checker import Announced, Entry, Got, Left, Pushed, Start
+from tests.chaos.histories import Announced, Entry, Got, Left, Pushed, Start
 
 Line = dict[str, Any]
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """The lines that are whole; a process that was ended may have left half of one."""
+def read_lines(path: Path, having: str = "") -> Iterator[Line]:
+    """The lines that are whole (a process that was ended may have left half of one), and have this text in them."""
     with path.open() as lines:
         for line in lines:
-            if line.endswith("\n"):
+            if line.endswith("\n") and having in line:
                 yield json.loads(line)
 
 

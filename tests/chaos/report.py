@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.checker import BROKEN, summary
+from tests.chaos.histories import BROKEN, summary
 from tests.chaos.run import Run
 
 

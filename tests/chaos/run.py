@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from stork_node import Publisher
-from tests.chaos.checker import Replaced, Verdict, check
+from tests.chaos.checker import check
 from tests.chaos.cluster import Cluster
+from tests.chaos.histories import Replaced, Verdict
 from tests.chaos.records import Line, histories, pushed, read_lines
 from tests.chaos.schedule import Fault
 from tests.gateway import ROOT, wait_for
@@ -74,9 +75,9 @@ class Followers:
             self._say(kind, {"op": "leave", "who": who})
             del self.present[who]
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self, having: str = "") -> Iterator[Line]:
         for output in self._outputs.values():
-            yield from read_lines(output)
+            yield from read_lines(output, having)
 
     def check_alive(self) -> None:
         for kind, process in self._processes.items():
@@ -195,7 +196,7 @@ def _settle(followers: Followers) -> bool:
 
     def all_have_the_last() -> bool:
         followers.check_alive()
-        last = {(line["who"], line["id"]) for line in followers.lines() if line["kind"] == "got"}
+        last = {(line["who"], line["id"]) for line in followers.lines(having='"last ')}
         return last >= {(who, f"last {topic}") for who, topics in followers.present.items() for topic in topics}
 
     give_up_at = time.monotonic() + SETTLE_S

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.chaos.checker import Announced, Entry, Got, Left, Pushed, Replaced, Start, Verdict, check
+from tests.chaos.checker import check
+from tests.chaos.histories import Announced, Entry, Got, Left, Pushed, Replaced, Start, Verdict
 
 TOPIC = "v1.chaos.1"
 

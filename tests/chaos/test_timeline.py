@@ -5,7 +5,8 @@ import random
 from pathlib import Path
 
 from tests.chaos import report, timeline
-from tests.chaos.checker import Replaced, check
+from tests.chaos.checker import check
+from tests.chaos.histories import Replaced
 from tests.chaos.records import histories, pushed, spans
 from tests.chaos.run import Happened, Run
 from tests.chaos.schedule import schedule

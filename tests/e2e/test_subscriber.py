@@ -6,6 +6,7 @@ import pytest
 
 from stork_node import AsyncPublisher, Subscriber, SubscriberEnded, SubscriptionRefused
 from tests.gateway import BACKEND_SECRET, TICKET, Deployment
+from tests.link import Link
 
 DEADLINE_S = 30
 
@@ -58,3 +59,32 @@ def test_a_topic_that_is_not_allowed_is_refused(shipped: Deployment) -> None:
                 await asyncio.wait_for(stork.wait_subscribed(subscription), DEADLINE_S)
 
     asyncio.run(main())
+
+
+def test_what_is_pushed_while_the_link_is_cut_is_recovered(shipped: Deployment) -> None:
+    async def main(link: Link) -> None:
+        told: asyncio.Queue[object] = asyncio.Queue()
+        url = link.endpoint.replace("tcp://", "ws://") + "/ws"
+
+        async def next_() -> object:
+            return await asyncio.wait_for(told.get(), DEADLINE_S)
+
+        async with Subscriber(url, ticket=TICKET) as stork, AsyncPublisher(shipped.router) as publisher:
+            subscription = stork.subscribe(
+                "v1.test.cut",
+                lambda event: told.put_nowait(event.data),
+                since=await publisher.position(),
+                on_recovered=lambda topic, ok, position: told.put_nowait((topic, ok)),
+            )
+            assert await next_() == ("v1.test.cut", True)
+            await publisher.push("v1.test.cut", "n", 1)
+            assert await next_() == 1
+            link.cut(reset=True)
+            await publisher.push("v1.test.cut", "n", 2)
+            position = await publisher.push("v1.test.cut", "n", 3)
+            link.mend()
+            assert [await next_() for _ in range(3)] == [2, 3, ("v1.test.cut", True)]
+            assert subscription.position == position
+
+    with Link(f"tcp://127.0.0.1:{shipped.nodes[0].port}") as link:
+        asyncio.run(main(link))
