@@ -19,8 +19,8 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
-# Python's own. Something that Crossbar imports (py_ecc) sets 100,000, more than a thread's stack holds: what should be a
-# RecursionError, of a parser in C, is the end of the process then.
+# Python's own. Something that Crossbar imports (py_ecc) sets 100,000, more than a thread's stack holds: what should be
+# a RecursionError, of a parser in C, is the end of the process then.
 _RECURSION_LIMIT = 1_000
 
 

@@ -8,6 +8,22 @@ from stork_node.caller import Caller
 from tests.gateway import BACKEND_SECRET, Deployment
 from tests.wamp import Refused
 
+ECHO_OF_TEXT = """
+from stork_node import Principal, Stork
+
+stork = Stork()
+
+
+@stork.authenticator
+def let_in(request):
+    return Principal(authid="joe")
+
+
+@stork.rpc("io.example.text", allow=True, json_string=True)
+def text(call):
+    return call.args[0]
+"""
+
 
 def test_the_shipped_example_answers_browsers(shipped):
     with shipped.nodes[0].join() as client:
@@ -116,13 +132,13 @@ def pid(call):
 
 def test_no_string_of_json_is_too_deep_for_the_application_process(tmp_path):
     """Crossbar's imports raise Python's limit of recursion to where its JSON parser runs out of stack."""
-    app = APP_OF_DEPTH
-    with Deployment(tmp_path, app=app) as deployment:
+    with Deployment(tmp_path, app=ECHO_OF_TEXT) as deployment:
+        deployment.start_publish_server()
         node = deployment.start_node()
         before = node.workers("ContainerController")
         with node.join() as client:
             with pytest.raises(Refused) as refused:
                 client.call("io.example.text", "[" * 100_000)
-            assert refused.value.args[0] == "wamp.error.invalid_argument"
+            assert refused.value.uri == "wamp.error.invalid_argument"
             assert client.call("io.example.text", "[1]") == "[1]"
         assert node.workers("ContainerController") == before
