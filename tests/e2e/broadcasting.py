@@ -69,7 +69,7 @@ class Sleeper:
         self._socket.settimeout(20)
         self._socket.connect((host, int(port)))
         if scheme == "wss":
-            self._socket = ssl._create_unverified_context().wrap_socket(self._socket)
+            self._socket = ssl._create_unverified_context().wrap_socket(self._socket, suppress_ragged_eofs=False)
         if self._is_raw:
             self._socket.sendall(b"\x7f\xf1\0\0")
             assert self._read(4)[0] == 0x7F
@@ -113,8 +113,11 @@ class Sleeper:
 
     def _say(self, *message: Any) -> None:
         data = json.dumps(message).encode()
-        # Masked with zeros, which is masked.
-        head = len(data).to_bytes(4, "big") if self._is_raw else b"\x81\xfe" + len(data).to_bytes(2, "big") + bytes(4)
+        if self._is_raw:
+            head = len(data).to_bytes(4, "big")
+        else:
+            length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+            head = b"\x81" + length + bytes(4)  # masked with zeros, which is masked
         self._socket.sendall(head + data)
 
     def _hear(self) -> Any:
