@@ -5,10 +5,16 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from stork_node.hazards import limit_recursion
 from tests.gateway import Deployment
+
+
+# How long an example takes says nothing here: these machines have other work.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_finish() -> None:
