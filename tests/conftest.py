@@ -11,7 +11,6 @@ import pytest
 from stork_node.hazards import limit_recursion
 from tests.gateway import Deployment
 
-
 # How long an example takes says nothing here: these machines have other work.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
