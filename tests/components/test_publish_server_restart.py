@@ -205,6 +205,50 @@ def test_a_log_replaced_by_an_older_copy_begins_a_new_epoch_when_a_relay_that_is
         assert push_to(server, document())[0]["position"] == f"{page.header.epoch}:8"
 
 
+def restore(copy: Path, data: Path) -> None:
+    shutil.rmtree(data)
+    shutil.copytree(copy, data)
+
+
+def test_the_same_older_copy_used_twice_gives_no_number_twice(tmp_path):
+    """The second time no relay follows the copy's epoch any more: they follow one of which it knows nothing."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    with serving(settings(data=data)) as server:
+        push_to(server, *[document(data="first")] * 5)
+    shutil.copytree(data, copy)
+    with serving(settings(data=data)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        push_to(server, document(data="the first 6"))
+        seen = [all_pages(relay)[-1].header]
+    for _ in range(2):
+        restore(copy, data)
+        with serving(settings(data=data)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+            header = ask_page(relay, request(seen[-1].epoch, seen[-1].last, seen[-1].run)).header
+            assert push_to(server, document())[0]["position"] == f"{header.epoch}:6"
+            # Others that ask later with what they knew begin no further one.
+            for other in seen:
+                assert ask_page(relay, request(other.epoch, other.last, other.run)).header.epoch == header.epoch
+            seen.append(header)
+    assert len({header.epoch for header in seen}) == 3
+
+
+def test_a_relay_of_an_epoch_that_the_log_had_before_begins_no_new_one(tmp_path):
+    with open_log(log_folder(tmp_path)) as log:
+        before = log.append(pushes(3))[-1].position
+        log.begin_new_epoch()
+        log.append(pushes(1))
+    with serving(settings(data=tmp_path)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        header = ask_page(relay, request(before.epoch, before.sequence, "run")).header
+        assert header.epoch == str(server.position.epoch) != before.epoch
+        assert header.epoch == ask_page(relay, request(before.epoch, 9, "run")).header.epoch
+
+
+def test_a_relay_of_another_log_begins_no_new_epoch_of_one_that_is_new(tmp_path):
+    with serving(settings(data=tmp_path)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        push_to(server, document())
+        epoch = server.position.epoch
+        assert ask_page(relay, request("another", 12, "run")).header.epoch == epoch
+
+
 def test_kill_9_under_load_loses_nothing_that_was_answered_and_stores_nothing_twice(tmp_path):
     endpoints = [f"tcp://127.0.0.1:{port}" for port in free_ports(4)]
     answers: dict[str, str] = {}

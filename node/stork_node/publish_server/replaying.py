@@ -15,14 +15,19 @@ class Replay:
 
     def is_ahead(self, request: ReplayRequest) -> bool:
         """
-        Whether the relay has seen more of the log's epoch than the log has: an older copy took the log's place.
+        Whether the relay has seen more than the log has: an older copy took the log's place.
 
-        What this run gave numbers to since does not make up for it: the relay may have seen others under them.
+        More of its epoch; what this run gave numbers to since does not make up for it, for the relay may have seen
+        others under them. Or another epoch, of which the log knows nothing: the one that was begun when an older copy
+        took its place before, say. The log's own may have gone on elsewhere as well, unless it is as young as this run.
         """
         if request.epoch != self._log.tail.epoch:
-            return False
+            return request.epoch != "" and self._goes_on_with_an_epoch() and request.epoch not in self._log.epochs
         known = self._log.tail if request.run == self._log.run else self._known_before_this_run()
         return request.after > known.sequence
+
+    def _goes_on_with_an_epoch(self) -> bool:
+        return self._log.continues and self._tail_at_start.epoch == self._log.tail.epoch
 
     def _known_before_this_run(self) -> Position:
         return self._tail_at_start if self._tail_at_start.epoch == self._log.tail.epoch else self._log.tail

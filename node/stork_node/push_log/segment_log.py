@@ -85,6 +85,11 @@ class SegmentLog:
         return self._chain.tail
 
     @property
+    def epochs(self) -> set[str]:
+        """The epochs of what can still be read, and the tail's."""
+        return {segment.header.origin.epoch for segment in self._chain.segments} | {self.tail.epoch}
+
+    @property
     def floor(self) -> int:
         """The sequence before the first push of this epoch that can still be read; at most the tail's."""
         return max(self._chain.floor, self._unreadable)
