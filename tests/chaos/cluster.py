@@ -38,7 +38,8 @@ class Cluster(Deployment):
         self._stack = ExitStack()
         self._disk = folder / "disk"
         self._log = self._disk / "log"
-        self._copies: list[tuple[float, Path]] = []
+        self._copy: tuple[float, Path] | None = None
+        self._copy_used = 0
         self.environ["STORK_DATA"] = str(self._disk)
         self._haproxy: Process | None = None
 
@@ -114,27 +115,22 @@ class Cluster(Deployment):
 
     def copy_log(self) -> None:
         """Take a copy for later, of the log as it is while it is written."""
-        copied_at = time.time()
-        copy = self.folder / f"copy-{len(self._copies)}-{copied_at:.0f}"
-        shutil.copytree(self._log, copy)
-        self._copies.append((copied_at, copy))
+        self._copy, self._copy_used = (time.time(), self.folder / "copy"), 0
+        shutil.rmtree(self._copy[1], ignore_errors=True)
+        shutil.copytree(self._log, self._copy[1])
 
     def _replace_log(self) -> None:
-        old_enough = [each for each in self._copies if time.time() - each[0] >= COPY_AGE_S]
-        if not old_enough:
+        if self._copy is None or time.time() - self._copy[0] < COPY_AGE_S:
             return
-        copied_at, copy = old_enough[-1]
         shutil.rmtree(self._log)
-        shutil.copytree(copy, self._log)
-        self.replaced.append(Replaced(copied_at, time.time()))
-        for _, old in self._copies:
-            shutil.rmtree(old)
-        self._copies.clear()
+        shutil.copytree(self._copy[1], self._log)
+        self._copy_used += 1
+        self.replaced.append(Replaced(self._copy[0], time.time()))
 
     @property
     def wants_copy(self) -> bool:
-        """A copy is of use once: what comes after it is lost with it."""
-        return not self._copies
+        """Each copy is used twice: the second time, the nodes follow an epoch of which it knows nothing."""
+        return self._copy is None or self._copy_used == 2
 
     def _fill(self) -> None:
         ballast = os.open(self._disk / "ballast", os.O_CREAT | os.O_WRONLY)
