@@ -12,6 +12,7 @@ class Replay:
     def __init__(self, log: SegmentLog, counters: Counters) -> None:
         self._log, self._counters = log, counters
         self._tail_at_start = log.tail
+        self._epochs = log.epochs  # as it was opened: retention deletes what tells of the older ones
 
     def is_ahead(self, request: ReplayRequest) -> bool:
         """
@@ -22,7 +23,7 @@ class Replay:
         took its place before, say. The log's own may have gone on elsewhere as well, unless it is as young as this run.
         """
         if request.epoch != self._log.tail.epoch:
-            return request.epoch != "" and self._goes_on_with_an_epoch() and request.epoch not in self._log.epochs
+            return request.epoch != "" and self._goes_on_with_an_epoch() and request.epoch not in self._epochs
         known = self._log.tail if request.run == self._log.run else self._known_before_this_run()
         return request.after > known.sequence
 
