@@ -46,8 +46,9 @@ class RouterController(CrossbarRouterController):
     def start_router_transport(
         self, transport_id: str, config: dict[str, Any], create_paths: bool = False, details: Any = None
     ) -> Any:
-        started = defer.maybeDeferred(super().start_router_transport, transport_id, config, create_paths, details)
-        return started.addCallback(_leave_what_is_here_alone)
+        # Before the port opens: its paths are added in later calls, and until then it answers 404.
+        _leave_what_is_here_alone()
+        return super().start_router_transport(transport_id, config, create_paths, details)
 
     @wamp.register(None)
     async def stork_drain(self, details: Any = None) -> None:
@@ -60,7 +61,7 @@ class RouterController(CrossbarRouterController):
             await drain.drain()
 
 
-def _leave_what_is_here_alone(result: Any) -> Any:
+def _leave_what_is_here_alone() -> None:
     """
     Have the garbage collector look at connections alone, and less often.
 
@@ -70,7 +71,6 @@ def _leave_what_is_here_alone(result: Any) -> Any:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
-    return result
 
 
 class ContainerController(CrossbarContainerController):
