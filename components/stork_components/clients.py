@@ -6,7 +6,8 @@ from typing import Any
 
 from stork_components.connections import close_transport
 
-_INSIDERS = frozenset({"backend", "trusted"})
+INSIDERS = frozenset({"backend", "trusted"})
+"""Roles of the deployment itself; all others are visitors'."""
 
 
 class Client:
@@ -21,7 +22,7 @@ class Client:
 
     @property
     def is_backend(self) -> bool:
-        return getattr(self._session, "_authrole", None) in _INSIDERS
+        return getattr(self._session, "_authrole", None) in INSIDERS
 
     @property
     def has_calls_in_flight(self) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Any
@@ -79,6 +80,7 @@ def build_family() -> Metric:
     return family
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from stork_node.figures import counter_by, gauge_by
@@ -57,6 +58,7 @@ def _max_fds(limits: str) -> float:
     return float("inf") if soft == "unlimited" else float(soft)
 
 
+@cache
 def _booted_at() -> float:
     for line in (_PROC / "stat").read_text().splitlines():
         if line.startswith("btime "):

@@ -175,3 +175,16 @@ def test_an_application_process_that_dies_while_the_node_drains_is_started_again
     with node.join("user:joe") as joe:
         assert joe.call("test.whoami")["authid"] == "joe"
     assert node.popen.wait(30) == 0
+
+
+def test_without_a_drain_in_the_configuration_every_connection_is_closed_at_once(tmp_path):
+    def without(config):
+        del config["workers"][0]["components"][3]
+
+    with Deployment(tmp_path, change=without) as deployment:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with node.join() as client:
+            node.popen.send_signal(signal.SIGTERM)
+            assert end_of(client)[:2] == (1012, "the node restarts")
+        assert node.stop() == 0

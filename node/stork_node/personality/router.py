@@ -7,10 +7,9 @@ from autobahn.wamp.message import Error, Event, Result
 from crossbar.router.router import Router, RouterFactory
 from twisted.internet import defer
 
+from stork_components.clients import INSIDERS
 from stork_node import uris
 from stork_node.personality import guarding
-
-_INSIDERS = frozenset({"backend", "trusted"})
 
 
 class StorkRouter(Router):
@@ -30,7 +29,7 @@ class StorkRouter(Router):
         return super().authorize(session, uri, action, options)
 
     def send(self, session: Any, msg: Any) -> None:
-        if type(msg) is not Event and getattr(session, "_authrole", None) not in _INSIDERS:
+        if type(msg) is not Event and getattr(session, "_authrole", None) not in INSIDERS:
             msg = _discreet(msg)
         super().send(session, msg)
 

@@ -10,7 +10,7 @@ from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.erasures import Erasures
 from stork_node.publish_server.replaying import Replay
 from stork_node.publish_server.requests import split_envelope
-from stork_node.publish_server.sockets import send_frames
+from stork_node.publish_server.sockets import answer_peer
 from stork_node.push_log import SegmentLog
 from stork_node.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
 from stork_node.topics import Topic
@@ -92,10 +92,6 @@ class ReplayService:
 
     def _send(self, envelope: list[bytes], answer: list[bytes]) -> None:
         try:
-            send_frames(self._socket, [*envelope, *answer])
+            answer_peer(self._socket, [*envelope, *answer], self._counters)
         except zmq.Again:  # it asks, and does not read
             self._counters.replay_refused += 1
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            self._counters.unreachable += 1

@@ -16,7 +16,7 @@ from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
-from stork_node.publish_server.sockets import bound_to, open_sockets, send_frames, waiting
+from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import SegmentLog, log_folder
 from stork_node.push_refusals import kind_of
 from stork_node.timestamps import format_timestamp
@@ -174,7 +174,7 @@ class PublishServer:
                 self._publish(frame)
             for arrival, answer in zip(arrivals, outcome.answers, strict=True):
                 if arrival.envelope:
-                    self._answer(arrival.envelope, answer)
+                    answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
                 if isinstance(arrival.request, Refusal):
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(arrival.request.reason), arrival.request.reason, where, now)
@@ -205,14 +205,6 @@ class PublishServer:
             arrivals = [read_pull(frames, stamp) for frames in waiting(self._sockets.pull)]
         arrivals += [read_router(frames, stamp) for frames in waiting(self._sockets.router)]
         return arrivals
-
-    def _answer(self, envelope: list[bytes], answer: bytes) -> None:
-        try:
-            send_frames(self._sockets.router, [*envelope, answer])
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            self.counters.unreachable += 1
 
     def _note_storage(self, arrivals: list[Arrival], failure: str) -> None:
         if failure:

@@ -8,6 +8,7 @@ import zmq
 
 from stork_node.curve import Channel, Doorkeeper, secure_server
 from stork_node.errors import ConfigError, Problem
+from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.sockets import prepare_socket
 
@@ -117,6 +118,21 @@ def waiting(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
         size += sum(map(len, frames))
         if size > _BATCH_BYTES:
             return
+
+
+def answer_peer(socket: "zmq.Socket[bytes]", frames: Sequence[bytes], counters: Counters) -> None:
+    """
+    Send one message of a ROUTER; a peer that has left is counted.
+
+    Raises:
+        zmq.Again: the peer's queue is full.
+    """
+    try:
+        send_frames(socket, frames)
+    except zmq.ZMQError as error:
+        if error.errno != zmq.EHOSTUNREACH:
+            raise
+        counters.unreachable += 1
 
 
 def send_frames(socket: "zmq.Socket[bytes]", frames: Sequence[bytes]) -> None:
