@@ -30,7 +30,7 @@ from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
 from stork_node.relay.stream import Action, Break, Events, Stream
-from stork_node.settings import endpoint, seconds, setting, text
+from stork_node.settings import endpoint, interval, seconds, setting, text
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
@@ -54,7 +54,7 @@ class RelaySettings:
     replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
-    beat_s: float = setting(seconds, 20.0)
+    beat_s: float = setting(interval, 20.0)
     history: HistorySettings = setting(histories, HistorySettings())  # noqa: RUF009  # makes a field, as the others
 
 

@@ -21,6 +21,7 @@ from stork_node.expansion import expand
 
 S = TypeVar("S")
 
+_SHORTEST_INTERVAL_S = 0.01
 _ENDPOINT = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|\*|[A-Za-z0-9._-]+):([0-9]{1,5}|\*)")
 
 
@@ -97,6 +98,13 @@ def _number(value: Any, want: str) -> float:
 def seconds(value: Any) -> float:
     """A time in seconds, zero or more."""
     return _number(value, "a time in seconds (want 5 or 0.5)")
+
+
+def interval(value: Any) -> float:
+    """A time between two heartbeats, in seconds: not zero, which would be without a pause."""
+    if (time_s := seconds(value)) < _SHORTEST_INTERVAL_S:
+        raise ValueError(f"{value!r} is too short a time between two heartbeats (want 1 or 0.5)")
+    return time_s
 
 
 def count(value: Any) -> int:

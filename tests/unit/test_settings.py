@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from stork_node.errors import ConfigError
-from stork_node.settings import count, endpoint, flag, name, names, read, seconds, setting, text
+from stork_node.settings import count, endpoint, flag, interval, name, names, read, seconds, setting, text
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,12 @@ class Example:
     secret: str = setting(text, "")
     app: str = setting(name, "app:stork")
     sync: bool = setting(flag, False)
+
+
+def test_a_pause_between_heartbeats_is_not_zero():
+    assert interval("0.5") == 0.5
+    with pytest.raises(ValueError, match=r"0 is too short a time between two heartbeats \(want 1 or 0\.5\)"):
+        interval(0)
 
 
 def test_defaults_stand_where_nothing_is_said():

@@ -5,16 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from stork_node.push_log import Sync
-from stork_node.settings import count, endpoint, name, seconds, setting, text
-
-MIN_HEARTBEAT_S = 0.01
-
-
-def interval(value: Any) -> float:
-    """A time between two events, in seconds."""
-    if (time_s := seconds(value)) < MIN_HEARTBEAT_S:
-        raise ValueError(f"{value!r} is too short a time between two heartbeats (want 1 or 0.5)")
-    return time_s
+from stork_node.settings import count, endpoint, interval, name, seconds, setting, text
 
 
 def folder(value: Any) -> Path:
