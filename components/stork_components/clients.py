@@ -42,9 +42,10 @@ def tcp_transports(controller: Any) -> list[str]:
 
 
 def census(component: Any) -> tuple[dict[str, int], int]:
-    """How many sessions there are of each role, and how many subscriptions they have in all."""
+    """How many sessions there are of each role (0 of one that nobody has), and how many subscriptions in all."""
     router = component._transport._router
-    roles = Counter(str(session._authrole) for session in router._session_id_to_session.values())
+    roles = Counter(dict.fromkeys(router._roles, 0))
+    roles.update(str(session._authrole) for session in router._session_id_to_session.values())
     return dict(roles), sum(map(len, router._broker._session_to_subscriptions.values()))
 
 

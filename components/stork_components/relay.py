@@ -37,6 +37,7 @@ _TICK_S = 0.25
 _SWEEP_S = 1.0
 # Heartbeats come each second, and a page is repeated several times in this time.
 _STUCK_S = 10.0
+_SILENT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,14 @@ class Relay(Component):
     @property
     def lag_s(self) -> float | None:
         """
-        Seconds that the node is behind: since it asked for what is missing, or else the way of the last heartbeat (by
-        the clocks of both machines). None before the first heartbeat.
+        Seconds that the node is behind: since it asked for what is missing, or since it has heard nothing, or else the
+        way of the last heartbeat (by the clocks of both machines). None before the first heartbeat.
         """
+        now: float = reactor.seconds()
         waits_since = self._stream.follower.waits_since
-        return self._heartbeat_lag_s if waits_since is None else reactor.seconds() - waits_since
+        if waits_since is not None:
+            return now - waits_since
+        return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
 
     @property
     def counters(self) -> RelayCounters:

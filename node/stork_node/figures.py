@@ -15,7 +15,7 @@ is called, and what is asked for at a scrape alone is computed then.
 import collections
 import dataclasses
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -60,10 +60,15 @@ def gauge(text: str) -> Any:
     return dataclasses.field(default=0, metadata={"kind": "gauge", "text": text})
 
 
-def counter_by(label: str, text: str) -> Any:
-    """A ``collections.Counter`` by the values of one label; there are few of them, and none is a client's own word."""
+def counter_by(label: str, text: str, known: Iterable[str] = ()) -> Any:
+    """
+    A ``collections.Counter`` by the values of one label; there are few of them, and none is a client's own word.
+
+    Those that are ``known`` are shown from the start: the first of its kind would be no increase to Prometheus else.
+    """
     metadata = {"kind": "counter", "text": text, "label": label}
-    return dataclasses.field(default_factory=collections.Counter, metadata=metadata)
+    begun = dict.fromkeys(known, 0)
+    return dataclasses.field(default_factory=lambda: collections.Counter(begun), metadata=metadata)
 
 
 def gauge_by(label: str, text: str) -> Any:

@@ -24,7 +24,8 @@ class RelayState:
     """Of a relay, now."""
 
     lag_seconds: float = gauge(
-        "How far the node is behind: since it asked for what is missing, or else the way of the last heartbeat."
+        "How far the node is behind: since it asked for what is missing, since it has heard nothing (from 3 s on), or "
+        "else the way of the last heartbeat."
     )
     heard_seconds: float = gauge("Since anything came from the publish server.")
     position: int = gauge("Sequence of the last push that was followed.")

@@ -26,14 +26,14 @@ _APP = Path(__file__).parent / "app.py"
 
 class Cluster(Deployment):
     """
-    ``url`` is where clients connect: HAProxy's WebSocket.
+    ``url`` is where clients connect: HAProxy's WebSocket; ``operators`` are the nodes' operator's ports by name.
 
     ``replaced`` tells when the log was replaced by an older copy. A fault is done by ``begin`` and undone by ``end``;
     whatever has been killed by then is started again.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, app=_APP.read_text(), change=self._set_ports)
+    def __init__(self, folder: Path, app: str | None = None) -> None:
+        super().__init__(folder, app=app or _APP.read_text(), change=self._set_ports)
         self.replaced: list[Replaced] = []
         self._stack = ExitStack()
         self._disk = folder / "disk"
@@ -50,6 +50,7 @@ class Cluster(Deployment):
         links = {name: Link(self.pub if name.endswith("pub") else self.replay) for name in self._bus_links()}
         ports = free_ports(2 * len(NODES) + 1)
         self._node_ports, haproxy_port = [(ports[0], ports[1]), (ports[2], ports[3])], ports[4]
+        self.operators = {name: operator for name, (_, operator) in zip(NODES, self._node_ports, strict=True)}
         for name, (port, _) in zip(LINKS, self._node_ports, strict=True):
             links[name] = Link(f"tcp://127.0.0.1:{port}")
         self._links = {name: self._stack.enter_context(link) for name, link in links.items()}

@@ -30,6 +30,7 @@ class Figures:
     pushes: int = counter("Pushes that came.")
     lag_seconds: float = gauge("How late.")
     refusals: dict[str, int] = counter_by("case", "Joins that were refused.")
+    answers: dict[str, int] = counter_by("answer", "What was said.", ("yes", "no"))
     sessions: dict[str, int] = gauge_by("role", "Sessions now.")
     latency_seconds: Histogram = histogram((0.1, 1.0), "How long.")
     user_code_seconds: dict[str, Histogram] = histogram_by("kind", "How long user code took.")
@@ -71,6 +72,10 @@ def test_each_field_is_a_metric_with_its_help():
         "# HELP stork_refusals_total Joins that were refused.\n"
         "# TYPE stork_refusals_total counter\n"
         'stork_refusals_total{case="denied"} 2.0\n'
+        "# HELP stork_answers_total What was said.\n"
+        "# TYPE stork_answers_total counter\n"
+        'stork_answers_total{answer="no"} 0.0\n'
+        'stork_answers_total{answer="yes"} 0.0\n'
         "# HELP stork_sessions Sessions now.\n"
         "# TYPE stork_sessions gauge\n"
         'stork_sessions{role="frontend"} 7.0\n'

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 
@@ -146,4 +147,4 @@ def test_wrong_arguments_are_named(args, kwargs, sentence):
 def test_answers_are_counted_by_kind():
     stream, recovery = node()
     recover(recovery, {"v1.a.1": None, "v1.a.2": "f:1", "v1.a.3": "e:10", "v1.secret.1": None})
-    assert stream.counters.recoveries == {"asked": 1, "not_recovered": 1, "recovered": 1, "absent": 1}
+    assert stream.counters.recoveries == Counter(asked=1, not_recovered=1, recovered=1, absent=1)

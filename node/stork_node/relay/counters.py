@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from stork_node.figures import Histogram, counter, counter_by, histogram
 
 _DELIVERY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ANSWERS = ("recovered", "not_recovered", "asked", "absent", "not_ready")
 
 
 @dataclass
 class RelayCounters:
-    """``recoveries`` counts topics, and for ``not_ready`` and ``invalid`` whole answers."""
+    """``recoveries`` counts topics, and for ``not_ready`` whole answers."""
 
     followed: int = counter("Pushes and erasures that came on the bus in their turn, or by replay after a gap.")
     replayed: int = counter("Pushes of pages of replay, history and events together.")
@@ -21,7 +22,7 @@ class RelayCounters:
     foreign: int = counter("Frames of an epoch or a run that replay did not confirm.")
     dropped: int = counter("Frames that did not fit into the buffer while a page was waited for; replay brings them.")
     refused: int = counter("Frames and answers that are none of ours.")
-    recoveries: Counter[str] = counter_by("answer", "Topics in answers to recover.")
+    recoveries: Counter[str] = counter_by("answer", "Topics in answers to recover.", _ANSWERS)
     delivery_seconds: Histogram = histogram(
         _DELIVERY_BOUNDS_S,
         "From the timestamp of a push (its arrival at the publish server, unless the pusher gave another) until it was "
