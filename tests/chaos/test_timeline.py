@@ -99,3 +99,13 @@ def test_a_timeline_is_a_picture_and_wider_for_a_longer_run(tmp_path: Path) -> N
         assert png.startswith(b"\x89PNG")
         sizes.append(int.from_bytes(png[16:20]))
     assert sizes[0] < sizes[1]
+
+
+def test_of_many_subscribers_those_are_shown_that_were_there_for_longest() -> None:
+    run = made_up(people=40)
+    run.lines += [{"who": f"js {n}", "kind": "left", "topic": "v1.chaos.1", "at": BEGAN} for n in range(100, 200)]
+    names = {line["who"] for line in run.lines[:80]}
+    shown = timeline.longest_there(run)
+    assert len(shown) == timeline.PEOPLE_SHOWN
+    assert set(shown) <= names
+    assert {who.split()[0] for who in shown} == {"js", "plain", "subscriber"}

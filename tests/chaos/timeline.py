@@ -27,13 +27,13 @@ FAULTS = {
 }
 AWAY, BREAK, GAP, PUSHED, HANDED = "#9aa5b1", "#c0392b", "#c0392b", "#2f80c2", "#3a9d6c"
 LANE_INCHES = 0.21
+PEOPLE_SHOWN = 30
 
 
 def draw(run: Run, path: Path) -> None:
     """Write a PNG; wider for longer runs."""
     seconds = max(run.ended - run.began, 1.0)
-    people = sorted({line["who"] for line in run.lines}, key=_by_kind)
-    shown = people if len(people) <= 40 else people[:40]
+    shown = longest_there(run)
     heights = [len(LANES) * LANE_INCHES, len(shown) * LANE_INCHES * 0.72, 1.3]
     width = min(60.0, max(12.0, 3 + seconds / 12))
     with mpl.rc_context({"font.size": 9, "font.family": "DejaVu Sans", "axes.edgecolor": GRID, "text.color": INK}):
@@ -55,6 +55,17 @@ def _title(run: Run) -> str:
     broken = [f"{count} {kind.replace('_', ' ')}" for kind, count in run.verdict.counts.items() if count]
     judgement = ", ".join(broken) if broken else "nothing lost, doubled, or told without need"
     return f"{len(run.happened)} faults, seed {run.seed}: {judgement}"
+
+
+def longest_there(run: Run) -> list[str]:
+    """By kind; of many subscribers those that were there for longest."""
+    first: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for line in run.lines:
+        first.setdefault(line["who"], line["at"])
+        last[line["who"]] = line["at"]
+    longest = sorted(first, key=lambda who: first[who] - last[who])
+    return sorted(longest[:PEOPLE_SHOWN], key=_by_kind)
 
 
 def _by_kind(who: str) -> tuple[str, int]:
