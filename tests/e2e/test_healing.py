@@ -80,6 +80,58 @@ def test_an_application_that_hangs_is_replaced_while_browsers_stay_connected(dep
     assert "app.py:" in node.log.partition(sentence)[2].splitlines()[0]
 
 
+SLOW_TO_STOP = (
+    MANY_WAYS
+    + """
+
+@stork.rpc("test.slow", allow=True)
+async def slow(call):
+    await asyncio.sleep(4)
+    print("the call is through")
+
+
+@stork.on_stop
+async def stop():
+    print("on_stop has begun")
+    await asyncio.sleep(4)
+    print("on_stop is through")
+"""
+)
+
+
+def test_a_node_without_its_router_does_not_wait_for_an_application_that_is_slow_to_stop(tmp_path):
+    with Deployment(tmp_path, app=SLOW_TO_STOP) as deployment:
+        node = deployment.start_node()
+        with node.join("user:joe") as joe:
+            joe.send(CALL, 1000, {}, "test.slow", [])
+            assert joe.call("test.whoami")["authid"] == "joe"
+            [router], [application] = node.workers("RouterController"), node.workers("ContainerController")
+            os.kill(router, signal.SIGKILL)
+            assert node.popen.wait(30) == 1
+    assert not is_there(application)
+    assert "the router process is gone, and the node ends" in node.log
+    assert "is through" not in node.log
+
+
+def test_a_node_without_its_router_does_not_wait_for_an_application_that_does_not_move(tmp_path):
+    with Deployment(tmp_path, app=MANY_WAYS) as deployment:
+        node = deployment.start_node()
+        [router], [application] = node.workers("RouterController"), node.workers("ContainerController")
+        os.kill(application, signal.SIGSTOP)
+        os.kill(router, signal.SIGKILL)
+        # Crossbar would wait for 21 s.
+        assert node.popen.wait(15) == 1
+    assert not is_there(application)
+
+
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_after_the_end_of_the_application_process_calls_are_there_when_joins_are(deployment):
     node = deployment.start_node()
     [pid] = node.workers("ContainerController")

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 
 import pytest
 import zmq
@@ -109,3 +111,58 @@ def test_a_wrong_setting_is_a_sentence(tmp_path, command):
     process = Process([*STORK, command, *options], tmp_path / "log", deployment.environ)
     assert process.popen.wait(60) == 2
     assert process.log == "stork: STORK_LOG: 'xml' is none of text, json\n"
+
+
+def busy_port(folder):
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    config = json.loads((folder / "config.json").read_text())
+    config["workers"][0]["components"][2]["extra"]["listen"] = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+    (folder / "config.json").write_text(json.dumps(config))
+    return taken
+
+
+SPOILT = {
+    "a broken application": lambda folder: (folder / "app.py").write_text("def broken(:\n"),
+    "a broken configuration": lambda folder: (folder / "config.json").write_text("{"),
+    "a port in use": busy_port,
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("command", ["up", "node"])
+def test_what_is_wrong_before_the_start_is_the_same_sentence_as_a_line_of_json(tmp_path, command, spoil):
+    deployment = Deployment(tmp_path)
+    folder, _ = deployment.write_folder()
+    held = spoil(folder)  # a port is taken for as long as this is there
+
+    def said(form):
+        environ = {**deployment.environ, "STORK_LOG": form}
+        ended = subprocess.run([*STORK, command, "--config", folder], env=environ, capture_output=True, text=True)
+        assert ended.returncode == 2
+        return ended.stderr
+
+    text, record = said("text"), json.loads(said("json"))
+    assert text == f"stork: {record['message']}\n"
+    assert list(record) == ["time", "level", "process", "logger", "message", "fields"]
+    assert (record["level"], record["process"]) == ("error", command)
+    if isinstance(held, socket.socket):
+        held.close()
+
+
+def test_a_wrong_flag_is_a_line_of_json_where_that_is_asked_for(tmp_path):
+    environ = {**Deployment(tmp_path).environ, "STORK_LOG": "json"}
+    ended = subprocess.run([*STORK, "publish-server", "--nonsense"], env=environ, capture_output=True, text=True)
+    record = json.loads(ended.stderr)
+    assert ended.returncode == 2
+    assert (record["process"], record["message"]) == ("publish", "No such option '--nonsense'.")
+
+
+def test_a_command_for_people_says_it_to_people(tmp_path):
+    environ = {**Deployment(tmp_path).environ, "STORK_LOG": "json"}
+    ended = subprocess.run([*STORK, "check", "--config", tmp_path], env=environ, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        f"stork: {tmp_path}/config.json: no such file (write one with: stork init)\n",
+    )

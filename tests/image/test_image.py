@@ -162,6 +162,41 @@ def test_a_users_folder_is_mounted_and_only_read(containers, checkout, image, na
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
 
 
+def test_a_changed_application_in_a_mounted_folder_goes_live_by_exec(containers, checkout, image, name, tmp_path):
+    folder = tmp_path / "crossbar"
+    shutil.copytree(checkout / ".crossbar", folder)
+    app = folder / "app.py"
+    app.write_text(OWN_APP.format(imports="", authid='"one"'))
+    mounted = Gateway(
+        containers, name, image, "--volume", f"{folder}:/app/.crossbar:ro", "--read-only", "--tmpfs", "/tmp"
+    )
+
+    def authid_of_who_joins() -> str:
+        with mounted.join("anything") as late:
+            return str(late.welcome["authid"])
+
+    with mounted.join("anything") as early, mounted.publisher() as publisher:
+        early.subscribe("v1.own.1")
+        app.write_text(OWN_APP.format(imports="", authid='"two"'))
+        assert mounted.container.execute("stork", "reload").splitlines()[-1] == "stork: the new application runs"
+        assert authid_of_who_joins() == "two"
+
+        app.write_text("import no_such_module\n")
+        with pytest.raises(CommandFailed) as refused:
+            mounted.container.execute("stork", "reload")
+        assert "/app/.crossbar/app.py:1: ModuleNotFoundError: No module named 'no_such_module'" in refused.value.output
+        assert authid_of_who_joins() == "two"
+
+        # What is started again is what lies there by then.
+        app.write_text(OWN_APP.format(imports="", authid='"three"'))
+        [application] = mounted.container.process_ids("ContainerController")
+        mounted.container.signal("KILL", application)
+        mounted.container.wait_for_line("is gone; it starts again in 0.2 s")
+        assert authid_of_who_joins() == "three"
+        publisher.push("v1.own.1", type="still here")
+        assert early.event()[1]["type"] == "still here"
+
+
 def test_an_image_derived_from_it_has_packages_of_the_applications_own(containers, image, name, tmp_path):
     (tmp_path / "Dockerfile").write_text(DERIVED.format(image=image))
     (tmp_path / "app.py").write_text(

@@ -3,13 +3,16 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 import click
 
 from stork_node.cli import EXIT_FAILED, EXIT_USAGE, needs_the_node_extra
 from stork_node.errors import ConfigError, InvalidPush, StorkError
+from stork_node.log_lines import LogSettings
 
 # name: (module, attribute, one line for the list of commands, which so needs no command loaded)
 COMMANDS = {
@@ -25,6 +28,8 @@ COMMANDS = {
     "push-key": ("stork_node.cli.push_key", "push_key", "Print the key that lets a backend push, and no more."),
     "watch": ("stork_node.cli.watch", "watch", "Subscribe to topics, and print what is pushed to them."),
 }
+# Those whose output is a log, by the name that their process has in it.
+_LOGGING = {"up": "up", "node": "node", "publish-server": "publish"}
 
 
 class Commands(click.Group):
@@ -67,18 +72,22 @@ def stork() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``stork ARGUMENTS…``; returns its exit status, after one sentence on stderr where something is wrong."""
+    say = _say_errors(arguments)
     try:
         status = stork.main(list(arguments), prog_name="stork", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        if say is show:
+            error.show()
+        else:
+            say(error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return EXIT_FAILED
     except (ConfigError, InvalidPush) as error:
-        show(str(error))
+        say(str(error))
         return EXIT_USAGE
     except StorkError as error:
-        show(str(error))
+        say(str(error))
         return EXIT_FAILED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered has nowhere to go at exit
@@ -91,7 +100,18 @@ def run(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+def _say_errors(arguments: Sequence[str]) -> Callable[[str], None]:
+    """For people; or, where the command writes a log of JSON, for the machine that reads it."""
+    process = _LOGGING.get(next(iter(arguments), ""))
+    return partial(_log, process) if process and os.environ.get("STORK_LOG") == "json" else show
+
+
 def show(text: str) -> None:
     """One line on stderr for each problem, red where that is a terminal."""
     for line in text.splitlines():
         click.secho(f"stork: {line}", err=True, fg="red")
+
+
+def _log(process: str, text: str) -> None:
+    for line in text.splitlines():
+        click.echo(LogSettings("json").line("error", process, line, __name__, {}, datetime.now(UTC)), err=True)

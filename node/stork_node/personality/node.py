@@ -30,11 +30,14 @@ _DRAIN_MARGIN_S = 3.0
 _LOOK_S = 0.05
 # What an application gets to finish, to run its on_stop handlers, and to cancel what still runs.
 _END_S = 15.0
+# … and what it gets where the node has failed: it has no router any more, and an orchestrator waits for the end.
+_FAILED_END_S = 1.0
 
 
 class Node(crossbar_node.Node):
     """
-    Ends with status 0 when it is asked to stop, with 1 when the router is gone or a worker fails at the node's start.
+    Ends with status 0 when it is asked to stop; with 1, within 2 s, when the router is gone, and when a worker fails at
+    the node's start.
 
     An application process that dies later is started again, with growing pauses: browsers stay connected meanwhile.
 
@@ -104,8 +107,8 @@ class Node(crossbar_node.Node):
     def _stop_asked(self) -> None:
         if self._draining or not self._booted:
             self._stop()
-            for process in list(self._controller._workers.values()) if self._draining else ():
-                _signal(process, "KILL")
+            if self._draining:
+                self._kill_processes()
         self._draining = True
         if self._booted and not self._is_ending:
             drained = defer.gatherResults([self._call_worker(id, "stork_drain") for id in self._routers()])
@@ -143,6 +146,12 @@ class Node(crossbar_node.Node):
             Printer.node_is_ending = True
             self._controller._shutdown_was_clean = False
             self._controller.shutdown()
+            # Crossbar asks them to end, and would wait for 21 s.
+            self._reactor.callLater(_FAILED_END_S, self._kill_processes)
+
+    def _kill_processes(self) -> None:
+        for process in list(self._controller._workers.values()):
+            _signal(process, "KILL")
 
     # -- its processes -------------------------------------------------------------------------------------------------
 
