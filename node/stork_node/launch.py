@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
+
+from stork_node.temporary import make_private_folder
 
 
 def run_node(folder: Path) -> int:
@@ -13,6 +14,9 @@ def run_node(folder: Path) -> int:
 
     Returns:
         0 when it was stopped as asked, 1 when it failed.
+
+    Raises:
+        ConfigError: there is no place for its runtime directory.
     """
     from autobahn.twisted.choosereactor import install_reactor
 
@@ -22,11 +26,10 @@ def run_node(folder: Path) -> int:
 
     from stork_node.personality import Personality
 
-    # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend, so that the folder is ours
-    # alone (mkdtemp gives it 0700), and short: a socket's path has at most 107 bytes.
-    runtime = tempfile.mkdtemp(prefix="stork-")
+    # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend.
+    runtime = make_private_folder()
     config = str(folder.resolve() / "config.json")
-    arguments = ["start", "--cbdir", runtime, "--config", config, "--loglevel", "error", "--logformat", "none"]
+    arguments = ["start", "--cbdir", str(runtime), "--config", config, "--loglevel", "error", "--logformat", "none"]
     # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
     os.chdir(runtime)
     # What the node has to say goes to standard error. Crossbar keeps a way to standard output of its own, and has

@@ -4,10 +4,10 @@ sd_notify(3), from both sides: Crossbar says ``READY=1`` when a node has booted,
 
 import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self
+
+from stork_node.temporary import make_private_folder
 
 _READY = b"READY=1"
 _VARIABLE = "NOTIFY_SOCKET"
@@ -17,8 +17,8 @@ class ReadySocket:
     """Where a child says that it is ready; ``environ`` tells it so."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="stork-")  # 0700: only this user can say it
-        path = str(Path(self._folder) / "ready")
+        self._folder = make_private_folder()  # only this user can say it
+        path = str(self._folder / "ready")
         self.environ = {_VARIABLE: path}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.bind(path)

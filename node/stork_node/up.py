@@ -92,9 +92,11 @@ class _Console:
             self.say(f"the node is ready, and its page is {page_url}")
         tell_service_manager(self.environ)
 
-    def say(self, line: str) -> None:
-        now = datetime.now(UTC)
-        self.echo(f"stork: {line}" if self.for_people else self.log.line("info", "up", line, __name__, {}, now))
+    def say(self, line: str, level: str = "info") -> None:
+        if self.for_people:
+            self.echo(f"stork: {line}")
+        elif self.log.shows(level):
+            self.echo(self.log.line(level, "up", line, __name__, {}, datetime.now(UTC)))
 
 
 @dataclass(frozen=True)
@@ -109,4 +111,4 @@ class _Operator:
         self.console.ready(self.welcome, self.page_url)
 
     def say(self, line: str) -> None:
-        self.console.say(line)
+        self.console.say(line, "warn")

@@ -140,6 +140,20 @@ def test_after_the_end_of_the_application_process_calls_are_there_when_joins_are
         assert late.call("test.whoami")["authid"] == "late"
 
 
+def test_an_application_process_that_keeps_dying_is_started_again_after_longer_and_longer_pauses(deployment):
+    node = deployment.start_node()
+    with node.join("user:joe") as joe, deployment.publisher() as publisher:
+        joe.subscribe("v1.open.1")
+        for pause_s in ("0.2", "0.4", "0.8"):
+            [pid] = wait_for(lambda: node.workers("ContainerController"), "an application process")
+            os.kill(pid, signal.SIGKILL)
+            node.wait_for_line(f"the process app is gone; it starts again in {pause_s} s")
+            publisher.push("v1.open.1", type="t", data=pause_s)
+            assert joe.event()[1]["data"] == pause_s
+        with join_until_let_in(node) as late:
+            assert late.call("test.whoami")["authid"] == "late"
+
+
 FAILING = """
 import os
 

@@ -92,6 +92,21 @@ def test_a_run_with_everything_in_it_says_no_secret_and_is_json_where_that_is_as
         assert "warn  app     from the shop" in up.log
 
 
+def test_a_publish_server_that_dies_is_a_warning_and_what_goes_well_is_not_said_at_that_level(tmp_path):
+    deployment = Deployment(tmp_path, environ={"STORK_LOG": "json", "STORK_LOG_LEVEL": "warn"})
+    folder, _ = deployment.write_folder()
+    up = Process([*STORK, "up", "--config", str(folder)], tmp_path / "up.log", deployment.environ)
+    deployment.processes.append(up)
+    with deployment:
+        [server] = wait_for(
+            lambda: [pid for pid in children(up.popen.pid) if "publish-server" in command_line(pid)], "a publish server"
+        )
+        os.kill(server, signal.SIGKILL)
+        up.wait_for_line("the publish server ended (SIGKILL); next start in 0.5 s")
+    records = [json.loads(line) for line in up.log.splitlines()]
+    assert [record["level"] for record in records if record["process"] == "up"] == ["warn"]
+
+
 def test_no_line_for_a_join_at_the_default_level(tmp_path):
     with Deployment(tmp_path, app=MANY_WAYS) as deployment:
         deployment.start_publish_server()

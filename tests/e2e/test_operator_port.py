@@ -43,3 +43,14 @@ def test_ready_says_what_is_wrong(tmp_path):
         assert "nothing from the publish server for" in said["problems"][0]
         with node.join() as client:
             assert client.subscribe("v1.test.1")
+
+
+def test_a_node_with_a_transport_that_does_not_listen_is_not_ready(tmp_path):
+    def with_another(config):
+        config["workers"][0]["components"][2]["extra"]["transports"] = ["public", "second"]
+
+    with Deployment(tmp_path, change=with_another) as deployment:
+        deployment.start_publish_server()
+        status, said = get(deployment.start_node().operator_url + "ready")
+    assert (status, said["status"]) == (503, "not_ready")
+    assert said["problems"] == ["the transport second does not listen"]

@@ -1,5 +1,6 @@
 """``stork reload``: a changed app.py goes live, and no socket is touched; a broken one is refused."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import threading
 import pytest
 
 from tests.gateway import STORK, Deployment, Process, wait_for
-from tests.wamp import CALL, Refused
+from tests.wamp import CALL, Closed, Refused
 
 APP = """
 import asyncio
@@ -117,6 +118,30 @@ def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
         release(node, APP.replace('"one"', '"number three"'))
         assert reload(deployment, node.folder).returncode == 0
         assert joe.call("test.release") == "number three"
+
+
+def test_while_a_backend_has_taken_over_it_stays_so_and_the_new_application_stands_behind_it(deployment):
+    node = deployment.start_node()
+    with node.join("joe") as joe:
+        with node.backend() as backend:
+            answer = {"role": "frontend", "authid": "of the backend"}
+            backend.register("io.virge.stork.auth", lambda *_: answer, invoke="last")
+            release(node, NEXT)
+            assert reload(deployment, node.folder).returncode == 0
+            assert joe.call("test.release") == "number two"
+            serving = threading.Thread(target=backend.serve, args=(1,))
+            serving.start()
+            with node.join("jack") as jack:
+                assert jack.welcome["authid"] == "of the backend"
+            serving.join()
+        wait_for(lambda: authid_of_who_joins(node) == "jill", "the application again")
+        with node.join("jill") as jill:
+            assert jill.welcome["authextra"]["release"] == "number two"
+
+
+def authid_of_who_joins(node):
+    with contextlib.suppress(Closed), node.join("jill") as client:
+        return client.welcome["authid"]
 
 
 def test_what_the_old_application_has_begun_it_finishes(deployment):

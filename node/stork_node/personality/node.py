@@ -31,7 +31,7 @@ _LOOK_S = 0.05
 # What an application gets to finish, to run its on_stop handlers, and to cancel what still runs.
 _END_S = 15.0
 # … and what it gets where the node has failed: it has no router any more, and an orchestrator waits for the end.
-_FAILED_END_S = 1.0
+_FAILED_END_S = 0.5
 
 
 class Node(crossbar_node.Node):
@@ -50,6 +50,7 @@ class Node(crossbar_node.Node):
         self._print = Printer("node", LogSettings.read(os.environ))
         self._booted = self._draining = self._stopping = self._reloading = False
         self._pauses: dict[str, float] = {}
+        self._awaiting_start: set[str] = set()
         self.processes = Processes()
         self._last_words: dict[str, str] = {}
 
@@ -171,6 +172,9 @@ class Node(crossbar_node.Node):
         return result
 
     def _start_again(self, worker: dict[str, Any], process_id: str, lived_s: float) -> None:
+        if process_id in self._awaiting_start:
+            return
+        self._awaiting_start.add(process_id)
         pause_s = FIRST_PAUSE_S if lived_s > WELL_S else self._pauses.get(worker["id"], FIRST_PAUSE_S)
         self._pauses[worker["id"]] = min(2 * pause_s, LONGEST_PAUSE_S)
         self._print.line("warn", f"the process {process_id} is gone; it starts again in {pause_s:g} s")
@@ -178,13 +182,20 @@ class Node(crossbar_node.Node):
 
     @defer.inlineCallbacks
     def _start_worker(self, worker: dict[str, Any], process_id: str) -> Generator[Any, Any, None]:
-        if self._is_ending or self._stopping or self.processes.current(worker) != process_id:
+        self._awaiting_start.discard(process_id)
+        if self._gives_up(worker, process_id):
             return
         try:
             yield self.start_process(worker, process_id)
         except Exception as error:
-            # The process died while it was starting: worker_gone has seen that as well, and tries again.
             self._print.line("warn", f"the process {process_id} did not start: {_sentence(error)}")
+            # One that dies before it has called back is told to nobody but who has started it, and not to worker_gone.
+            if process_id not in self._controller._workers and not self._gives_up(worker, process_id):
+                self._start_again(worker, process_id, lived_s=0.0)
+
+    def _gives_up(self, worker: dict[str, Any], process_id: str) -> bool:
+        """Whether the process is not wanted any more."""
+        return self._is_ending or self._stopping or self.processes.current(worker) != process_id
 
     @defer.inlineCallbacks
     def start_process(self, worker: dict[str, Any], process_id: str, succeeds: str = "") -> Generator[Any, Any, None]:
