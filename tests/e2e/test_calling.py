@@ -5,8 +5,8 @@ import pytest
 
 from stork_node import CallError
 from stork_node.caller import Caller
-from tests.gateway import BACKEND_SECRET, Deployment
-from tests.wamp import Refused
+from tests.gateway import BACKEND_SECRET, Deployment, wait_for
+from tests.wamp import CALL, INVOCATION, RESULT, YIELD, Refused
 
 ECHO_OF_TEXT = """
 from stork_node import Principal, Stork
@@ -142,3 +142,24 @@ def test_no_string_of_json_is_too_deep_for_the_application_process(tmp_path):
             assert refused.value.uri == "wamp.error.invalid_argument"
             assert client.call("io.example.text", "[1]") == "[1]"
         assert node.workers("ContainerController") == before
+
+
+@pytest.mark.parametrize("answered", [0, 2])
+def test_a_caller_that_gives_two_calls_in_flight_one_request_id_leaves_nothing_behind(node, answered):
+    with node.backend() as callee, node.backend() as witness:
+        callee.register("backend.silent", lambda: None)
+        with node.backend() as caller:
+            invocations = []
+            for _ in range(2):
+                caller.send(CALL, 1000, {}, "backend.silent")
+                invocations.append(callee.receive())
+            assert [message[0] for message in invocations] == [INVOCATION, INVOCATION]
+            for message in invocations[:answered]:
+                callee.send(YIELD, message[1], {}, ["answer"])
+                assert caller.receive()[0] == RESULT
+        wait_for(lambda: caller.session_id not in witness.call("wamp.session.list"), "the end of the caller's session")
+        with node.backend() as after:
+            # The router's lines so far have been said when those of a later session's would be.
+            after.call("wamp.session.count")
+    assert f"Failed to detach session '{caller.session_id}'" not in node.log
+    assert "INTERNAL ERROR" not in node.log

@@ -4,6 +4,7 @@ from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.message import Error, Event, Result
+from crossbar.router.dealer import Dealer
 from crossbar.router.router import Router, RouterFactory
 from twisted.internet import defer
 
@@ -12,12 +13,34 @@ from stork_node import uris
 from stork_node.personality import guarding
 
 
+class Calls(dict[tuple[int, int], Any]):
+    """
+    The calls in flight by caller and request id, of which Crossbar deletes each at its end.
+
+    A client may give two of them one id: at the second's end there is nothing to delete, which would keep the client's
+    session from being detached.
+    """
+
+    def __delitem__(self, key: tuple[int, int]) -> None:
+        self.pop(key, None)
+
+
+class StorkDealer(Dealer):
+    """Forgives a client that gives two calls one request id."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._invocations_by_call = Calls()
+
+
 class StorkRouter(Router):
     """
     - An authorizer that fails is ``io.virge.stork.unavailable``: Crossbar quotes what it raised.
     - Visitors are not told which session answered their call.
     - The guard is called, where Crossbar would ask it by its dealer.
     """
+
+    dealer = StorkDealer
 
     def authorize(self, session: Any, uri: str, action: str, options: Any) -> Any:
         guard = guarding.guard_for_role(self.realm, self._roles.get(session._authrole))
