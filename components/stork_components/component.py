@@ -102,8 +102,11 @@ class Component(ApplicationSession):
         self._process_is_ending = True
 
     def onUserError(self, failure: Any, message: str) -> None:
-        """An ``ApplicationError`` is meant for the caller; anything else is a fault of ours, and logged as one."""
-        if not failure.check(ApplicationError):
+        """
+        An ``ApplicationError`` is meant for the caller, and what still runs when the process ends is cancelled; anything
+        else is a fault of ours, and logged as one.
+        """
+        if not failure.check(ApplicationError, defer.CancelledError):
             self.log.failure("{message}", failure, message=message)
 
 

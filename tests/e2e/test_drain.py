@@ -154,6 +154,7 @@ def test_a_call_that_hangs_holds_up_the_end_no_longer_than_stated(start):
         node.popen.send_signal(signal.SIGTERM)
         assert end_of(joe)[0] == 1012
     assert node.popen.wait(30) == 0
+    assert "CancelledError" not in node.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
