@@ -103,8 +103,8 @@ class Component(ApplicationSession):
 
     def onUserError(self, failure: Any, message: str) -> None:
         """
-        An ``ApplicationError`` is meant for the caller, and what still runs when the process ends is cancelled; anything
-        else is a fault of ours, and logged as one.
+        An ``ApplicationError`` is meant for the caller, and what still runs when the process ends is cancelled;
+        anything else is a fault of ours, and logged as one.
         """
         if not failure.check(ApplicationError, defer.CancelledError):
             self.log.failure("{message}", failure, message=message)
