@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ _OURS = ("stork_", "app.", "stdout", "stderr")
 # Crossbar's lines, named for the classes here that inherit from its own.
 _CROSSBARS = "stork_node.personality."
 _LONGEST_TEXT = 4_000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Throttle:
 
 class Printer:
     """
-    Prints a process's log records; stands where Crossbar's ``WorkerProcess`` has its logger.
+    Prints a process's log records.
 
     ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last
     record at ``critical``: why a process has ended.
@@ -138,12 +140,12 @@ class Printer:
         level: str,
         text: str,
         *,
-        cb_namespace: str | None = None,
+        namespace: str | None = None,
         fields: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> None:
         """A record of a worker's; those of ours (``personality.logs``) have ``fields``, and come without as well."""
-        namespace = cb_namespace or ""
+        namespace = namespace or ""
         if is_ours(namespace):
             if fields is not None:
                 if level == "critical":
@@ -153,8 +155,8 @@ class Printer:
         elif level in (
             ("error", "critical") if Printer.node_is_ending or self.is_ending else ("warn", "error", "critical")
         ):
-            # Crossbar escapes braces, as its own logger formats the text once more.
-            self._crossbars(level, text.replace("{{", "{").replace("}}", "}"), namespace)
+            # Crossbar escapes braces, as its own logger formats the text once more, and has colours in it.
+            self._crossbars(level, _COLOUR.sub("", text).replace("{{", "{").replace("}}", "}"), namespace)
 
     def _crossbars(self, level: str, text: str, namespace: str) -> None:
         if namespace.startswith("crossbar.router.auth"):
@@ -170,13 +172,3 @@ class Printer:
         if self._settings.shows(level):
             line = self._settings.line(level, self._process, text, logger, fields or {}, datetime.now(UTC))
             print(line, file=self._out or sys.stderr, flush=True)
-
-    def info(self, text: str, *, cb_namespace: str | None = None, **_: Any) -> None:
-        """What a worker wrote to its file descriptors itself: the application's prints, a crash in C."""
-        self.line("info", text, cb_namespace or "stdout")
-
-    def warn(self, text: str, **facts: Any) -> None:
-        self.line("warn", text.format(**facts) if facts else text)
-
-    def debug(self, *_: Any, **__: Any) -> None:
-        pass

@@ -128,6 +128,41 @@ def test_a_wrong_setting_is_a_sentence(tmp_path, command):
     assert process.log == "stork: STORK_LOG: 'xml' is none of text, json\n"
 
 
+WRITES = (
+    MANY_WAYS
+    + """
+import logging
+import os
+import subprocess
+
+@stork.rpc("test.write", allow=True)
+def write(call):
+    os.write(2, b"\\xff from the application")
+    subprocess.run("echo to stdout; echo to stderr >&2", shell=True)
+    logging.getLogger("shop").warning("from the shop")
+"""
+)
+
+
+def test_what_an_application_writes_past_its_log_is_in_it_and_no_line_is_lost_by_it(tmp_path):
+    with Deployment(tmp_path, app=WRITES) as deployment:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with node.join("user:joe") as joe:
+            for n in range(1, 3):
+                joe.call("test.write")
+                wait_for(lambda n=n: node.log.count("warn  app     from the shop") == n, "the line after it")
+            lines = [line.partition(" ")[2] for line in node.log.splitlines() if " app " in line]
+    assert sorted(lines) == sorted(
+        [
+            "error app     \N{REPLACEMENT CHARACTER} from the applicationto stderr",
+            "info  app     to stdout",
+            "warn  app     from the shop",
+        ]
+        * 2
+    )
+
+
 def busy_port(folder):
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))

@@ -22,7 +22,7 @@ def printed(*records, now=0.0, settings=LogSettings()):  # noqa: B008  # frozen
     out = io.StringIO()
     printer = Printer("router", settings, out, clock=lambda: now)
     for level, text, namespace in records:
-        printer.emit(level, text, cb_namespace=namespace, fields={"topic": "v1.a.b"})
+        printer.emit(level, text, namespace=namespace, fields={"topic": "v1.a.b"})
     if settings.format == "json":
         return [json.loads(line) for line in out.getvalue().splitlines()]
     return [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
@@ -52,6 +52,11 @@ def test_a_signature_is_not_printed():
     ]
 
 
+def test_colours_of_crossbars_are_left_out():
+    text = "\x1b[33m<\x1b[1mcrossbar\x1b[0m.worker>: {{gone}}"
+    assert printed(("error", text, "crossbar.worker")) == ["error router  <crossbar.worker>: {gone}"]
+
+
 def test_json_is_one_object_a_line_with_the_data_of_our_lines():
     [line, _] = printed(
         ("warn", "refused {}\nso", "stork_components.relay"), ("warn", "x", "crossbar.x"), settings=LogSettings("json")
@@ -78,14 +83,14 @@ def test_the_least_level_is_a_setting(level, shown):
 def test_ours_are_not_printed_twice():
     out = io.StringIO()
     printer = Printer("router", LogSettings(), out)
-    printer.emit("warn", "as Crossbar writes it", cb_namespace="stork_components.guard")
+    printer.emit("warn", "as Crossbar writes it", namespace="stork_components.guard")
     assert out.getvalue() == ""
 
 
 def test_the_last_words_of_a_process_are_kept():
     printer = Printer("app", LogSettings(), io.StringIO())
     for level in ("critical", "info"):
-        printer.emit(level, level, cb_namespace="stork_components.component", fields={})
+        printer.emit(level, level, namespace="stork_components.component", fields={})
     assert printer.last_words == "critical"
 
 

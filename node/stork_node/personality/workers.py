@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from autobahn import wamp
 from crossbar.node import worker as processes
@@ -20,7 +20,10 @@ from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.worker_output import OutputReader
 
+# What is written to a worker's file descriptors: the level and the logger, as of what its application prints.
+_WRITTEN = {1: ("info", "stdout"), 2: ("error", "stderr")}
 _RETIRE_TIMEOUT_S = 3.0
 # For close frames to leave before the process does.
 _FLUSH_S = 0.3
@@ -122,23 +125,45 @@ class ContainerController(CrossbarContainerController):
         yield super().shutdown()
 
 
-class RouterProcess(processes.RouterWorkerProcess):
-    """The router process, as the controller sees it."""
+class _Process:
+    """
+    A worker process as the controller sees it: prints its log in our way, and tells the node when it is gone.
+
+    Crossbar's own ``log`` loses a record where something else was written before it, and every one after a byte that
+    is not UTF-8.
+    """
+
+    log_name: ClassVar[str]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _take_over(self, "router")
+        process: Any = self
+        self._logger = Printer(self.log_name, LogSettings.read(os.environ))
+        self._readers = {number: OutputReader() for number in _WRITTEN}
+        process.exit.addBoth(process._controller._node.worker_gone, self)
+
+    def log(self, number: int, data: bytes) -> None:
+        """Takes what was written to a file descriptor."""
+        for found in self._readers[number].feed(data):
+            if isinstance(found, str):
+                self._print_raw(number, found)
+            else:
+                self._logger.emit(**found)
+
+    def _dump_remaining_log(self, result: Any) -> Any:
+        for number, reader in self._readers.items():
+            for line in reader.end():
+                self._print_raw(number, line)
+        return result
+
+    def _print_raw(self, number: int, line: str) -> None:
+        level, logger = _WRITTEN[number]
+        self._logger.line(level, line, logger)
 
 
-class ContainerProcess(processes.ContainerWorkerProcess):
-    """The application process, as the controller sees it."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _take_over(self, "app")
+class RouterProcess(_Process, processes.RouterWorkerProcess):
+    log_name = "router"
 
 
-def _take_over(process: Any, name: str) -> None:
-    """Print the process's log in our way, and tell the node when it is gone."""
-    process._logger = Printer(name, LogSettings.read(os.environ))
-    process.exit.addBoth(process._controller._node.worker_gone, process)
+class ContainerProcess(_Process, processes.ContainerWorkerProcess):
+    log_name = "app"
