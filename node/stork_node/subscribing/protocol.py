@@ -298,9 +298,8 @@ class SubscriberProtocol:
                 link.recovers = False
                 self._recover(subscription, positions, 0, now)
             elif uri == "wamp.error.invalid_argument":
-                done(
-                    None, now
-                )  # the same question has the same answer: an event beyond the node's max_message_size, say
+                # The same question has the same answer: an event beyond the node's max_message_size, say.
+                done(None, now)
             else:  # io.virge.stork.not_ready, and what else may pass
                 again_at = now + retry_delay_s(attempt, self._chance())
                 subscription.timer = (again_at, lambda now: self._recover(subscription, positions, attempt + 1, now))
