@@ -56,7 +56,7 @@ MALFORMED = {
     "0 topics": (document(topics=[]), "topics: expected a list of length >= 1"),
     "1,001 topics": (
         document(topics=[f"v1.orders.{i}" for i in range(1001)]),
-        "topics: expected a list of length <= 1000",
+        "topics: 1,001 topics, at most 1,000 are allowed",
     ),
     "one bad topic among good ones": (
         document(topics=["v1.orders.1", "v1.orders", "v1.orders.3"]),

@@ -11,6 +11,7 @@
   const STABLE_MS = 10_000; // open for this long, and the next delay is short again
   const JOIN_MS = 30_000; // from the question for a ticket to WELCOME; the node itself gives up after 15 s
   const RECOVER_MS = 30_000; // the node answers within 3 s
+  const RECOVER_TOPICS = 1_000; // as many as a node answers at once; a pattern may have more
   const CHECK_MS = 5_000;
   const PROBE_AFTER_MS = 30_000;
   const SILENT_MS = 60_000;
@@ -693,18 +694,19 @@
     _recover(subscription, positions, attempt) {
       const link = this._link;
       const current = () => Boolean(link) && this._link === link && subscription.state === "subscribed";
-      const topics = Object.keys(positions);
       if (!current()) return;
       if (link.noRecovery) {
-        for (const topic of topics) subscription._answer(topic, null);
+        for (const topic of Object.keys(positions)) subscription._answer(topic, null);
         return;
       }
+      const entries = Object.entries(positions);
+      const asked = Object.fromEntries(entries.slice(0, RECOVER_TOPICS));
       const done = (answers) => {
         if (!current()) return;
         this.clock.clearTimeout(subscription.timer);
         this._beat(link);
-        const next = {};
-        for (const topic of topics) {
+        const next = Object.fromEntries(entries.slice(RECOVER_TOPICS));
+        for (const topic of Object.keys(asked)) {
           const more = subscription._answer(topic, asObject(answers)[topic]);
           if (!current()) return;
           if (more) next[topic] = subscription._stream(topic).position;
@@ -717,6 +719,8 @@
         if (uri === "wamp.error.no_such_procedure" || uri === "wamp.error.not_authorized") {
           link.noRecovery = true;
           this._recover(subscription, positions, 0);
+        } else if (uri === "wamp.error.invalid_argument") {
+          done(null); // the same question has the same answer: an event larger than the node's max_message_size, say
         } else {
           const again = () => current() && this._recover(subscription, positions, attempt + 1);
           subscription.timer = this.clock.setTimeout(again, retryDelay(attempt, this.random()));
@@ -724,7 +728,7 @@
       };
       // Events are held back meanwhile: not for ever.
       subscription.timer = this.clock.setTimeout(() => current() && this._end({ reason: "silent", again: true }), RECOVER_MS);
-      link.session.call(RECOVER, [positions], {}, done, failed);
+      link.session.call(RECOVER, [asked], {}, done, failed);
     }
 
     // A node that answers recover has the beat as well.

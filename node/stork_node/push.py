@@ -54,7 +54,7 @@ class PositionRequest(Struct, frozen=True):
 
 
 class _Document(Struct, forbid_unknown_fields=True, gc=False):
-    topics: Annotated[list[str], Meta(min_length=1, max_length=MAX_TOPICS)]
+    topics: Annotated[list[str], Meta(min_length=1)]
     type: Annotated[str, Meta(min_length=1, max_length=MAX_TYPE_CHARACTERS)]
     data: Raw = Raw(b"null")
     timestamp: str | UnsetType = UNSET
@@ -151,12 +151,15 @@ def _check_data(raw: Raw) -> bytes:
 
 
 def _check_topics(uris: list[str]) -> tuple[str, ...]:
+    topics = tuple(uris) if len(uris) == 1 else tuple(dict.fromkeys(uris))
+    if len(topics) > MAX_TOPICS:
+        raise InvalidPush(f"topics: {len(topics):,} topics, at most {MAX_TOPICS:,} are allowed")
     for i, uri in enumerate(uris):
         try:
             _parse_topic(uri)
         except InvalidTopic as error:
             raise InvalidPush(f"topics[{i}]: {shorten(uri)} is not a topic: {error.reason}") from None
-    return tuple(uris) if len(uris) == 1 else tuple(dict.fromkeys(uris))
+    return topics
 
 
 def encode_push(

@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from textwrap import indent
 
 import pytest
 
 from tests.e2e.network import Namespace
-from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process, needs_root
+from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process, needs_root, wait_for
 from tests.wamp import Refused
 
 README = (ROOT / "README.md").read_text()
@@ -42,7 +43,7 @@ def run(command, text="", **options):
 
 
 def test_there_are_blocks_to_run():
-    assert {"app.py", "test_app.py", "push", "push.php", "caller"} == set(BLOCKS)
+    assert {"app.py", "test_app.py", "push", "push.php", "caller", "subscriber"} == set(BLOCKS)
 
 
 def test_the_application_does_what_its_text_says(deployment):
@@ -84,6 +85,29 @@ def test_the_php_push_reaches_its_subscriber(deployment):
 def test_the_caller_calls(deployment):
     said = run([sys.executable, "-W", "error", "-"], on_free_ports(BLOCKS["caller"], deployment))
     assert said == "{'hello': 'Ann'}\n"
+
+
+def test_the_subscriber_prints_what_is_pushed(deployment, tmp_path):
+    """The block stands in a coroutine; ``new_ticket`` is the reader's own."""
+    block = indent(on_free_ports(BLOCKS["subscriber"], deployment), "    ")
+    program = (
+        f"import asyncio\n\ndef new_ticket():\n    return 't-ann'\n\nasync def main():\n{block}\nasyncio.run(main())"
+    )
+    with deployment.nodes[0].backend() as backend, deployment.publisher() as publisher:
+
+        def subscribed():
+            return backend.call("wamp.subscription.lookup", "v1.orders.42") is not None
+
+        wait_for(lambda: not subscribed(), "the end of the subscribers before")
+        command = [sys.executable, "-u", "-W", "error", "-c", program]
+        listening = Process(command, tmp_path / "subscriber.log", dict(os.environ))
+        try:
+            wait_for(subscribed, "its subscription")
+            position = publisher.push("v1.orders.42", type="order_paid", data={"id": 42})
+            listening.wait_for_line("order_paid")
+        finally:
+            listening.stop()
+    assert listening.log == f"{position} order_paid {{'id': 42}}\n"
 
 
 @needs_root

@@ -753,6 +753,41 @@ for (const uri of ["wamp.error.no_such_procedure", "wamp.error.not_authorized"])
   });
 }
 
+test("what can never be answered is told as a gap, and not asked again", async (t) => {
+  const { next, one, clock } = await reconnected(t);
+  next.event(6, "e:11");
+  await next.recover("wamp.error.invalid_argument");
+  assert.deepEqual(await one.recovered.next(), [TOPIC, false, "e:10"]);
+  assert.equal((await one.events.next())[1], "e:11");
+  await next.expect(32); // the beat
+  clock.advance(20_000);
+  assert.equal((await next.flushed(), next.messages.items.length), 0);
+});
+
+test("more topics than a node answers at once are asked for in portions", async (t) => {
+  const { stork, peer, router, clock, until } = await joined(t);
+  const one = listen(stork, "v1.orders.", { match: "prefix" });
+  await peer.admit(5, "v1.orders.");
+  const topics = Array.from({ length: 2501 }, (_, i) => `v1.orders.${i}`);
+  topics.forEach((topic, i) => peer.event(5, `e:${i + 1}`, i, { topic }));
+  for (let i = 0; i < 2501; i += 1) await one.events.next();
+  peer.socket.terminate();
+  await until("waiting");
+  clock.advance(500);
+  const next = await router.join(78);
+  await next.admit(6, "v1.orders.");
+  const asked = [];
+  for (const portion of [1000, 1000, 501]) {
+    const answers = Object.fromEntries(topics.slice(asked.length, asked.length + portion).map((topic) => [topic, { recovered: true, position: "e:3000", events: [] }]));
+    const positions = Object.entries(await next.recover(answers));
+    assert.equal(positions.length, portion);
+    if (!asked.length) await next.expect(32); // the beat
+    asked.push(...positions);
+  }
+  assert.deepEqual(asked, topics.map((topic, i) => [topic, `e:${i + 1}`]));
+  for (const topic of topics) assert.deepEqual(await one.recovered.next(), [topic, true, "e:3000"]);
+});
+
 test("a topic that is missing in the answer is told as a gap", async (t) => {
   const { next, one } = await reconnected(t);
   await next.recover({});

@@ -229,6 +229,37 @@ def test_not_ready_is_asked_again(joined):
     assert joined.written() == [[48, 3, {}, RECOVER, [{TOPIC: "e:3"}], {}]]
 
 
+def test_what_can_never_be_answered_is_told_as_a_gap_and_not_asked_again(joined):
+    subscription = joined.subscribe(since="e:3")
+    joined.say([33, 1, 5])
+    joined.push(9)
+    joined.effects()
+    joined.say([8, 48, 2, {}, "wamp.error.invalid_argument", ["it is larger than max_message_size"]])
+    assert joined.effects() == [Recovered(subscription, TOPIC, False, "e:3"), Hand(subscription, event(9))]
+    assert not [message for message in joined.written()[2:] if message[0] == 48]
+
+
+def test_more_topics_than_a_node_answers_at_once_are_asked_for_in_portions(joined):
+    joined.subscribe("v1.orders.", match="prefix")
+    joined.say([33, 1, 5])
+    for number in range(1, 2502):
+        joined.push(number, topic=f"v1.orders.{number}")
+    joined.protocol.end(Ending("lost", True), joined.now)
+    joined.join()
+    joined.effects()
+    joined.say([33, 1, 5])
+    asked = []
+    for portion in (1000, 1000, 501):
+        [request] = [message for message in joined.written() if message[0] == 48]
+        [positions] = request[4]
+        assert len(positions) == portion
+        asked += positions.items()
+        answers = {topic: {"recovered": True, "position": "e:3000", "events": []} for topic in positions}
+        joined.say([50, request[1], {}, [answers]])
+    assert asked == [(f"v1.orders.{number}", f"e:{number}") for number in range(1, 2502)]
+    assert [effect.ok for effect in joined.effects() if isinstance(effect, Recovered)] == [True] * 2501
+
+
 def test_where_there_is_no_recovery_a_gap_is_told_and_events_go_on(joined):
     subscription = joined.subscribe(since="e:3")
     joined.say([33, 1, 5])

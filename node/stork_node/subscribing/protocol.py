@@ -5,6 +5,7 @@ The shell says what happens (``begin``, ``connected``, ``received``, ``end``, ``
 clock that never goes back, and after each of them writes ``outbox`` and does ``effects``, in their order.
 """
 
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from stork_node.wamp_client import Credentials
 STABLE_S = 10.0  # open for this long, and the next delay is short again
 JOIN_S = 30.0  # from the question for a ticket to WELCOME; the node itself gives up after 15 s
 RECOVER_S = 30.0  # the node answers within 3 s
+RECOVER_TOPICS = 1_000  # as many as a node answers at once; a pattern may have more
 PROBE_AFTER_S = 30.0
 SILENT_S = 60.0
 
@@ -265,11 +267,15 @@ class SubscriberProtocol:
     def _recover(self, subscription: Subscription, positions: dict[str, str | None], attempt: int, now: float) -> None:
         link = self._there()
         if not positions:
+            self._ask_for_beats()  # for the topics of a pattern, once it has some
             return
         if not link.recovers:
             for topic in positions:
                 self._resume(subscription, topic, None)
             return
+
+        asked = dict(itertools.islice(positions.items(), RECOVER_TOPICS))
+        rest = dict(itertools.islice(positions.items(), RECOVER_TOPICS, None))
 
         def current() -> bool:
             return self._link is link and subscription.state == "subscribed"
@@ -280,8 +286,9 @@ class SubscriberProtocol:
             subscription.timer = None
             self._ask_for_beats()
             answers = answers if isinstance(answers, dict) else {}
-            more = [topic for topic in positions if self._resume(subscription, topic, _mapping(answers.get(topic)))]
-            self._recover(subscription, {topic: subscription.stream(topic).position for topic in more}, 0, now)
+            more = [topic for topic in asked if self._resume(subscription, topic, _mapping(answers.get(topic)))]
+            left = {topic: subscription.stream(topic).position for topic in more}
+            self._recover(subscription, left | rest, 0, now)
 
         def failed(uri: str, _: str, now: float) -> None:
             if not current():
@@ -290,6 +297,9 @@ class SubscriberProtocol:
             if uri in ("wamp.error.no_such_procedure", "wamp.error.not_authorized"):
                 link.recovers = False
                 self._recover(subscription, positions, 0, now)
+            elif uri == "wamp.error.invalid_argument":
+                # The same question has the same answer: an event beyond the node's max_message_size, say.
+                done(None, now)
             else:  # io.virge.stork.not_ready, and what else may pass
                 again_at = now + retry_delay_s(attempt, self._chance())
                 subscription.timer = (again_at, lambda now: self._recover(subscription, positions, attempt + 1, now))
@@ -297,7 +307,7 @@ class SubscriberProtocol:
         # Events are held back meanwhile: not for ever.
         silent = Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s")
         subscription.timer = (now + RECOVER_S, lambda now: self.end(silent, now))
-        self._session().call(RECOVER, positions, done, failed)
+        self._session().call(RECOVER, asked, done, failed)
 
     def _resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
         answered = subscription.stream(topic).answer(answer)
