@@ -16,6 +16,7 @@ from twisted.internet import defer, reactor
 
 from stork_components.component import end_worker
 from stork_components.from_threads import FromThreads
+from stork_components.garbage import leave_what_is_here_alone
 from stork_node import AsyncPublisher, Publisher, Stork, loading
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
@@ -129,6 +130,7 @@ async def _start(settings: ApplicationSettings) -> Application:
         publisher.close()
 
     await _on_reactor(runtime.start())
+    leave_what_is_here_alone()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return Application(stork, runtime)
 
