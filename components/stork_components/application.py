@@ -15,6 +15,8 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
 
 from stork_components.component import end_worker
+from stork_components.from_threads import FromThreads
+from stork_components.garbage import leave_what_is_here_alone
 from stork_node import AsyncPublisher, Publisher, Stork, loading
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
@@ -86,9 +88,10 @@ class Application:
         return _on_reactor(self._runtime.finish(within_s))
 
     def _answer(self, coroutine: Coroutine[Any, Any, Any]) -> "defer.Deferred[Any]":
-        return _on_reactor(self._runtime.submit(coroutine)).addErrback(_as_wamp_error)
+        return _on_reactor(self._runtime.answer(coroutine)).addErrback(_as_wamp_error)
 
 
+_reactor = FromThreads(reactor)
 _running: dict[ApplicationSettings, "defer.Deferred[Application]"] = {}
 
 
@@ -127,6 +130,7 @@ async def _start(settings: ApplicationSettings) -> Application:
         publisher.close()
 
     await _on_reactor(runtime.start())
+    leave_what_is_here_alone()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return Application(stork, runtime)
 
@@ -165,7 +169,10 @@ def _on_reactor(future: "Future[Any]") -> "defer.Deferred[Any]":
         else:
             deferred.callback(future.result())
 
-    future.add_done_callback(lambda _: reactor.callFromThread(fire))
+    if future.done():
+        fire()
+    else:
+        future.add_done_callback(lambda _: _reactor.call(fire))
     return deferred
 
 

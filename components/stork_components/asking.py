@@ -1,6 +1,6 @@
 """Asking the application: which of its procedures answers just now, how long to wait for it, and when to ask again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
+from stork_components.batches import Batches
 from stork_components.deadlines import Deadlines
 from stork_components.registrations import Registrations
 from stork_node.errors import StorkError
@@ -36,7 +37,11 @@ class Question:
 
 
 class Asker:
-    """Calls whoever answers, waits for one that is starting, and never longer than its two time-outs (seconds)."""
+    """
+    Calls whoever answers, waits for one that is starting, and never longer than its two time-outs (seconds).
+
+    ``batches`` names, for procedures that have one, the other that takes many questions at once.
+    """
 
     def __init__(
         self,
@@ -46,10 +51,12 @@ class Asker:
         *,
         application_timeout_s: float,
         starting_timeout_s: float,
+        batches: Mapping[str, str] | None = None,
     ) -> None:
         self._session, self._registrations, self._reactor = session, registrations, reactor
         self._application_timeout_s, self._starting_timeout_s = application_timeout_s, starting_timeout_s
         self._deadlines = Deadlines(reactor, application_timeout_s)
+        self._batch_uris, self._batches = batches or {}, Batches(session, reactor)
 
     async def ask(self, question: Question) -> tuple[str, Any]:
         """
@@ -80,8 +87,15 @@ class Asker:
                 return uri
         return None
 
-    async def _call(self, uri: str, args: Sequence[Any]) -> Any:
+    def _begin(self, uri: str, args: Sequence[Any]) -> "defer.Deferred[Any]":
+        batch_uri = self._batch_uris.get(uri)
+        if batch_uri and self._registrations.has(batch_uri):
+            return self._batches.call(uri, batch_uri, args)
         call: defer.Deferred[Any] = self._session.call(uri, *args)
+        return call
+
+    async def _call(self, uri: str, args: Sequence[Any]) -> Any:
+        call = self._begin(uri, args)
         late = False
 
         def give_up() -> None:

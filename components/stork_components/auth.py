@@ -6,14 +6,15 @@ from typing import Any
 from autobahn.wamp.types import RegisterOptions
 
 from stork_components.application import ApplicationSettings, run_application
+from stork_components.batches import register_batch
 from stork_components.component import Component
 from stork_node import uris
 
 
 class Auth(Component):
     """
-    Registers ``io.virge.stork.app.auth(realm, authid, details)``, for the guard, and ``io.virge.stork.app.figures()``,
-    for ``/metrics``.
+    Registers ``io.virge.stork.app.auth(realm, authid, details)`` and ``….batch``, for the guard, and
+    ``io.virge.stork.app.figures()``, for ``/metrics``.
     """
 
     Settings = ApplicationSettings
@@ -23,6 +24,7 @@ class Auth(Component):
         self._application = await run_application(self.settings)
         # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
         await self.register(self._figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
+        await register_batch(self, self._authenticate, uris.APP_AUTH_BATCH)
         await self.register(self._authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 
     def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> Any:

@@ -72,7 +72,8 @@ class Guard(Component):
         self.counters = GuardCounters()
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
-        callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, uris.APP_AUTH, uris.APP_TOPIC_AUTH]
+        batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
+        callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
         self._callees = Registrations(reactor, callees, registered=self._verdicts.forget)
         self._asker = Asker(
@@ -81,6 +82,7 @@ class Guard(Component):
             reactor,
             application_timeout_s=self.settings.application_timeout_s,
             starting_timeout_s=self.settings.starting_timeout_s,
+            batches=batches,
         )
         self._pending_joins = 0
         self._ends: dict[int, Any] = {}

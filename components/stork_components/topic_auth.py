@@ -5,18 +5,20 @@ from typing import Any
 from autobahn.wamp.types import RegisterOptions
 
 from stork_components.application import ApplicationSettings, run_application
+from stork_components.batches import register_batch
 from stork_components.component import Component
 from stork_node import uris
 
 
 class TopicAuth(Component):
-    """Registers ``io.virge.stork.app.topic_auth(session, uri, action, options)``, for the guard."""
+    """Registers ``io.virge.stork.app.topic_auth(session, uri, action, options)`` and ``….batch``, for the guard."""
 
     Settings = ApplicationSettings
     settings: ApplicationSettings
 
     async def start(self) -> None:
         self._application = await run_application(self.settings)
+        await register_batch(self, self._authorize, uris.APP_TOPIC_AUTH_BATCH)
         await self.register(self._authorize, uris.APP_TOPIC_AUTH, RegisterOptions(invoke="last"))
 
     def _authorize(self, session: dict[str, Any], uri: str, action: str, options: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ hangs would keep a node from stopping; these are daemons.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -29,10 +30,12 @@ class DaemonPool(ThreadPoolExecutor):
     def __init__(self, threads: int, name: str) -> None:
         super().__init__(threads)
         self.limit, self.name, self.done = threads, name, 0
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: deque[Callable[[], None]] = deque()
+        # One item wakes one thread, for True to work and for False to end.
+        self._wakes: SimpleQueue[bool] = SimpleQueue()
         self._lock = threading.Lock()
         self._started = self._idle = 0
-        self._stopped = False
+        self._is_waking = self._stopped = False
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """
@@ -56,33 +59,60 @@ class DaemonPool(ThreadPoolExecutor):
         with self._lock:
             if self._stopped:
                 raise RuntimeError("the pool is shut down")
-            self._jobs.put(job)
-            # A thread counts as idle from the moment it asks for a job; a job waiting takes one of them.
-            if self._idle:
-                self._idle -= 1
-            elif self._started < self.limit:
-                self._started += 1
-                threading.Thread(target=self._work, name=f"{self.name}-{self._started}", daemon=True).start()
+            self._jobs.append(job)
+            self._wake_one()
         return future
+
+    def _wake_one(self) -> None:
+        """
+        Have one more thread come for the jobs that wait, unless one is on its way: it wakes the next when it has come.
+
+        Threads of Python run by turns. If each job woke one, they would queue up to find that the first has done all.
+        """
+        if self._is_waking or not self._jobs:
+            return
+        if self._idle:
+            self._idle -= 1
+            self._wakes.put(True)
+        elif self._started < self.limit:
+            self._started += 1
+            threading.Thread(target=self._work, name=f"{self.name}-{self._started}", daemon=True).start()
+        else:
+            return
+        self._is_waking = True
 
     @property
     def is_full(self) -> bool:
         """Whether a job waits because every thread has one."""
         with self._lock:
-            return self._started == self.limit and not self._idle and not self._jobs.empty()
+            return self._started == self.limit and not self._idle and not self._is_waking and bool(self._jobs)
 
     def _work(self) -> None:
-        while job := self._jobs.get():
-            job()
-            del job  # its arguments live no longer than the call
+        has_come = False
+        while True:
             with self._lock:
-                self.done += 1
-                if self._jobs.empty():
+                if not has_come:
+                    has_come, self._is_waking = True, False
+                job = self._jobs.popleft() if self._jobs else None
+                if job:
+                    self._wake_one()
+                elif self._stopped:
+                    return
+                else:
                     self._idle += 1
+            if job:
+                job()
+                job = None  # its arguments live no longer than the call
+                with self._lock:
+                    self.done += 1
+            else:
+                if not self._wakes.get():
+                    return
+                has_come = False
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
         """Take no more jobs, and let the threads end after those they have. Never waits."""
         with self._lock:
             self._stopped = True
             for _ in range(self._started):
-                self._jobs.put(None)
+                self._wakes.put(False)

@@ -12,6 +12,7 @@ from typing import Any
 
 from stork_node.declarations import Handler
 from stork_node.errors import StorkError
+from stork_node.hopping import Place, hop, is_on_loop
 
 HANDLER_FAILED = "io.virge.stork.error.handler_failed"
 """The URI of the error that the caller of a procedure gets when its handler failed."""
@@ -39,7 +40,7 @@ class HandlerRunner:
     Args:
         around: gives the context manager in which each run of a handler is wrapped.
         threads: where plain functions run.
-        observe: gets the kind of each handler that has ended, and how long it took, in seconds; called on the loop.
+        observe: gets the kind of each handler that has ended, and how long it took, in seconds; called where that was.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class HandlerRunner:
 
     async def run(self, handler: Handler, *arguments: Any, passing: type[Exception] | tuple[()] = ()) -> Any:
         """
-        Call a handler, in the calling task's context variables, and await what it returns if that can be awaited.
+        Call a handler, in the caller's context variables, and await what it returns if that can be awaited.
+
+        The caller runs on the loop, or by a ``Hopper``, which it takes to where the handler belongs.
 
         A cancelled run of a plain function that has begun goes on in its thread, and its result is dropped.
 
@@ -67,16 +70,24 @@ class HandlerRunner:
         began = time.perf_counter()
         try:
             if is_async(handler.function):
+                await hop(Place.LOOP)
                 return await self._run_here(handler.function, *arguments)
-            result, error = await self._run_in_thread(handler.function, *arguments)
+            if is_on_loop():
+                result, error = await self._run_in_thread(handler.function, *arguments)
+            else:
+                await hop(Place.THREAD)
+                result, error = self._outcome(handler.function, *arguments)
             if error:
                 raise error
+            if not inspect.isawaitable(result):
+                return result
             # A decorated or partial coroutine function looks like a plain one.
-            return await self._run_here(lambda: result) if inspect.isawaitable(result) else result
+            await hop(Place.LOOP)
+            return await self._run_here(lambda: result)
         except passing:
             raise
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
+            task = asyncio.current_task() if is_on_loop() else None
             if task and task.cancelling():
                 raise
             raise HandlerFailed(handler, error) from error  # the handler's own, of something inside it
@@ -90,17 +101,17 @@ class HandlerRunner:
             return await function(*arguments)
 
     async def _run_in_thread(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
-        def outcome() -> tuple[Any, BaseException | None]:
-            # Returned and not raised: an asyncio future refuses to carry a StopIteration, and would hang.
-            try:
-                with self._around():
-                    return function(*arguments), None
-                return None, None  # around has swallowed an exception
-            except BaseException as error:
-                return None, error
-
         context = contextvars.copy_context()
-        return await asyncio.wrap_future(self._threads.submit(context.run, outcome))
+        return await asyncio.wrap_future(self._threads.submit(context.run, self._outcome, function, *arguments))
+
+    def _outcome(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+        # Returned and not raised: an asyncio future refuses to carry a StopIteration, and would hang.
+        try:
+            with self._around():
+                return function(*arguments), None
+            return None, None  # around has swallowed an exception
+        except BaseException as error:
+            return None, error
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -1,11 +1,13 @@
 """Figures that are looked up when ``/metrics`` is asked for, and those that other processes tell of themselves."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stork_node.figures import Histogram, gauge, gauge_by, histogram_by
 
+_observing = threading.Lock()
 HANDLER_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -49,10 +51,11 @@ class ApplicationFigures:
     user_code_seconds: dict[str, Histogram] = histogram_by("kind", "How long handlers of the application took.")
 
     def observe(self, kind: str, seconds: float) -> None:
-        """A handler of this kind has ended."""
-        if kind not in self.user_code_seconds:
-            self.user_code_seconds[kind] = Histogram(HANDLER_BOUNDS_S)
-        self.user_code_seconds[kind].observe(seconds)
+        """A handler of this kind has ended, in any thread."""
+        with _observing:
+            if kind not in self.user_code_seconds:
+                self.user_code_seconds[kind] = Histogram(HANDLER_BOUNDS_S)
+            self.user_code_seconds[kind].observe(seconds)
 
     def as_json(self) -> dict[str, Any]:
         return {kind: histogram.as_json() for kind, histogram in self.user_code_seconds.items()}

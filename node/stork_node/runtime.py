@@ -15,6 +15,7 @@ from stork_node.declarations import Handler
 from stork_node.errors import CallError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.hang_watch import HangWatch
+from stork_node.hopping import Hopper
 from stork_node.loop_thread import LoopThread
 from stork_node.node_figures import ApplicationFigures
 from stork_node.policy import Checks, choose_checks, fold, read_answer
@@ -42,8 +43,9 @@ class Runtime:
     """
     One application, running.
 
-    ``start``, ``stop`` and ``submit`` may be called from any thread and never block; they return futures. The
-    coroutines run on the runtime's own loop, by ``submit``, and each may be cancelled: a time-out is the caller's.
+    ``start``, ``stop``, ``submit`` and ``answer`` may be called from any thread and never block; they return futures.
+    The coroutines run on the runtime's own loop, by ``submit``, or in its threads as well, by ``answer``, and each may
+    be cancelled: a time-out is the caller's.
 
     Args:
         stork: what to run.
@@ -68,6 +70,7 @@ class Runtime:
         self._threads = DaemonPool(threads, "stork-handler")
         self.figures = ApplicationFigures()
         self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
+        self._hopper = Hopper(self._threads, self._loop.submit)
         self._presence = Presence()
         self._asked: set[Future[Any]] = set()
         pools = [self._threads, self._loop.executor]
@@ -121,7 +124,21 @@ class Runtime:
         Raises:
             RuntimeError: not started, or stopped.
         """
-        future = self._loop.submit(coroutine)
+        return self._note(self._loop.submit(coroutine))
+
+    def answer(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """
+        As ``submit``, for ``authenticate``, ``authorize`` and ``call``: plain functions are run without the loop.
+
+        Raises:
+            RuntimeError: not started, or stopped.
+        """
+        if not self._loop.running:
+            coroutine.close()
+            raise RuntimeError("the application is not running")
+        return self._note(self._hopper.submit(coroutine))
+
+    def _note(self, future: "Future[T]") -> "Future[T]":
         self._asked.add(future)
         future.add_done_callback(self._asked.discard)
         return future

@@ -7,6 +7,9 @@ BACKEND_TOPIC_AUTH = "io.virge.stork.topic_auth"
 # The application process.
 APP_AUTH = "io.virge.stork.app.auth"
 APP_TOPIC_AUTH = "io.virge.stork.app.topic_auth"
+# Where many questions go at once.
+APP_AUTH_BATCH = "io.virge.stork.app.auth.batch"
+APP_TOPIC_AUTH_BATCH = "io.virge.stork.app.topic_auth.batch"
 APP_FIGURES = "io.virge.stork.app.figures"
 
 # The guard: what config.json names as authenticators and authorizer, and who a session is.

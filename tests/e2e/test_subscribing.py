@@ -136,6 +136,7 @@ def test_a_frontend_publishes_and_registers_nothing(shipped):
         "io.virge.stork.auth",
         "io.virge.stork.topic_auth",
         "io.virge.stork.app.auth",
+        "io.virge.stork.app.auth.batch",
         "io.virge.stork.guard.auth",
         "io.virge.stork.guard.backend",
         "io.virge.stork.guard.session",

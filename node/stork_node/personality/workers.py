@@ -1,6 +1,5 @@
 """The worker processes: what they log, and which session class the router makes."""
 
-import gc
 import os
 import sys
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ from twisted.internet import defer, task
 from twisted.logger import globalLogPublisher
 
 from stork_components.connections import RESTARTING, close_transport
+from stork_components.garbage import leave_what_is_here_alone
 from stork_node.hazards import limit_recursion
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.frames import look_first
@@ -53,7 +53,7 @@ class RouterController(CrossbarRouterController):
         self, transport_id: str, config: dict[str, Any], create_paths: bool = False, details: Any = None
     ) -> Any:
         # Before the port opens: its paths are added in later calls, and until then it answers 404.
-        _leave_what_is_here_alone()
+        leave_what_is_here_alone()
         return super().start_router_transport(transport_id, config, create_paths, details)
 
     @wamp.register(None)
@@ -70,20 +70,6 @@ class RouterController(CrossbarRouterController):
             for session in list(router._session_id_to_session.values()):
                 close_transport(session._transport, RESTARTING, "the node restarts")
         await task.deferLater(self._reactor, _FLUSH_S, lambda: None)
-
-
-def _leave_what_is_here_alone() -> None:
-    """
-    Have the garbage collector look at connections alone, and less often.
-
-    Crossbar is 170,000 objects that stay, and a connection adds 45: a walk through all of them was seen to stop
-    everything for a quarter of a second. Once in a process: what comes after the first port is connections.
-    """
-    if gc.get_freeze_count():
-        return
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
 
 
 class ContainerController(CrossbarContainerController):

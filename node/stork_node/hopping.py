@@ -1,0 +1,110 @@
+"""
+Coroutines that change threads: each begins where it is submitted, and goes on in a thread or on the loop when it asks.
+
+A question that is answered by a plain function goes to a thread and back, and never sees the loop: every hand-over
+between threads of one process costs as much as the rest of a question.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import types
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor, Future, InvalidStateError
+from enum import Enum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Place(Enum):
+    THREAD = "a thread of the pool"
+    LOOP = "the asyncio loop"
+
+
+@types.coroutine
+def _ask_for(place: Place) -> Generator[Place, None, None]:
+    yield place
+
+
+def is_on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def hop(place: Place) -> None:
+    """Go on there. From the loop, there is no way back to a thread: await what is to run in one."""
+    if not is_on_loop():
+        await _ask_for(place)
+
+
+class Hopper:
+    """
+    Args:
+        threads: where coroutines go on that ask for a thread.
+        submit_to_loop: runs a coroutine on the loop, in the caller's context variables.
+    """
+
+    def __init__(self, threads: Executor, submit_to_loop: "Callable[[Coroutine[Any, Any, Any]], Future[Any]]") -> None:
+        self._threads, self._submit_to_loop = threads, submit_to_loop
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """
+        Run a coroutine, up to its first ``hop`` at once; it may await nothing else before it is on the loop.
+
+        Cancelling the future cancels the coroutine: what has begun in a thread goes on, and its result is dropped.
+        """
+        future: Future[T] = Future()
+        self._go_on(coroutine, contextvars.copy_context(), future, None)
+        return future
+
+    def _go_on(
+        self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context, future: "Future[T]", here: Place | None
+    ) -> None:
+        try:
+            while (place := context.run(coroutine.send, None)) is here and here:
+                pass
+            if not isinstance(place, Place):
+                raise RuntimeError(f"{coroutine!r} awaits something before it is on the loop")
+            if place is Place.THREAD:
+                onward = self._threads.submit(self._go_on, coroutine, context, future, place)
+            else:
+                onward = context.run(self._submit_to_loop, _rest(coroutine))
+        except StopIteration as end:
+            _end(future, end.value, None)
+        except BaseException as error:
+            _end(future, None, error)
+        else:
+            future.add_done_callback(lambda _: onward.cancel())
+            onward.add_done_callback(lambda _: _hand_on(onward, future, place))
+
+
+async def _rest(coroutine: Coroutine[Any, Any, T]) -> T:
+    return await _resume(coroutine)
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, T]) -> Generator[Any, None, T]:
+    # ``await`` refuses a coroutine that has begun.
+    result: T = yield from coroutine
+    return result
+
+
+def _hand_on(onward: "Future[Any]", future: "Future[Any]", place: Place) -> None:
+    if onward.cancelled():
+        future.cancel()
+    elif error := onward.exception():
+        _end(future, None, error)
+    elif place is Place.LOOP:
+        _end(future, onward.result(), None)
+
+
+def _end(future: "Future[Any]", result: Any, error: BaseException | None) -> None:
+    with contextlib.suppress(InvalidStateError):  # given up meanwhile
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)

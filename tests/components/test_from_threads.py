@@ -1,0 +1,32 @@
+"""Calls from other threads to the reactor's."""
+
+from stork_components.from_threads import FromThreads
+
+
+class Reactor:
+    def __init__(self):
+        self.calls = []
+
+    def callFromThread(self, function):  # noqa: N802 - Twisted's spelling
+        self.calls.append(function)
+
+
+def test_calls_before_the_reactor_looks_wake_it_once_and_are_made_in_their_order():
+    reactor, made = Reactor(), []
+    from_threads = FromThreads(reactor)
+    for number in range(3):
+        from_threads.call(lambda number=number: made.append(number))
+    [run] = reactor.calls
+    assert made == []
+    run()
+    assert made == [0, 1, 2]
+
+
+def test_a_call_that_is_asked_for_by_another_is_made_in_the_next_turn():
+    reactor, made = Reactor(), []
+    from_threads = FromThreads(reactor)
+    from_threads.call(lambda: from_threads.call(lambda: made.append("second")))
+    reactor.calls.pop()()
+    assert made == []
+    reactor.calls.pop()()
+    assert made == ["second"]
