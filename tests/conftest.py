@@ -7,9 +7,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import txaio
 
 from stork_node.hazards import limit_recursion
 from tests.gateway import Deployment
+
+# Before any module of autobahn's is imported: each keeps what it met, also where it met no framework at all.
+txaio.use_twisted()
 
 # How long an example takes says nothing here: these machines have other work.
 hypothesis.settings.register_profile("untimed", deadline=None)
