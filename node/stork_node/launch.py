@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from stork_node.deferred_imports import deferred
 from stork_node.temporary import make_private_folder
 
 
@@ -22,9 +23,11 @@ def run_node(folder: Path) -> int:
 
     # Before anything of Crossbar is imported, as that would install Twisted's default reactor.
     reactor = install_reactor(explicit_reactor=None, verbose=False, require_optimal_reactor=False)
-    from crossbar.node.main import main
+    with deferred():
+        import crossbar.edge.worker.router  # noqa: F401  # which a realm, and the controller's is one, imports late
+        from crossbar.node.main import main
 
-    from stork_node.personality import Personality
+        from stork_node.personality import Personality
 
     # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend.
     runtime = make_private_folder()

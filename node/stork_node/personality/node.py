@@ -7,11 +7,15 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from autobahn.util import parse_keyfile
+from autobahn.wamp.cryptosign import CryptosignKey
 from autobahn.wamp.exception import ApplicationError
 from crossbar.common.checkconfig import NODE_SHUTDOWN_ON_SHUTDOWN_REQUESTED
+from crossbar.common.key import _maybe_generate_node_key
 from crossbar.node import node as crossbar_node
 from twisted.internet import defer, task
 from twisted.internet.error import ProcessExitedAlready
+from xbr._secmod import SecurityModuleMemory
 
 from stork_node import configuration, settings
 from stork_node.control import NoPlace, socket_path
@@ -49,6 +53,8 @@ class Node(crossbar_node.Node):
         super().__init__(*args, **kwargs)
         self._print = Printer("node", LogSettings.read(os.environ))
         self._booted = self._draining = self._stopping = self._reloading = False
+        self._routers_to_come: set[str] = set()
+        self._waiting_for_routers: list[defer.Deferred[None]] = []
         self._pauses: dict[str, float] = {}
         self._awaiting_start: set[str] = set()
         self.processes = Processes()
@@ -62,10 +68,22 @@ class Node(crossbar_node.Node):
         self._config = configuration.load(self._folder, os.environ).crossbar
         self._drain_settings = settings.read(DrainSettings, extra_of(self._config["workers"]), os.environ)
         self.personality.check_config(self.personality, self._config)
+        # All processes at once, as each takes seconds to import Crossbar; what they run begins with the routers.
+        self._config.setdefault("controller", {}).setdefault("options", {})["enable_parallel_worker_start"] = True
+        self._routers_to_come.update(self._routers())
         return self.CONFIG_SOURCE_LOCALFILE, configfile
+
+    def load_keys(self, cbdir: str, privfile: str = "key.priv", pubfile: str = "key.pub") -> bool:
+        """Crossbar's, but for the key for Ethereum, of which only the address is kept: its libraries load slowly."""
+        was_new, _ = _maybe_generate_node_key(cbdir, privfile=privfile, pubfile=pubfile)
+        tags = parse_keyfile(os.path.join(cbdir, privfile))
+        own = CryptosignKey.from_bytes(bytes.fromhex(tags["private-key-ed25519"]))
+        self._node_secmod = SecurityModuleMemory([_EthereumAddress(tags["public-adr-eth"]), own])
+        return bool(was_new)
 
     def _extend_worker_args(self, args: list[str], options: Any) -> None:
         # The controller itself says errors only: what its workers do is told here, and their own lines are theirs.
+        args[args.index("crossbar.worker.main")] = "stork_node.worker_process"
         args.extend(["--expose_controller", "true", "--expose_shared", "true", "--loglevel", "warn"])
 
     def _set_shutdown_triggers(self, controller_options: Any) -> None:
@@ -89,10 +107,23 @@ class Node(crossbar_node.Node):
             os.environ.pop("NOTIFY_SOCKET", None)
 
     def _configure_native_worker_router(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
-        return _unless_gone(super()._configure_native_worker_router(name, worker_id, worker), worker_id)
+        configured = _unless_gone(super()._configure_native_worker_router(name, worker_id, worker), worker_id)
+        return configured.addCallback(lambda _: self._router_serves(worker_id))
 
-    def _configure_native_worker_container(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
-        return _unless_gone(super()._configure_native_worker_container(name, worker_id, worker), worker_id)
+    @defer.inlineCallbacks
+    def _configure_native_worker_container(
+        self, name: str, worker_id: str, worker: dict[str, Any]
+    ) -> Generator[Any, Any, None]:
+        if self._routers_to_come:
+            waiting: defer.Deferred[None] = defer.Deferred()
+            self._waiting_for_routers.append(waiting)
+            yield waiting
+        yield _unless_gone(super()._configure_native_worker_container(name, worker_id, worker), worker_id)
+
+    def _router_serves(self, worker_id: str) -> None:
+        self._routers_to_come.discard(worker_id)
+        while self._waiting_for_routers and not self._routers_to_come:
+            self._waiting_for_routers.pop().callback(None)
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
@@ -251,6 +282,16 @@ class Node(crossbar_node.Node):
         return "the new application runs"
 
 
+class _EthereumAddress:
+    """The key for Ethereum, as far as a node's status tells it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def address(self, binary: bool = False) -> str | bytes:
+        return bytes.fromhex(self._address.removeprefix("0x")) if binary else self._address
+
+
 class WorkerGone(Exception):
     """A worker process that ended while it was being configured."""
 
@@ -278,6 +319,8 @@ def _age_s(process: Any) -> float:
 
 def _sentence(error: Exception) -> str:
     """Crossbar's errors have paragraphs with tracebacks in them: what they begin and what they end with."""
+    if isinstance(error, defer.FirstError):
+        error = error.subFailure.value
     text = str(error.args[0]) if error.args else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return ": ".join(dict.fromkeys((lines[0], lines[-1])))

@@ -1,0 +1,102 @@
+"""
+Leaves what Crossbar imports for its blockchain features alone until something uses it.
+
+That is web3 and what comes with it: half of the time that each process of a node takes to start. A node of ours needs
+none of it, but for one key that Crossbar makes at its start.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+# Whole packages, each with all of what imports it while it is imported itself, other than Crossbar's own code.
+BLOCKCHAIN = frozenset(
+    {
+        *("ckzg", "ens", "eth_abi", "eth_account", "eth_hash", "eth_keyfile", "eth_keys", "eth_rlp", "eth_typing"),
+        *("eth_utils", "hexbytes", "py_ecc", "py_eth_sig_utils", "rlp", "web3"),
+    }
+)
+
+
+@contextmanager
+def deferred(packages: Iterable[str] = BLOCKCHAIN) -> Iterator[None]:
+    """
+    Have each ``import`` of these packages, in the block, bind stand-ins, and load nothing.
+
+    A stand-in becomes the real thing when it is used after the block. Whoever imports one of the packages after the
+    block gets the package itself, and so does the whole process where it was loaded before.
+    """
+    finder = _Finder(frozenset(packages) - sys.modules.keys())
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if finder.has(name)]:
+            del sys.modules[name]
+        finder.is_open = False
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, packages: frozenset[str]) -> None:
+        self._packages = packages
+        self.is_open = True
+
+    def has(self, name: str) -> bool:
+        return name.partition(".")[0] in self._packages
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if self.has(name) else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _DeferredModule(spec.name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """It has nothing to execute."""
+
+
+class _DeferredModule(ModuleType):
+    def __init__(self, name: str, finder: _Finder) -> None:
+        super().__init__(name)
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Deferred(lambda: getattr(importlib.import_module(self.__name__), name), self._finder)
+
+
+class _Deferred:
+    """What ``find`` finds: looked up when the block is over and something is done with it."""
+
+    def __init__(self, find: Callable[[], Any], finder: _Finder) -> None:
+        self._find, self._finder = find, finder
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self._finder.is_open:
+            return _Deferred(lambda: getattr(self._find(), name), self._finder)
+        return getattr(self._find(), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._finder.is_open:
+            return _Deferred(lambda: self._find()(*args, **kwargs), self._finder)
+        return self._find()(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self._find())
+
+    def __or__(self, other: Any) -> Any:
+        return Any  # in annotations: web3.Web3 | None
+
+    __ror__ = __or__
+
+
+def _real(value: Any) -> Any:
+    return value._find() if isinstance(value, _Deferred) else value

@@ -1,0 +1,32 @@
+"""
+A worker process of a node: Crossbar's own main, with its imports made here before it.
+
+The controller runs this in place of ``python -m crossbar.worker.main``, with the same arguments.
+"""
+
+import argparse
+import os
+import runpy
+
+from stork_node.deferred_imports import deferred
+
+
+def main() -> None:
+    from autobahn.twisted.choosereactor import install_reactor
+
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--reactor")
+    parser.add_argument("--klass", default="")
+    options, _ = parser.parse_known_args()
+    # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
+    install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
+    with deferred():
+        import stork_node.personality  # noqa: F401  # for what it loads
+
+        if options.klass.endswith(".RouterController"):
+            import crossbar.edge.worker.router  # noqa: F401  # which a realm imports when it starts
+    runpy.run_module("crossbar.worker.main", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
