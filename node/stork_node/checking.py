@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from stork_node import configuration
 from stork_node.configuration import Configuration, is_stork_component
+from stork_node.deferred_imports import deferred
 from stork_node.errors import ConfigError, Problem
 
 Ports = Literal["none", "node", "all"]
@@ -50,9 +51,10 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
 
 
 def _crossbars_own(config: Configuration) -> Iterator[Problem]:
-    from crossbar.common.checkconfig import InvalidConfigException
+    with deferred():
+        from crossbar.common.checkconfig import InvalidConfigException
 
-    from stork_node.personality import Personality
+        from stork_node.personality import Personality
 
     try:
         Personality.check_config(Personality, copy.deepcopy(config.crossbar))
