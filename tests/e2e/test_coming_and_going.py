@@ -138,10 +138,12 @@ def test_an_event_overtakes_a_storm_of_joins(shipped):
         crowd = Crowd(shipped.nodes[0].port, TICKET, topics=lambda number: ["v1.test.storm"] if not number else [])
         crowd.on_event = lambda number, payload: joined_before_it.append(crowd.outcomes[JOINED])
         await crowd.join_one()
-        storming = asyncio.create_task(crowd.join(400, at_once=400))
-        while crowd.outcomes[JOINED] < 2:
-            await asyncio.sleep(0.001)
         with shipped.publisher() as publisher:
+            # Connected before the storm: only the event itself races with it.
+            await asyncio.to_thread(publisher.push, "v1.test.calm", type="connects")
+            storming = asyncio.create_task(crowd.join(400, at_once=400))
+            while crowd.outcomes[JOINED] < 2:
+                await asyncio.sleep(0.001)
             await asyncio.to_thread(publisher.push, "v1.test.storm", type="overtakes")
         await storming
         assert crowd.outcomes == {JOINED: 401}
