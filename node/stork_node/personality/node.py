@@ -68,9 +68,6 @@ class Node(crossbar_node.Node):
         self._config = configuration.load(self._folder, os.environ).crossbar
         self._drain_settings = settings.read(DrainSettings, extra_of(self._config["workers"]), os.environ)
         self.personality.check_config(self.personality, self._config)
-        # All processes at once, as each takes seconds to import Crossbar; what they run begins with the routers.
-        self._config.setdefault("controller", {}).setdefault("options", {})["enable_parallel_worker_start"] = True
-        self._routers_to_come.update(self._routers())
         return self.CONFIG_SOURCE_LOCALFILE, configfile
 
     def load_keys(self, cbdir: str, privfile: str = "key.priv", pubfile: str = "key.pub") -> bool:
@@ -105,6 +102,37 @@ class Node(crossbar_node.Node):
         else:
             # Crossbar says READY to whoever supervises it (sd_notify) after this, whatever came of it.
             os.environ.pop("NOTIFY_SOCKET", None)
+
+    @defer.inlineCallbacks
+    def boot_from_config(self, config: dict[str, Any]) -> Generator[Any, Any, None]:
+        """
+        Start all processes at once, as each takes a second or more to import Crossbar; routers serve before containers.
+
+        Crossbar's own parallel start leaves the failures that come after the first to the log, with tracebacks.
+        """
+        controller, workers = config.get("controller", {}), config.get("workers", [])
+        if "manhole" in controller:
+            yield self._controller.call("crossbar.start_manhole", controller["manhole"])
+        for worker in workers:
+            if "id" not in worker:
+                worker["id"] = f"worker{self._worker_no:03d}"
+                self._worker_no += 1
+        enabled = [worker for worker in workers if not worker.get("options", {}).get("disabled", False)]
+        self._routers_to_come.update(worker["id"] for worker in enabled if worker["type"] == "router")
+        try:
+            yield defer.gatherResults([self._start_first(worker) for worker in enabled], consumeErrors=True)
+        except defer.FirstError as first:
+            raise first.subFailure.value from None
+
+    @defer.inlineCallbacks
+    def _start_first(self, worker: dict[str, Any]) -> Generator[Any, Any, None]:
+        worker_id, kind = worker["id"], worker["type"]
+        if kind == "guest":
+            yield self._controller.call("crossbar.start_worker", worker_id, kind, worker)
+            return
+        yield self._controller.call("crossbar.start_worker", worker_id, kind, worker.get("options", {}))
+        configure = getattr(self, f"_configure_native_worker_{kind.replace('-', '_')}")
+        yield configure(worker_id, worker_id, worker)
 
     def _configure_native_worker_router(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
         configured = _unless_gone(super()._configure_native_worker_router(name, worker_id, worker), worker_id)
@@ -319,8 +347,6 @@ def _age_s(process: Any) -> float:
 
 def _sentence(error: Exception) -> str:
     """Crossbar's errors have paragraphs with tracebacks in them: what they begin and what they end with."""
-    if isinstance(error, defer.FirstError):
-        error = error.subFailure.value
     text = str(error.args[0]) if error.args else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return ": ".join(dict.fromkeys((lines[0], lines[-1])))
