@@ -4,6 +4,7 @@ import pytest
 
 from stork_node.positions import Position
 from stork_node.push_log import CorruptLog
+from stork_node.push_log.recent_ids import forget_ids
 from tests.unit.push_log_tools import REBOOTED, Clock, kill, open_log, push, pushes, segment_files
 
 
@@ -80,6 +81,19 @@ def test_ids_that_outlived_retention_go_after_five_minutes(tmp_path):
     log.close()
     with open_log(tmp_path, clock=clock) as log:
         assert known(log) == {}
+
+
+def test_no_more_than_the_limit_outlive_retention(tmp_path):
+    log = open_log(tmp_path, clock=(clock := Clock()), retention_s=1.0)
+    for second in range(5):
+        log.append([push(id=f"{second}"), push(id=f"{second}+")])
+        clock.now += 2
+        log.tick(2.0 * second)
+    log.close()
+    assert len(list(tmp_path.glob("*.ids"))) == 5
+    forget_ids(tmp_path, 0, limit=3)
+    with open_log(tmp_path, clock=clock) as log:
+        assert list(known(log)) == ["3", "3+", "4", "4+"]
 
 
 def test_segments_of_pushes_without_ids_leave_nothing_behind(tmp_path):

@@ -2,7 +2,7 @@
 The ids of pushes that an earlier process has stored, for the one that takes its place.
 
 An id outlives its push: where retention deletes a segment of the last minutes, its ids stay in a file of their own, a
-header and records of numbers alone, whose name says when the newest of them was stored.
+header and records of numbers alone, whose name says when the newest of them was stored, and how many there are.
 """
 
 import os
@@ -20,7 +20,7 @@ from stork_node.push_log.segments import Segment
 IDS_KEPT_S = 300.0
 IDS_KEPT = 1_000_000
 
-_NAME = re.compile(r"\d{16}-(\d{13,16})\.ids")
+_NAME = re.compile(r"\d{16}-(\d{13,16})-(\d+)\.ids")
 
 Stored = list[tuple[str, Position]]
 _Found = list[tuple[int, int, bytes]]  # sequence, time, id
@@ -41,7 +41,7 @@ def keep_ids(segment: Segment, since_ms: int) -> None:
     ]
     if not records:
         return
-    path = segment.path.with_name(f"{segment.header.first:016}-{segment.newest_ms:013}.ids")
+    path = segment.path.with_name(f"{segment.header.first:016}-{segment.newest_ms:013}-{len(records)}.ids")
     temporary = path.with_suffix(".tmp")
     try:
         with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
@@ -55,11 +55,13 @@ def keep_ids(segment: Segment, since_ms: int) -> None:
         raise
 
 
-def forget_ids(folder: Path, before_ms: int) -> None:
-    """Delete what was written down of ids all of which are from before ``before_ms`` (since 1970)."""
-    for path, newest_ms in _kept(folder):
-        if newest_ms < before_ms:
+def forget_ids(folder: Path, before_ms: int, limit: int = IDS_KEPT) -> None:
+    """Delete files whose ids all are from before ``before_ms`` (since 1970), or that ``limit`` newer ids follow."""
+    newer = 0
+    for path, newest_ms, number in reversed(_kept(folder)):
+        if newest_ms < before_ms or newer >= limit:
             path.unlink(missing_ok=True)
+        newer += number
 
 
 def recent_ids(folder: Path, segments: Sequence[Segment], since_ms: int, limit: int) -> list[tuple[int, Stored]]:
@@ -84,7 +86,7 @@ def recent_ids(folder: Path, segments: Sequence[Segment], since_ms: int, limit: 
             break
         found = list(read_ids(read_file(segment.path, segment.size), segment.header_bytes))
         _collect(segment.header.origin.epoch, found, since_ms, limit, known, groups)
-    for path, newest_ms in reversed(_kept(folder)):
+    for path, newest_ms, _ in reversed(_kept(folder)):
         if len(known) < limit and newest_ms >= since_ms:
             epoch, found = _read_kept(path)
             _collect(epoch, found, since_ms, limit, known, groups)
@@ -93,13 +95,13 @@ def recent_ids(folder: Path, segments: Sequence[Segment], since_ms: int, limit: 
 
 def newest_kept_ms(folder: Path) -> int:
     """When the newest id that was written down was stored, in ms since 1970; 0 where there is none."""
-    return max((newest_ms for _, newest_ms in _kept(folder)), default=0)
+    return max((newest_ms for _, newest_ms, _ in _kept(folder)), default=0)
 
 
-def _kept(folder: Path) -> list[tuple[Path, int]]:
-    """The files of ids, oldest first, with the time of the newest id of each."""
+def _kept(folder: Path) -> list[tuple[Path, int, int]]:
+    """The files of ids, oldest first, with the time of the newest id of each, and how many it has."""
     found = [(path, _NAME.fullmatch(path.name)) for path in folder.iterdir()]
-    return sorted((path, int(name[1])) for path, name in found if name)
+    return sorted((path, int(name[1]), int(name[2])) for path, name in found if name)
 
 
 def _read_kept(path: Path) -> tuple[str, _Found]:
