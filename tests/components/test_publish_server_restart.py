@@ -46,10 +46,10 @@ def test_numbers_and_pushes_go_on_after_a_restart_and_ids_are_still_known(tmp_pa
 
 
 def test_the_tail_outlives_retention(tmp_path):
-    """A restart after retention emptied the log."""
+    """A restart after retention emptied the log; ids of the last five minutes are known all the same."""
     short = settings(data=tmp_path, retention_s=0.1)
     with serving(short) as server:
-        push_to(server, document(), document(), document())
+        push_to(server, document(), document(), document(id="k"))
         tail = server.position
         with peer(zmq.SUB, server.pub_endpoint) as subscriber:
 
@@ -63,6 +63,9 @@ def test_the_tail_outlives_retention(tmp_path):
         assert (server.position, page.header.floor, page.header.after, page.frames) == (tail, 3, 3, [])
         assert ask_page(relay, request(tail.epoch, 2, "before")).header.after == 3
         assert push_to(server, document())[0]["position"] == f"{tail.epoch}:4"
+        assert push_to(server, document(id="k")) == [
+            {"ok": True, "id": "k", "position": f"{tail.epoch}:3", "duplicate": True}
+        ]
 
 
 def test_another_boot_of_the_machine_begins_a_new_epoch_unless_the_log_was_closed(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from stork_node.positions import Position
 from stork_node.push_log import CorruptLog
+from stork_node.push_log.recent_ids import forget_ids
 from tests.unit.push_log_tools import REBOOTED, Clock, kill, open_log, push, pushes, segment_files
 
 
@@ -46,6 +47,76 @@ def test_the_time_during_which_nobody_held_the_log_does_not_count(tmp_path, end,
     clock.now += away_s
     with open_log(tmp_path, clock=clock, retention_s=1e9) as log:
         assert [(age, [id for id, _ in pairs]) for age, pairs in log.recent_ids()] == [(11.0, ["new"])]
+
+
+def gone(tmp_path, clock, *ids):
+    """A log of one second's retention that had pushes with these ids, and has nothing left of them."""
+    log = open_log(tmp_path, clock=clock, retention_s=1.0)
+    positions = [log.append([push(id=id)])[0].position for id in ids]
+    for second in range(4):
+        clock.now += 1
+        log.tick(float(second))
+    assert log.floor == log.tail.sequence == len(ids)
+    return log, positions
+
+
+def test_ids_outlive_retention(tmp_path):
+    clock = Clock()
+    log, [a, b] = gone(tmp_path, clock, "a", "b")
+    log.append([push(id="c")])
+    kill(log)
+    with open_log(tmp_path, clock=clock, retention_s=1.0) as log:
+        assert known(log) == {"a": a, "b": b, "c": log.tail}
+        assert known(log, limit=2) == {"b": b, "c": log.tail}
+        assert known(log, since_s=3.0) == {"c": log.tail}
+
+
+def test_ids_that_outlived_retention_go_after_five_minutes(tmp_path):
+    clock = Clock()
+    log, _ = gone(tmp_path, clock, "a")
+    for second, left in ((295, 1), (297, 0)):
+        clock.now = Clock().now + second + 4
+        log.tick(float(second))
+        assert len(list(tmp_path.glob("*.ids"))) == left
+    log.close()
+    with open_log(tmp_path, clock=clock) as log:
+        assert known(log) == {}
+
+
+def test_no_more_than_the_limit_outlive_retention(tmp_path):
+    log = open_log(tmp_path, clock=(clock := Clock()), retention_s=1.0)
+    for second in range(5):
+        log.append([push(id=f"{second}"), push(id=f"{second}+")])
+        clock.now += 2
+        log.tick(2.0 * second)
+    log.close()
+    assert len(list(tmp_path.glob("*.ids"))) == 5
+    forget_ids(tmp_path, 0, limit=3)
+    with open_log(tmp_path, clock=clock) as log:
+        assert list(known(log)) == ["3", "3+", "4", "4+"]
+
+
+def test_segments_of_pushes_without_ids_leave_nothing_behind(tmp_path):
+    log = open_log(tmp_path, clock=(clock := Clock()), retention_s=1.0)
+    log.append([push()])
+    for second in range(4):
+        clock.now += 1
+        log.tick(float(second))
+    assert log.floor == 1
+    assert list(tmp_path.glob("*.ids")) == []
+    log.close()
+
+
+def test_damaged_ids_are_an_error_that_names_their_file(tmp_path):
+    clock = Clock()
+    log, _ = gone(tmp_path, clock, "abc")
+    log.close()
+    [file] = tmp_path.glob("*.ids")
+    whole = file.read_bytes()
+    for damaged in (whole[:-1], whole.replace(b"abc", b"abd"), whole[1:]):
+        file.write_bytes(damaged)
+        with open_log(tmp_path, clock=clock) as log, pytest.raises(CorruptLog, match=file.name):
+            log.recent_ids()
 
 
 def test_ids_of_an_epoch_that_is_over_still_count(tmp_path):

@@ -19,14 +19,11 @@ from stork_node.push_log.headers import Sync
 from stork_node.push_log.opening import open_folder
 from stork_node.push_log.places import place_before
 from stork_node.push_log.reading import Page, read_page
-from stork_node.push_log.recent_ids import Stored, recent_ids
+from stork_node.push_log.recent_ids import IDS_KEPT, IDS_KEPT_S, Stored, newest_kept_ms, recent_ids
 from stork_node.push_log.records import ERASURE, NUMBER, PUSH, encode_record
 from stork_node.push_log.upkeep import MOVED, Upkeep
 
 log = logging.getLogger("stork_node.push_log")
-
-IDS_KEPT_S = 300.0
-IDS_KEPT = 1_000_000
 
 
 class SegmentLog:
@@ -195,8 +192,8 @@ class SegmentLog:
         """
         segments = self._chain.segments
         newest_ms = max((segment.newest_ms for segment in segments if not segment.is_empty), default=0)
-        held_ms = max(newest_ms, int((self._lock.last_held or 0) * 1000))
-        found = recent_ids(segments, held_ms - int(since_s * 1000), limit)
+        held_ms = max(newest_ms, newest_kept_ms(self.folder), int((self._lock.last_held or 0) * 1000))
+        found = recent_ids(self.folder, segments, held_ms - int(since_s * 1000), limit)
         return [((held_ms - time_ms) / 1000, stored) for time_ms, stored in found]
 
     def begin_new_epoch(self) -> Position:

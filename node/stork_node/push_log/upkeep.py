@@ -8,6 +8,7 @@ from pathlib import Path
 from stork_node.push_log import retention
 from stork_node.push_log.chain import Chain
 from stork_node.push_log.lock import Lock
+from stork_node.push_log.recent_ids import IDS_KEPT_S, forget_ids, keep_ids
 
 log = logging.getLogger("stork_node.push_log")
 
@@ -94,10 +95,16 @@ class Upkeep:
             writer.sync()
 
     def _delete_expired(self) -> None:
-        segments = self._chain.segments
-        for _ in range(retention.expired(segments, self._now_ms(), self._retention_ms, self._retention_bytes)):
-            log.debug("deleting %s", segments[0].path)
+        segments, now_ms = self._chain.segments, self._now_ms()
+        ids_since_ms = now_ms - int(IDS_KEPT_S * 1000)
+        for _ in range(retention.expired(segments, now_ms, self._retention_ms, self._retention_bytes)):
+            oldest = segments[0]
+            log.debug("deleting %s", oldest.path)
+            if oldest.newest_ms >= ids_since_ms and oldest.path.exists():
+                # Where that is refused the segment goes all the same: on a full disk there must be room again.
+                self.attempt("cannot keep the ids of a segment", lambda: keep_ids(segments[0], ids_since_ms))
             self._chain.drop_oldest()
+        forget_ids(self._folder, ids_since_ms)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
