@@ -39,6 +39,8 @@ from stork_node.settings import count, names, seconds, setting, text
 from stork_node.topics import Topic
 from stork_node.values import peer_host
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
 
 @dataclass(frozen=True)
 class GuardSettings:
@@ -262,7 +264,7 @@ def _can_travel(value: Any) -> bool:
     send keys that are no text: Crossbar drops what it cannot serialize, and nobody would answer.
     """
     try:
-        json.dumps(value, ensure_ascii=False, default=str).encode()
+        _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError):
         return False
     return True

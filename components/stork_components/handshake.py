@@ -27,6 +27,8 @@ def correct(transport: Any) -> None:
     details = transport.transport_details
     # autobahn reads them as lines of Latin-1, in which a client can hide a header within another one.
     details.http_headers_received = headers = read_headers(request)
+    if not _trusted:
+        return
     peer = peer_host(details.peer)
     address = client_address(peer, headers.get("x-forwarded-for", ""), _trusted)
     if address != peer:

@@ -10,7 +10,7 @@ PREPARED = """
 from autobahn.twisted.choosereactor import install_reactor
 install_reactor(None, False, require_optimal_reactor=False)
 import stork_node.personality
-from stork_node.personality import guarding, shortcuts, slimming
+from stork_node.personality import guarding, shortcuts, slimming, upgrading
 from stork_node.personality.shortcuts import SHORTCUTS, Shortcut, take_all
 from twisted.logger import formatEvent, globalLogPublisher
 said = []
@@ -42,6 +42,18 @@ def test_all_are_taken_with_the_versions_that_are_locked():
         (
             "import autobahn.wamp.serializer as m; del m._loads",
             "JSON is read in Python (module 'autobahn.wamp.serializer' has no attribute '_loads')",
+        ),
+        (
+            "import crossbar.router.wildcard as m; m.WildcardTrieMatcher.iter_matches = lambda self: None",
+            "each look-up of patterns leaves a cycle behind (<lambda> takes other parameters)",
+        ),
+        (
+            "import autobahn.wamp.serializer as m; m._dumps = lambda obj: None",
+            "each message makes a JSON encoder of its own (<lambda> takes other parameters)",
+        ),
+        (
+            "import twisted.web.server as m; m.Site.buildProtocol = lambda self: None",
+            "a WebSocket's request is read as any other first (<lambda> takes other parameters)",
         ),
         (
             "import crossbar.router.router as m; m.Router.authorize = lambda self, session: None",
@@ -85,3 +97,70 @@ shortcuts.leave_values_plain([module])
 print(module.hlval(17, color="red"), module.hlval("x"))
 """
     assert run(script) == "17 x"
+
+
+def test_a_whole_plain_request_for_one_name_goes_straight_to_its_websocket():
+    script = """
+def name(*lines, end=b"\\r\\n\\r\\n"):
+    return upgrading.websocket_name(b"\\r\\n".join(lines) + end)
+print(
+    name(b"GET /ws HTTP/1.1", b"Host: example.org", b"Upgrade: websocket"),
+    name(b"GET /ws?a=b HTTP/1.1", b"host:x"),
+)
+print(
+    [
+        name(b"POST /ws HTTP/1.1", b"Host: x"),
+        name(b"GET /ws/below HTTP/1.1", b"Host: x"),
+        name(b"GET /w%73 HTTP/1.1", b"Host: x"),
+        name(b"GET / HTTP/1.1", b"Host: x"),
+        name(b"GET /ws HTTP/1.0", b"Host: x"),
+        name(b"GET /ws HTTP/1.1", b"Host: x", end=b"\\r\\n"),
+        name(b"GET /ws HTTP/1.1", b"Host: x", end=b"\\r\\n\\r\\nmore"),
+        name(b"GET /ws HTTP/1.1", b"Host: x", b" continued"),
+        name(b"GET /ws HTTP/1.1", b"Host : x"),
+        name(b"GET /ws HTTP/1.1", b"Host: x\\nHidden: y"),
+        name(b"GET /ws HTTP/1.1", b"Host: \\xe4"),
+        name(b"GET /ws HTTP/1.1", b"Host: x", b"Content-Length: 2"),
+        name(b"GET /ws HTTP/1.1", b"Host: x", b"TRANSFER-ENCODING: chunked"),
+        name(b"GET /ws HTTP/1.1", b"Host: x", b"HOST: x"),
+        name(b"GET /ws HTTP/1.1", *[b"a%d: b" % number for number in range(101)]),
+        name(b"GET /ws HTTP/1.1", b"a: " + b"b" * 20_000),
+    ]
+    == [None] * 16
+)
+"""
+    assert run(script) == "b'ws' b'ws'\nTrue"
+
+
+def test_patterns_are_found_as_crossbar_finds_them_and_leave_no_cycle_behind():
+    script = """
+import gc, itertools
+from crossbar.router.wildcard import WildcardTrieMatcher
+ordinary = WildcardTrieMatcher.iter_matches
+shortcuts.match_patterns_level_by_level()
+matcher = WildcardTrieMatcher()
+print(list(matcher.iter_matches("a.b.c")))
+for parts in itertools.product(["a", "b", ""], repeat=3):
+    matcher[".".join(parts)] = ".".join(parts)
+matcher["a."] = "a."
+keys = [".".join(parts) for size in (1, 2, 3, 4) for parts in itertools.product(["a", "b", "c", ""], repeat=size)]
+print(all(list(matcher.iter_matches(key)) == list(ordinary(matcher, key)) for key in keys))
+gc.collect()
+for key in keys:
+    list(matcher.iter_matches(key))
+print(gc.collect())
+"""
+    assert run(script) == "[]\nTrue\n0"
+
+
+def test_json_is_written_as_autobahn_writes_it():
+    script = """
+import decimal
+import autobahn.wamp.serializer as m
+ordinary = m._dumps
+shortcuts.keep_json_encoder()
+values = [[1, b"hi"], {"a": decimal.Decimal("1.5"), 2: None}, "\\u00e4\\0", float("nan"), [], 1e16, {"k": [True]}]
+print(m._dumps is not ordinary, all(m._dumps(value) == ordinary(value) for value in values))
+print(m._dumps([b"hi"], use_binary_hex_encoding=True))
+"""
+    assert run(script) == 'True True\n["0x6869"]'

@@ -27,7 +27,9 @@ _log = Logger(namespace="stork_components.guard")
 
 def call_guard() -> None:
     """Have sessions and routers of this process call the guard, from before it starts."""
-    expect(RouterSession.onHello, "self", "realm", "details")
+    expect(RouterSession.onMessage, "self", "msg")
+    expect(RouterSession.onJoin, "self", "details")
+    expect(Router.attach, "self", "session")
     expect(RouterSession.onAuthenticate, "self", "signature", "extra")
     expect(Router.authorize, "self", "session", "uri", "action", "options")
     expect(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")

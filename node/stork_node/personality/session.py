@@ -4,8 +4,9 @@ from functools import partial
 from typing import Any
 
 import txaio
-from autobahn.wamp.message import Welcome
-from autobahn.wamp.types import Challenge, Deny
+from autobahn import util
+from autobahn.wamp.message import Abort, Authenticate, Challenge, Hello, Welcome
+from autobahn.wamp.types import Accept, Deny, SessionDetails
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
@@ -37,45 +38,88 @@ class StorkSession(RouterSession):
         self._handshake = _handshakes.set(self._cut)
         self._said: frozenset[str] = frozenset()
         self._ask: Any = None
-        send = transport.send
-
-        def send_until_welcome(message: Any) -> None:
-            if isinstance(message, Welcome):
-                del transport.send
-                _make_discreet(message)
-            send(message)
-
-        transport.send = send_until_welcome
 
     def onMessage(self, msg: Any) -> None:
         fault = message_fault(msg)
         if fault:
             close_transport(self._transport, INVALID_PAYLOAD, fault)
+        elif self._session_id is not None:
+            super().onMessage(msg)
+        elif isinstance(msg, Hello):
+            self._hear_hello(msg)
+        elif isinstance(msg, Authenticate):
+            self._hear_ticket(msg)
         else:
             super().onMessage(msg)
 
-    def onHello(self, realm: str, details: Any) -> Any:
+    def _hear_hello(self, hello: Hello) -> None:
         if not self._says_first("HELLO"):
-            return None
-        guard = guarding.guard_for_hello(realm, details, self._transport, self._transport_config)
+            return
+        guard = guarding.guard_for_hello(hello.realm, hello, self._transport, self._transport_config)
         if guard is None:
-            return super().onHello(realm, details)
-        self._ask = partial(guarding.authenticate, guard, self, realm, details)
-        return Challenge("ticket")
+            self._transport.send = partial(_send_until_welcome, self._transport)
+            super().onMessage(hello)
+            return
+        self._pending_session_id = util.id()
+        self._session_roles = hello.roles
+        self._ask = partial(guarding.authenticate, guard, self, hello.realm, hello)
+        self._transport.send(Challenge("ticket"))
+
+    def _hear_ticket(self, authenticate: Authenticate) -> None:
+        if not self._says_first("AUTHENTICATE"):
+            return
+        if self._ask is None:
+            super().onMessage(authenticate)
+        else:
+            self._ask(authenticate.signature).addCallback(self._answer).addErrback(self._fail)
 
     def onAuthenticate(self, signature: str, extra: Any) -> Any:
-        if not self._says_first("AUTHENTICATE"):
-            return None
-        asked = self._ask(signature) if self._ask else txaio.as_future(super().onAuthenticate, signature, extra)
-        return asked.addCallback(self._answer)
+        """Asked by Crossbar's class, where it is not the guard that decides."""
+        return txaio.as_future(super().onAuthenticate, signature, extra).addCallback(self._turn_away)
 
-    def _answer(self, answer: Any) -> Any:
+    def _answer(self, answer: Accept | Deny) -> None:
+        """What Crossbar's class does with it, without the closures that it makes for each message."""
+        if self._transport is None:  # gone meanwhile
+            return
+        if isinstance(answer, Accept):
+            self._welcome(answer)
+        elif self._turn_away(answer):
+            self._transport.send(Abort(answer.reason, answer.message))
+
+    def _turn_away(self, answer: Any) -> Any:
+        """The answer, if there is still something to say to it."""
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
             close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
             return None
         if isinstance(answer, Deny):
-            reactor.callLater(0, self._close)  # after Crossbar's ABORT
+            reactor.callLater(0, self._close)  # after the ABORT
         return answer
+
+    def _fail(self, failure: Any) -> None:
+        self.log.failure("the session cannot join", failure)
+        self._cut()
+
+    def _welcome(self, accept: Accept) -> None:
+        self._realm, self._authid, self._authrole = accept.realm, accept.authid, accept.authrole
+        self._authmethod, self._authprovider = accept.authmethod, accept.authprovider
+        self._authextra = dict(accept.authextra or {})
+        self._session_id, self._pending_session_id = self._pending_session_id, None
+        self._goodbye_sent = False
+        self._router = self._router_factory.get(self._realm)
+        named = {
+            "realm": self._realm,
+            "authid": self._authid,
+            "authrole": self._authrole,
+            "authmethod": self._authmethod,
+            "authprovider": self._authprovider,
+            "authextra": self._authextra,
+        }
+        roles = self._router.attach(self)
+        self._transport.send(Welcome(self._session_id, roles, **named))
+        transport = self._transport.transport_details
+        serializer = transport.channel_serializer
+        joined = SessionDetails(session=self._session_id, serializer=serializer, transport=transport, **named)
+        self.onJoin(joined)
 
     def _says_first(self, message: str) -> bool:
         if message in self._said:
@@ -115,6 +159,13 @@ class StorkSession(RouterSession):
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _send_until_welcome(transport: Any, message: Any) -> None:
+    if isinstance(message, Welcome):
+        del transport.send
+        _make_discreet(message)
+    type(transport).send(transport, message)
 
 
 def _make_discreet(welcome: Welcome) -> None:

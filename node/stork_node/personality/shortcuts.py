@@ -14,7 +14,7 @@ taken, and Crossbar's ordinary way, which is always right, stays.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pprint import pformat
@@ -26,6 +26,7 @@ import autobahn.wamp.protocol as sessions
 import autobahn.wamp.serializer as serializer
 import crossbar._util
 from crossbar.router.service import RouterServiceAgent
+from crossbar.router.wildcard import WildcardTrieMatcher
 from twisted.internet import reactor
 from twisted.logger import Logger
 
@@ -33,6 +34,7 @@ from stork_components.short_turns import take_short_turns
 from stork_node.known import NotAsKnown, expect
 from stork_node.personality.guarding import call_guard
 from stork_node.personality.slimming import keep_little
+from stork_node.personality.upgrading import upgrade_at_once
 from stork_node.wamp_json import faster_loads
 
 
@@ -134,6 +136,27 @@ def _wants_answer(kwargs: dict[str, Any]) -> bool:
     return options is not None and bool(options.acknowledge)
 
 
+# -- patterns ----------------------------------------------------------------------------------------------------------
+
+
+def match_patterns_level_by_level() -> None:
+    """
+    Have wildcard patterns looked up without a function that calls itself: each look-up leaves one as a cycle behind,
+    for the garbage collector, and a join makes three.
+    """
+    expect(WildcardTrieMatcher.iter_matches, "self", "key")
+    if WildcardTrieMatcher()._root != {}:
+        raise NotAsKnown("wildcard patterns are kept in another way")
+    WildcardTrieMatcher.iter_matches = _matches
+
+
+def _matches(self: Any, key: str) -> Iterator[Any]:
+    nodes = [self._root] if self._root else []
+    for part in key.split(".") if nodes else ():
+        nodes = [child for node in nodes for child in (node.get(part), node.get("")) if child is not None]
+    return iter([node.value for node in nodes if hasattr(node, "value")])
+
+
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 
@@ -145,12 +168,30 @@ def read_json_in_c() -> None:
     serializer._loads = faster_loads(ordinary)
 
 
+def keep_json_encoder() -> None:
+    """Have one encoder for all messages; autobahn makes one for each."""
+    ordinary = serializer._dumps
+    expect(ordinary, "obj", "use_binary_hex_encoding")
+    encode = serializer._WAMPJsonEncoder(separators=(",", ":"), ensure_ascii=False).encode
+    sample = [1, b"hi", {"a b": "\u00e4", "c": [1.5, None, True]}]
+    if encode(sample) != ordinary(sample):
+        raise NotAsKnown("JSON is written in another way")
+
+    def dumps(value: Any, use_binary_hex_encoding: bool = False) -> Any:
+        return ordinary(value, use_binary_hex_encoding=True) if use_binary_hex_encoding else encode(value)
+
+    serializer._dumps = dumps
+
+
 SHORTCUTS = (
     Shortcut("log lines that nobody reads are made", leave_values_plain),
     Shortcut("each session makes a logger of its own", share_loggers),
     Shortcut("meta events are published to nobody", publish_to_somebody),
+    Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level),
     Shortcut("JSON is read in Python", read_json_in_c),
+    Shortcut("each message makes a JSON encoder of its own", keep_json_encoder),
     Shortcut("the guard is called by WAMP", call_guard),
+    Shortcut("a WebSocket's request is read as any other first", upgrade_at_once),
     Shortcut("what is the same on every connection is kept on each", keep_little),
     Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor)),
 )
