@@ -86,8 +86,9 @@ class _FirstSegment(Protocol):
     def _become(self, protocol: Any) -> None:
         self._rest()
         transport, self.transport = self.transport, None
-        if isinstance(transport.protocol, ProtocolWrapper):
-            transport.protocol.wrappedProtocol = protocol
+        over = transport if isinstance(transport, ProtocolWrapper) else transport.protocol  # TLS, or Crossbar's counter
+        if isinstance(over, ProtocolWrapper):
+            over.wrappedProtocol = protocol
         else:
             transport.protocol = protocol
         protocol.makeConnection(transport)
