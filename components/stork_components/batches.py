@@ -75,14 +75,15 @@ class Batches:
         asked, self._asked = self._asked, {}
         for (single_uri, batch_uri), questions in asked.items():
             waiting = [question for question in questions if not question.answer.called]
+            if len(waiting) == 1:
+                self._send_single(single_uri, waiting[0])
+                continue
             together = []
-            for question in waiting if len(waiting) > 1 else ():
+            for question in waiting:
                 try:
                     together.append((cbor2.dumps(question.args), question))
                 except Exception:  # whatever it is that has no CBOR, it concerns this question alone
                     self._send_single(single_uri, question)
-            if len(waiting) == 1:
-                self._send_single(single_uri, waiting[0])
             for portion in _portions(together, lambda each: len(each[0])):
                 self._send_batch(batch_uri, portion)
 

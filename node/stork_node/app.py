@@ -2,7 +2,6 @@
 
 import difflib
 import inspect
-from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 from stork_node.declarations import Declarations, Handler, Place, declare_once, declared_twice
 from stork_node.errors import DeclarationError, Problem, StorkError
 from stork_node.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s
+from stork_node.hopping import is_on_loop
 from stork_node.pushers import AsyncPusher, BlockingPusher, NotRunning
 from stork_node.rpc import Invoke, Procedure
 
@@ -153,12 +153,10 @@ class Stork:
             StorkError: in a plain ``def`` handler, where nothing would await it.
         """
         publisher = self.async_publisher
-        try:
-            get_running_loop()
-        except RuntimeError:
+        if not is_on_loop():
             raise StorkError(
                 "stork.push is awaited in async def handlers: a plain def handler uses stork.publisher.push(…)"
-            ) from None
+            )
         return publisher.push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
 
     @property

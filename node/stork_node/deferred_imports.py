@@ -1,8 +1,8 @@
 """
 Leaves what Crossbar imports for its blockchain features alone until something uses it.
 
-That is web3 and what comes with it: half of the time that each process of a node takes to start. A node of ours needs
-none of it, but for one key that Crossbar makes at its start.
+That is web3 and what comes with it: a third of the processor time that a process of a node takes to start. A node of
+ours needs none of it, but for one key that Crossbar makes at its start.
 """
 
 import importlib

@@ -59,13 +59,20 @@ def _title(run: Run) -> str:
 
 def longest_there(run: Run) -> list[str]:
     """By kind; of many subscribers those that were there for longest."""
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
-    for line in run.lines:
-        first.setdefault(line["who"], line["at"])
-        last[line["who"]] = line["at"]
-    longest = sorted(first, key=lambda who: first[who] - last[who])
+    lives = _lives(run)
+    longest = sorted(lives, key=lambda who: lives[who][0] - lives[who][1])
     return sorted(longest[:PEOPLE_SHOWN], key=_by_kind)
+
+
+def _lives(run: Run) -> dict[str, tuple[float, float]]:
+    """When each subscriber came, and when it left, or the run ended."""
+    came: dict[str, float] = {}
+    left: dict[str, float] = {}
+    for line in run.lines:
+        came.setdefault(line["who"], line["at"])
+        if line["kind"] == "left":
+            left[line["who"]] = line["at"]
+    return {who: (at, left.get(who, run.ended)) for who, at in came.items()}
 
 
 def _by_kind(who: str) -> tuple[str, int]:
@@ -111,15 +118,10 @@ def _draw_people(axes: Axes, run: Run, people: list[str]) -> None:
 
 
 def _draw_lives(axes: Axes, run: Run, lane: dict[str, int]) -> None:
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
-    for line in run.lines:
-        first.setdefault(line["who"], line["at"])
-        if line["kind"] == "left":
-            last[line["who"]] = line["at"]
+    lives = _lives(run)
     for who, number in lane.items():
-        begun = first[who] - run.began
-        axes.barh(number, last.get(who, run.ended) - run.began - begun, left=begun, height=0.14, color=GRID, zorder=2)
+        came, left = lives[who]
+        axes.barh(number, left - came, left=came - run.began, height=0.14, color=GRID, zorder=2)
 
 
 def _draw_flow(axes: Axes, run: Run, seconds: float) -> None:

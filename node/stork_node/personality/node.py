@@ -126,13 +126,10 @@ class Node(crossbar_node.Node):
 
     @defer.inlineCallbacks
     def _start_first(self, worker: dict[str, Any]) -> Generator[Any, Any, None]:
-        worker_id, kind = worker["id"], worker["type"]
-        if kind == "guest":
-            yield self._controller.call("crossbar.start_worker", worker_id, kind, worker)
-            return
-        yield self._controller.call("crossbar.start_worker", worker_id, kind, worker.get("options", {}))
-        configure = getattr(self, f"_configure_native_worker_{kind.replace('-', '_')}")
-        yield configure(worker_id, worker_id, worker)
+        if worker["type"] == "guest":
+            yield self._controller.call("crossbar.start_worker", worker["id"], "guest", worker)
+        else:
+            yield self.start_process(worker, worker["id"])
 
     def _configure_native_worker_router(self, name: str, worker_id: str, worker: dict[str, Any]) -> Any:
         configured = _unless_gone(super()._configure_native_worker_router(name, worker_id, worker), worker_id)
@@ -258,12 +255,13 @@ class Node(crossbar_node.Node):
 
     @defer.inlineCallbacks
     def start_process(self, worker: dict[str, Any], process_id: str, succeeds: str = "") -> Generator[Any, Any, None]:
-        """Start an application process and its components; the one that it ``succeeds`` may stand in its way."""
+        """Start a process, and what runs in it; the application process that it ``succeeds`` may stand in its way."""
         yield self._controller.call("crossbar.start_worker", process_id, worker["type"], worker.get("options", {}))
         if succeeds:
             sessions = yield self._call_worker(succeeds, "stork_sessions")
             yield self._call_worker(process_id, "stork_succeed", sessions or [])
-        yield self._configure_native_worker_container(process_id, process_id, worker)
+        configure = getattr(self, f"_configure_native_worker_{worker['type'].replace('-', '_')}")
+        yield configure(process_id, process_id, worker)
 
     def last_words(self, process_id: str) -> str:
         """What a process that has ended said of the reason; empty where it said nothing."""

@@ -49,7 +49,7 @@ def upgrade_at_once() -> None:
         seconds = site.timeOut
         if seconds and seconds not in deadlines:
             deadlines[seconds] = Deadlines(reactor, seconds)
-        return _FirstSegment(site, address, ordinary, deadlines.get(seconds) if seconds else None)
+        return _FirstSegment(site, address, ordinary, deadlines.get(seconds))
 
     Site.buildProtocol = build
 
@@ -73,11 +73,10 @@ class _FirstSegment(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         resource = self._site.resource.children.get(websocket_name(data))
-        if isinstance(resource, WebSocketResource) and (protocol := resource._factory.buildProtocol(self._address)):
-            self._become(protocol)
-        else:
-            protocol = self._ordinary(self._site, self._address)
-            self._become(protocol)
+        is_websocket = isinstance(resource, WebSocketResource)
+        protocol = resource._factory.buildProtocol(self._address) if is_websocket else None
+        protocol = protocol or self._ordinary(self._site, self._address)
+        self._become(protocol)
         protocol.dataReceived(data)
 
     def connectionLost(self, _reason: Any = None) -> None:

@@ -1,14 +1,12 @@
 """Removing one topic's pushes from a segment that is finished. Numbers and positions stay as they are."""
 
-import os
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from stork_node.push_log.files import open_private, read_file, sync_folder
+from stork_node.push_log.files import read_file, replace_file
 from stork_node.push_log.records import ERASED, PUSH, SEAL_BYTES, Record, Seal, encode_record, encode_seal
 from stork_node.push_log.segments import Segment
 
@@ -53,7 +51,7 @@ def erase_topic(segment: Segment, topic: str, keep_ids_ms: int) -> Iterator[int]
     if is_found:
         body = b"".join(parts)
         seal = Seal(old.closed, old.last, old.time_ms, zlib.crc32(body))
-        _replace(segment, body + encode_seal(seal))
+        replace_file(segment.path, body + encode_seal(seal))
         segment.seal, segment.size = seal, len(body) + SEAL_BYTES
         segment.forget_offsets()
     yield number
@@ -78,18 +76,3 @@ def _split(frame: bytes) -> tuple[bytes, dict[str, Any], bytes]:
     line, _, event = frame.partition(b"\n")
     magic, number, kind, header = line.split(b" ", 3)
     return b" ".join((magic, number, kind)), msgspec.json.decode(header), event
-
-
-def _replace(segment: Segment, content: bytes) -> None:
-    temporary = segment.path.with_suffix(".tmp")
-    try:
-        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(segment.path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(segment.path.parent)

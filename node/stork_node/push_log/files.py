@@ -36,6 +36,27 @@ def read_file(path: Path, size: int) -> bytes:
         raise CorruptLog(path, 0, f"it cannot be read: {error.strerror}") from None
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """
+    Write a file that is there as a whole, on disk, or not at all; it takes the place of one with its name.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """
     Force the names in a folder to disk.

@@ -5,14 +5,13 @@ An id outlives its push: where retention deletes a segment of the last minutes, 
 header and records of numbers alone, whose name says when the newest of them was stored, and how many there are.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from stork_node.positions import Position
 from stork_node.push_log.errors import CorruptLog
-from stork_node.push_log.files import open_private, read_file, sync_folder
+from stork_node.push_log.files import read_file, replace_file
 from stork_node.push_log.headers import BadHeader, decode_header, encode_header
 from stork_node.push_log.records import NUMBER, BadRecord, decode_record, encode_record, read_ids
 from stork_node.push_log.segments import Segment
@@ -42,17 +41,7 @@ def keep_ids(segment: Segment, since_ms: int) -> None:
     if not records:
         return
     path = segment.path.with_name(f"{segment.header.first:016}-{segment.newest_ms:013}-{len(records)}.ids")
-    temporary = path.with_suffix(".tmp")
-    try:
-        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(encode_header(segment.header) + b"".join(records))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        sync_folder(path.parent)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace_file(path, encode_header(segment.header) + b"".join(records))
 
 
 def forget_ids(folder: Path, before_ms: int, limit: int = IDS_KEPT) -> None:

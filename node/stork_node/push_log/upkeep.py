@@ -3,6 +3,7 @@
 import errno
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stork_node.push_log import retention
@@ -102,7 +103,7 @@ class Upkeep:
             log.debug("deleting %s", oldest.path)
             if oldest.newest_ms >= ids_since_ms and oldest.path.exists():
                 # Where that is refused the segment goes all the same: on a full disk there must be room again.
-                self.attempt("cannot keep the ids of a segment", lambda: keep_ids(segments[0], ids_since_ms))
+                self.attempt("cannot keep the ids of a segment", partial(keep_ids, oldest, ids_since_ms))
             self._chain.drop_oldest()
         forget_ids(self._folder, ids_since_ms)
 
