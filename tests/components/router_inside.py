@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from crossbar.router.session import RouterApplicationSession
 
     from stork_components import broadcaster as broadcaster_module
-    from stork_components.broadcaster import Broadcaster, self_test
+    from stork_components.broadcaster import Broadcaster, self_test, sending
 
 __all__ = [
     "Broadcaster",
@@ -36,6 +36,7 @@ __all__ = [
     "broadcaster_module",
     "push",
     "self_test",
+    "sending",
 ]
 _SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer}
 

@@ -5,7 +5,6 @@ Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (CROSSBAR.md, 5 to 7).
 """
 
 from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol
@@ -14,7 +13,6 @@ from crossbar.router.session import RouterApplicationSession
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Server
 
-from stork_node.turns import Share
 from stork_node.wamp_events import FRAMES
 
 _OPEN = WebSocketProtocol.STATE_OPEN
@@ -70,97 +68,76 @@ def transport(session: Any) -> Any:
     return session._transport if session._session_id else None
 
 
-def plain_socket(transport: Any) -> tuple[Server, str] | None:
+class Lane:
     """
-    The TCP connection under a WAMP transport that may be written to directly, and the serializer's name.
+    A connection that may be written to directly: a WebSocket without TLS, masks, batches and fragments.
 
-    None for all but an open WebSocket without TLS, masks, batches and fragments; also while autobahn holds frames back.
     A client that takes compressed messages takes others as well (RFC 7692, 6).
+
+    Attributes:
+        transport: the WAMP transport.
+        tcp: the TCP connection under it.
+        send: of its socket, as ``socket.send``.
+        serializer: the name of its serializer, a key of ``FRAMES``.
     """
-    if (
-        isinstance(transport, WampWebSocketServerProtocol)
-        and transport.state == _OPEN
-        and not transport.autoFragmentSize
-        and not transport.maskServerFrames
-        and not transport.send_queue
-        and type(tcp := transport.transport) is Server
-        and not tcp.TLS
-        and (serializer := transport._serializer.SERIALIZER_ID) in FRAMES
-    ):
-        return tcp, serializer
-    return None
+
+    __slots__ = ("send", "serializer", "session", "tcp", "transport")
+
+    def __init__(self, session: Any, transport: Any, tcp: Server, serializer: str) -> None:
+        self.session, self.transport, self.tcp, self.serializer = session, transport, tcp, serializer
+        self.send: Callable[[bytes], int] = tcp.socket.send
+
+    def is_open(self) -> bool:
+        """Not so while it is being closed, or while autobahn holds frames back."""
+        transport = self.transport
+        return transport.state == _OPEN and not transport.send_queue
+
+    def is_idle(self) -> bool:
+        """Nothing waits, so that what is sent now overtakes nothing."""
+        tcp = self.tcp
+        return not tcp._tempDataLen and not tcp.dataBuffer
+
+    def write(self, piece: bytes) -> int:
+        """
+        Write on the socket at once where nothing waits, and what it does not take by Twisted.
+
+        Returns:
+            The bytes of ``piece`` that wait now.
+        """
+        if not self.is_idle():
+            self.tcp.write(piece)
+            return len(piece)
+        try:
+            sent = self.send(piece)
+        except OSError:
+            # Full; or broken: then Twisted meets the same error when it writes, and ends the connection.
+            sent = 0
+        return self.write_rest(piece, sent)
+
+    def write_rest(self, piece: bytes, sent: int) -> int:
+        """The same after ``send`` has taken ``sent`` bytes of it."""
+        if sent < len(piece):
+            self.tcp.write(piece[sent:])
+        return len(piece) - sent
 
 
-def write(tcp: Server, piece: bytes) -> int:
-    """
-    Write to a connection: on its socket at once where nothing waits, and what it does not take by Twisted.
-
-    Returns:
-        The bytes of ``piece`` that wait now.
-    """
-    if not is_idle(tcp):
-        tcp.write(piece)
-        return len(piece)
+def lane(session: Any) -> Lane | None:
+    """The lane of a session that has one, which keeps it."""
     try:
-        sent: int = tcp.socket.send(piece)
-    except OSError:
-        # Full; or broken: then Twisted meets the same error when it writes, and ends the connection.
-        sent = 0
-    if sent == len(piece):
-        return 0
-    tcp.write(piece[sent:] if sent else piece)
-    return len(piece) - sent
-
-
-def write_to_idle(
-    share: Share, sessions: Iterable[Any], closing: AbstractSet[Any]
-) -> tuple[int, int, list[Any], list[Any]]:
-    """
-    Write a share to those sessions that ``plain_socket`` is for and that have nothing waiting: nearly always all.
-
-    All in one loop, for what is done for each session of each push is what a push costs.
-
-    Returns:
-        How many sessions, how many bytes; the sessions of which the socket did not take all, as the arguments of
-        ``SlowReaders.left``; and the sessions that nothing was done for.
-    """
-    written, size, partly, rest = 0, 0, [], []
-    pieces: dict[str, bytes] = {}
-    for session in sessions:
+        found: Lane = session._stork_lane
+    except AttributeError:
         transport = session._transport
         if not (
             isinstance(transport, WampWebSocketServerProtocol)
-            and transport.state == _OPEN
             and not transport.autoFragmentSize
             and not transport.maskServerFrames
-            and not transport.send_queue
             and type(tcp := transport.transport) is Server
             and not tcp.TLS
-            and not tcp._tempDataLen
-            and not tcp.dataBuffer
-            and session._session_id
-            and session not in closing
+            and (serializer := transport._serializer.SERIALIZER_ID) in FRAMES
         ):
-            rest.append(session)
-            continue
-        serializer = transport._serializer.SERIALIZER_ID
-        try:
-            piece = pieces.get(serializer) or pieces.setdefault(serializer, share.piece(serializer))
-            sent = tcp.socket.send(piece)
-        except Exception:
-            rest.append(session)  # whose turn it is to say what went wrong
-            continue
-        written += 1
-        size += len(piece)
-        if sent != len(piece):
-            tcp.write(piece[sent:])
-            partly.append((session, transport, tcp, len(piece) - sent))
-    return written, size, partly, rest
-
-
-def is_idle(tcp: Server) -> bool:
-    """Whether nothing waits."""
-    return not tcp._tempDataLen and not tcp.dataBuffer
+            return None
+        found = session._stork_lane = Lane(session, transport, tcp, serializer)
+    return found
 
 
 def descriptor(transport: Any) -> FileDescriptor | None:

@@ -26,6 +26,7 @@ def fault(component: Any) -> str | None:
     try:
         _check_router(component)
         _check_subscriptions()
+        _check_options()
         for serializer in _SERIALIZERS:
             _check_frames(serializer())
         _check_buffer()
@@ -52,6 +53,12 @@ def _check_router(component: Any) -> None:
     _expect(isinstance(router.match(_TOPIC), list), "the subscriptions of a topic are not a list")
     _expect(router.wants_each_message in (True, False), "whether messages are traced cannot be told")
     router.count_sent(0)
+
+
+def _check_options() -> None:
+    """What decides whether a WebSocket may be written to directly is among what each one gets from its transport."""
+    options = {*WampWebSocketServerProtocol.CONFIG_ATTRS_COMMON, *WampWebSocketServerProtocol.CONFIG_ATTRS_SERVER}
+    _expect({"autoFragmentSize", "maskServerFrames"} <= options, "a WebSocket's options have other names")
 
 
 def _check_subscriptions() -> None:
@@ -122,21 +129,22 @@ def _check_buffer() -> None:
     try:
         tcp = Server(ours, _Protocol(), ("self test", 0), None, 0, _Reactor())
         over = _Over(tcp)
-        _expect(inside.is_idle(tcp) and not tcp.TLS, "a new connection is not idle")
+        lane = inside.Lane(None, over, tcp, "json")
+        _expect(lane.is_idle() and not tcp.TLS, "a new connection is not idle")
         _expect(inside.descriptor(over) is tcp, "the socket's holder is not found")
         tcp.write(b"first ")
         tcp.write(b"second")
-        _expect(not inside.is_idle(tcp) and inside.waiting_bytes(over, tcp) == 12, "what waits is counted otherwise")
+        _expect(not lane.is_idle() and inside.waiting_bytes(over, tcp) == 12, "what waits is counted otherwise")
         tcp.doWrite()
-        _expect(inside.is_idle(tcp) and inside.waiting_bytes(over, tcp) == 0, "what was sent still waits")
-        _expect(inside.write(tcp, b" third") == 0, "a socket takes nothing")
+        _expect(lane.is_idle() and inside.waiting_bytes(over, tcp) == 0, "what was sent still waits")
+        _expect(lane.write(b" third") == 0, "a socket takes nothing")
         _expect(theirs.recv(100) == b"first second third", "something else arrives than was written")
-        left = inside.write(tcp, bytes(4 * 1024 * 1024))
+        left = lane.write(bytes(4 * 1024 * 1024))
         _expect(
             left > 0 and inside.waiting_bytes(over, tcp) == left, "what a socket does not take is counted otherwise"
         )
         inside.abort(over, tcp)
-        _expect(inside.is_idle(tcp) and inside.waiting_bytes(over, tcp) == 0, "a buffer is not freed")
+        _expect(lane.is_idle() and inside.waiting_bytes(over, tcp) == 0, "a buffer is not freed")
     finally:
         ours.close()
         theirs.close()

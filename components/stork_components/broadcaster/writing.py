@@ -1,5 +1,6 @@
 """Writing a turn: each connection gets its share in one piece, and what goes wrong with one touches no other."""
 
+from collections import defaultdict
 from typing import Any
 
 from autobahn.exception import Disconnected
@@ -9,9 +10,12 @@ from twisted.logger import Logger
 
 from stork_components.broadcaster import inside
 from stork_components.broadcaster.closing import Closing
+from stork_components.broadcaster.inside import Lane
+from stork_components.broadcaster.sending import Parcel, Sender, in_parcels
 from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_components.connections import BREAK
 from stork_node.broadcast_counters import BroadcastCounters
+from stork_node.errors import UnwritableEvent
 from stork_node.turns import Event, Share, Turn
 
 
@@ -35,33 +39,60 @@ class Writer:
     ) -> None:
         self._component, self._reactor, self._router = component, reactor, router
         self._slow_readers, self._closing, self._counters = slow_readers, closing, counters
+        self._sender = Sender(reactor.seconds)
 
     def write(self, turn: Turn) -> None:
         """Write all of it now, or have Twisted write it."""
         began = self._reactor.seconds()
-        counters = self._counters
+        before = self._counters.deliveries
+        parcels, others = self._divide(turn)
+        self._sender.send(parcels)
+        for parcel in parcels:
+            self._note(parcel, began)
+        sent = self._counters.deliveries
+        for share, session in others:
+            self._write_share(session, share)
+        self._counters.write_seconds.observe(self._reactor.seconds() - began, self._counters.deliveries - sent)
+        self._router.count_sent(self._counters.deliveries - before)
+
+    def _divide(self, turn: Turn) -> tuple[list[Parcel], list[tuple[Share, Any]]]:
+        """What can be sent at once, which is nearly always all, and who takes something else."""
+        parcels: list[Parcel] = []
+        others: list[tuple[Share, Any]] = []
+        closing = self._closing.sessions
         for share, sessions in turn.shares():
-            before = counters.deliveries
-            written, size, partly, rest = inside.write_to_idle(share, sessions, self._closing.sessions)
-            counters.deliveries += written * len(share.events)
-            counters.bytes += size
-            for left in partly:
-                self._slow_readers.left(*left)
-            for session in rest:
-                self._write_share(session, share)
-            self._router.count_sent(counters.deliveries - before)
-            counters.write_seconds.observe(self._reactor.seconds() - began, counters.deliveries - before)
+            lanes: defaultdict[str, list[Lane]] = defaultdict(list)
+            for session in sessions:
+                lane = inside.lane(session)
+                if lane and lane.is_open() and lane.is_idle() and session not in closing:
+                    lanes[lane.serializer].append(lane)
+                else:
+                    others.append((share, session))
+            for serializer, some in lanes.items():
+                try:
+                    parcels += in_parcels(some, share.piece(serializer), len(share.events))
+                except UnwritableEvent:
+                    others += [(share, lane.session) for lane in some]
+        return parcels, others
+
+    def _note(self, parcel: Parcel, began: float) -> None:
+        deliveries = len(parcel.lanes) * parcel.events
+        self._counters.deliveries += deliveries
+        self._counters.bytes += len(parcel.lanes) * len(parcel.piece)
+        self._counters.write_seconds.observe(parcel.sent_at - began, deliveries)
+        for lane, sent in parcel.left:
+            self._slow_readers.left(lane.session, lane.transport, lane.tcp, lane.write_rest(parcel.piece, sent))
 
     def _write_share(self, session: Any, share: Share) -> None:
         transport = inside.transport(session) if session not in self._closing.sessions else None
         if transport is None or session is self._component:
             return
         try:
-            plain = inside.plain_socket(transport)
-            if plain is None:
-                self._write_messages(session, transport, share)
+            lane = inside.lane(session)
+            if lane and lane.is_open():
+                self._write_piece(lane, share)
             else:
-                self._write_piece(session, transport, share, *plain)
+                self._write_messages(session, transport, share)
         except (TransportLost, Disconnected):
             pass  # it is closing already
         except Exception as error:
@@ -70,14 +101,14 @@ class Writer:
             else:
                 self._close_unwritable(session, share, error)
 
-    def _write_piece(self, session: Any, transport: Any, share: Share, tcp: Any, serializer: str) -> None:
-        if not inside.is_idle(tcp) and not self._slow_readers.may_write(session, transport, tcp):
-            self._closing.add(session)
+    def _write_piece(self, lane: Lane, share: Share) -> None:
+        if not lane.is_idle() and not self._slow_readers.may_write(lane.session, lane.transport, lane.tcp):
+            self._closing.add(lane.session)
             return
-        piece = share.piece(serializer)
-        left = inside.write(tcp, piece)
+        piece = share.piece(lane.serializer)
+        left = lane.write(piece)
         if left:
-            self._slow_readers.left(session, transport, tcp, left)
+            self._slow_readers.left(lane.session, lane.transport, lane.tcp, left)
         self._counters.bytes += len(piece)
         self._count(share)
 
