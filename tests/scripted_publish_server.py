@@ -23,6 +23,7 @@ class ScriptedPublishServer:
     Answers replay from ``frames`` (by number) in a thread, and sends heartbeats.
 
     Attributes:
+        replay: its endpoint.
         epoch, run, tail, floor: what pages and heartbeats say.
         frames: what pages hold.
         answers: whether requests are answered.
@@ -31,13 +32,14 @@ class ScriptedPublishServer:
 
     def __init__(self, pub: str, replay: str, *, epoch: str = "scripted", tail: int = 0) -> None:
         self.epoch, self.run, self.tail, self.floor = epoch, "run1", tail, 0
+        self.replay = replay
         self.frames: dict[int, bytes] = {}
         self.answers = self.beats = True
         self.requests: list[ReplayRequest] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._pub, self._replay = self._context.socket(zmq.PUB), self._context.socket(zmq.ROUTER)
+        self._pub, self._replay_socket = self._context.socket(zmq.PUB), self._context.socket(zmq.ROUTER)
         self._pub.bind(pub)
-        self._replay.bind(replay)
+        self._replay_socket.bind(replay)
         self._lock = threading.Lock()  # sockets are not for two threads at once
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve)
@@ -93,8 +95,8 @@ class ScriptedPublishServer:
                 if self.beats and time.monotonic() >= beat_at:
                     beat_at = time.monotonic() + _HEARTBEAT_S
                     self._pub.send(encode_heartbeat(Position(self.epoch, self.tail), self.run, NOW, {}))
-                if self._replay.poll(0):
-                    peer, request = self._replay.recv_multipart()
+                if self._replay_socket.poll(0):
+                    peer, request = self._replay_socket.recv_multipart()
                     self._answer(peer, decode_request(request))
 
     def _answer(self, peer: bytes, request: ReplayRequest) -> None:
@@ -105,4 +107,4 @@ class ScriptedPublishServer:
         last = min(after + 100, self.tail)
         frames: Sequence[bytes] = [self.frames[n] for n in range(after + 1, last + 1) if n in self.frames]
         header = PageHeader(self.epoch, self.run, self.floor, self.tail, after, last)
-        self._replay.send_multipart([peer, *encode_page(header, frames)])
+        self._replay_socket.send_multipart([peer, *encode_page(header, frames)])

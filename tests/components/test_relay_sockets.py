@@ -72,7 +72,7 @@ def test_a_flood_leaves_turns_to_others(pipe):
     send(push, pull, [[b"x"]] * 2000)
     reader = ZmqReader(reactor, pull, slow)
     read(reactor, reader, got, 2000)
-    assert all(len(batch) <= 40 for batch in got[1:])
+    assert sum(len(batch) > 40 for batch in got) <= 1
     reader.close()
 
 

@@ -1,5 +1,6 @@
 """Nodes that miss something: once and in order, or told. Real nodes; the publish server is real or scripted."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from tests.wamp import Client, Closed, Refused
 
 RECOVER = "io.virge.stork.recover"
 TOPIC = "v1.test.1"
+EPOCHS = itertools.count(1)
 
 
 @pytest.fixture
@@ -24,10 +26,29 @@ def deployment(tmp_path):
         yield deployment
 
 
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """A scripted publish server, and the node that follows it."""
+    with (
+        Deployment(tmp_path_factory.mktemp("scripted")) as deployment,
+        ScriptedPublishServer(deployment.pub, deployment.replay) as server,
+    ):
+        yield server, deployment.start_node()
+
+
 @pytest.fixture
-def scripted(deployment):
-    with ScriptedPublishServer(deployment.pub, deployment.replay) as server:
-        yield server
+def scripted(followed):
+    """That server, in an epoch of the test's own that has no pushes yet."""
+    server, node = followed
+    server.answers = True
+    server.begin(f"epoch{next(EPOCHS)}", "run1")
+    wait_for(lambda: get(node.operator_url + "ready")[1].get("epoch") == server.epoch, "a node in the new epoch")
+    return server
+
+
+@pytest.fixture
+def node(followed):
+    return followed[1]
 
 
 @pytest.fixture
@@ -35,6 +56,16 @@ def gateway(deployment):
     deployment.start_publish_server()
     deployment.start_node("one")
     return deployment
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two nodes and a publish server, which tests stop, and leave running."""
+    with Deployment(tmp_path_factory.mktemp("pair")) as deployment:
+        deployment.start_publish_server()
+        deployment.start_node("one")
+        deployment.start_node("two")
+        yield deployment
 
 
 def subscriber(node: Node, *topics: str) -> Client:
@@ -117,17 +148,16 @@ def test_wrong_arguments_of_recover_are_an_error_with_a_name(shipped, args):
         assert refused.value.uri == "wamp.error.invalid_argument"
 
 
-def test_a_position_ahead_of_the_node_is_waited_for_and_then_not_ready(deployment, scripted):
-    node = deployment.start_node()
+def test_a_position_ahead_of_the_node_is_waited_for_and_then_not_ready(node, scripted):
     with subscriber(node) as client:
         with pytest.raises(Refused) as refused:
-            recover(client, {TOPIC: "scripted:1"})
+            recover(client, {TOPIC: f"{scripted.epoch}:1"})
         assert refused.value.uri == "io.virge.stork.not_ready"
-        client.send(48, 1_000_000, {}, RECOVER, [{TOPIC: "scripted:1"}])
+        client.send(48, 1_000_000, {}, RECOVER, [{TOPIC: f"{scripted.epoch}:1"}])
         scripted.push(TOPIC, 1)
         answers = [client.receive(), client.receive()]
         result = next(message for message in answers if message[0] == 50)
-        assert result[3] == [{TOPIC: {"recovered": True, "position": "scripted:1", "events": []}}]
+        assert result[3] == [{TOPIC: {"recovered": True, "position": f"{scripted.epoch}:1", "events": []}}]
 
 
 def test_recover_as_soon_as_the_port_is_open_says_nothing_wrong(gateway):
@@ -178,33 +208,33 @@ def old_start(position):
     return f"{Position.parse(position).epoch}:0"
 
 
-def test_a_subscriber_that_was_cut_before_its_first_event_gets_it(gateway):
-    [node] = gateway.nodes
-    with subscriber(node) as client:
-        position = recover(client, {TOPIC: None})[TOPIC]["position"]
-    with gateway.publisher() as publisher:
-        push(publisher, [1])
-    with subscriber(node) as client:
-        assert [event["data"] for event in recover(client, {TOPIC: position})[TOPIC]["events"]] == [1]
+def test_a_subscriber_that_was_cut_before_its_first_event_gets_it(shipped):
+    topic, node = "v1.test.before", shipped.nodes[0]
+    with subscriber(node, topic) as client:
+        position = recover(client, {topic: None})[topic]["position"]
+    with shipped.publisher() as publisher:
+        push(publisher, [1], topic)
+    with subscriber(node, topic) as client:
+        assert [event["data"] for event in recover(client, {topic: position})[topic]["events"]] == [1]
 
 
-def test_an_erasure_reaches_the_histories(deployment, scripted):
-    node = deployment.start_node()
+def test_an_erasure_reaches_the_histories(node, scripted):
     with subscriber(node) as client:
         scripted.push(TOPIC, "secret")
         assert data_of(client, 1) == ["secret"]
         scripted.erase(TOPIC)
         scripted.push(TOPIC, "after")
         assert data_of(client, 1) == ["after"]
-        assert recover(client, {TOPIC: "scripted:0"})[TOPIC]["recovered"] is False
-        assert [event["data"] for event in recover(client, {TOPIC: "scripted:2"})[TOPIC]["events"]] == ["after"]
+        assert recover(client, {TOPIC: f"{scripted.epoch}:0"})[TOPIC]["recovered"] is False
+        assert [event["data"] for event in recover(client, {TOPIC: f"{scripted.epoch}:2"})[TOPIC]["events"]] == [
+            "after"
+        ]
 
 
 # -- gaps and breaks ---------------------------------------------------------------------------------------------------
 
 
-def test_what_the_bus_has_lost_is_replayed_in_order(deployment, scripted):
-    node = deployment.start_node()
+def test_what_the_bus_has_lost_is_replayed_in_order(node, scripted):
     with subscriber(node) as client:
         scripted.push(TOPIC, 0)
         for number in range(1, 250):
@@ -213,8 +243,7 @@ def test_what_the_bus_has_lost_is_replayed_in_order(deployment, scripted):
         assert data_of(client, 251) == list(range(251))
 
 
-def test_a_lost_answer_of_replay_is_asked_for_again(deployment, scripted):
-    node = deployment.start_node()
+def test_a_lost_answer_of_replay_is_asked_for_again(node, scripted):
     with subscriber(node) as client:
         scripted.answers = False
         asked = len(scripted.requests)
@@ -225,20 +254,18 @@ def test_a_lost_answer_of_replay_is_asked_for_again(deployment, scripted):
         assert data_of(client, 2) == [0, 1]
 
 
-def test_a_node_that_gets_no_replay_is_not_ready(deployment, scripted):
-    node = deployment.start_node()
+def test_a_node_that_gets_no_replay_is_not_ready(node, scripted):
     ready = node.operator_url + "ready"
     scripted.answers = False
     scripted.store(TOPIC)
     status, said = wait_for(lambda: get(ready)[0] == 503 and get(ready), "a node that is not ready")
     assert status == 503
-    assert f"pushes are missing, and {deployment.replay} has not replayed them for" in said["problems"][0]
+    assert f"pushes are missing, and {scripted.replay} has not replayed them for" in said["problems"][0]
     scripted.answers = True
     wait_for(lambda: get(ready)[0] == 200, "a node that is ready again")
 
 
-def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then(deployment, scripted):
-    node = deployment.start_node()
+def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then(node, scripted):
     bystander = node.join()
     with subscriber(node) as client:
         scripted.push(TOPIC, 0)
@@ -250,42 +277,45 @@ def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then
         closed = wait_until_closed(client)
         assert (closed.code, closed.reason) == (4010, "pushes were missed")
     with subscriber(node) as client:
-        assert recover(client, {TOPIC: "scripted:1"})[TOPIC] == {
+        assert recover(client, {TOPIC: f"{scripted.epoch}:1"})[TOPIC] == {
             "recovered": False,
-            "position": "scripted:5",
+            "position": f"{scripted.epoch}:5",
             "events": [],
         }
         scripted.push(TOPIC, 5)
         assert data_of(client, 1) == [5]
     assert bystander.subscribe(TOPIC)
     bystander.close()
-    assert "a break: what lies between scripted:1 and scripted:2 cannot be had" in node.log
+    assert f"a break: what lies between {scripted.epoch}:1 and {scripted.epoch}:2 cannot be had" in node.log
 
 
-def test_another_epoch_is_a_break(deployment, scripted):
-    node = deployment.start_node()
+def test_another_epoch_is_a_break(node, scripted):
     with subscriber(node) as client:
         scripted.push(TOPIC, 0)
         assert data_of(client, 1) == [0]
-        scripted.begin("another", "run2")
+        before = scripted.epoch
+        scripted.begin(f"after-{before}", "run2")
         assert wait_until_closed(client).code == 4010
     with subscriber(node) as client:
-        assert recover(client, {TOPIC: "scripted:1"})[TOPIC]["position"] == "another:0"
+        assert recover(client, {TOPIC: f"{before}:1"})[TOPIC]["position"] == f"after-{before}:0"
 
 
-def test_frames_of_a_second_publish_server_are_not_delivered(deployment, scripted):
-    node = deployment.start_node()
+def test_frames_of_a_second_publish_server_are_not_delivered(node, scripted):
     with subscriber(node) as client:
-        foreign = scripted.store(TOPIC, "foreign").replace(b'"scripted","sequence":1', b'"intruder","sequence":9')
+        foreign = scripted.store(TOPIC, "foreign").replace(
+            b'"%b","sequence":1' % scripted.epoch.encode(), b'"intruder","sequence":9'
+        )
         scripted.frames.clear()
         for number in range(5):
             scripted.send(foreign)
             scripted.push(TOPIC, number)
         assert data_of(client, 5) == list(range(5))
 
+        before = len(node.log)
+
         def told():
             scripted.send(foreign)
-            return "is there a second publish server?" in node.log
+            return "is there a second publish server?" in node.log[before:]
 
         wait_for(told, "a warning")
         scripted.send(foreign)
@@ -295,22 +325,21 @@ def test_frames_of_a_second_publish_server_are_not_delivered(deployment, scripte
         assert data_of(client, 1) == ["after"]
 
 
-def test_a_publish_server_that_is_killed_and_comes_back_loses_nothing(gateway):
-    gateway.start_node("two")
-    clients = [subscriber(node) for node in gateway.nodes]
-    with gateway.publisher(timeout_ms=20_000) as publisher:
+def test_a_publish_server_that_is_killed_and_comes_back_loses_nothing(pair):
+    clients = [subscriber(node) for node in pair.nodes]
+    with pair.publisher(timeout_ms=20_000) as publisher:
         push(publisher, range(20))
-        gateway.publish_server.stop(signal.SIGKILL)
-        gateway.start_publish_server()
+        pair.publish_server.stop(signal.SIGKILL)
+        pair.start_publish_server()
         push(publisher, range(20, 40))
     for client in clients:
         assert data_of(client, 40) == list(range(40))
         client.close()
 
 
-def test_a_node_that_was_frozen_gets_all_and_a_client_from_another_node_waits_for_it(gateway):
-    frozen, current = gateway.nodes[0], gateway.start_node("two")
-    with subscriber(frozen) as client, subscriber(current) as other, gateway.publisher() as publisher:
+def test_a_node_that_was_frozen_gets_all_and_a_client_from_another_node_waits_for_it(pair):
+    frozen, current = pair.nodes
+    with subscriber(frozen) as client, subscriber(current) as other, pair.publisher() as publisher:
         push(publisher, [0])
         assert data_of(client, 1) == data_of(other, 1) == [0]
         [router] = frozen.workers("RouterController")

@@ -47,16 +47,23 @@ class Peer:
             data += more
         return data
 
+    def read_whole(self, count: int) -> bytes:
+        """So many bytes; a ConnectionError where the client has given up before."""
+        data = self.read(count)
+        if len(data) < count:
+            raise ConnectionResetError
+        return data
+
     def read_frame(self) -> tuple[int, bytes]:
         """Flags and body."""
-        flags = self.read(1)[0]
-        size = int.from_bytes(self.read(8 if flags & 2 else 1))
-        return flags, self.read(size)
+        flags = self.read_whole(1)[0]
+        size = int.from_bytes(self.read_whole(8 if flags & 2 else 1))
+        return flags, self.read_whole(size)
 
     def greet(self) -> None:
         """The NULL handshake, to its end."""
         self.send(GREETING)
-        assert self.read(64) == GREETING
+        assert self.read_whole(64) == GREETING
         self.send(ready())
         flags, body = self.read_frame()
         assert flags == 4
@@ -112,7 +119,7 @@ class RawServer:
             thread.start()
 
     def _run(self, connection: socket.socket, number: int) -> None:
-        with connection:
+        with connection, contextlib.suppress(ConnectionError):  # a client may give up and try anew
             self._handle(Peer(connection), number)
 
 
