@@ -122,7 +122,7 @@ class Lane:
 
 
 def lane(session: Any) -> Lane | None:
-    """The lane of a session that has one, which keeps it."""
+    """The lane of a session that has one, which keeps it: all this for each push would be a third of its time."""
     try:
         found: Lane = session._stork_lane
     except AttributeError:
