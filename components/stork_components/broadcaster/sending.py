@@ -55,6 +55,11 @@ def in_parcels(lanes: Sequence[Lane], piece: bytes, events: int) -> list[Parcel]
     ]
 
 
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Sender:
     """
     Sends parcels: when ``send`` returns, both threads are done with them.
@@ -64,7 +69,7 @@ class Sender:
 
     def __init__(self, clock: Clock, cores: int | None = None) -> None:
         self._clock = clock
-        self._has_cores = (cores or len(os.sched_getaffinity(0))) > 1
+        self._has_cores = (cores or _cores()) > 1
         self._offers: SimpleQueue[tuple[Iterator[Parcel], threading.Lock]] = SimpleQueue()
         self._helper: threading.Thread | None = None
 
