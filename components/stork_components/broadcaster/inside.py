@@ -63,6 +63,12 @@ def is_embedded(session: Any) -> bool:
     return isinstance(session._transport, RouterApplicationSession)
 
 
+def session_id(session: Any) -> int | None:
+    """None for a session that has left."""
+    number: int | None = session._session_id
+    return number
+
+
 def transport(session: Any) -> Any:
     """The WAMP transport of a session that can still be sent to, or None."""
     return session._transport if session._session_id else None

@@ -135,7 +135,7 @@ class Writer:
             self.log.error(
                 "an event up to {position} cannot be written to session {session}, which is closed: {error}",
                 position=share.events[-1].content.position,
-                session=session._session_id,
+                session=inside.session_id(session),
                 error=error,
             )
         self._closing.close([session], BREAK, "an event cannot be written")
