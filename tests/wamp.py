@@ -144,6 +144,11 @@ class Client:
     def close(self) -> None:
         self._socket.close()
 
+    def ping(self) -> bool:
+        """Whether a WebSocket ping is answered in time."""
+        answered: bool = self._socket.ping().wait(self.timeout_s)
+        return answered
+
     def send(self, *message: Any) -> None:
         self._socket.send(self._encode(message))
 

@@ -1,6 +1,7 @@
 """What a balancer sees of a node."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -14,3 +15,11 @@ def get(url: str) -> tuple[int, dict[str, Any]]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.loads(error.read())
+
+
+def metric(operator_url: str, name: str) -> float:
+    """A metric without labels, from ``/metrics``."""
+    with urllib.request.urlopen(operator_url + "metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    [value] = re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)
+    return float(value)

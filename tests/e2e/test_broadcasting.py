@@ -1,6 +1,8 @@
 """What a client gets from the broadcaster is what it gets from Crossbar's own publish, and in order."""
 
 import asyncio
+import contextlib
+import itertools
 import random
 import re
 import threading
@@ -12,8 +14,10 @@ import pytest
 import zmq
 
 from stork_node import uris
+from stork_node.publisher import Publisher
 from tests.e2e.applications import MANY_WAYS
 from tests.e2e.broadcasting import Ports, Reader, Sleeper
+from tests.e2e.operator_port import metric
 from tests.gateway import TICKET, Deployment, Node, wait_for
 from tests.wamp import PUBLISH, Client
 
@@ -186,6 +190,40 @@ def test_500_subscribers_that_join_and_leave_under_load_see_every_position_in_or
         assert reader.sequences == list(range(first, last + 1))
 
 
+def test_a_flood_of_pushes_leaves_their_share_to_joins_calls_and_pings(tmp_path):
+    """More is pushed than one node can write to 50 readers; each of the 20 is served between two slices of it."""
+    over, written = threading.Event(), []
+    with Deployment(tmp_path) as deployment, contextlib.ExitStack() as at_the_end:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        flood = threading.Thread(target=flood_until, args=(over, deployment))
+        for _ in range(50):
+            reader = Sleeper(node.url, "v1.test.flood", TICKET)
+            at_the_end.callback(reader.close)
+            reading = threading.Thread(target=reader.drop_all)
+            reading.start()
+            at_the_end.callback(reading.join)
+        at_the_end.callback(node.stop)
+        at_the_end.callback(flood.join)
+        at_the_end.callback(over.set)
+        flood.start()
+        for number in range(20):
+            with node.join() as client:
+                client.subscribe(f"v1.test.{number}")
+                assert client.ping()
+                assert client.call("virge.stork.example.foo", name="x") == {"bar": "x"}
+            written.append(metric(node.operator_url, "stork_broadcast_deliveries_total"))
+    assert all(later > earlier for earlier, later in itertools.pairwise(written))
+    assert written[-1] - written[0] > 10_000
+
+
+def flood_until(over: threading.Event, deployment: Deployment) -> None:
+    """As much as a pusher can, which waits for no answers."""
+    with Publisher(deployment.pull, answered=False) as publisher:
+        while not over.is_set():
+            publisher.push_many([{"topics": ["v1.test.flood"], "type": "t"}] * 100)
+
+
 def test_a_push_of_1_mib_to_100_readers_cuts_nobody(shipped):
     async def scenario() -> list[Reader]:
         readers = [await Reader.join(shipped.nodes[0].url, "v1.test.big") for _ in range(100)]
@@ -271,6 +309,7 @@ def test_50_of_500_that_do_not_read_are_cut_within_bounds_and_harm_nobody(tmp_pa
 
         asyncio.run(scenario())
         assert all(sleeper.ended() for sleeper in sleepers)
+        assert metric(node.operator_url, "stork_broadcast_slow_readers_total") == 50
         for sleeper in sleepers:
             sleeper.close()
         # One that was cut at the push before the last three comes back, recovers, and gets what comes then.
