@@ -27,6 +27,7 @@ with warnings.catch_warnings():
 
     from stork_components import broadcaster as broadcaster_module
     from stork_components.broadcaster import Broadcaster, self_test, sending
+    from stork_components.broadcaster import inside as inside_module
 
 __all__ = [
     "Broadcaster",
@@ -34,6 +35,7 @@ __all__ = [
     "UriObservationMap",
     "WampWebSocketServerProtocol",
     "broadcaster_module",
+    "inside_module",
     "push",
     "self_test",
     "sending",

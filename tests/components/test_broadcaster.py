@@ -15,6 +15,7 @@ from tests.components.router_inside import (
     UriObservationMap,
     WampWebSocketServerProtocol,
     broadcaster_module,
+    inside_module,
     push,
     self_test,
 )
@@ -187,6 +188,19 @@ def test_a_reader_whose_bytes_the_reactor_has_not_got_round_to_is_not_slow(insid
     broadcaster.deliver([push(1, TOPIC)])
     assert not client.tcp._aborting
     assert client.received().endswith(b'{"position":"e:1"}]')
+
+
+def test_twisted_is_asked_to_write_only_what_the_socket_takes(inside, monkeypatch):
+    client, writes = inside.connect(), []
+    waiting = client.fill()
+    write = client.tcp.doWrite
+    monkeypatch.setattr(client.tcp, "doWrite", lambda: writes.append(write()))
+    inside_module.flush(client.tcp)
+    assert not writes
+    client.received()
+    inside_module.flush(client.tcp)
+    assert writes
+    assert inside_module.waiting_bytes(client.protocol, client.tcp) < waiting
 
 
 def test_bytes_that_crossbar_has_written_count_too_and_age(inside):

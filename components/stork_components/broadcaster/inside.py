@@ -4,6 +4,7 @@ The private names of Crossbar, autobahn and Twisted that the broadcaster relies 
 Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (CROSSBAR.md, 5 to 7).
 """
 
+import select
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -169,10 +170,22 @@ def _buffered(descriptor: FileDescriptor) -> int:
 
 
 def flush(descriptor: FileDescriptor) -> None:
-    """Have Twisted write all that the socket takes: a turn of the reactor writes 128 KiB at most."""
+    """
+    Have Twisted write all that the socket takes: a turn of the reactor writes 128 KiB at most.
+
+    Nothing where it takes nothing, for Twisted would first make one piece of all that waits.
+    """
+    if not descriptor.connected or not _is_writable(descriptor):
+        return
     while not descriptor.disconnecting and (before := _buffered(descriptor)):
         if descriptor.doWrite() is not None or _buffered(descriptor) == before:
             return
+
+
+def _is_writable(descriptor: FileDescriptor) -> bool:
+    poll = select.poll()
+    poll.register(descriptor.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def abort(transport: Any, descriptor: FileDescriptor) -> None:
