@@ -13,6 +13,7 @@ import select
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from stork_components.polling import is_ready
 from stork_components.zmq_reader import ZmqReader
 from stork_node.known import NotAsKnown
 
@@ -52,13 +53,7 @@ class ShortTurns:
         if self._clock() >= self._look_at:
             self._bus = list(self._find_bus())
             self._look_at = self._clock() + _LOOK_FOR_BUS_EVERY_S
-        return [(fd, select.EPOLLIN) for fd in self._bus if _is_readable(fd)]
-
-
-def _is_readable(fd: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return any(event & select.POLLIN for _, event in poll.poll(0))
+        return [(fd, select.EPOLLIN) for fd in self._bus if is_ready(fd, select.POLLIN)]
 
 
 def take_short_turns(reactor: Any) -> None:

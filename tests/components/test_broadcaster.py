@@ -190,6 +190,18 @@ def test_a_reader_whose_bytes_the_reactor_has_not_got_round_to_is_not_slow(insid
     assert client.received().endswith(b'{"position":"e:1"}]')
 
 
+def test_a_socket_that_is_full_or_broken_takes_nothing(inside):
+    lane = inside_module.lane(inside.connect().session)
+    while lane.send(b"x" * 10_000) == 10_000:
+        pass
+    while lane.send(b"x"):
+        pass
+    assert lane.is_idle()
+    assert lane.send(b"x") == 0
+    lane.tcp.socket.close()
+    assert lane.send(b"x") == 0
+
+
 def test_twisted_is_asked_to_write_only_what_the_socket_takes(inside, monkeypatch):
     client, writes = inside.connect(), []
     waiting = client.fill()

@@ -23,10 +23,6 @@ class Lane:
         return sent
 
 
-def fail() -> int:
-    raise BlockingIOError
-
-
 def clock() -> float:
     return 7.0
 
@@ -49,7 +45,7 @@ def test_each_connection_gets_its_piece_once(sender, number):
 
 
 def test_what_a_socket_did_not_take_is_told(sender):
-    full, partly, well = Lane(fail), Lane(lambda: 2), Lane()
+    full, partly, well = Lane(lambda: 0), Lane(lambda: 2), Lane()
     lanes = [*(Lane() for _ in range(60)), full, partly, well]
     parcels = sending.in_parcels(lanes, PIECE, 3)
     sender.send(parcels)

@@ -1,6 +1,5 @@
 """A node with a transport of every type, clients that do not read, and crowds of clients that do."""
 
-import contextlib
 import copy
 import json
 import re
@@ -92,12 +91,6 @@ class Sleeper:
         except (ConnectionError, ssl.SSLError):
             return True
         return False
-
-    def drop_all(self) -> None:
-        """Read until the connection ends, however, and keep nothing."""
-        with contextlib.suppress(OSError):
-            while self._socket.recv(1024 * 1024):
-                pass
 
     def close(self) -> None:
         self._socket.close()

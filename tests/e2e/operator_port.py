@@ -1,10 +1,15 @@
-"""What a balancer sees of a node."""
+"""What a balancer and Prometheus see of a node."""
 
 import json
-import re
 import urllib.error
 import urllib.request
 from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.gateway import Node
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def get(url: str) -> tuple[int, dict[str, Any]]:
@@ -17,9 +22,19 @@ def get(url: str) -> tuple[int, dict[str, Any]]:
             return error.code, json.loads(error.read())
 
 
-def metric(operator_url: str, name: str) -> float:
-    """A metric without labels, from ``/metrics``."""
-    with urllib.request.urlopen(operator_url + "metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    [value] = re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)
-    return float(value)
+def scrape(node: Node, accept: str = "text/plain") -> str:
+    request = urllib.request.Request(node.operator_url + "metrics", headers={"accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return response.read().decode()
+
+
+def samples(node: Node) -> Samples:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(scrape(node))
+        for sample in family.samples
+    }
+
+
+def value(found: Samples, name: str, **labels: str) -> float:
+    return found.get((name, frozenset(labels.items())), 0.0)

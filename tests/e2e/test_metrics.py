@@ -9,28 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stork_node.positions import Position
-from tests.gateway import Deployment, Node, wait_for
+from tests.e2e.operator_port import Samples, samples, scrape, value
+from tests.gateway import Deployment, wait_for
 from tests.wamp import Aborted, Refused
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scrape(node: Node, accept: str = "text/plain") -> str:
-    request = urllib.request.Request(node.operator_url + "metrics", headers={"accept": accept})
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return response.read().decode()
-
-
-def samples(node: Node) -> Samples:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(scrape(node))
-        for sample in family.samples
-    }
-
-
-def value(found: Samples, name: str, **labels: str) -> float:
-    return found.get((name, frozenset(labels.items())), 0.0)
 
 
 def test_what_happened_is_counted(shipped: Deployment):

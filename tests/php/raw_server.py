@@ -119,7 +119,7 @@ class RawServer:
             thread.start()
 
     def _run(self, connection: socket.socket, number: int) -> None:
-        with connection, contextlib.suppress(ConnectionError):  # a client may give up and try anew
+        with connection:
             self._handle(Peer(connection), number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -358,9 +359,10 @@ def test_a_handshake_that_goes_wrong_is_named(command: bytes, cause: str) -> Non
 )
 def test_a_server_that_breaks_off_after_the_handshake_is_named(after: bytes, cause: str) -> None:
     def handle(peer: Peer, number: int) -> None:
-        peer.greet()
-        peer.read_frame()
-        peer.send(after)
+        with contextlib.suppress(ConnectionError):  # in 300 ms it connects again and again, and may end in the middle
+            peer.greet()
+            peer.read_frame()
+            peer.send(after)
 
     with RawServer(handle) as server:
         said = one_push("stream", server.endpoint, 300)

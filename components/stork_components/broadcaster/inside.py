@@ -14,6 +14,7 @@ from crossbar.router.session import RouterApplicationSession
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Server
 
+from stork_components.polling import is_ready
 from stork_node.wamp_events import FRAMES
 
 _OPEN = WebSocketProtocol.STATE_OPEN
@@ -82,17 +83,16 @@ class Lane:
     A client that takes compressed messages takes others as well (RFC 7692, 6).
 
     Attributes:
-        transport: the WAMP transport.
-        tcp: the TCP connection under it.
-        send: of its socket, as ``socket.send``.
+        session, transport: the WAMP session, and its transport.
+        tcp: the TCP connection under them.
         serializer: the name of its serializer, a key of ``FRAMES``.
     """
 
-    __slots__ = ("send", "serializer", "session", "tcp", "transport")
+    __slots__ = ("_send", "serializer", "session", "tcp", "transport")
 
     def __init__(self, session: Any, transport: Any, tcp: Server, serializer: str) -> None:
         self.session, self.transport, self.tcp, self.serializer = session, transport, tcp, serializer
-        self.send: Callable[[bytes], int] = tcp.socket.send
+        self._send: Callable[[bytes], int] = tcp.socket.send
 
     def is_open(self) -> bool:
         """Not so while it is being closed, or while autobahn holds frames back."""
@@ -104,25 +104,16 @@ class Lane:
         tcp = self.tcp
         return not tcp._tempDataLen and not tcp.dataBuffer
 
-    def write(self, piece: bytes) -> int:
-        """
-        Write on the socket at once where nothing waits, and what it does not take by Twisted.
-
-        Returns:
-            The bytes of ``piece`` that wait now.
-        """
-        if not self.is_idle():
-            self.tcp.write(piece)
-            return len(piece)
+    def send(self, piece: bytes) -> int:
+        """Write on the socket, where nothing waits; may be called in any thread. Returns how many bytes it took."""
         try:
-            sent = self.send(piece)
-        except OSError:
-            # Full; or broken: then Twisted meets the same error when it writes, and ends the connection.
-            sent = 0
-        return self.write_rest(piece, sent)
+            return self._send(piece)
+        except Exception:
+            # Full; or broken: then Twisted meets the same error when it writes the rest, and ends the connection.
+            return 0
 
     def write_rest(self, piece: bytes, sent: int) -> int:
-        """The same after ``send`` has taken ``sent`` bytes of it."""
+        """Have Twisted write what follows after ``sent`` bytes of ``piece``; returns how many wait now."""
         if sent < len(piece):
             self.tcp.write(piece[sent:])
         return len(piece) - sent
@@ -175,17 +166,11 @@ def flush(descriptor: FileDescriptor) -> None:
 
     Nothing where it takes nothing, for Twisted would first make one piece of all that waits.
     """
-    if not descriptor.connected or not _is_writable(descriptor):
+    if not descriptor.connected or not is_ready(descriptor.fileno(), select.POLLOUT):
         return
     while not descriptor.disconnecting and (before := _buffered(descriptor)):
         if descriptor.doWrite() is not None or _buffered(descriptor) == before:
             return
-
-
-def _is_writable(descriptor: FileDescriptor) -> bool:
-    poll = select.poll()
-    poll.register(descriptor.fileno(), select.POLLOUT)
-    return bool(poll.poll(0))
 
 
 def abort(transport: Any, descriptor: FileDescriptor) -> None:

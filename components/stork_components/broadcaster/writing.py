@@ -15,7 +15,6 @@ from stork_components.broadcaster.sending import Parcel, Sender, in_parcels
 from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_components.connections import BREAK
 from stork_node.broadcast_counters import BroadcastCounters
-from stork_node.errors import UnwritableEvent
 from stork_node.turns import Event, Share, Turn
 
 
@@ -71,7 +70,8 @@ class Writer:
             for serializer, some in lanes.items():
                 try:
                     parcels += in_parcels(some, share.piece(serializer), len(share.events))
-                except UnwritableEvent:
+                except Exception:
+                    # Each of them meets it again, and is closed.
                     others += [(share, lane.session) for lane in some]
         return parcels, others
 
@@ -81,7 +81,7 @@ class Writer:
         self._counters.bytes += len(parcel.lanes) * len(parcel.piece)
         self._counters.write_seconds.observe(parcel.sent_at - began, deliveries)
         for lane, sent in parcel.left:
-            self._slow_readers.left(lane.session, lane.transport, lane.tcp, lane.write_rest(parcel.piece, sent))
+            self._write_rest(lane, parcel.piece, sent)
 
     def _write_share(self, session: Any, share: Share) -> None:
         transport = inside.transport(session) if session not in self._closing.sessions else None
@@ -106,11 +106,14 @@ class Writer:
             self._closing.add(lane.session)
             return
         piece = share.piece(lane.serializer)
-        left = lane.write(piece)
-        if left:
-            self._slow_readers.left(lane.session, lane.transport, lane.tcp, left)
+        self._write_rest(lane, piece, lane.send(piece) if lane.is_idle() else 0)
         self._counters.bytes += len(piece)
         self._count(share)
+
+    def _write_rest(self, lane: Lane, piece: bytes, sent: int) -> None:
+        left = lane.write_rest(piece, sent)
+        if left:
+            self._slow_readers.left(lane.session, lane.transport, lane.tcp, left)
 
     def _write_messages(self, session: Any, transport: Any, share: Share) -> None:
         """As Crossbar does it, message by message."""
