@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from stork_components import running
 from stork_node import settings
 from stork_node.errors import ConfigError, StorkError
-from stork_node.hazards import limit_recursion
+from stork_node.recursion import limit_recursion
 
 # A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
 # it as well, a moment before the reactor says that it stops.

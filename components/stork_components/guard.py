@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
-from stork_components import connections, handshake
+from stork_components import connections, gate, handshake
 from stork_components.asking import Asker, Question, Unavailable
 from stork_components.component import Component, in_turn
 from stork_components.registrations import Registrations
@@ -33,9 +33,10 @@ from stork_node.guard.answers import (
     read_ticket_answer,
     read_verdict,
 )
+from stork_node.gate.reading import MessageLimits
 from stork_node.guard.counters import GuardCounters
 from stork_node.node_figures import GuardState
-from stork_node.settings import count, names, seconds, setting, text
+from stork_node.settings import count, names, seconds, section, setting, text
 from stork_node.topics import Topic
 from stork_node.values import peer_host
 
@@ -46,7 +47,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 class GuardSettings:
     """
     ``extra`` of the guard. ``roles``: those that an application may give; ``trusted_proxies``: the networks whose
-    X-Forwarded-For is believed. Times in seconds.
+    X-Forwarded-For is believed; ``limits``: what clients may send. Times in seconds.
     """
 
     backend_secret: str = setting(text, "")
@@ -57,6 +58,7 @@ class GuardSettings:
     cache_entries: int = setting(count, 100_000)
     pending_joins: int = setting(count, 1_000)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
+    limits: MessageLimits = setting(section(MessageLimits), MessageLimits())
 
 
 class Guard(Component):
@@ -71,6 +73,7 @@ class Guard(Component):
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
+        gate.set_limits(self.settings.limits)
         self.counters = GuardCounters()
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)

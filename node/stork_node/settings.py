@@ -54,11 +54,24 @@ def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Map
             continue
         try:
             parsed[key] = known[key].metadata["parse"](value)
+        except ConfigError as error:
+            problems += [Problem(f"{where}.{problem.path}", problem.text) for problem in error.problems]
         except ValueError as error:
             problems.append(Problem(where, str(error)))
     if problems:
         raise ConfigError(problems)
     return settings_class(**parsed)
+
+
+def section(settings_class: type[S]) -> Callable[[Any], S]:
+    """Settings within settings: a parser of an object with the keys of ``settings_class``."""
+
+    def parse(value: Any) -> S:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is not a group of settings (want {{…}})")
+        return read(settings_class, value, {})
+
+    return parse
 
 
 def text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.exception import ApplicationError, ProtocolError
 from autobahn.wamp.message import Error, Event, Result
 from crossbar.router.dealer import Dealer
 from crossbar.router.router import Router, RouterFactory
@@ -26,11 +26,20 @@ class Calls(dict[tuple[int, int], Any]):
 
 
 class StorkDealer(Dealer):
-    """Forgives a client that gives two calls one request id."""
+    """
+    - Forgives a client that gives two calls one request id.
+    - A session fails only the calls that it was asked to answer. (Crossbar checks that of results alone.)
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._invocations_by_call = Calls()
+
+    def processInvocationError(self, session: Any, error: Any) -> None:
+        invocation = self._invocations.get(error.request)
+        if invocation is not None and invocation.callee is not session:
+            raise ProtocolError("an ERROR for an invocation of another session")
+        super().processInvocationError(session, error)
 
 
 class StorkRouter(Router):

@@ -11,11 +11,10 @@ from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
 from stork_components import handshake
-from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close_transport
+from stork_components.connections import TRY_AGAIN_LATER, close_transport
 from stork_components.deadlines import Deadlines
 from stork_node import uris
 from stork_node.personality import guarding
-from stork_node.personality.frames import message_fault
 from stork_node.personality.slimming import slim
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
@@ -40,10 +39,7 @@ class StorkSession(RouterSession):
         self._ask: Any = None
 
     def onMessage(self, msg: Any) -> None:
-        fault = message_fault(msg)
-        if fault:
-            close_transport(self._transport, INVALID_PAYLOAD, fault)
-        elif self._session_id is not None:
+        if self._session_id is not None:
             super().onMessage(msg)
         elif isinstance(msg, Hello):
             self._hear_hello(msg)

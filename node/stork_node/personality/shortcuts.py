@@ -6,7 +6,6 @@ A join is some 2 ms of a core with stock Crossbar; that is what bounds how fast 
 - a fifth makes log lines that nobody reads: every value is dressed in terminal colours, and every connection's thirty
   options are pretty-printed, before the logger finds that the level is off;
 - a tenth makes meta events (``wamp.session.on_join``, ``wamp.subscription.on_subscribe``, …) that nobody subscribes to;
-- a tenth reads JSON in Python, for the sake of binary strings that are not there;
 - a third makes WAMP calls between parts of one process: Crossbar asks the guard by its dealer (``guarding.py``).
 
 All of that touches private names. Each shortcut says which ones; one that does not find them as it knows them is not
@@ -35,7 +34,6 @@ from stork_node.known import NotAsKnown, expect
 from stork_node.personality.guarding import call_guard
 from stork_node.personality.slimming import keep_little
 from stork_node.personality.upgrading import upgrade_at_once
-from stork_node.wamp_json import faster_loads
 
 
 @dataclass(frozen=True)
@@ -160,14 +158,6 @@ def _matches(self: Any, key: str) -> Iterator[Any]:
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 
-def read_json_in_c() -> None:
-    ordinary = serializer._loads
-    expect(ordinary, "s", "use_binary_hex_encoding", "use_decimal_from_str", "use_decimal_from_float")
-    if ordinary('[1,"\\u0000aGk="]') != [1, b"hi"]:
-        raise NotAsKnown("binary strings are read in another way")
-    serializer._loads = faster_loads(ordinary)
-
-
 def keep_json_encoder() -> None:
     """Have one encoder for all messages; autobahn makes one for each."""
     ordinary = serializer._dumps
@@ -188,7 +178,6 @@ SHORTCUTS = (
     Shortcut("each session makes a logger of its own", share_loggers),
     Shortcut("meta events are published to nobody", publish_to_somebody),
     Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level),
-    Shortcut("JSON is read in Python", read_json_in_c),
     Shortcut("each message makes a JSON encoder of its own", keep_json_encoder),
     Shortcut("the guard is called by WAMP", call_guard),
     Shortcut("a WebSocket's request is read as any other first", upgrade_at_once),

@@ -13,9 +13,9 @@ from twisted.logger import globalLogPublisher
 
 from stork_components.connections import RESTARTING, close_transport
 from stork_components.garbage import leave_what_is_here_alone
-from stork_node.hazards import limit_recursion
+from stork_node.recursion import limit_recursion
 from stork_node.log_lines import LogSettings, Printer
-from stork_node.personality.frames import look_first
+from stork_node.personality.gated import install_gate
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
@@ -43,7 +43,7 @@ class RouterController(CrossbarRouterController):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _begin()
-        look_first()
+        install_gate()
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession

@@ -1,0 +1,103 @@
+"""
+Which WAMP messages a client may send, and which options of them pass.
+
+Crossbar believes some options that were made for links between routers: ``forward_for`` and ``caller`` say for whom a
+session speaks. So a list says what passes, and all else is dropped, as WAMP has it for options that a router does not
+know. An option that is null is as if it were not there.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from stork_node.gate.bounds import Unreadable
+
+
+class Sender(Enum):
+    """Who sends: a client that has not joined, a visitor of the application, or a backend of the deployment."""
+
+    STRANGER = "client that has not joined"
+    VISITOR = "visitor"
+    BACKEND = "backend"
+
+
+_HELLO, _ABORT, _AUTHENTICATE, _GOODBYE = 1, 3, 5, 6
+
+# By message type: where its options are, which of them visitors may use, and which only backends may.
+_ENCRYPTION = ("enc_algo", "enc_key", "enc_serializer")
+_LISTS = ("exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole")
+_JOINING: dict[int, tuple[int, frozenset[str]]] = {
+    _HELLO: (2, frozenset(["roles", "authmethods", "authid", "authextra"])),
+    _ABORT: (1, frozenset(["message"])),
+    _AUTHENTICATE: (2, frozenset()),
+    _GOODBYE: (1, frozenset(["message"])),
+}
+_JOINED: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {
+    _GOODBYE: (1, frozenset(["message"]), frozenset()),
+    8: (3, frozenset(), frozenset(_ENCRYPTION)),  # ERROR
+    16: (2, frozenset(["acknowledge", "exclude_me", *_LISTS]), frozenset(["retain", "transaction_hash", *_ENCRYPTION])),
+    32: (2, frozenset(["match", "get_retained"]), frozenset()),  # SUBSCRIBE
+    34: (3, frozenset(), frozenset()),  # UNSUBSCRIBE
+    48: (2, frozenset(["receive_progress", "timeout"]), frozenset(["transaction_hash", *_ENCRYPTION])),  # CALL
+    49: (2, frozenset(["mode"]), frozenset()),  # CANCEL
+    64: (2, frozenset(["match", "invoke", "concurrency"]), frozenset(["force_reregister"])),  # REGISTER
+    66: (3, frozenset(), frozenset()),  # UNREGISTER
+    70: (2, frozenset(["progress"]), frozenset(_ENCRYPTION)),  # YIELD
+}
+_BACKENDS = {number: (place, visitors | backends) for number, (place, visitors, backends) in _JOINED.items()}
+_VISITORS = {number: (place, visitors) for number, (place, visitors, _) in _JOINED.items()}
+_PASSING = {Sender.STRANGER: _JOINING, Sender.VISITOR: _VISITORS, Sender.BACKEND: _BACKENDS}
+
+# What a client may announce of itself begins otherwise: these switch on what is between Crossbar and its own clients.
+_INTERNAL_FEATURES = ("x_", "_", "payload_")
+_LONGEST_TIMEOUT_MS = 86_400_000
+
+
+def pass_options(message: Any, sender: Sender) -> list[Any]:
+    """
+    Take out of a message what its sender has no business with.
+
+    Args:
+        message: as it was decoded.
+
+    Returns:
+        The message, with options that are the sender's to give.
+
+    Raises:
+        Unreadable: no WAMP message, or one that this sender never sends.
+    """
+    if not isinstance(message, list) or not message or type(message[0]) is not int:
+        raise Unreadable("it is no WAMP message")
+    if message[0] not in _PASSING[sender]:
+        raise Unreadable(f"a {sender.value} sends no message of type {message[0]}")
+    place, passing = _PASSING[sender][message[0]]
+    if len(message) <= place:
+        return message
+    options = {} if message[place] is None else message[place]
+    if not isinstance(options, dict):
+        raise Unreadable("its options are no map")
+    passed = {name: value for name, value in options.items() if name in passing and value is not None}
+    if message[0] == _HELLO and "roles" in passed:
+        passed["roles"] = _pass_roles(passed["roles"])
+    if not 0 < _integer(passed.get("timeout", 1)) <= _LONGEST_TIMEOUT_MS:
+        del passed["timeout"]
+    return [*message[:place], passed, *message[place + 1 :]]
+
+
+def _pass_roles(roles: Any) -> dict[str, Any]:
+    if not isinstance(roles, dict):
+        raise Unreadable("its roles are no map")
+    return {role: {"features": _pass_features(announced)} for role, announced in roles.items()}
+
+
+def _pass_features(announced: Any) -> dict[str, bool]:
+    features = announced.get("features") if isinstance(announced, Mapping) else None
+    return {
+        name: value
+        for name, value in (features.items() if isinstance(features, Mapping) else ())
+        if type(value) is bool and name.isidentifier() and not name.startswith(_INTERNAL_FEATURES) and name != "self"
+    }
+
+
+def _integer(value: Any) -> int:
+    return value if type(value) is int else 0
