@@ -2,14 +2,12 @@
 
 from collections import Counter
 
-from stork_node.gate.reading import Gate, MessageLimits
+from stork_node.gate.reading import DEFAULT_LIMITS, Gate, MessageLimits
 
-CASES = ("too_big", "unreadable", "protocol")
-
-refused: Counter[str] = Counter(dict.fromkeys(CASES, 0))
+refused: Counter[str] = Counter()
 """Messages of clients that were refused, by case."""
 
-_gate = Gate(MessageLimits())
+_gate = Gate(DEFAULT_LIMITS)
 
 
 def set_limits(limits: MessageLimits) -> None:

@@ -22,6 +22,7 @@ from stork_components.verdicts import Verdicts
 from stork_node import uris
 from stork_node.errors import InvalidTopic
 from stork_node.forwarded import Network, networks
+from stork_node.gate.reading import DEFAULT_LIMITS, MessageLimits
 from stork_node.guard.admitted import Admitted
 from stork_node.guard.answers import (
     Admission,
@@ -33,7 +34,6 @@ from stork_node.guard.answers import (
     read_ticket_answer,
     read_verdict,
 )
-from stork_node.gate.reading import MessageLimits
 from stork_node.guard.counters import GuardCounters
 from stork_node.node_figures import GuardState
 from stork_node.settings import count, names, seconds, section, setting, text
@@ -58,7 +58,7 @@ class GuardSettings:
     cache_entries: int = setting(count, 100_000)
     pending_joins: int = setting(count, 1_000)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
-    limits: MessageLimits = setting(section(MessageLimits), MessageLimits())
+    limits: MessageLimits = setting(section(MessageLimits), DEFAULT_LIMITS)
 
 
 class Guard(Component):
@@ -74,7 +74,7 @@ class Guard(Component):
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
         gate.set_limits(self.settings.limits)
-        self.counters = GuardCounters()
+        self.counters = GuardCounters(messages_refused=gate.refused)
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}

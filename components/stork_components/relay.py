@@ -56,7 +56,7 @@ class RelaySettings:
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
     beat_s: float = setting(interval, 20.0)
-    history: HistorySettings = setting(histories, HistorySettings())  # noqa: RUF009  # makes a field, as the others
+    history: HistorySettings = setting(histories, HistorySettings())
 
 
 class Relay(Component):

@@ -1,8 +1,8 @@
 """
 How MessagePack and CBOR are read into plain data: one pass over the bytes, which counts while it reads.
 
-A format is a table: what each of the 256 bytes begins. A list or map tells how many elements it has, and they are counted
-before the first of them is read, so that a message over a bound is given up there, whatever it says it goes on with.
+A format is a table: what each of the 256 bytes begins. A list or map tells how many elements it has. They are counted
+before the first of them is read, so a message over a bound is refused there.
 """
 
 import struct
@@ -52,7 +52,7 @@ _FLOATS: dict[int, Callable[[bytes, int], tuple[float, ...]]] = {
     size: struct.Struct(layout).unpack_from for size, layout in ((2, ">e"), (4, ">f"), (8, ">d"))
 }
 
-# Bytes of memory in CPython 3.11 on 64 bits: a number, an empty list, a map with room for five entries, a place in each.
+# Bytes of memory (CPython 3.11, 64 bits): a number, an empty list, a map with room for five entries, a place in each.
 _NUMBER_BYTES, _LIST_BYTES, _MAP_BYTES, _PLACE_BYTES, _ENTRY_BYTES = 32, 120, 240, 10, 60
 # What a message may need: 64 KiB and 40 bytes for each byte of it, less what this leaves to the parts around it.
 _FREE_BYTES, _BYTES_PER_BYTE = 40 * 1024, 34
@@ -83,12 +83,14 @@ def _read(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> tuple[Any, i
     """The first value, and the position behind it."""
     position, end, to_integer = 0, len(message), int.from_bytes
     elements, memory = bounds.max_elements, _FREE_BYTES + _BYTES_PER_BYTE * end
-    # What is being read: of which kind it is, how many elements it still lacks (below zero: it is endless), those it has.
-    kind_around, left, values = _LIST, 1, []
+    # What is being read: its kind, how many elements it still lacks (below zero: it is endless), those it has.
+    kind_around, left = _LIST, 1
+    values: list[Any] = []
     around: list[tuple[Kind, int, list[Any]]] = []
     while True:
         if not left:
             if not around:
+                _check_spent(elements, memory, bounds)
                 return values[0], position
             value = values if kind_around is _LIST else _assemble(kind_around, values)
             kind_around, left, values = around.pop()
@@ -129,6 +131,7 @@ def _read(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> tuple[Any, i
         elif kind is _END and left < 0:
             elements -= len(values)
             memory -= _ENTRY_BYTES * len(values)
+            _check_spent(elements, memory, bounds)
             left = 0
             continue
         elif kind is _LIST or kind is _MAP or kind is _ENDLESS:

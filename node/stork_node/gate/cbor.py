@@ -22,7 +22,7 @@ _SIMPLE: Head = (Kind.REFUSED, 0, "it has a simple value of CBOR that means noth
 
 
 def _major(kind: Kind, endless: Head = _INVALID) -> list[Head]:
-    """The 32 first bytes of one major type: small arguments, then those behind it, three that are reserved, the last."""
+    """The 32 first bytes of one major type: small arguments, longer ones, three reserved bytes, the last."""
     return [
         *((kind, 0, argument) for argument in range(24)),
         *((kind, size, None) for size in _ARGUMENT_BYTES),

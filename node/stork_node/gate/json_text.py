@@ -12,12 +12,15 @@ import msgspec
 
 from stork_node.gate.bounds import MAX_INTEGER, MIN_INTEGER, Bounds, Unreadable, too_deep, too_many
 
-# A string, or what an unfinished one leaves at the end: whatever the text, each byte is looked at once.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?+\Z)', re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]")
-_LONG_NUMBER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}+(?![.eE])")
+# What counts: a string (an unfinished one goes on to the end, so that each byte is looked at once), brackets, what is
+# between elements, and numbers that may be integers beyond 64 bits.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?+\Z)'
+_LONG_NUMBER = rb"(?<![0-9.eE+-])-?[0-9]{19,}+(?![.eE])"
+_TOKEN = re.compile(rb"%s|[\[\]{},:]|(%s)" % (_STRING, _LONG_NUMBER), re.DOTALL)
+_has_long_number = re.compile(_LONG_NUMBER).search
 _MAX_DIGITS = 20
 _BYTES_MARK = b'"\\u0000'
+_OPENING, _CLOSING, _BETWEEN = frozenset(b"[{"), frozenset(b"]}"), frozenset(b",:")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -29,9 +32,9 @@ def read_json(message: bytes, bounds: Bounds) -> Any:
     """
     bounds.check_size(len(message))
     opened = message.count(b"[") + message.count(b"{")
-    if opened > bounds.max_depth or opened + message.count(b",") + message.count(b":") >= bounds.max_elements:
-        _check_structure(_STRING.sub(b'""', message), bounds)
-    _check_integers(message)
+    elements = 1 + opened + message.count(b",") + message.count(b":")
+    if opened > bounds.max_depth or elements > bounds.max_elements or _has_long_number(message):
+        _check_tokens(message, bounds)
     try:
         value = _decode(message)
     except (ValueError, RecursionError) as error:
@@ -39,25 +42,29 @@ def read_json(message: bytes, bounds: Bounds) -> Any:
     return _with_bytes(value) if _BYTES_MARK in message else value
 
 
-def _check_structure(skeleton: bytes, bounds: Bounds) -> None:
-    elements = 1 + sum(map(skeleton.count, (b"[", b"{", b",", b":")))
-    if elements > bounds.max_elements:
-        raise too_many(bounds)
-    depth = 0
-    for bracket in _BRACKET.findall(skeleton):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > bounds.max_depth:
-            raise too_deep(bounds)
+def _check_tokens(message: bytes, bounds: Bounds) -> None:
+    depth, elements = 0, 1
+    for token in _TOKEN.finditer(message):
+        first = message[token.start()]
+        if first in _OPENING:
+            depth += 1
+            elements += 1
+            if depth > bounds.max_depth:
+                raise too_deep(bounds)
+        elif first in _CLOSING:
+            depth -= 1
+        elif first in _BETWEEN:
+            elements += 1
+        elif token[1]:
+            _check_integer(token[1])
+        if elements > bounds.max_elements:
+            raise too_many(bounds)
 
 
-def _check_integers(message: bytes) -> None:
-    if not _LONG_NUMBER.search(message):
-        return
-    for found in _LONG_NUMBER.finditer(_STRING.sub(b'""', message)):
-        digits = found[0].removeprefix(b"-")
-        # Longer ones are not converted: that takes the square of their length.
-        if len(digits) > _MAX_DIGITS or not MIN_INTEGER <= int(found[0]) <= MAX_INTEGER:
-            raise Unreadable("an integer is beyond 64 bits")
+def _check_integer(text: bytes) -> None:
+    # Longer ones are not converted: that takes the square of their length.
+    if len(text) > _MAX_DIGITS + 1 or not MIN_INTEGER <= int(text) <= MAX_INTEGER:
+        raise Unreadable("an integer is beyond 64 bits")
 
 
 def _with_bytes(value: Any) -> Any:

@@ -21,6 +21,10 @@ class Sender(Enum):
     BACKEND = "backend"
 
 
+class NotExpected(Unreadable):
+    """A message of WAMP that this sender never sends."""
+
+
 _HELLO, _ABORT, _AUTHENTICATE, _GOODBYE = 1, 3, 5, 6
 
 # By message type: where its options are, which of them visitors may use, and which only backends may.
@@ -64,12 +68,13 @@ def pass_options(message: Any, sender: Sender) -> list[Any]:
         The message, with options that are the sender's to give.
 
     Raises:
-        Unreadable: no WAMP message, or one that this sender never sends.
+        NotExpected: a message that this sender never sends.
+        Unreadable: no WAMP message.
     """
     if not isinstance(message, list) or not message or type(message[0]) is not int:
         raise Unreadable("it is no WAMP message")
     if message[0] not in _PASSING[sender]:
-        raise Unreadable(f"a {sender.value} sends no message of type {message[0]}")
+        raise NotExpected(f"a {sender.value} sends no message of type {message[0]}")
     place, passing = _PASSING[sender][message[0]]
     if len(message) <= place:
         return message

@@ -34,6 +34,8 @@ class MessageLimits:
     message_elements: int = setting(count, 20_000)
 
 
+DEFAULT_LIMITS = MessageLimits()
+
 _BACKENDS_BYTES, _BACKENDS_ELEMENTS = 16 * 1024 * 1024, 4_000_000
 
 

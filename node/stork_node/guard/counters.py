@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stork_node import uris
 from stork_node.figures import counter, counter_by
 
+MESSAGE_CASES = ("too_big", "unreadable", "protocol")
 OUTCOMES = ("allowed", "denied", "undecided")
 
 
@@ -17,5 +18,8 @@ class GuardCounters:
     refusals: Counter[str] = counter_by("case", "Joins that were refused, by what the client was told.", uris.REFUSALS)
     subscriptions: Counter[str] = counter_by("outcome", "Questions for a subscription.", OUTCOMES)
     calls: Counter[str] = counter_by("outcome", "Questions for a call.", OUTCOMES)
+    messages_refused: Counter[str] = counter_by(
+        "case", "Messages of clients that the gate refused, with their connections.", MESSAGE_CASES
+    )
     cache_hits: int = counter("Questions that a remembered verdict answered.")
     cache_misses: int = counter("Questions that the application was asked.")

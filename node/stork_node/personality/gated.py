@@ -22,7 +22,7 @@ from stork_components import gate
 from stork_components.clients import INSIDERS
 from stork_components.connections import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
 from stork_node.gate.bounds import TooBig, Unreadable
-from stork_node.gate.options import Sender
+from stork_node.gate.options import NotExpected, Sender
 from stork_node.gate.reading import SERIALIZERS
 from stork_node.known import NotAsKnown, expect
 
@@ -49,6 +49,8 @@ def _deliver(protocol: Any, serializer: str, payload: bytes) -> None:
         session.onMessage(_parse(serializer, payload, session))
     except TooBig as error:
         _refuse(protocol, TOO_BIG, "too_big", error.reason)
+    except NotExpected as error:
+        _refuse(protocol, PROTOCOL_ERROR, "protocol", error.reason)
     except Unreadable as error:
         _refuse(protocol, INVALID_PAYLOAD, "unreadable", error.reason)
     except (ProtocolError, InvalidUriError) as error:
@@ -71,6 +73,9 @@ class GatedWebSocket(WampWebSocketServerProtocol):
     segments of a byte each cost no object each.
     """
 
+    maxMessagePayloadSize: int
+    message_data: bytearray | None
+
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
         self.message_data = bytearray()
@@ -90,7 +95,7 @@ class GatedWebSocket(WampWebSocketServerProtocol):
             self.maxMessagePayloadSize = usual
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        if self.state == self.STATE_OPEN:
+        if self.message_data is not None and self.state == self.STATE_OPEN:
             self.message_data += payload
             self._check_size(len(self.message_data))
 
@@ -99,7 +104,7 @@ class GatedWebSocket(WampWebSocketServerProtocol):
 
     def onMessageEnd(self) -> None:
         payload, self.message_data = self.message_data, None
-        if self.state == self.STATE_OPEN:
+        if payload is not None and self.state == self.STATE_OPEN:
             self._onMessage(bytes(payload), self.message_is_binary)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:

@@ -13,13 +13,13 @@ from twisted.logger import globalLogPublisher
 
 from stork_components.connections import RESTARTING, close_transport
 from stork_components.garbage import leave_what_is_here_alone
-from stork_node.recursion import limit_recursion
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.gated import install_gate
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.recursion import limit_recursion
 from stork_node.worker_output import OutputReader
 
 # What is written to a worker's file descriptors: the level and the logger, as of what its application prints.

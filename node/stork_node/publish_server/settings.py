@@ -44,8 +44,8 @@ class PublishServerSettings:
     replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
     secret: str = setting(text, "")
     heartbeat_s: float = setting(interval, 1.0)
-    data: Path = setting(folder, Path(".stork"))  # noqa: RUF009  # it makes a field
-    sync: Sync = setting(word, "second")  # noqa: RUF009  # it makes a field
+    data: Path = setting(folder, Path(".stork"))
+    sync: Sync = setting(word, "second")
     retention_s: float = setting(seconds, 3600.0)
     retention_bytes: int = setting(count, 1 << 30)
 
