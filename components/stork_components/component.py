@@ -17,6 +17,7 @@ from stork_components import running
 from stork_node import settings
 from stork_node.errors import ConfigError, StorkError
 from stork_node.hazards import limit_recursion
+from stork_node.process_log import flush_log
 
 # A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
 # it as well, a moment before the reactor says that it stops.
@@ -131,6 +132,7 @@ def end_worker(sentence: str) -> SystemExit:
     reactor, and ``reactor.stop`` is undone by Crossbar, which answers a start that failed by going on without.)
     """
     Logger().critical("{sentence}", sentence=sentence)
+    flush_log()
     os._exit(1)
 
 
