@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import crossbar._logging
-from autobahn.wamp.exception import InvalidUriError, ProtocolError
+from autobahn.wamp.exception import ApplicationError, InvalidUriError, ProtocolError
 from twisted.internet import reactor
 from twisted.logger import ILogObserver, Logger, LogLevel, eventAsText, globalLogPublisher
 from zope.interface import provider
 
-from stork_node import log_text
+from stork_node import log_text, uris
 from stork_node.known import NotAsKnown, expect
 from stork_node.log_lines import LEVELS, LogSettings, is_ours, level_of
 from stork_node.log_stream import LogStream
@@ -32,6 +32,15 @@ _TWISTEDS = frozenset(
 )
 # Whose author decides how often a line comes: it is not counted with others like it.
 _APPLICATIONS = ("app.", "stdout", "stderr")
+# Who warns, in a router process, of what a client did: such warnings need nobody's attention.
+_CLIENTS = (
+    "autobahn.",
+    "crossbar.router.protocol",
+    "crossbar.router.session",
+    "stork_node.personality.session",
+    "twisted.protocols.tls",
+    "twisted.web",
+)
 _CLIENTS_FAULT = (ProtocolError, InvalidUriError)
 _LONGEST_FAULT = 300
 # Where autobahn reads a message that a client sent.
@@ -45,7 +54,9 @@ def _record(level: str, text: str, namespace: str, fields: Mapping[str, Any]) ->
 
 
 class Observer:
-    """Takes every event of Twisted's log in a worker process."""
+    """Takes every event of Twisted's log in a worker process; in a router's, ``serves_clients`` is set."""
+
+    serves_clients = False
 
     def __init__(self, writer: LogWriter, settings: LogSettings) -> None:
         self._writer, self._settings = writer, settings
@@ -67,8 +78,12 @@ class Observer:
 
     def _write_theirs(self, level: str, namespace: str, event: dict[str, Any]) -> None:
         fault = _clients_fault(event)
+        if _is_answer(event):
+            return  # the guard has said why
         if fault:
             self._writer.write("info", f"a message of a client is malformed: {fault}", __name__, {}, "malformed")
+        elif self.serves_clients and namespace.startswith(_CLIENTS) and _is_expected(event):
+            self._writer.write("info", f"of a client: {_text(event)}", __name__, {}, "of a client")
         else:
             # Critical is what somebody must be called for, which Crossbar and autobahn do not know.
             shown = "error" if level == "critical" else level
@@ -86,6 +101,18 @@ def _clients_fault(event: dict[str, Any]) -> str:
     if error is None or not (isinstance(error, _CLIENTS_FAULT) or _was_reading(error)):
         return ""
     return log_text.one_line(str(error) or type(error).__name__, _LONGEST_FAULT)
+
+
+def _is_answer(event: dict[str, Any]) -> bool:
+    """Whether this is no failure but what the guard has answered: Crossbar logs it with a traceback."""
+    failure = event.get("log_failure")
+    answers = {uri for uri, _ in uris.REFUSALS.values()}
+    return failure is not None and isinstance(failure.value, ApplicationError) and failure.value.error in answers
+
+
+def _is_expected(event: dict[str, Any]) -> bool:
+    """Whether no exception is behind it that nobody has thought of."""
+    return event.get("log_failure") is None and sys.exception() is None and event["log_level"] is not LogLevel.critical
 
 
 def _was_reading(error: BaseException) -> bool:
@@ -120,8 +147,9 @@ def _make_observer() -> Any:
     return provider(ILogObserver)(Observer(writer_of("worker", _record), LogSettings.read(os.environ)))
 
 
-def begin_log() -> None:
+def begin_log(serves_clients: bool) -> None:
     """Take over what this process logs, in every way that it can; once the reactor and Twisted's log are there."""
+    Observer.serves_clients = serves_clients
     if not _is_replaced:
         globalLogPublisher.addObserver(_make_observer())
     for name, level in (("stdout", LogLevel.info), ("stderr", LogLevel.error)):

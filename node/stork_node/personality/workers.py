@@ -31,9 +31,9 @@ _RETIRE_TIMEOUT_S = 3.0
 _FLUSH_S = 0.3
 
 
-def _begin() -> None:
+def _begin(serves_clients: bool) -> None:
     limit_recursion()
-    begin_log()
+    begin_log(serves_clients)
 
 
 class RouterController(CrossbarRouterController):
@@ -42,7 +42,7 @@ class RouterController(CrossbarRouterController):
     router_factory_class = StorkRouterFactory
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _begin()
+        _begin(serves_clients=True)
         look_first()
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
@@ -76,7 +76,7 @@ class ContainerController(CrossbarContainerController):
     """In the application process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _begin()
+        _begin(serves_clients=False)
         super().__init__(*args, **kwargs)
 
     @wamp.register(None)
