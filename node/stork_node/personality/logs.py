@@ -111,8 +111,10 @@ def _is_answer(event: dict[str, Any]) -> bool:
 
 
 def _is_expected(event: dict[str, Any]) -> bool:
-    """Whether no exception is behind it that nobody has thought of."""
-    return event.get("log_failure") is None and sys.exception() is None and event["log_level"] is not LogLevel.critical
+    """Whether no exception is behind it that nobody has thought of: autobahn warns of those it has."""
+    if event.get("log_failure") is not None or event.get("log_format") == "{tb}":
+        return False
+    return event["log_level"] is LogLevel.warn or sys.exception() is None
 
 
 def _was_reading(error: BaseException) -> bool:
