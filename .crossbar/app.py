@@ -26,6 +26,8 @@ def check_ticket(request):
 stork.feed("v1", "test")
 
 # A verifier says who may subscribe to which id. Here each user to their own topic only: alice to v1.user.alice.
+# A feed with patterns=("prefix",) lets clients subscribe to many topics at once; its verifiers say patterns=True, and
+# look at topic.match as well: topic.feed_id is then the beginning of all the ids that the client wants.
 users = stork.feed("v1", "user")
 
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from stork_components import running
 from stork_node import settings
 from stork_node.errors import ConfigError, StorkError
+from stork_node.process_log import flush_log
 from stork_node.recursion import limit_recursion
 
 # A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
@@ -131,6 +132,7 @@ def end_worker(sentence: str) -> SystemExit:
     reactor, and ``reactor.stop`` is undone by Crossbar, which answers a start that failed by going on without.)
     """
     Logger().critical("{sentence}", sentence=sentence)
+    flush_log()
     os._exit(1)
 
 

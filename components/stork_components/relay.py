@@ -221,8 +221,7 @@ class Relay(Component):
 
     def _refuse(self, endpoint: str, error: InvalidFrame) -> None:
         self.counters.refused += 1
-        if self.counters.refused == 1:
-            self.log.warn("a frame from {endpoint} is refused: {error}", endpoint=endpoint, error=error)
+        self.log.warn("a frame from {endpoint} is refused: {error}", endpoint=endpoint, error=error)
 
     def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:

@@ -2,14 +2,14 @@
 
 import difflib
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 
 from stork_node.declarations import Declarations, Handler, Place, declare_once, declared_twice
 from stork_node.errors import DeclarationError, Problem, StorkError
-from stork_node.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s
+from stork_node.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s, check_patterns
 from stork_node.hopping import is_on_loop
 from stork_node.pushers import AsyncPusher, BlockingPusher, NotRunning
 from stork_node.rpc import Invoke, Procedure
@@ -60,25 +60,27 @@ class Stork:
             version: first part of the topics, such as ``v1``.
             name: second part, such as ``orders``.
             patterns: ``"prefix"``, ``"wildcard"``, or both, where clients may subscribe to many of the topics at once.
+                Its verifiers must say that they know patterns: ``@orders.verify(patterns=True)``.
         """
         feed = Feed(version, name, patterns)
         declare_once(self.declared.feeds, (version, name), feed, f"feed {feed}", lambda other: other.place)
         return feed
 
-    def verifier(self, name: str, cache_s: float = 0.0) -> Callable[[F], F]:
+    def verifier(self, name: str, cache_s: float = 0.0, patterns: bool = False) -> Callable[[F], F]:
         """
         Declare a verifier that feeds ask by its name: ``orders.verify("named")``.
 
         Args:
             name: what feeds call it.
             cache_s: for how many seconds an answer holds for the same user and topic, where the feed does not say.
+            patterns: it knows patterns, so that feeds with patterns may ask it; see ``Feed.verify``.
         """
         if not isinstance(name, str) or not name:
             raise DeclarationError(f'{Place.of_caller()}: a verifier needs a name: @stork.verifier("admin")')
-        seconds = check_cache_s(cache_s)
+        seconds, knows_patterns = check_cache_s(cache_s), check_patterns(patterns)
 
         def declare(function: F) -> F:
-            verifier = Verifier(Handler.declare("verifier", function, "session", "topic"), seconds)
+            verifier = Verifier(Handler.declare("verifier", function, "session", "topic"), seconds, knows_patterns)
             what = f"verifier {name!r}"
             declare_once(self.declared.verifiers, name, verifier, what, lambda other: other.handler.place)
             return function
@@ -199,12 +201,20 @@ class Stork:
 
     def problems(self) -> list[Problem]:
         """What is wrong with the declarations as a whole, each with its place; empty if nothing is."""
-        return [
-            Problem(str(check.place), self._unknown(feed, check.name))
-            for feed in self.declared.feeds.values()
-            for check in feed.verifiers
-            if isinstance(check, NamedVerifier) and check.name not in self.declared.verifiers
-        ]
+        return [problem for feed in self.declared.feeds.values() for problem in self._problems_of(feed)]
+
+    def _problems_of(self, feed: Feed) -> Iterator[Problem]:
+        for check in feed.verifiers:
+            verifier = self.declared.verifiers.get(check.name) if isinstance(check, NamedVerifier) else check
+            if verifier is None and isinstance(check, NamedVerifier):
+                yield Problem(str(check.place), self._unknown(feed, check.name))
+            elif verifier and feed.patterns and not verifier.patterns:
+                handler = verifier.handler
+                yield Problem(
+                    str(handler.place),
+                    f"the verifier {handler.name} does not say patterns=True, and the feed {feed} ({feed.place}) has "
+                    "patterns: it would take the beginning that a pattern covers for the id of one topic",
+                )
 
     def _unknown(self, feed: Feed, name: str) -> str:
         near = difflib.get_close_matches(name, self.declared.verifiers, n=1)

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from stork_node.deferred_imports import deferred
+from stork_node.log_lines import LogSettings
+from stork_node.process_log import flush_log, log_to_stderr
 from stork_node.temporary import make_private_folder
 
 
@@ -38,11 +40,14 @@ def run_node(folder: Path) -> int:
     # What the node has to say goes to standard error. Crossbar keeps a way to standard output of its own, and has
     # lines for it that are none of a log: an empty one where its banner would be.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # Before Crossbar keeps a way to standard error of its own, which waits for who reads it.
+    log_to_stderr("node", LogSettings.read(os.environ), at_least="warn")
     try:
         main("stork", arguments, reactor, Personality)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     finally:
         sys.stdout.flush()
+        flush_log()
         shutil.rmtree(runtime, ignore_errors=True)
     return 0

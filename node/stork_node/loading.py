@@ -24,7 +24,7 @@ def load(target: str, search_path: str | Path | Sequence[str | Path]) -> Stork:
             modules of the application's own win over installed ones of their name.
 
     Raises:
-        ConfigError: one problem; its path is the file and line where there is one.
+        ConfigError: one problem, or all of its declarations; their paths are file and line where there is one.
     """
     found = _TARGET.fullmatch(target)
     if not found:
@@ -33,15 +33,18 @@ def load(target: str, search_path: str | Path | Sequence[str | Path]) -> Stork:
     stork = getattr(_import(found["module"], folders), found["name"], None)
     if not isinstance(stork, Stork):
         raise _not_a_stork(sys.modules[found["module"]], found["name"], stork)
+    if problems := stork.problems():
+        raise ConfigError(problems)
     return stork
 
 
 def check(target: str, search_path: str | Path | Sequence[str | Path]) -> list[Problem]:
     """Everything that is wrong with an application, as far as importing it tells; empty if nothing is."""
     try:
-        return load(target, search_path).problems()
+        load(target, search_path)
     except ConfigError as error:
         return list(error.problems)
+    return []
 
 
 def _import(name: str, folders: Sequence[Path]) -> ModuleType:

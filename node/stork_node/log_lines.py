@@ -1,24 +1,20 @@
 """The lines of the log: whose they are, which are left out, and how they look to people and to machines."""
 
 import json
-import logging
-import re
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
+from stork_node import log_text
 from stork_node.errors import ConfigError, Problem
+from stork_node.log_writer import LogWriter, Render
 
 LEVELS = ("debug", "info", "warn", "error", "critical")
 _FORMATS = ("text", "json")
 _OURS = ("stork_", "app.", "stdout", "stderr")
 # Crossbar's lines, named for the classes here that inherit from its own.
 _CROSSBARS = "stork_node.personality."
-_LONGEST_TEXT = 4_000
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -51,29 +47,23 @@ class LogSettings:
         self, level: str, process: str, message: str, logger: str, fields: Mapping[str, Any], now: datetime
     ) -> str:
         """
-        One line, with ``now`` in UTC. Text: time, level, process, message; a traceback follows on lines of its own.
-        JSON: an object of time, level, process, logger, message and fields.
+        One line, with ``now`` in UTC, of ``log_text.MAX_LINE_BYTES`` at most and without its end. Text: time, level,
+        process, message. JSON: an object of time, level, process, logger, message and fields.
         """
+        text = log_text.one_line(message)
         if self.format == "text":
-            return f"{now.astimezone():%Y-%m-%dT%H:%M:%S%z} {level:<5} {process:<7} {message.rstrip()}"
+            return f"{now.astimezone():%Y-%m-%dT%H:%M:%S%z} {level:<5} {process:<7} {text}"
         at = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z"
-        record = {"time": at, "level": level, "process": process, "logger": logger, "message": message.rstrip()}
-        return json.dumps({**record, "fields": dict(fields)}, ensure_ascii=False, default=str)
+        record = {"time": at, "level": level, "process": process, "logger": log_text.name(logger), "message": text}
+        return json.dumps({**record, "fields": log_text.fields(fields)}, ensure_ascii=False)
 
+    def renders(self, process: str) -> Render:
+        """Makes such lines of a process's, of this moment and with their ends, for a ``LogWriter``."""
 
-class Formatter(logging.Formatter):
-    """The same lines for a process that logs by the standard library."""
+        def render(level: str, text: str, logger: str, fields: Mapping[str, Any]) -> str:
+            return self.line(level, process, text, logger, fields, datetime.now(UTC)) + "\n"
 
-    def __init__(self, process: str, settings: LogSettings) -> None:
-        super().__init__()
-        self._process, self._settings = process, settings
-
-    def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage()
-        if record.exc_info:
-            message += "\n" + self.formatException(record.exc_info)
-        now = datetime.fromtimestamp(record.created, UTC)
-        return self._settings.line(level_of(record.levelno), self._process, message, record.name, {}, now)
+        return render
 
 
 def level_of(number: int) -> str:
@@ -81,42 +71,13 @@ def level_of(number: int) -> str:
     return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
 
 
-def log_to_stderr(process: str, settings: LogSettings) -> None:
-    """Let the standard library's logging write such lines."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Formatter(process, settings))
-    logging.basicConfig(level=10 * (1 + LEVELS.index(settings.level)), handlers=[handler], force=True)
-
-
 def is_ours(namespace: str) -> bool:
     return namespace.startswith(_OURS) and not namespace.startswith(_CROSSBARS)
 
 
-class Throttle:
-    """
-    At most ``burst`` lines of one kind in ``period_s``; the first of the next period says how many were left out.
-
-    What clients do wrong, Crossbar and autobahn log with a traceback each time: nobody may fill the log with that.
-    """
-
-    def __init__(self, burst: int = 5, period_s: float = 10.0) -> None:
-        self._burst, self._period_s = burst, period_s
-        self._kinds: dict[str, tuple[float, int]] = {}
-
-    def admit(self, kind: str, now: float) -> tuple[bool, int]:
-        """Whether a line of this kind may be printed at ``now`` (s), and how many were left out before it."""
-        since, seen = self._kinds.get(kind, (now, 0))
-        left_out = 0
-        if now - since >= self._period_s:
-            left_out = max(0, seen - self._burst)
-            since, seen = now, 0
-        self._kinds[kind] = since, seen + 1
-        return seen < self._burst, left_out
-
-
 class Printer:
     """
-    Prints a process's log records.
+    Prints the log records of a process.
 
     ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last
     record at ``critical``: why a process has ended.
@@ -124,16 +85,17 @@ class Printer:
 
     node_is_ending = is_ending = False
 
-    def __init__(
-        self,
-        process: str,
-        settings: LogSettings,
-        out: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._process, self._settings, self._out, self._clock = process, settings, out, clock
-        self._throttle = Throttle()
+    def __init__(self, settings: LogSettings, writer: LogWriter) -> None:
+        self._settings, self._writer = settings, writer
         self.last_words = ""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a line would be printed now; ``count_left_out`` takes those that are not even read then."""
+        return self._writer.has_room
+
+    def count_left_out(self, lines: int) -> None:
+        self._writer.count_left_out(lines)
 
     def emit(
         self,
@@ -145,30 +107,22 @@ class Printer:
         **_: Any,
     ) -> None:
         """A record of a worker's; those of ours (``personality.logs``) have ``fields``, and come without as well."""
-        namespace = namespace or ""
+        level, text, namespace = str(level), str(text), str(namespace or "")
+        if level not in LEVELS:
+            level = "error"
         if is_ours(namespace):
-            if fields is not None:
+            if isinstance(fields, Mapping):
                 if level == "critical":
-                    self.last_words = text
+                    self.last_words = log_text.one_line(text)
                 self.line(level, text, namespace, fields)
         # Crossbar warns of the very SIGTERM that it sends to its workers, and of what follows from it.
         elif level in (
-            ("error", "critical") if Printer.node_is_ending or self.is_ending else ("warn", "error", "critical")
+            ("error", "critical") if Printer.node_is_ending or self.is_ending else ("warn", "error", "critical", "info")
         ):
-            # Crossbar escapes braces, as its own logger formats the text once more, and has colours in it.
-            self._crossbars(level, _COLOUR.sub("", text).replace("{{", "{").replace("}}", "}"), namespace)
-
-    def _crossbars(self, level: str, text: str, namespace: str) -> None:
-        if namespace.startswith("crossbar.router.auth"):
-            text = text.partition(" (expected")[0]  # what follows is a signature
-        admitted, left_out = self._throttle.admit(f"{level} {namespace}", self._clock())
-        if left_out:
-            self.line(level, f"({left_out} more of {namespace} were left out)", namespace)
-        if admitted:
-            cut = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} … ({len(text)} characters)"
-            self.line(level, cut, namespace)
+            if namespace.startswith("crossbar.router.auth"):
+                text = text.partition(" (expected")[0]  # what follows is a signature
+            self.line(level, text, namespace)
 
     def line(self, level: str, text: str, logger: str = "stork_node", fields: Mapping[str, Any] | None = None) -> None:
         if self._settings.shows(level):
-            line = self._settings.line(level, self._process, text, logger, fields or {}, datetime.now(UTC))
-            print(line, file=self._out or sys.stderr, flush=True)
+            self._writer.write(level, text, logger, fields)

@@ -58,9 +58,12 @@ def _choose_for_topic(declared: Declarations, uri: str, match: Any) -> Checks | 
     if match != "exact" and match not in feed.patterns:
         return Deny(f"feed {feed} has no patterns of match {match}")
     try:
-        return Checks(tuple(_verifiers(declared, feed)), topic)
+        verifiers = tuple(_verifiers(declared, feed))
     except LookupError as error:
         return Deny(f"feed {feed} asks the verifier {error.args[0]!r}, which is not declared")
+    if match != "exact" and not all(verifier.patterns for verifier in verifiers):
+        return Deny(f"feed {feed} has a verifier that does not know patterns (patterns=True)")
+    return Checks(verifiers, topic)
 
 
 def _verifiers(declared: Declarations, feed: Feed) -> Iterator[Verifier]:
@@ -69,7 +72,7 @@ def _verifiers(declared: Declarations, feed: Feed) -> Iterator[Verifier]:
             yield verifier
         else:
             named = declared.verifiers[verifier.name]
-            yield named if verifier.cache_s is None else Verifier(named.handler, verifier.cache_s)
+            yield named if verifier.cache_s is None else Verifier(named.handler, verifier.cache_s, named.patterns)
 
 
 def _choose_for_procedure(declared: Declarations, uri: str) -> Checks | Deny:

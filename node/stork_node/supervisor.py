@@ -1,5 +1,5 @@
 """
-A parent for a node and its publish server, fit to be process 1 of a container: it reaps, and has no threads.
+A parent for a node and its publish server, fit to be process 1 of a container: it reaps.
 
 The whole ends when the node ends. The publish server is started again when it dies, with growing pauses.
 """

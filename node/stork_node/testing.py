@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from stork_node import uris
 from stork_node.app import Stork
-from stork_node.errors import CallError, StorkError
+from stork_node.errors import CallError, ConfigError, StorkError
 from stork_node.guard.answers import Denial, Nonsense, read_ticket_answer, read_verdict
 from stork_node.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
 from stork_node.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
@@ -63,11 +63,16 @@ class AppTester:
     Attributes:
         pushes: what handlers pushed, in that order.
         failures: of on_join, on_leave and on_stop handlers, which no client is told of.
+
+    Raises:
+        ConfigError: what is wrong with the declarations as a whole, as ``stork check`` says it.
     """
 
     __test__ = False  # for pytest, which has a look at everything that is named so
 
     def __init__(self, stork: Stork, roles: Collection[str] = ("frontend",), timeout_s: float = 5.0) -> None:
+        if problems := stork.problems():
+            raise ConfigError(problems)
         self.pushes: list[RecordedPush] = []
         self.failures: list[HandlerFailed] = []
         self._roles, self._timeout_s = roles, timeout_s

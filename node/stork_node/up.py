@@ -3,26 +3,28 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from stork_node import configuration, settings
 from stork_node.child_process import ChildProcess
 from stork_node.cli.publish_server import parse_arguments
 from stork_node.drain import DrainSettings, extra_of
 from stork_node.log_lines import LogSettings
+from stork_node.log_writer import LogWriter
 from stork_node.preflight import preflight
 from stork_node.readiness import ReadySocket, tell_service_manager
 from stork_node.resources import php_push_script
 from stork_node.supervisor import STOP_DEADLINE_S, Supervisor
 from stork_node.welcome import Commands, welcome
 
+_STDOUT = 1
 _THIS_HOST = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
 
 
-def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -> int:
+def run(folder: Path, environ: Mapping[str, str]) -> int:
     """
     Check ``folder``, start what it describes, and run it until it is stopped.
 
@@ -32,10 +34,17 @@ def run(folder: Path, environ: Mapping[str, str], echo: Callable[[str], None]) -
     Raises:
         ConfigError: whatever is wrong with configuration, application or ports; nothing was started.
     """
+    console = _Console(LogSettings.read(environ), environ)
+    try:
+        return _run(folder, environ, console)
+    finally:
+        console.writer.flush()
+
+
+def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
     own = dict(environ)
     own["STORK_TICKET"] = environ.get("STORK_TICKET") or secrets.token_urlsafe(12)
     config = configuration.load(folder, own)
-    console = _Console(LogSettings.read(own), environ, echo)
     console.say(f"checking {config.file}")
     arguments = config.publish_server if runs_publish_server(own) else None
     preflight(folder, own, "node" if arguments is None else "all")
@@ -73,30 +82,28 @@ def _stork(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "stork_node", *arguments]
 
 
-@dataclass(frozen=True)
 class _Console:
-    """The operator at the terminal, or a machine that reads lines of JSON."""
+    """The operator at the terminal, or a machine that reads lines of JSON. Nobody waits for either of them."""
 
-    log: LogSettings
-    environ: Mapping[str, str]
-    echo: Callable[[str], None]
-
-    @property
-    def for_people(self) -> bool:
-        return self.log.format == "text"
+    def __init__(self, log: LogSettings, environ: Mapping[str, str]) -> None:
+        self._log, self._environ = log, environ
+        render = log.renders("up") if log.format == "json" else _for_people
+        self.writer = LogWriter(_STDOUT, render)
 
     def ready(self, welcome: str, page_url: str) -> None:
-        if self.for_people:
-            self.echo(welcome)
+        if self._log.format == "text":
+            self.writer.write_text(f"{welcome}\n")
         else:
             self.say(f"the node is ready, and its page is {page_url}")
-        tell_service_manager(self.environ)
+        tell_service_manager(self._environ)
 
     def say(self, line: str, level: str = "info") -> None:
-        if self.for_people:
-            self.echo(f"stork: {line}")
-        elif self.log.shows(level):
-            self.echo(self.log.line(level, "up", line, __name__, {}, datetime.now(UTC)))
+        if self._log.format == "text" or self._log.shows(level):
+            self.writer.write(level, line, __name__)
+
+
+def _for_people(_level: str, text: str, _logger: str, _fields: Mapping[str, Any]) -> str:
+    return f"stork: {text}\n"
 
 
 @dataclass(frozen=True)

@@ -7,31 +7,61 @@ from typing import Any
 
 # As Crossbar's workers write (crossbar._logging): a line that announces records, then each record and its end.
 _ANNOUNCEMENT = "CROSSBAR_RICH_LOGGING_ENABLE=True"
-_RECORD_BEGIN, _RECORD_END = b'{"', b"\x1e"
+_RECORD_BEGIN, _RECORD_END = b'{"level": ', b"\x1e"
 # A record is JSON in one line.
 _ENDS = re.compile(rb"([\n\x1e])")
+_LONGEST = 16_384
+_TRIED = 10
 
 
 class OutputReader:
     """
     Tells records from lines that are none: a print in C, a program that the application runs, the words of a crash.
 
-    Those may be any bytes, and may stand before a record in its line: no record is lost by them.
+    Those may be any bytes, and may stand before a record in its line: no record is lost by them. Of what does not end
+    the beginning and the end are kept.
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        self._left_out = 0
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any] | str]:
         """What is whole with these bytes: records, with ``level`` and ``text`` at least, and lines."""
-        *parts, self._rest = _ENDS.split(self._rest + data)
+        *parts, rest = _ENDS.split(data)
         for text, end in zip(parts[::2], parts[1::2], strict=True):
-            yield from _records(text) if end == _RECORD_END else _lines(text)
+            whole = self._take(text)
+            yield from _records(whole) if end == _RECORD_END else _lines(whole)
+        self._keep(rest)
+
+    def skip(self, data: bytes) -> int:
+        """Take bytes that nobody wants to know, but for how many ends are in them."""
+        at = max(data.rfind(b"\n"), data.rfind(_RECORD_END)) + 1
+        if at:
+            self._rest.clear()
+            self._left_out = 0
+        self._keep(data[at:])
+        return data.count(b"\n") + data.count(_RECORD_END)
 
     def end(self) -> Iterator[str]:
         """What is left when the process has ended."""
-        rest, self._rest = self._rest, b""
-        return _lines(rest)
+        return _lines(self._take(b""))
+
+    def _keep(self, data: bytes) -> None:
+        self._rest += data
+        too_long = len(self._rest) - 2 * _LONGEST
+        if too_long > 0:
+            del self._rest[_LONGEST : _LONGEST + too_long]
+            self._left_out += too_long
+
+    def _take(self, data: bytes) -> bytes:
+        self._keep(data)
+        whole, left_out = bytes(self._rest), self._left_out
+        self._rest.clear()
+        self._left_out = 0
+        if not left_out:
+            return whole
+        return whole[:_LONGEST] + f" … {left_out:,} bytes … ".encode() + whole[_LONGEST:]
 
 
 def _lines(text: bytes) -> Iterator[str]:
@@ -41,16 +71,23 @@ def _lines(text: bytes) -> Iterator[str]:
 
 
 def _records(text: bytes) -> Iterator[dict[str, Any] | str]:
-    start = text.find(_RECORD_BEGIN)
-    while start >= 0:
+    for start in _beginnings(text):
         try:
             record = json.loads(text[start:])
-        except ValueError:
-            start = text.find(_RECORD_BEGIN, start + 1)
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and {"level", "text"} <= record.keys():
             yield from _lines(text[:start])
             yield record
             return
-        break
     yield from _lines(text)
+
+
+def _beginnings(text: bytes) -> Iterator[int]:
+    """Where a record may begin: the last one first, as it ends where the text does."""
+    start = len(text)
+    for _ in range(_TRIED):
+        start = text.rfind(_RECORD_BEGIN, 0, start)
+        if start < 0:
+            return
+        yield start

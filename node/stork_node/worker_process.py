@@ -21,10 +21,11 @@ def main() -> None:
     # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
     install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
     with deferred():
-        import stork_node.personality  # noqa: F401  # for what it loads
+        from stork_node.personality.logs import replace_crossbars_observer
 
         if options.klass.endswith(".RouterController"):
             import crossbar.edge.worker.router  # noqa: F401  # which a realm imports when it starts
+    replace_crossbars_observer()
     runpy.run_module("crossbar.worker.main", run_name="__main__", alter_sys=True)
 
 

@@ -30,7 +30,7 @@ def stork():
 
     orders = stork.feed("v1", "orders", patterns=["prefix"])
 
-    @orders.verify
+    @orders.verify(patterns=True)
     async def owns_order(session, topic):
         return topic.feed_id == "42" or Deny(f"{session.authid} does not own {topic.feed_id!r}")
 

@@ -21,10 +21,11 @@ def declared():
     stork.feed("v1", "test")
     stork.feed("v1", "news", patterns=["prefix"])
     orders = stork.feed("v1", "orders", patterns=("prefix", "wildcard"))
-    orders.verify(owns_order, cache_s=60)
+    orders.verify(owns_order, cache_s=60, patterns=True)
     orders.verify("admin")
     orders.verify("admin", cache_s=5)
-    stork.verifier("admin", cache_s=30)(is_admin)
+    stork.verifier("admin", cache_s=30, patterns=True)(is_admin)
+    stork.feed("v1", "loose", patterns=["prefix"]).verify(owns_order)
     stork.feed("v1", "typo").verify("admim")
     for uri, allow in {"io.open": True, "io.closed": False, "io.asks": may_greet}.items():
         stork.rpc(uri, allow=allow)(lambda call: None)
@@ -67,6 +68,7 @@ def test_a_pattern_is_asked_about_where_the_feed_has_it(declared, uri, match, fe
         ("", {"match": "prefix"}, "'' is not a topic: a prefix pattern must name version.feed. in full"),
         ("v1.test.", {"match": "prefix"}, "feed v1.test has no patterns of match prefix"),
         ("v1.news.", {"match": "wildcard"}, "feed v1.news has no patterns of match wildcard"),
+        ("v1.loose.", {"match": "prefix"}, "feed v1.loose has a verifier that does not know patterns (patterns=True)"),
         ("v1.test.1", {"match": "regex"}, "match 'regex' is none of exact, prefix, wildcard"),
         ("v1.test.1", {"match": ["exact"]}, "match ['exact'] is none of exact, prefix, wildcard"),
         ("v1.typo.1", {}, "feed v1.typo asks the verifier 'admim', which is not declared"),

@@ -403,7 +403,7 @@ def test_all_verifiers_have_to_agree(stork, runtime, run, kind):
 
 def test_a_verifier_sees_the_pattern(stork, runtime, run):
     news = stork.feed("v1", "news", patterns=["prefix"])
-    news.verify(lambda session, topic: (topic.match, topic.feed_id) == ("prefix", "de:"))
+    news.verify(lambda session, topic: (topic.match, topic.feed_id) == ("prefix", "de:"), patterns=True)
     assert run(authorize(runtime, "v1.news.de:", match="prefix"))["allow"] is True
     assert run(authorize(runtime, "v1.news.en:", match="prefix"))["allow"] is False
     assert run(authorize(runtime, "v1.news.", match="wildcard"))["allow"] is False

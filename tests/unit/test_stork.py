@@ -306,3 +306,37 @@ def test_push_in_a_plain_function_says_what_to_use_there(stork):
     stork.connect(Recorder(), AsyncRecorder())
     with pytest.raises(StorkError, match=r"a plain def handler uses stork\.publisher\.push"):
         stork.push(["v1.orders.42"], type="paid")
+
+
+def test_a_feed_with_patterns_needs_verifiers_that_know_them(stork):
+    news = stork.feed("v1", "news", patterns=["prefix"])
+    feed_place = here(-1)
+    news.verify(of_subscription)
+    own_place = here(-1)
+    news.verify("admin").verify("knows")
+    stork.verifier("admin")(of_subscription)
+    named_place = here(-1)
+    stork.verifier("knows", patterns=True)(of_subscription)
+    news.verify(patterns=True)(of_subscription)
+    stork.feed("v1", "open", patterns=["prefix"])
+    stork.feed("v1", "exact").verify(of_subscription)
+    why = (
+        f"the verifier of_subscription does not say patterns=True, and the feed v1.news ({feed_place}) has patterns: "
+        "it would take the beginning that a pattern covers for the id of one topic"
+    )
+    assert [str(problem) for problem in stork.problems()] == [f"{own_place}: {why}", f"{named_place}: {why}"]
+
+
+def test_patterns_of_a_named_verifier_are_said_where_it_is_declared(stork):
+    with pytest.raises(DeclarationError) as refused:
+        stork.feed("v1", "news").verify("admin", patterns=True)
+    assert str(refused.value) == f'{here(-1)}: patterns=True belongs to @stork.verifier("admin")'
+
+
+@pytest.mark.parametrize("patterns", [("prefix",), "prefix", 1, None])
+def test_a_verifier_knows_patterns_or_does_not(stork, patterns):
+    text = f"patterns is {patterns!r}, want True or False for a verifier"
+    with pytest.raises(DeclarationError, match=re.escape(text)):
+        stork.feed("v1", "news").verify(patterns=patterns)
+    with pytest.raises(DeclarationError, match=re.escape(text)):
+        stork.verifier("admin", patterns=patterns)

@@ -56,3 +56,25 @@ def test_no_bytes_before_a_record_lose_it_however_they_come(noise, size):
     stream = b"".join(each + b"\n" + written(RECORD) for each in noise)
     chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
     assert [found for found in read(*chunks) if not isinstance(found, str)] == [RECORD] * len(noise)
+
+
+def test_a_line_without_an_end_keeps_its_beginning_and_its_end():
+    [line] = read(b"begin", *[b"x" * 65_536] * 1_600, b"end\n")
+    assert line.startswith("beginxxx")
+    assert line.endswith("xxxend")
+    assert len(line) < 40_000
+
+
+def test_a_record_comes_after_a_line_without_an_end():
+    assert read(b"x" * 100_000 + written(RECORD))[-1] == RECORD
+
+
+def test_what_nobody_wants_to_know_is_counted():
+    reader = OutputReader()
+    assert list(reader.feed(b"kept\nhalf")) == ["kept"]
+    assert reader.skip(b" a line\nand one\n" + written(RECORD) + b"the next") == 3
+    assert list(reader.feed(b" line\n")) == ["the next line"]
+
+
+def test_nested_too_deep_is_a_line():
+    assert len(read(b'{"level": ' + b"[" * 5_000 + b"\x1e")) == 1

@@ -134,13 +134,12 @@ class Writer:
 
     def _close_unwritable(self, session: Any, share: Share, error: Exception) -> None:
         self._counters.unwritable += 1
-        if self._counters.unwritable == 1:
-            self.log.error(
-                "an event up to {position} cannot be written to session {session}, which is closed: {error}",
-                position=share.events[-1].content.position,
-                session=inside.session_id(session),
-                error=error,
-            )
+        self.log.error(
+            "an event up to {position} cannot be written to session {session}, which is closed: {error}",
+            position=share.events[-1].content.position,
+            session=inside.session_id(session),
+            error=error,
+        )
         self._closing.close([session], BREAK, "an event cannot be written")
 
 

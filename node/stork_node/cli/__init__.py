@@ -1,5 +1,7 @@
 """The command ``stork``. Importing this loads neither click nor anything of Twisted."""
 
+import contextlib
+import os
 import sys
 
 EXIT_FAILED = 1
@@ -11,6 +13,7 @@ def main() -> None:
     Run ``stork`` with ``sys.argv`` and end the process: 0 stopped as asked, 1 failed while running, 2 wrong usage or
     configuration.
     """
+    _open_standard_streams()
     try:
         from stork_node.cli.group import run
     except ModuleNotFoundError as missing:
@@ -18,6 +21,23 @@ def main() -> None:
             raise
         sys.exit(needs_the_node_extra(f"the command stork needs {missing.name}"))
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """
+    Open those that were closed when this process began, as some wrappers of daemons do: a socket would get their number
+    otherwise, and what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # has the lowest number that is free
+        if getattr(sys, name) is None:
+            stream = os.fdopen(number, "r" if number == 0 else "w", closefd=False)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 def needs_the_node_extra(what: str) -> int:

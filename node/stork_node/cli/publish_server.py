@@ -10,7 +10,8 @@ import click
 from stork_node import settings
 from stork_node.cli.stopping import end_when_asked
 from stork_node.errors import ConfigError, Problem
-from stork_node.log_lines import LogSettings, log_to_stderr
+from stork_node.log_lines import LogSettings
+from stork_node.process_log import flush_log, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
 
 _HELP = {
@@ -98,4 +99,7 @@ def publish_server(**given: str | None) -> int:
     log_to_stderr("publish", LogSettings.read(os.environ))
     from stork_node.publish_server import run
 
-    return run(read)
+    try:
+        return run(read)
+    finally:
+        flush_log()

@@ -40,4 +40,4 @@ def up(folder: Path) -> int:
     end_when_asked()
     from stork_node.up import run
 
-    return run(folder, os.environ, click.echo)
+    return run(folder, os.environ)

@@ -23,6 +23,7 @@ from stork_node.drain import DrainSettings, extra_of
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.control import listen
 from stork_node.personality.reloading import Processes, ReloadRefused, has_application, replace
+from stork_node.process_log import take_over_stderr
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
 FIRST_PAUSE_S = 0.2
@@ -51,7 +52,8 @@ class Node(crossbar_node.Node):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._print = Printer("node", LogSettings.read(os.environ))
+        log = LogSettings.read(os.environ)
+        self._print = Printer(log, take_over_stderr("node", log))
         self._booted = self._draining = self._stopping = self._reloading = False
         self._routers_to_come: set[str] = set()
         self._waiting_for_routers: list[defer.Deferred[None]] = []

@@ -1,7 +1,6 @@
 """The worker processes: what they log, and which session class the router makes."""
 
 import os
-import sys
 from typing import Any, ClassVar
 
 from autobahn import wamp
@@ -9,31 +8,32 @@ from crossbar.node import worker as processes
 from crossbar.worker.container import ContainerController as CrossbarContainerController
 from crossbar.worker.router import RouterController as CrossbarRouterController
 from twisted.internet import defer, task
-from twisted.logger import globalLogPublisher
 
 from stork_components.connections import RESTARTING, close_transport
 from stork_components.garbage import leave_what_is_here_alone
 from stork_node.log_lines import LogSettings, Printer
+from stork_node.log_writer import BURST_LINES, LINES_PER_S, Allowance
 from stork_node.personality.gated import install_gate
-from stork_node.personality.logs import observer_of_ours, take_over_logging
+from stork_node.personality.logs import begin_log
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.process_log import writer_of
 from stork_node.recursion import limit_recursion
 from stork_node.worker_output import OutputReader
 
 # What is written to a worker's file descriptors: the level and the logger, as of what its application prints.
 _WRITTEN = {1: ("info", "stdout"), 2: ("error", "stderr")}
+# A worker itself lets fewer pass; more are what a program prints past its log.
+_WORKERS_LINES = 2.0 * BURST_LINES, 2 * LINES_PER_S
 _RETIRE_TIMEOUT_S = 3.0
 # For close frames to leave before the process does.
 _FLUSH_S = 0.3
 
 
-def _begin() -> None:
+def _begin(serves_clients: bool) -> None:
     limit_recursion()
-    out: Any = sys.__stderr__
-    globalLogPublisher.addObserver(observer_of_ours(out, LogSettings.read(os.environ)))
-    take_over_logging()
+    begin_log(serves_clients)
 
 
 class RouterController(CrossbarRouterController):
@@ -42,7 +42,7 @@ class RouterController(CrossbarRouterController):
     router_factory_class = StorkRouterFactory
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _begin()
+        _begin(serves_clients=True)
         install_gate()
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
@@ -76,7 +76,7 @@ class ContainerController(CrossbarContainerController):
     """In the application process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _begin()
+        _begin(serves_clients=False)
         super().__init__(*args, **kwargs)
 
     @wamp.register(None)
@@ -124,23 +124,32 @@ class _Process:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         process: Any = self
-        self._logger = Printer(self.log_name, LogSettings.read(os.environ))
+        settings = LogSettings.read(os.environ)
+        writer = writer_of(self.log_name, settings.renders(self.log_name), Allowance(*_WORKERS_LINES))
+        self._logger = Printer(settings, writer)
         self._readers = {number: OutputReader() for number in _WRITTEN}
         process.exit.addBoth(process._controller._node.worker_gone, self)
 
     def log(self, number: int, data: bytes) -> None:
         """Takes what was written to a file descriptor."""
+        if not self._logger.has_room:
+            self._logger.count_left_out(self._readers[number].skip(data))
+            return
         for found in self._readers[number].feed(data):
             if isinstance(found, str):
                 self._print_raw(number, found)
             else:
-                self._logger.emit(**found)
+                self._print_record(found)
 
     def _dump_remaining_log(self, result: Any) -> Any:
         for number, reader in self._readers.items():
             for line in reader.end():
                 self._print_raw(number, line)
         return result
+
+    def _print_record(self, record: dict[str, Any]) -> None:
+        level, text = record["level"], record["text"]
+        self._logger.emit(level, text, namespace=record.get("namespace"), fields=record.get("fields"))
 
     def _print_raw(self, number: int, line: str) -> None:
         level, logger = _WRITTEN[number]

@@ -85,8 +85,7 @@ class ReplayService:
         self._send(envelope, self._replay.page(request))
 
     def _refuse(self, envelope: list[bytes], reason: str) -> None:
-        if not self._counters.replay_refused:
-            log.warning("a request for replay is refused: %s", reason)
+        log.warning("a request for replay is refused: %s", reason)
         self._counters.replay_refused += 1
         self._send(envelope, encode_refusal(reason))
 

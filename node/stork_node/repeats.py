@@ -1,0 +1,62 @@
+"""Lines that come again and again: shown once, and counted after that. The one way of every log of this project."""
+
+from dataclasses import dataclass, field
+
+PERIOD_S = 10.0
+TEXTS = 5
+KINDS = 64
+
+Kind = tuple[str, str, str]
+"""Level, logger, and what it is about: a text that stands in the program, and that nobody outside can choose."""
+
+
+@dataclass
+class _Seen:
+    texts: set[str] = field(default_factory=set)
+    more: int = 0
+    latest: str = ""
+
+
+class Repeats:
+    """
+    The first ``TEXTS`` different lines of a kind are shown at once; all others of it are counted, and are one line at
+    most each ``PERIOD_S`` seconds.
+
+    A kind that stays away for one summary is new again. Time is passed in, in seconds of a clock that never goes back.
+    Kinds beyond the first ``KINDS`` are counted together.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[Kind, _Seen] = {}
+        self._since = 0.0
+
+    def note(self, kind: Kind, text: str, now: float) -> bool:
+        """Whether this line is to be shown."""
+        if not self._kinds:
+            self._since = now
+        if kind not in self._kinds and len(self._kinds) >= KINDS:
+            kind = (kind[0], "", "")
+        seen = self._kinds.setdefault(kind, _Seen())
+        if text not in seen.texts and len(seen.texts) < TEXTS:
+            seen.texts.add(text)
+            return True
+        seen.more += 1
+        seen.latest = text
+        return False
+
+    def due(self, now: float) -> float | None:
+        """Seconds until ``summaries`` has something to do; None where nothing has come."""
+        return max(0.0, self._since + PERIOD_S - now) if self._kinds else None
+
+    def summaries(self, now: float) -> list[tuple[Kind, str]]:
+        """What is to be shown of the lines that were not, if the time has come."""
+        if self.due(now) != 0:
+            return []
+        counted = {kind: seen for kind, seen in self._kinds.items() if seen.more}
+        found = [
+            (kind, f"{seen.more:,} more in {now - self._since:.0f} s, the latest: {seen.latest}")
+            for kind, seen in counted.items()
+        ]
+        self._kinds = {kind: _Seen(seen.texts) for kind, seen in counted.items()}
+        self._since = now
+        return found
