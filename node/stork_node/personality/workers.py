@@ -20,6 +20,8 @@ from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.personality.upgrading import read_http_here
+from stork_node.personality.websockets import check_handshakes
 from stork_node.worker_output import OutputReader
 
 # What is written to a worker's file descriptors: the level and the logger, as of what its application prints.
@@ -44,6 +46,8 @@ class RouterController(CrossbarRouterController):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _begin()
         look_first()
+        read_http_here()
+        check_handshakes()
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession
