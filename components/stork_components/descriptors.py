@@ -13,7 +13,7 @@ _MOST_RESERVED_OF = 8
 
 
 def is_of_reserve(transport: object) -> bool:
-    """Whether a connection that has just come has one of the last descriptors: a new one gets the lowest that is free."""
+    """Whether a connection that has just come has one of the last descriptors: it got the lowest that was free."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

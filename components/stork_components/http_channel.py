@@ -94,7 +94,7 @@ class HttpChannel(Protocol):
         self._request: Any = None
         self._producer: Any = None
         self._pulls = self._is_registered = self._is_blocked = False
-        self._is_paused = self._is_ending = self._has_eof = self._is_last = False
+        self._is_paused = self._is_ending = self._has_eof = self._is_last = self._is_lost = False
         self.transport: Any
 
     def logPrefix(self) -> str:
@@ -113,8 +113,8 @@ class HttpChannel(Protocol):
             # It is closed at once: one that waits for its client would hold its descriptor.
             self._is_ending = True
             self.transport.write(_short_answer(_FULL))
-            self._set_deadline(_farewells, self._abort)
             self.transport.loseConnection()
+            self._set_deadline(_farewells, self._close_socket)
         else:
             self._wait()
 
@@ -138,11 +138,11 @@ class HttpChannel(Protocol):
 
     def writeConnectionLost(self) -> None:
         """All is sent, and it is the client's turn to close."""
-        self._set_deadline(_farewells, self._abort)
+        self._set_deadline(_farewells, self._close_socket)
 
     def connectionLost(self, reason: Any = None) -> None:
+        self._is_ending = self._is_lost = True
         self._clear_deadline()
-        self._is_ending = True
         self._producer = None
         if self._request is not None:
             request, self._request = self._request, None
@@ -157,10 +157,15 @@ class HttpChannel(Protocol):
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()
-        self._set_deadline(self._timeouts, self._cut_slow_reader)
+        self._set_deadline(self._timeouts, self._close_socket)
 
-    def _abort(self) -> None:
-        self.transport.abortConnection()
+    def _close_socket(self) -> None:
+        """Without waiting for the client; what the kernel has it still sends, and what it does not take is given up."""
+        transport = self.transport
+        while isinstance(transport, ProtocolWrapper):
+            transport = transport.transport
+        transport.loseConnection()
+        self._set_deadline(_farewells, self._cut_slow_reader)
 
     # -- deadlines -----------------------------------------------------------------------------------------------------
 
@@ -173,8 +178,8 @@ class HttpChannel(Protocol):
 
     def _give_up(self) -> None:
         self._is_ending = True
-        self._set_deadline(_farewells, self._abort)
         self.transport.loseConnection()
+        self._set_deadline(_farewells, self._close_socket)
 
     def _time_out(self) -> None:
         http_refusals.count("slow_request")
@@ -182,11 +187,12 @@ class HttpChannel(Protocol):
 
     def _cut_slow_reader(self) -> None:
         http_refusals.count("slow_reader")
-        self._abort()
+        self.transport.abortConnection()
 
     def _set_deadline(self, deadlines: Deadlines, expired: Callable[[], None]) -> None:
         self._clear_deadline()
-        self._deadline = (deadlines, deadlines.set(expired))
+        if not self._is_lost:
+            self._deadline = (deadlines, deadlines.set(expired))
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:

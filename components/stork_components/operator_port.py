@@ -32,8 +32,8 @@ class OperatorPortSettings:
     ``extra`` of the operator's port.
 
     ``listen`` is its address. ``transports`` are the ids of those in config.json that must listen for the node to be
-    ready (not known, and not asked, under stock Crossbar). ``hosts`` are names that it answers to, beside the loopback's,
-    this machine's own, and addresses.
+    ready (not known, and not asked, under stock Crossbar). ``hosts`` are names that it answers to, beside addresses,
+    the loopback's names and this machine's own.
     """
 
     listen: str = setting(endpoint, "tcp://127.0.0.1:8081")
@@ -67,9 +67,7 @@ class OperatorPort(Component):
         has_none = not any(name == b"host" for name, _ in head.headers)
         if has_none or hosts.is_known(host, self._known_hosts):
             return None
-        sentence = (
-            f"the operator's port does not answer to the host {ascii(host[:80])}: STORK_OPERATOR_HOSTS names others"
-        )
+        sentence = f"the operator's port does not answer to the host {host[:80]!a}: STORK_OPERATOR_HOSTS names others"
         http_refusals.say("host", sentence)
         return Refusal(421, sentence, "host")
 

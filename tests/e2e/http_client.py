@@ -21,11 +21,11 @@ def connect(
 
 def read_to_the_end(client: socket.socket) -> bytes:
     """Until the other side closes, which it must."""
-    answer = b""
+    answer = bytearray()
     with contextlib.suppress(ConnectionError, ssl.SSLError):
         while more := client.recv(65536):
             answer += more
-    return answer
+    return bytes(answer)
 
 
 def talk(port: int, data: bytes, *, tls: bool = False, ends: bool = False) -> bytes:

@@ -48,7 +48,7 @@ def test_the_operator_and_those_who_are_in_are_served(node):
             assert client.receive()[0] == EVENT
             assert cpu_s(node.router) - before < 2
             # Those beyond the limit were told, and closed.
-            refused = [stranger for stranger in strangers[LIMIT:]]
+            refused = strangers[LIMIT:]
             assert {status(read_to_the_end(stranger)) for stranger in refused} == {503}
         finally:
             for stranger in strangers:

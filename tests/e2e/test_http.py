@@ -1,4 +1,4 @@
-"""HTTP of every kind, on the page's port, plain and by TLS, and on the operator's: what is answered, refused and ended."""
+"""HTTP of every kind, on the page's port, plain and by TLS, and on the operator's."""
 
 import contextlib
 import re

@@ -133,7 +133,7 @@ def test_an_origin_that_is_not_named_may_not(written, origin):
     ],
 )
 def test_what_is_no_origin_is_named(written, problem):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r"want https") as caught:
         origins(written)
     assert str(caught.value) == f"{written!r} {problem}"
 

@@ -15,6 +15,7 @@ METHODS = ("GET", "HEAD")
 # A resource may take these, with a body or without.
 _OTHER_METHODS = ("DELETE", "OPTIONS", "PATCH", "POST", "PUT")
 
+_LONG_REQUEST_LINE = f"the request line has more than {MAX_LINE_BYTES} bytes"
 METHOD_REFUSED = "only GET and HEAD are answered here"
 
 _END = b"\r\n\r\n"
@@ -83,11 +84,11 @@ def end_of_head(data: bytes | bytearray, known: int = 0) -> int | None:
     if end >= 0:
         return end + len(_END)
     line, newline, _ = bytes(data[: MAX_LINE_BYTES + 4]).removeprefix(b"\r\n").partition(b"\n")
-    if len(line) > MAX_LINE_BYTES:
-        raise Refused(Refusal(414, f"the request line has more than {MAX_LINE_BYTES} bytes", "too_large"))
     is_request = _REQUEST_LINE.fullmatch(line.removesuffix(b"\r")) if newline else _BEGINNING.fullmatch(line)
     if not is_request or data.count(b"\n") != data.count(b"\r\n"):
         raise Refused(Refusal(400, "this is no HTTP request"))
+    if len(line) > MAX_LINE_BYTES:
+        raise Refused(Refusal(414, _LONG_REQUEST_LINE, "too_large"))
     if len(data) >= MAX_HEAD_BYTES:
         raise Refused(Refusal(431, f"the request head has more than {MAX_HEAD_BYTES} bytes", "too_large"))
     return None
@@ -129,7 +130,7 @@ def read_head(data: bytes) -> Head:
 
 def _request_line(line: bytes) -> tuple[str, bytes, bytes]:
     if len(line) > MAX_LINE_BYTES:
-        raise Refused(Refusal(414, f"the request line has more than {MAX_LINE_BYTES} bytes", "too_large"))
+        raise Refused(Refusal(414, _LONG_REQUEST_LINE, "too_large"))
     found = _REQUEST_LINE.fullmatch(line)
     if not found:
         raise Refused(Refusal(400, "this is no HTTP request"))
