@@ -35,6 +35,7 @@ from stork_node.guard.answers import (
     read_verdict,
 )
 from stork_node.guard.counters import GuardCounters
+from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.node_figures import GuardState
 from stork_node.settings import count, names, seconds, section, setting, text
 from stork_node.topics import Topic
@@ -47,7 +48,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 class GuardSettings:
     """
     ``extra`` of the guard. ``roles``: those that an application may give; ``trusted_proxies``: the networks whose
-    X-Forwarded-For is believed; ``limits``: what clients may send. Times in seconds.
+    X-Forwarded-For is believed; ``origins``: whose pages may open WebSockets, beside the node's own; ``limits``: what
+    clients may send. Times in seconds.
     """
 
     backend_secret: str = setting(text, "")
@@ -58,6 +60,7 @@ class GuardSettings:
     cache_entries: int = setting(count, 100_000)
     pending_joins: int = setting(count, 1_000)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
+    origins: tuple[AllowedOrigin, ...] = setting(origins, ())
     limits: MessageLimits = setting(section(MessageLimits), DEFAULT_LIMITS)
 
 
@@ -73,6 +76,7 @@ class Guard(Component):
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
+        handshake.allow(self.settings.origins)
         gate.set_limits(self.settings.limits)
         self.counters = GuardCounters(messages_refused=gate.refused)
         self._admitted = Admitted()

@@ -1,22 +1,26 @@
 """The operator's port, in the router process, apart from what browsers reach: ``/health``, ``/ready``, ``/metrics``."""
 
 import json
+import socket
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet import endpoints, reactor, task
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 
-from stork_components import running
+from stork_components import http_refusals, running
 from stork_components.component import Component, end_worker
 from stork_components.drain import Drain
 from stork_components.guard import Guard
+from stork_components.http_channel import BoundedSite, Rules
 from stork_components.metrics import Metrics
 from stork_components.relay import Relay
 from stork_node import uris
 from stork_node.health import HOPELESS_AFTER_S, Health, NodeState, judge
+from stork_node.http import hosts
+from stork_node.http.heads import Head, Refusal
 from stork_node.settings import endpoint, names, setting
 
 _WATCH_S = 1.0
@@ -28,11 +32,13 @@ class OperatorPortSettings:
     ``extra`` of the operator's port.
 
     ``listen`` is its address. ``transports`` are the ids of those in config.json that must listen for the node to be
-    ready (not known, and not asked, under stock Crossbar).
+    ready (not known, and not asked, under stock Crossbar). ``hosts`` are names that it answers to, beside addresses,
+    the loopback's names and this machine's own.
     """
 
     listen: str = setting(endpoint, "tcp://127.0.0.1:8081")
     transports: tuple[str, ...] = setting(names, ("public",))
+    hosts: tuple[str, ...] = setting(hosts.names, ())
 
 
 class OperatorPort(Component):
@@ -49,9 +55,21 @@ class OperatorPort(Component):
         host, _, port = self.settings.listen.removeprefix("tcp://").rpartition(":")
         interface = "" if host == "*" else host.strip("[]")
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
-        await listening(reactor, int(port), interface=interface).listen(Site(root))
+        self._known_hosts = {*self.settings.hosts, interface.lower(), socket.gethostname().lower()}
+        rules = Rules(check=self._check_host, keeps_reserve=False)
+        await listening(reactor, int(port), interface=interface).listen(BoundedSite(root, rules))
         self._watching = task.LoopingCall(self._watch)
         self._watching.start(_WATCH_S, now=False)
+
+    def _check_host(self, head: Head) -> Refusal | None:
+        """A web page can reach a port of the loopback by a name of its own, and not by one of these."""
+        host = head.value(b"host").decode("latin-1")
+        has_none = not any(name == b"host" for name, _ in head.headers)
+        if has_none or hosts.is_known(host, self._known_hosts):
+            return None
+        sentence = f"the operator's port does not answer to the host {host[:80]!a}: STORK_OPERATOR_HOSTS names others"
+        http_refusals.say("host", sentence)
+        return Refusal(421, sentence, "host")
 
     def _watch(self) -> None:
         """A relay that is stuck for good delivers nothing: an orchestrator starts the node again."""

@@ -42,6 +42,8 @@ class _Files(File):
         request.setHeader(b"cache-control", b"no-cache")
         return File.render_GET(self, request)
 
+    render_HEAD = render_GET
+
 
 class Page(_Files):
     """

@@ -18,6 +18,7 @@ from stork_node import configuration
 from stork_node.configuration import Configuration, is_stork_component
 from stork_node.deferred_imports import deferred
 from stork_node.errors import ConfigError, Problem
+from stork_node.http.origins import AllowedOrigin, origins
 
 Ports = Literal["none", "node", "all"]
 
@@ -50,6 +51,18 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
         raise ConfigError(problems)
 
 
+def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each origin that this configuration, which has been checked, names for WebSockets."""
+    config = configuration.load(folder, environ)
+    named: list[AllowedOrigin] = []
+    for _, component in config.components():
+        if is_stork_component(component):
+            named += getattr(_settings(component, ""), "origins", ())
+    for _, options in _websockets(config):
+        named += origins(options.get("allowed_origins", []))
+    return list(dict.fromkeys(origin.sentence for origin in named))
+
+
 def _crossbars_own(config: Configuration) -> Iterator[Problem]:
     with deferred():
         from crossbar.common.checkconfig import InvalidConfigException
@@ -75,16 +88,22 @@ def _delivery_settings(whole: Configuration) -> Iterator[Problem]:
                     f"workers[{w}].realms[{r}].options.event_dispatching_chunk_size",
                     f"{chunk}, and chunks reorder events (want {_SMALLEST_CHUNK} or more)",
                 )
+    for path, options in _websockets(whole):
+        yield from _websocket_settings(path, options)
+
+
+def _websockets(whole: Configuration) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The options of each WebSocket, with their path."""
+    for w, worker in enumerate(whole.crossbar.get("workers", [])):
         for t, transport in enumerate(worker.get("transports", [])):
-            yield from _transport_settings(f"workers[{w}].transports[{t}]", transport)
-
-
-def _transport_settings(path: str, transport: Mapping[str, Any]) -> Iterator[Problem]:
-    if transport.get("type") == "websocket":
-        yield from _websocket_settings(f"{path}.options", transport.get("options", {}))
-    for name, service in transport.get("paths", {}).items():
-        if service.get("type") == "websocket":
-            yield from _websocket_settings(f"{path}.paths.{name}.options", service.get("options", {}))
+            path = f"workers[{w}].transports[{t}]"
+            if transport.get("type") == "websocket":
+                yield f"{path}.options", transport.get("options", {})
+            for name, service in transport.get("websocket", {}).items():
+                yield f"{path}.websocket.{name}.options", service.get("options", {})
+            for name, service in transport.get("paths", {}).items():
+                if service.get("type") == "websocket":
+                    yield f"{path}.paths.{name}.options", service.get("options", {})
 
 
 def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -94,6 +113,10 @@ def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Probl
             f"{path}.max_message_size",
             f"{size}, and larger events would be dropped (want 0, or more than {_LARGEST_EVENT_BYTES} bytes)",
         )
+    try:
+        origins(options.get("allowed_origins", []))
+    except ValueError as error:
+        yield Problem(f"{path}.allowed_origins", str(error))
     if options.get("fail_by_drop") is not True:
         yield Problem(f"{path}.fail_by_drop", "not set, and connections that fail would linger (want true)")
 

@@ -1,6 +1,6 @@
-"""Who a client is behind balancers: X-Forwarded-For, as far as those who wrote it are trusted."""
+"""Who a client is behind balancers, and what it asked for: X-Forwarded-…, as far as those who wrote it are trusted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
@@ -65,6 +65,30 @@ def client_address(peer: str, header: str, trusted: Iterable[Network]) -> str:
             break
         found = str(named)
     return found
+
+
+def requested_host(
+    peer: str, headers: Mapping[str, str], trusted: Iterable[Network], *, is_secure: bool
+) -> tuple[str, bool]:
+    """
+    The host, with its port where it is named, that a client's request was for, and whether it came by TLS.
+
+    A trusted balancer that changes the Host header says by X-Forwarded-Host what it was. Of several values, the first
+    is of the balancer that the client came to.
+
+    Args:
+        headers: names in lower case.
+        is_secure: the connection to this node is TLS.
+    """
+    host = headers.get("host", "")
+    if not _is_in(peer, tuple(trusted)):
+        return host, is_secure
+    scheme = _first(headers.get("x-forwarded-proto", "")).lower()
+    return _first(headers.get("x-forwarded-host", "")) or host, scheme == "https" if scheme else is_secure
+
+
+def _first(header: str) -> str:
+    return header.partition(",")[0].strip()
 
 
 def _is_in(host: str, trusted: tuple[Network, ...]) -> bool:

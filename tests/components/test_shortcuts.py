@@ -10,7 +10,7 @@ PREPARED = """
 from autobahn.twisted.choosereactor import install_reactor
 install_reactor(None, False, require_optimal_reactor=False)
 import stork_node.personality
-from stork_node.personality import guarding, shortcuts, slimming, upgrading
+from stork_node.personality import guarding, shortcuts, slimming, upgrading, websockets
 from stork_node.personality.shortcuts import SHORTCUTS, Shortcut, take_all
 from twisted.logger import formatEvent, globalLogPublisher
 said = []
@@ -46,10 +46,6 @@ def test_all_are_taken_with_the_versions_that_are_locked():
         (
             "import autobahn.wamp.serializer as m; m._dumps = lambda obj: None",
             "each message makes a JSON encoder of its own (<lambda> takes other parameters)",
-        ),
-        (
-            "import twisted.web.server as m; m.Site.buildProtocol = lambda self: None",
-            "a WebSocket's request is read as any other first (<lambda> takes other parameters)",
         ),
         (
             "import crossbar.router.router as m; m.Router.authorize = lambda self, session: None",
@@ -95,39 +91,6 @@ print(module.hlval(17, color="red"), module.hlval("x"))
     assert run(script) == "17 x"
 
 
-def test_a_whole_plain_request_for_one_name_goes_straight_to_its_websocket():
-    script = """
-def name(*lines, end=b"\\r\\n\\r\\n"):
-    return upgrading.websocket_name(b"\\r\\n".join(lines) + end)
-print(
-    name(b"GET /ws HTTP/1.1", b"Host: example.org", b"Upgrade: websocket"),
-    name(b"GET /ws?a=b HTTP/1.1", b"host:x"),
-)
-print(
-    [
-        name(b"POST /ws HTTP/1.1", b"Host: x"),
-        name(b"GET /ws/below HTTP/1.1", b"Host: x"),
-        name(b"GET /w%73 HTTP/1.1", b"Host: x"),
-        name(b"GET / HTTP/1.1", b"Host: x"),
-        name(b"GET /ws HTTP/1.0", b"Host: x"),
-        name(b"GET /ws HTTP/1.1", b"Host: x", end=b"\\r\\n"),
-        name(b"GET /ws HTTP/1.1", b"Host: x", end=b"\\r\\n\\r\\nmore"),
-        name(b"GET /ws HTTP/1.1", b"Host: x", b" continued"),
-        name(b"GET /ws HTTP/1.1", b"Host : x"),
-        name(b"GET /ws HTTP/1.1", b"Host: x\\nHidden: y"),
-        name(b"GET /ws HTTP/1.1", b"Host: \\xe4"),
-        name(b"GET /ws HTTP/1.1", b"Host: x", b"Content-Length: 2"),
-        name(b"GET /ws HTTP/1.1", b"Host: x", b"TRANSFER-ENCODING: chunked"),
-        name(b"GET /ws HTTP/1.1", b"Host: x", b"HOST: x"),
-        name(b"GET /ws HTTP/1.1", *[b"a%d: b" % number for number in range(101)]),
-        name(b"GET /ws HTTP/1.1", b"a: " + b"b" * 20_000),
-    ]
-    == [None] * 16
-)
-"""
-    assert run(script) == "b'ws' b'ws'\nTrue"
-
-
 def test_patterns_are_found_as_crossbar_finds_them_and_leave_no_cycle_behind():
     script = """
 import gc, itertools
@@ -160,3 +123,34 @@ print(m._dumps is not ordinary, all(m._dumps(value) == ordinary(value) for value
 print(m._dumps([b"hi"], use_binary_hex_encoding=True))
 """
     assert run(script) == 'True True\n["0x6869"]'
+
+
+@pytest.mark.parametrize(
+    ("change", "function"),
+    [
+        ("import twisted.web.server as m; m.Site.buildProtocol = lambda self: None", "upgrading.read_http_here"),
+        ("import twisted.web.server as m; m.Request.render = lambda self: None", "upgrading.read_http_here"),
+        (
+            "import crossbar.webservice.base as m; m.Resource404.render_GET = lambda self: None",
+            "upgrading.read_http_here",
+        ),
+        (
+            "import crossbar.router.protocol as m; m.set_websocket_options = lambda options: None",
+            "websockets.check_handshakes",
+        ),
+        (
+            "import autobahn.websocket.protocol as m; m._url_to_origin = lambda: None",
+            "websockets.check_handshakes",
+        ),
+    ],
+)
+def test_bounds_on_http_and_origins_are_never_left_out(change, function):
+    script = f"""
+from stork_node.known import NotAsKnown
+{change}
+try:
+    {function}()
+except NotAsKnown as error:
+    print(error)
+"""
+    assert run(script) == "<lambda> takes other parameters"

@@ -76,7 +76,7 @@ def test_a_request_that_twisted_has_to_read_becomes_a_websocket(port):
         ([b"nonsense\r\n\r\n"], "HTTP/1.1 400 Bad Request"),
         ([request("No colon here", *UPGRADE)], "HTTP/1.1 400 Bad Request"),
         ([request("Sec-WebSocket-Version: 13")], "HTTP/1.1 426 HTTP Upgrade header missing"),
-        ([request(*UPGRADE, line="POST /ws HTTP/1.1")], "HTTP/1.1 405 HTTP method"),
+        ([request(*UPGRADE, line="POST /ws HTTP/1.1")], "HTTP/1.1 405 Method Not Allowed"),
     ],
 )
 def test_everything_else_is_answered_as_http(port, pieces, status):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.forwarded import client_address, networks, read_headers
+from stork_node.forwarded import client_address, networks, read_headers, requested_host
 
 TRUSTED = networks("10.0.0.0/8, 192.168.1.7, fd00::/8")
 
@@ -110,3 +110,34 @@ def test_a_header_cannot_hide_within_another_one(line):
 @given(st.binary())
 def test_any_bytes_are_read(request_):
     assert isinstance(read_headers(request_), dict)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "found"),
+    [
+        # Nobody's word but a balancer's is taken for what the client asked for.
+        ("192.0.2.1", {"host": "a", "x-forwarded-host": "b", "x-forwarded-proto": "https"}, ("a", False)),
+        ("10.0.0.5", {"host": "a", "x-forwarded-host": "b", "x-forwarded-proto": "https"}, ("b", True)),
+        (
+            "10.0.0.5",
+            {"host": "a", "x-forwarded-host": "b:8443, inner", "x-forwarded-proto": "HTTPS, http"},
+            ("b:8443", True),
+        ),
+        ("10.0.0.5", {"host": "a", "x-forwarded-proto": "http"}, ("a", False)),
+        ("10.0.0.5", {"host": "a"}, ("a", False)),
+        ("10.0.0.5", {}, ("", False)),
+    ],
+)
+def test_a_trusted_balancer_says_what_was_asked_for(peer, headers, found):
+    assert requested_host(peer, headers, TRUSTED, is_secure=False) == found
+
+
+def test_the_own_tls_counts_where_no_balancer_speaks():
+    assert requested_host("192.0.2.1", {"host": "a", "x-forwarded-proto": "http"}, TRUSTED, is_secure=True) == (
+        "a",
+        True,
+    )
+    assert requested_host("10.0.0.5", {"host": "a", "x-forwarded-proto": "http"}, TRUSTED, is_secure=True) == (
+        "a",
+        False,
+    )

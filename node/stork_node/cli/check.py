@@ -36,6 +36,7 @@ def check(folder: Path, ports: "Ports", as_json: bool) -> None:
       stork check --config /etc/stork --ports all
     """
     from stork_node.checking import check as check_folder
+    from stork_node.checking import explain_origins
 
     try:
         check_folder(folder, os.environ, ports)
@@ -48,3 +49,5 @@ def check(folder: Path, ports: "Ports", as_json: bool) -> None:
         click.echo("[]")
     else:
         click.echo(f"{folder / 'config.json'} is fine, and so is the application")
+        for sentence in explain_origins(folder, os.environ):
+            click.echo(sentence)

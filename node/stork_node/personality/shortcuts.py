@@ -33,7 +33,6 @@ from stork_components.short_turns import take_short_turns
 from stork_node.known import NotAsKnown, expect
 from stork_node.personality.guarding import call_guard
 from stork_node.personality.slimming import keep_little
-from stork_node.personality.upgrading import upgrade_at_once
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,6 @@ SHORTCUTS = (
     Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level),
     Shortcut("each message makes a JSON encoder of its own", keep_json_encoder),
     Shortcut("the guard is called by WAMP", call_guard),
-    Shortcut("a WebSocket's request is read as any other first", upgrade_at_once),
     Shortcut("what is the same on every connection is kept on each", keep_little),
     Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor)),
 )

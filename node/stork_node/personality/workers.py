@@ -18,6 +18,8 @@ from stork_node.personality.logs import begin_log
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.personality.upgrading import read_http_here
+from stork_node.personality.websockets import check_handshakes
 from stork_node.process_log import writer_of
 from stork_node.recursion import limit_recursion
 from stork_node.worker_output import OutputReader
@@ -44,6 +46,8 @@ class RouterController(CrossbarRouterController):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _begin(serves_clients=True)
         install_gate()
+        read_http_here()
+        check_handshakes()
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession

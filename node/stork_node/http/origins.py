@@ -1,0 +1,168 @@
+"""
+Whose pages may open a WebSocket: those of the node's own host, and those that a setting names.
+
+A browser sends a visitor's cookies with a WebSocket of any page, so that a page of another site would join as its
+visitor. The Origin header, which a page cannot change, says where it comes from.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Apps that show their pages from a store of their own, and extensions of browsers.
+_APP_SCHEMES = frozenset(
+    ["app", "capacitor", "chrome-extension", "file", "ionic", "moz-extension", "safari-web-extension", "tauri"]
+)
+_WRITTEN = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*|\*)://)?(\*\.)?(\[[0-9A-Fa-f:.]+\]|[^\s/:*\[\]@?#,\"'<>]+)(?::([0-9]{1,5}|\*))?/?"
+)
+_SENT = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/:\[\]@?#]*)(?::([0-9]{1,5}))?")
+_WANT = "want https://shop.example"
+_QUOTED_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a page comes from. ``port`` is None for schemes that have none."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    @classmethod
+    def parse(cls, header: str) -> "Origin | None":
+        """An Origin header; None for ``null`` and for what no browser sends."""
+        found = _SENT.fullmatch(header.strip().lower())
+        if not found:
+            return None
+        port = int(found[3]) if found[3] else _DEFAULT_PORTS.get(found[1])
+        return cls(found[1], found[2], port)
+
+
+@dataclass(frozen=True)
+class AllowedOrigin:
+    """
+    One that a setting names. ``schemes`` empty: any; ``port`` None: the scheme's own; ``"*"``: any.
+
+    ``host`` without its ``*.``, which is ``below``: each host below it, and not itself.
+    """
+
+    text: str
+    schemes: tuple[str, ...] = ()
+    host: str = ""
+    below: bool = False
+    port: int | str | None = None
+
+    def allows(self, header: str) -> bool:
+        if self.text == "*":
+            return True
+        if self.text == "null":
+            return header.strip().lower() == "null"
+        origin = Origin.parse(header)
+        if origin is None or (self.schemes and origin.scheme not in self.schemes):
+            return False
+        port = _DEFAULT_PORTS.get(origin.scheme) if self.port is None else self.port
+        is_host = origin.host.endswith("." + self.host) if self.below else origin.host == self.host
+        return is_host and port in ("*", origin.port)
+
+    @property
+    def sentence(self) -> str:
+        """What it means, for ``stork check``."""
+        if self.text == "*":
+            return "*: pages of every origin may open WebSockets, with their visitors' cookies"
+        if self.text == "null":
+            return "null: pages without an origin may open WebSockets (files, sandboxed frames)"
+        host = f"every host below {self.host}" if self.below else self.host
+        own_ports = [str(_DEFAULT_PORTS[scheme]) for scheme in self.schemes if scheme in _DEFAULT_PORTS]
+        ports = " or ".join(own_ports) if self.port is None else str(self.port)
+        port = " on any port" if self.port == "*" else f" on port {ports}" if ports else ""
+        return f"{self.text}: pages of {host} may open WebSockets, by {' or '.join(self.schemes)}{port}"
+
+
+def origins(value: object) -> tuple[AllowedOrigin, ...]:
+    """
+    A setting: origins in a list, or in one string with commas or spaces; none is fine.
+
+    Raises:
+        ValueError: one that is none; the text names it.
+    """
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        raise ValueError(f'{value!r} is not a list of origins (want ["https://shop.example"])')
+    return tuple(_origin(text) for item in items for text in _texts(item))
+
+
+def _texts(item: object) -> list[str]:
+    if not isinstance(item, str):
+        raise ValueError(f"{item!r} is not an origin ({_WANT}, https://*.shop.example, or *)")
+    return [text for text in re.split(r"[\s,]+", item) if text]
+
+
+def _origin(text: str) -> AllowedOrigin:
+    if text in ("*", "null"):
+        return AllowedOrigin(text)
+    found = _WRITTEN.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not an origin ({_WANT}, https://*.shop.example, or *)")
+    scheme, host, port = (found[1] or "*").lower(), _host(found[3], text), found[4]
+    if scheme in ("ws", "wss"):
+        raise ValueError(f"{text!r} is where a WebSocket goes, and not where a page comes from ({_WANT})")
+    if scheme != "*" and scheme not in _DEFAULT_PORTS and scheme not in _APP_SCHEMES:
+        raise ValueError(f"{text!r} has a scheme that no page has ({_WANT})")
+    if port and port != "*" and not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} has a port that does not exist (want https://shop.example:8443)")
+    schemes = tuple(_DEFAULT_PORTS) if scheme == "*" else (scheme,)
+    number = int(port) if port and port != "*" else port
+    return AllowedOrigin(text, schemes, host, bool(found[2]), number)
+
+
+def _host(name: str, text: str) -> str:
+    """As browsers send it: lower case, and other scripts in Punycode."""
+    try:
+        return name.lower() if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError(f"{text!r} has a host that is no name ({_WANT})") from None
+
+
+def is_own(header: str, host: str, *, is_secure: bool) -> bool:
+    """
+    Whether an Origin header names the host that the request itself is for.
+
+    A page of https is of the host even where the request came without TLS, as it does from a balancer that ends it.
+    A page of http is not where the request came by TLS: it may be anybody's on the way.
+
+    Args:
+        host: the Host header, or what a trusted balancer says it was: ``host``, or ``host:port``.
+        is_secure: the client's request is known to have come by TLS.
+    """
+    origin = Origin.parse(header)
+    if origin is None or origin.scheme not in _DEFAULT_PORTS or (is_secure and origin.scheme == "http"):
+        return False
+    own = Origin.parse(f"{origin.scheme}://{host}")
+    return bool(own and own.host) and own == origin
+
+
+def is_allowed(header: str, host: str, allowed: Iterable[AllowedOrigin], *, is_secure: bool = False) -> bool:
+    """Whether a page of this origin may open a WebSocket to ``host``."""
+    return is_own(header, host, is_secure=is_secure) or any(each.allows(header) for each in allowed)
+
+
+def describe(header: str, host: str) -> str:
+    """Why a page of this origin is refused, and what lets it in; the headers are quoted and cut."""
+    origin = Origin.parse(header)
+    if header.strip().lower() == "null":
+        to_do = "if it should, set STORK_ORIGINS=null"
+    elif origin is None:
+        to_do = f"this is no origin ({_WANT})"
+    else:
+        port = "" if origin.port in (None, _DEFAULT_PORTS.get(origin.scheme)) else f":{origin.port}"
+        name = ascii(origin.host[:_QUOTED_CHARACTERS])[1:-1]
+        to_do = f"if it should, set STORK_ORIGINS={origin.scheme}://{name}{port}"
+        to_do += " (a balancer that changes the Host header belongs to STORK_TRUSTED_PROXIES)"
+    return f"a page of {_quote(header)} may not open a WebSocket of {_quote(host)}: {to_do}"
+
+
+def _quote(text: str) -> str:
+    cut = text[:_QUOTED_CHARACTERS]
+    return ascii(cut) + ("…" if len(text) > len(cut) else "")
