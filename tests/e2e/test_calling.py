@@ -71,7 +71,7 @@ def test_named_errors_reach_the_caller_and_others_tell_nothing(node):
             joe.call("test.raise")
         assert failed.value.uri == "io.virge.stork.error.handler_failed"
         assert "text of the exception" not in json.dumps([failed.value.args_, failed.value.kwargs])
-    assert "text of the exception" in node.log
+    node.wait_for_line("text of the exception")
 
 
 def test_the_originals_json_string_goes_both_ways(node):

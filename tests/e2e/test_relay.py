@@ -286,7 +286,7 @@ def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then
         assert data_of(client, 1) == [5]
     assert bystander.subscribe(TOPIC)
     bystander.close()
-    assert f"a break: what lies between {scripted.epoch}:1 and {scripted.epoch}:2 cannot be had" in node.log
+    node.wait_for_line(f"a break: what lies between {scripted.epoch}:1 and {scripted.epoch}:2 cannot be had")
 
 
 def test_another_epoch_is_a_break(node, scripted):
@@ -481,7 +481,7 @@ def test_a_relay_that_fails_ends_the_node(tmp_path):
 
 def test_the_port_opens_without_a_publish_server_and_the_node_takes_it_up_when_it_comes(deployment):
     node = deployment.start_node()
-    assert "nothing heard from the publish server at" in node.log
+    node.wait_for_line("nothing heard from the publish server at")
     with node.join() as client:
         client.subscribe(TOPIC)
         with pytest.raises(Refused) as refused:

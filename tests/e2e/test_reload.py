@@ -113,7 +113,7 @@ def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
             assert jack.welcome["authextra"]["release"] == "number two"
         [new] = node.workers("ContainerController")
         assert new != old
-        assert "stop one" in node.log
+        node.wait_for_line("stop one")
 
         release(node, APP.replace('"one"', '"number three"'))
         assert reload(deployment, node.folder).returncode == 0
