@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, Problem
 
 LEVELS = ("debug", "info", "warn", "error", "critical")
@@ -170,5 +171,5 @@ class Printer:
 
     def line(self, level: str, text: str, logger: str = "stork_node", fields: Mapping[str, Any] | None = None) -> None:
         if self._settings.shows(level):
-            line = self._settings.line(level, self._process, text, logger, fields or {}, datetime.now(UTC))
+            line = self._settings.line(level, self._process, text, logger, fields or {}, utc_now())
             print(line, file=self._out or sys.stderr, flush=True)

@@ -5,12 +5,12 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from stork_node import configuration, settings
 from stork_node.child_process import ChildProcess
 from stork_node.cli.publish_server import parse_arguments
+from stork_node.clock import utc_now
 from stork_node.drain import DrainSettings, extra_of
 from stork_node.log_lines import LogSettings
 from stork_node.preflight import preflight
@@ -96,7 +96,7 @@ class _Console:
         if self.for_people:
             self.echo(f"stork: {line}")
         elif self.log.shows(level):
-            self.echo(self.log.line(level, "up", line, __name__, {}, datetime.now(UTC)))
+            self.echo(self.log.line(level, "up", line, __name__, {}, utc_now()))
 
 
 @dataclass(frozen=True)

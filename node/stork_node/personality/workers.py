@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import Any, ClassVar
 
 from autobahn import wamp
@@ -13,13 +14,13 @@ from twisted.logger import globalLogPublisher
 
 from stork_components.connections import RESTARTING, close_transport
 from stork_components.garbage import leave_what_is_here_alone
-from stork_node.recursion import limit_recursion
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.gated import install_gate
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.recursion import limit_recursion
 from stork_node.worker_output import OutputReader
 
 # What is written to a worker's file descriptors: the level and the logger, as of what its application prints.
@@ -120,6 +121,7 @@ class _Process:
     """
 
     log_name: ClassVar[str]
+    connected_at: float | None = None  # by time.monotonic; Crossbar's own date follows the wall clock
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -127,6 +129,11 @@ class _Process:
         self._logger = Printer(self.log_name, LogSettings.read(os.environ))
         self._readers = {number: OutputReader() for number in _WRITTEN}
         process.exit.addBoth(process._controller._node.worker_gone, self)
+
+    def on_worker_connected(self, proto: Any) -> None:
+        self.connected_at = time.monotonic()
+        parent: Any = super()
+        parent.on_worker_connected(proto)
 
     def log(self, number: int, data: bytes) -> None:
         """Takes what was written to a file descriptor."""
