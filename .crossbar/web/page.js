@@ -79,7 +79,7 @@ function show(event) {
   $("notice-code").textContent = [uri, code && code !== NO_CLOSE_FRAME && `code ${code}`, message].filter(Boolean).join(" · ");
   $("notice-wait").hidden = state !== "waiting";
   if (state === "waiting") {
-    nextTry = Date.now() + delay;
+    nextTry = performance.now() + delay;
     $("retry").disabled = false;
     countDown();
   } else {
@@ -89,7 +89,7 @@ function show(event) {
 }
 
 function countDown() {
-  const seconds = Math.max(0, Math.ceil((nextTry - Date.now()) / 1000));
+  const seconds = Math.max(0, Math.ceil((nextTry - performance.now()) / 1000));
   $("countdown").textContent = `Next try in ${seconds} s`;
   ticking = setTimeout(countDown, 250);
 }

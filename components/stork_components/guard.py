@@ -6,7 +6,6 @@ role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….s
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -17,9 +16,10 @@ from twisted.internet import reactor
 from stork_components import connections, gate, handshake
 from stork_components.asking import Asker, Question, Unavailable
 from stork_components.component import Component, in_turn
+from stork_components.expiries import Expiries
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
-from stork_node import uris
+from stork_node import clock, uris
 from stork_node.errors import InvalidTopic
 from stork_node.forwarded import Network, networks
 from stork_node.gate.reading import DEFAULT_LIMITS, MessageLimits
@@ -94,7 +94,7 @@ class Guard(Component):
             batches=batches,
         )
         self._pending_joins = 0
-        self._ends: dict[int, Any] = {}
+        self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
         if not self.is_told_of_sessions:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
@@ -134,18 +134,17 @@ class Guard(Component):
         try:
             asked = (realm, authid, details)
             uri, answer = await self._asker.ask(Question(uris.APP_AUTH, asked, uris.BACKEND_AUTH, asked))
-            now = time.time()
             if uri == uris.BACKEND_AUTH:
                 decision = read_backend_ticket_answer(answer, self.settings.roles)
             else:
-                decision = read_ticket_answer(answer, self.settings.roles, now)
+                decision = read_ticket_answer(answer, self.settings.roles, clock.wall())
         except (Unavailable, Nonsense) as error:
             self._turn_away("unavailable", details, str(error))
         finally:
             self._pending_joins -= 1
         if isinstance(decision, Denial):
             self._turn_away("expired" if decision.retry else "denied", details, decision.reason)
-        self._admitted.expect(session_id, decision, now)
+        self._admitted.expect(session_id, decision, reactor.seconds())
         self.counters.joins += 1
         return {"authid": decision.authid, "role": decision.role, "extra": dict(decision.extra)}
 
@@ -169,18 +168,14 @@ class Guard(Component):
         """A session has joined: a visitor's, or any other."""
         admission = self._admitted.join(session_id)
         if admission and admission.expires_at is not None:
-            in_s = max(0.0, admission.expires_at - time.time())
-            self._ends[session_id] = reactor.callLater(in_s, self._end, session_id)
+            self._expiries.set(session_id, admission.expires_at)
 
     def left(self, session_id: int) -> None:
         """A session is gone; may be said more than once."""
         self._admitted.leave(session_id)
-        timer = self._ends.pop(session_id, None)
-        if timer and timer.active():
-            timer.cancel()
+        self._expiries.forget(session_id)
 
     def _end(self, session_id: int) -> None:
-        del self._ends[session_id]
         connections.close(self, session_id, connections.SESSION_IS_OVER, "session expired")
 
     def _session(self, session_id: int) -> dict[str, Any] | None:

@@ -3,7 +3,6 @@ The relay, in the router process: follows the publish server, delivers each push
 ``io.virge.stork.recover``. What it decides is in ``stork_node.relay``.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from stork_components.connections import BREAK
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.waiters import Waiters
 from stork_components.zmq_reader import Message
-from stork_node import bus, replay, uris
+from stork_node import bus, clock, replay, uris
 from stork_node.broadcast_counters import BroadcastCounters
 from stork_node.bus import Heartbeat
 from stork_node.errors import CallError, InvalidFrame
@@ -204,7 +203,7 @@ class Relay(Component):
             return
         self.server_counters = heartbeat.counters
         try:
-            self._heartbeat_lag_s = max(0.0, time.time() - datetime.fromisoformat(heartbeat.time).timestamp())
+            self._heartbeat_lag_s = max(0.0, clock.wall() - datetime.fromisoformat(heartbeat.time).timestamp())
         except ValueError as error:
             self._refuse(self.settings.bus, InvalidFrame(f"its time: {error}"))
 
@@ -245,7 +244,7 @@ class Relay(Component):
     def _note_delivery(self, push: bus.PushFrame) -> None:
         arrived = bus.stamped_at(push.event)
         if arrived is not None:
-            self.counters.delivery_seconds.observe(max(0.0, time.time() - arrived))
+            self.counters.delivery_seconds.observe(max(0.0, clock.wall() - arrived))
 
     def _tick(self) -> None:
         now = reactor.seconds()

@@ -107,7 +107,7 @@ export interface ConnectOptions {
   WebSocket?: new (url: string, protocols: string[]) => any;
   /** For tests: a number from 0 to below 1, and the time. */
   random?: () => number;
-  clock?: { now(): number; setTimeout(run: () => void, ms: number): any; clearTimeout(timer: any): void };
+  clock?: { now(): number; wall?(): number; setTimeout(run: () => void, ms: number): any; clearTimeout(timer: any): void };
 }
 
 export interface Client {

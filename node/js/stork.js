@@ -399,6 +399,7 @@
       this._expired = false;
       this._timer = null;
       this._checks = null;
+      this._checked = null; // {now, wall} of the last check
       this._wake = ({ type }) => (type === "online" || global.document.visibilityState === "visible") && this._awake();
       if (global.document) global.document.addEventListener("visibilitychange", this._wake);
       if (global.addEventListener) global.addEventListener("online", this._wake);
@@ -579,11 +580,21 @@
     // Silence, sleep -----------------------------------------------------------------------------------------------------
 
     _check() {
+      const now = this.clock.now();
+      const wall = this.clock.wall?.() ?? now;
+      const before = this._checked ?? { now, wall };
+      this._checked = { now, wall };
+      // After a standstill of the page, what has arrived meanwhile is heard before anything is called silent.
+      if (now - before.now > 2 * CHECK_MS) {
+        this._checks = this.clock.setTimeout(() => this._check(), 0);
+        return;
+      }
       this._checks = this.clock.setTimeout(() => this._check(), CHECK_MS);
       this._listen(PROBE_AFTER_MS);
+      // Many machines stop the other clock while they sleep. If only this one was set, a question more does no harm.
+      if (wall - before.wall - (now - before.now) > CHECK_MS) this._ask();
     }
 
-    // The clock goes on while timers and sockets sleep: after a wake-up it alone tells the truth.
     _listen(probeAfter) {
       const link = this._link;
       if (!link) return;
@@ -600,9 +611,15 @@
     _awake() {
       this.retry();
       const link = this._link;
-      if (!this.session || this.clock.now() - link.heard < CHECK_MS) return;
+      if (this.session && this.clock.now() - link.heard >= CHECK_MS) this._ask();
+    }
+
+    /** Ask whether the connection lives, and give it `WAKE_MS` for an answer. */
+    _ask() {
+      const link = this._link;
+      if (!this.session) return;
       link.probed = false;
-      this._listen(CHECK_MS);
+      this._listen(0);
       if (this._link !== link) return;
       link.deadline = Math.min(link.deadline, this.clock.now() + WAKE_MS);
       this.clock.clearTimeout(this._checks);
@@ -765,7 +782,9 @@
   }
 
   const systemClock = {
-    now: () => Date.now(),
+    // A phone's own clock may be set at any moment. Without performance there is no other.
+    now: () => (global.performance?.now ? global.performance.now() : Date.now()),
+    wall: () => Date.now(),
     setTimeout: (run, delay) => global.setTimeout(run, delay),
     clearTimeout: (timer) => global.clearTimeout(timer),
   };

@@ -8,6 +8,7 @@ from pathlib import Path
 from stork_node.deferred_imports import deferred
 from stork_node.log_lines import LogSettings
 from stork_node.process_log import flush_log, log_to_stderr
+from stork_node.reactor_time import install_steady_time
 from stork_node.temporary import make_private_folder
 
 
@@ -25,6 +26,7 @@ def run_node(folder: Path) -> int:
 
     # Before anything of Crossbar is imported, as that would install Twisted's default reactor.
     reactor = install_reactor(explicit_reactor=None, verbose=False, require_optimal_reactor=False)
+    install_steady_time(reactor)
     with deferred():
         import crossbar.edge.worker.router  # noqa: F401  # which a realm, and the controller's is one, imports late
         from crossbar.node.main import main

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from stork_node import log_text
+from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, Problem
 from stork_node.log_writer import LogWriter, Render
 
@@ -61,7 +62,7 @@ class LogSettings:
         """Makes such lines of a process's, of this moment and with their ends, for a ``LogWriter``."""
 
         def render(level: str, text: str, logger: str, fields: Mapping[str, Any]) -> str:
-            return self.line(level, process, text, logger, fields, datetime.now(UTC)) + "\n"
+            return self.line(level, process, text, logger, fields, utc_now()) + "\n"
 
         return render
 

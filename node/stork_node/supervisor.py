@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from stork_node.child_process import ChildProcess, adopt_orphans
+from stork_node.clock import AwakeTime
 from stork_node.readiness import ReadySocket
 
 READY_DEADLINE_S = 60.0
@@ -22,6 +23,7 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 FOREVER = float("inf")
 _STABLE_AFTER_S = 60.0
 _REAP_DEADLINE_S = 5.0
+_LOOK_S = 1.0  # so often at the clock, which takes longer gaps for a standstill
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _WRONG_CONFIGURATION = 2
 
@@ -51,6 +53,8 @@ class Supervisor:
         self._ready_socket, self._stop_deadline_s = ready_socket, stop_deadline_s
         self._children = [node, publish_server] if publish_server else [node]
         self._asked = 0
+        # A child has its time to end, though this process was stopped meanwhile.
+        self._seconds = AwakeTime(time.monotonic)
         self._ready = False
         self._pause_s, self._started_at, self._restart_at = SHORTEST_PAUSE_S, 0.0, FOREVER
 
@@ -71,12 +75,12 @@ class Supervisor:
                 self._leave_nothing()
 
     def _run(self) -> int:
-        self._started_at = time.monotonic()
+        self._started_at = self._seconds()
         give_up_at = self._started_at + READY_DEADLINE_S
         for child in reversed(self._children):
             child.start()
         while self._node.alive and not self._asked:
-            now = time.monotonic()
+            now = self._seconds()
             if not self._ready and self._server_refuses_its_settings():
                 return self._stop(_WRONG_CONFIGURATION)
             if not self._ready and now > give_up_at:
@@ -110,33 +114,34 @@ class Supervisor:
     def _stop(self, status: int) -> int:
         """The node first, so that what is pushed while it drains still goes out."""
         self._ready = True  # too late to say so
-        deadline, asked_before = time.monotonic() + self._stop_deadline_s, self._asked
+        deadline, asked_before = self._seconds() + self._stop_deadline_s, self._asked
         for child in self._children:
             child.terminate()
             while child.alive:
                 if self._asked > asked_before or self._asked > 1:
                     return status
-                if time.monotonic() > deadline:
+                if self._seconds() > deadline:
                     self._operator.say(
                         f"the {child.name} did not end within {self._stop_deadline_s:g} s, and was killed"
                     )
                     return status or 1
-                self._wait(deadline - time.monotonic())
+                self._wait(deadline - self._seconds())
         return status
 
     def _leave_nothing(self) -> None:
         for child in self._children:
             child.kill_group()
-        deadline = time.monotonic() + _REAP_DEADLINE_S
-        while self._reap() and time.monotonic() < deadline:
-            self._wait(deadline - time.monotonic())
+        deadline = self._seconds() + _REAP_DEADLINE_S
+        while self._reap() and self._seconds() < deadline:
+            self._wait(deadline - self._seconds())
 
     def _wait(self, timeout_s: float | None) -> None:
         """Sleep until something happens or the time-out; take signals, ended children and the node's word."""
         sources: list[socket.socket | ReadySocket] = [self._signals]
         if not self._ready:
             sources.append(self._ready_socket)
-        happened = select.select(sources, [], [], None if timeout_s is None else max(0.0, timeout_s))[0]
+        longest_s = _LOOK_S if timeout_s is None else min(_LOOK_S, max(0.0, timeout_s))
+        happened = select.select(sources, [], [], longest_s)[0]
         if self._signals in happened:
             self._asked += sum(number in _STOP_SIGNALS for number in self._signals.recv(4096))
         if self._ready_socket in happened and self._ready_socket.read():

@@ -5,13 +5,12 @@ What the node would tell a client comes as a result, or as an exception that is 
 """
 
 import itertools
-import time
 import weakref
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from stork_node import uris
+from stork_node import clock, uris
 from stork_node.app import Stork
 from stork_node.errors import CallError, ConfigError, StorkError
 from stork_node.guard.answers import Denial, Nonsense, read_ticket_answer, read_verdict
@@ -131,7 +130,7 @@ class AppTester:
         }
         try:
             answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
-            admission = read_ticket_answer(answer, self._roles, time.time())
+            admission = read_ticket_answer(answer, self._roles, clock.wall())
         except Nonsense as error:
             raise Unavailable("", str(error)) from error
         if isinstance(admission, Denial):

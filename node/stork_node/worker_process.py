@@ -9,6 +9,7 @@ import os
 import runpy
 
 from stork_node.deferred_imports import deferred
+from stork_node.reactor_time import install_steady_time
 
 
 def main() -> None:
@@ -19,7 +20,8 @@ def main() -> None:
     parser.add_argument("--klass", default="")
     options, _ = parser.parse_known_args()
     # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
-    install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
+    reactor = install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
+    install_steady_time(reactor)
     with deferred():
         from stork_node.personality.logs import replace_crossbars_observer
 

@@ -350,6 +350,59 @@ test("a client that slept for minutes reconnects with its first timer", async (t
   assert.equal((await until("waiting")).reason, "silent");
 });
 
+for (const step of [-86_400_000, -600_000, -1000, 1000, 600_000, 86_400_000]) {
+  test(`a wall clock that is set by ${step} ms ends no connection, and starts no new one`, async (t) => {
+    const { peer, clock, stork, states } = await joined(t);
+    clock.set = step;
+    for (let i = 0; i < 5; i += 1) {
+      clock.advance(5_000);
+      if (i === 0 && step > 5_000) {
+        const [, request] = await peer.expect(34); // it may have slept, and asks
+        peer.send([8, 34, request, {}, "wamp.error.no_such_subscription"]);
+      }
+      await peer.flushed();
+    }
+    assert.equal(stork.state, "open");
+    assert.deepEqual(peer.messages.items, []);
+    assert.equal(states.items.length, 0);
+  });
+}
+
+test("a machine that slept while its steady clock stood still asks, and reconnects after 10 s without an answer", async (t) => {
+  const { peer, clock, until } = await joined(t);
+  clock.set = 3_600_000;
+  clock.advance(5_000);
+  await peer.expect(34);
+  clock.advance(10_000);
+  assert.equal((await until("waiting")).reason, "silent");
+});
+
+test("without a clock of its own a client counts by performance.now, and by Date.now where there is none", async (t) => {
+  for (const has of [true, false]) {
+    const ordinary = globalThis.performance;
+    const wall = Date.now;
+    const asked = [];
+    Object.defineProperty(globalThis, "performance", {
+      configurable: true,
+      writable: true,
+      value: has ? { now: () => (asked.push("steady"), 1) } : undefined,
+    });
+    Date.now = () => (asked.push("wall"), 1);
+    let now;
+    try {
+      const stork = connect({ url: "ws://127.0.0.1:9/ws", ticket: "secret", WebSocket });
+      asked.length = 0;
+      now = stork.clock.now();
+      stork.close();
+    } finally {
+      Object.defineProperty(globalThis, "performance", { configurable: true, writable: true, value: ordinary });
+      Date.now = wall;
+    }
+    assert.equal(now, 1);
+    assert.equal(asked[0], has ? "steady" : "wall");
+  }
+});
+
 /** A browser's events: returns what dispatches one. */
 function fakeWindow(t, visibilityState) {
   const listeners = new Map();

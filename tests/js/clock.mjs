@@ -4,10 +4,15 @@ export class Clock {
     this.time = 1_000_000;
     this.timers = new Map();
     this.last = 0;
+    this.set = 0; // what the wall clock is beyond this one
   }
 
   now() {
     return this.time;
+  }
+
+  wall() {
+    return this.time + this.set;
   }
 
   setTimeout(run, delay) {

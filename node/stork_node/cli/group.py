@@ -4,13 +4,13 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
 import click
 
 from stork_node.cli import EXIT_FAILED, EXIT_USAGE, needs_the_node_extra
+from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, InvalidPush, StorkError
 from stork_node.log_lines import LogSettings
 
@@ -114,4 +114,4 @@ def show(text: str) -> None:
 
 def _log(process: str, text: str) -> None:
     for line in text.splitlines():
-        click.echo(LogSettings("json").line("error", process, line, __name__, {}, datetime.now(UTC)), err=True)
+        click.echo(LogSettings("json").line("error", process, line, __name__, {}, utc_now()), err=True)

@@ -4,7 +4,6 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from stork_node.cli import EXIT_FAILED
 from stork_node.cli.json_values import printable
 from stork_node.cli.session_options import Door, door, session_options
+from stork_node.clock import local_now
 from stork_node.errors import CallError, ConnectionRefused
 from stork_node.wamp_client import Event, NotAnswered, Session, SessionEnded
 
@@ -116,7 +116,7 @@ def _show(event: Event) -> None:
 
     fields = _fields(event)
     line = Text.assemble(
-        (datetime.now().strftime("%H:%M:%S "), "dim"),
+        (local_now().strftime("%H:%M:%S "), "dim"),
         (printable(f"{fields['position'] or '-'} "), "cyan"),
         (printable(f"{fields.get('type', '-')} "), "bold green"),
         (printable(f"{fields['topic']} "), ""),

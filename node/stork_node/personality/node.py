@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -341,8 +342,7 @@ def _signal(process: Any, name: str) -> None:
 
 
 def _age_s(process: Any) -> float:
-    connected = process.connected
-    return (type(connected).utcnow() - connected).total_seconds() if connected else 0.0
+    return time.monotonic() - process.connected_at if process.connected_at else 0.0
 
 
 def _sentence(error: Exception) -> str:

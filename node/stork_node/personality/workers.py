@@ -1,6 +1,7 @@
 """The worker processes: what they log, and which session class the router makes."""
 
 import os
+import time
 from typing import Any, ClassVar
 
 from autobahn import wamp
@@ -124,6 +125,7 @@ class _Process:
     """
 
     log_name: ClassVar[str]
+    connected_at: float | None = None  # by time.monotonic; Crossbar's own date follows the wall clock
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -133,6 +135,11 @@ class _Process:
         self._logger = Printer(settings, writer)
         self._readers = {number: OutputReader() for number in _WRITTEN}
         process.exit.addBoth(process._controller._node.worker_gone, self)
+
+    def on_worker_connected(self, proto: Any) -> None:
+        self.connected_at = time.monotonic()
+        parent: Any = super()
+        parent.on_worker_connected(proto)
 
     def log(self, number: int, data: bytes) -> None:
         """Takes what was written to a file descriptor."""

@@ -6,6 +6,7 @@ import time
 
 import zmq
 
+from stork_node import clock
 from stork_node.bus import encode_heartbeat
 from stork_node.positions import Position
 from stork_node.publish_server.awake import AwakeClock
@@ -199,7 +200,7 @@ class PublishServer:
             self._poller.register(self._sockets.pull, zmq.POLLIN)
 
     def _arrivals(self) -> list[Arrival]:
-        stamp = format_timestamp(time.time())
+        stamp = format_timestamp(clock.wall())
         arrivals, self._held = self._held, []
         if not arrivals:
             arrivals = [read_pull(frames, stamp) for frames in waiting(self._sockets.pull)]
@@ -224,7 +225,7 @@ class PublishServer:
 
     def _send_heartbeat(self) -> None:
         self.counters.heartbeats += 1
-        stamp = format_timestamp(time.time())
+        stamp = format_timestamp(clock.wall())
         self._publish(encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log)))
 
     def _known_ids(self) -> RecentIds:

@@ -1,7 +1,6 @@
 """The log on disk: numbers pushes, and keeps them for replay."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -9,6 +8,7 @@ from typing import Self
 from msgspec.structs import replace
 
 from stork_node.bus import encode_erase_frame, encode_push_frame
+from stork_node.clock import SteadyWall
 from stork_node.positions import Position, new_epoch, new_run
 from stork_node.push import Push
 from stork_node.push_log.entries import Entry
@@ -37,7 +37,8 @@ class SegmentLog:
         retention_s: how long a push can be replayed; it stays up to a tenth longer.
         retention_bytes: how much is kept; one segment more may be.
         segment_bytes: size of a segment; a quarter of ``retention_bytes`` at most.
-        clock: seconds since 1970.
+        clock: seconds since 1970, without steps; by default the wall clock's of now, counted on. Where the last push is
+            from later, it counts on from there.
         machine: where this process runs.
 
     Attributes:
@@ -58,15 +59,16 @@ class SegmentLog:
         retention_s: float = 3600.0,
         retention_bytes: int = 1 << 30,
         segment_bytes: int = 64 << 20,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         machine: Machine | None = None,
     ) -> None:
-        self.folder, self._clock = folder, clock
+        self.folder, self._clock = folder, clock or SteadyWall()
         self.run = new_run()
         segment_bytes = min(segment_bytes, retention_bytes // 4)
         opened = open_folder(folder, machine or this_machine(), sync, segment_bytes, self._now_ms())
         self._lock, self._chain, self.continues = opened.lock, opened.chain, opened.continues
-        self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, clock)
+        self._clock = _not_before(self._newest_ms() / 1000, self._clock)
+        self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, self._clock)
         self._closed = False
         self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
 
@@ -191,8 +193,7 @@ class SegmentLog:
             CorruptLog: damage.
         """
         segments = self._chain.segments
-        newest_ms = max((segment.newest_ms for segment in segments if not segment.is_empty), default=0)
-        held_ms = max(newest_ms, newest_kept_ms(self.folder), int((self._lock.last_held or 0) * 1000))
+        held_ms = max(self._newest_ms(), int((self._lock.last_held or 0) * 1000))
         found = recent_ids(self.folder, segments, held_ms - int(since_s * 1000), limit)
         return [((held_ms - time_ms) / 1000, stored) for time_ms, stored in found]
 
@@ -261,5 +262,20 @@ class SegmentLog:
     def _failed(self, error: OSError) -> StorageFailed:
         return StorageFailed(f"{error.strerror or error} (the log in {self.folder})")
 
+    def _newest_ms(self) -> int:
+        """When the last push was stored of which anything is known, in ms since 1970; 0 where there is none."""
+        segments = (segment.newest_ms for segment in self._chain.segments if not segment.is_empty)
+        return max(*segments, newest_kept_ms(self.folder), 0)
+
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _not_before(start: float, clock: Callable[[], float]) -> Callable[[], float]:
+    """
+    ``clock``, counted on from ``start`` where it is behind that.
+
+    The machine's clock was set back since: ages and the order of times would be wrong.
+    """
+    ahead_s = start - clock()
+    return clock if ahead_s <= 0 else lambda: clock() + ahead_s
