@@ -1,6 +1,9 @@
 import json
 import os
+import pty
+import termios
 import threading
+import tty
 
 import pytest
 
@@ -80,6 +83,20 @@ def test_a_descriptor_that_does_not_block_is_waited_for(pipe, writer):
     for n in range(500):
         writer.write("info", f"line {n} {'x' * 1_000}", "x")
     assert len(pipe.read_until(b"line 499")) >= 499
+
+
+def test_a_terminal_on_hold_gets_its_lines_when_it_goes_on():
+    terminal, descriptor = pty.openpty()
+    tty.setraw(descriptor)
+    termios.tcflow(descriptor, termios.TCOOFF)
+    writer = LogWriter(descriptor, render)
+    for n in range(100):
+        writer.write("info", f"line {n}", "x")
+    termios.tcflow(descriptor, termios.TCOON)
+    read = b""
+    while b"line 99" not in read:
+        read += os.read(terminal, 65_536)
+    assert read.decode().splitlines() == [f"info line {n}" for n in range(100)]
 
 
 def test_lines_that_come_too_fast_are_left_out_and_counted(pipe):
