@@ -12,12 +12,16 @@ RESERVED = 64
 _MOST_RESERVED_OF = 8
 
 
-def is_of_reserve(transport: object) -> bool:
-    """Whether a connection that has just come has one of the last descriptors: it got the lowest that was free."""
+def into_reserve(transport: object) -> float:
+    """
+    How far a connection that has just come is into the reserve: 0 not at all, 1 has the very last descriptor.
+
+    A new one gets the lowest that is free, so that it tells how many are used.
+    """
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY or not hasattr(transport, "fileno"):
-        return False
-    is_last: bool = transport.fileno() >= limit - min(RESERVED, limit // _MOST_RESERVED_OF)
-    return is_last
+        return 0.0
+    reserved = max(1, min(RESERVED, limit // _MOST_RESERVED_OF))
+    return float(max(0, transport.fileno() + 1 - (limit - reserved)) / reserved)

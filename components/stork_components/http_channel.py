@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from stork_components import http_refusals
 from stork_components.deadlines import Deadlines
-from stork_components.descriptors import is_of_reserve
+from stork_components.descriptors import into_reserve
 from stork_components.http_request import ShortRequest
 from stork_node.http.heads import (
     MAX_HEAD_BYTES,
@@ -46,6 +46,8 @@ _farewells = Deadlines(reactor, FAREWELL_S)
 _by_seconds: dict[float, Deadlines] = {}
 
 _ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")
+# The part of the reserve in which a client has the time to read that it is refused.
+_LINGERING = 0.5
 _FULL = Refusal(503, "this node is full, try again later", "descriptors")
 _NO_DESCRIPTORS = "clients are refused: the descriptors are used up (raise ulimit -n)"
 
@@ -108,15 +110,15 @@ class HttpChannel(Protocol):
     # -- the connection ------------------------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        if self._rules.keeps_reserve and is_of_reserve(self.transport):
-            http_refusals.count_and_say("descriptors", _NO_DESCRIPTORS)
-            # It is closed at once: one that waits for its client would hold its descriptor.
-            self._is_ending = True
-            self.transport.write(_short_answer(_FULL))
-            self.transport.loseConnection()
-            self._set_deadline(_farewells, self._close_socket)
-        else:
+        used = into_reserve(self.transport) if self._rules.keeps_reserve else 0.0
+        if not used:
             self._wait()
+            return
+        http_refusals.say("descriptors", _NO_DESCRIPTORS)
+        self._refuse(_FULL)
+        if used > _LINGERING:
+            # One that waits for its client to hear of it holds its descriptor.
+            self._close_socket()
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_ending:

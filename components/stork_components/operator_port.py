@@ -47,8 +47,7 @@ class OperatorPort(Component):
 
     async def start(self) -> None:
         self._started_at = reactor.seconds()
-        root = Resource()
-        root.putChild(b"", notFound())
+        root = _Root()
         root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
         root.putChild(b"ready", _Json(self._ready))
         root.putChild(b"metrics", Metrics(self, self.health))
@@ -103,6 +102,11 @@ class OperatorPort(Component):
         if controller is None:
             return ()
         return tuple(name for name in self.settings.transports if name not in controller.transports)
+
+
+class _Root(Resource):
+    def getChild(self, _path: bytes, _request: Request) -> Resource:
+        return notFound()
 
 
 class _Json(Resource):

@@ -15,15 +15,20 @@ TRANSPORTS = ("web", "tls", "websocket", "universal")
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory):
+def ports_by_itself(tmp_path_factory):
     return Ports(tmp_path_factory.mktemp("ports"))
 
 
 @pytest.fixture(scope="module")
-def by_itself(tmp_path_factory, ports):
-    with Deployment(tmp_path_factory.mktemp("by-itself"), change=ports.add) as deployment:
+def by_itself(tmp_path_factory, ports_by_itself):
+    with Deployment(tmp_path_factory.mktemp("by-itself"), change=ports_by_itself.add) as deployment:
         deployment.start_publish_server()
         yield deployment.start_node()
+
+
+@pytest.fixture
+def ports(tmp_path):
+    return Ports(tmp_path)
 
 
 def opened(node, ports, name, origin, *headers, host="shop.example"):
@@ -36,14 +41,14 @@ def opened(node, ports, name, origin, *headers, host="shop.example"):
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_pages_of_the_own_host_may_and_no_others(by_itself, ports, name):
-    assert opened(by_itself, ports, name, None) == 101
-    assert opened(by_itself, ports, name, "https://shop.example") == 101
-    assert opened(by_itself, ports, name, "https://shop.example:443") == 101
-    assert opened(by_itself, ports, name, "http://localhost:8080", host="localhost:8080") == (
+def test_pages_of_the_own_host_may_and_no_others(by_itself, ports_by_itself, name):
+    assert opened(by_itself, ports_by_itself, name, None) == 101
+    assert opened(by_itself, ports_by_itself, name, "https://shop.example") == 101
+    assert opened(by_itself, ports_by_itself, name, "https://shop.example:443") == 101
+    assert opened(by_itself, ports_by_itself, name, "http://localhost:8080", host="localhost:8080") == (
         403 if name == "tls" else 101
     )
-    assert opened(by_itself, ports, name, "http://shop.example") == (403 if name == "tls" else 101)
+    assert opened(by_itself, ports_by_itself, name, "http://shop.example") == (403 if name == "tls" else 101)
     for origin in (
         "https://evil.example",
         "null",
@@ -51,14 +56,14 @@ def test_pages_of_the_own_host_may_and_no_others(by_itself, ports, name):
         "https://shop.example:8443",
         "https://shop.example.evil.example",
     ):
-        assert opened(by_itself, ports, name, origin) == 403
-    assert opened(by_itself, ports, name, "http://localhost:3000", host="localhost:8080") == 403
+        assert opened(by_itself, ports_by_itself, name, origin) == 403
+    assert opened(by_itself, ports_by_itself, name, "http://localhost:3000", host="localhost:8080") == 403
     # What a client says of a balancer counts for nothing.
     forwarded = "X-Forwarded-Host: evil.example"
-    assert opened(by_itself, ports, name, "https://evil.example", forwarded) == 403
+    assert opened(by_itself, ports_by_itself, name, "https://evil.example", forwarded) == 403
     # Two headers, and the one of older browsers.
-    assert opened(by_itself, ports, name, "https://shop.example", "Origin: https://evil.example") == 403
-    assert opened(by_itself, ports, name, None, "Sec-WebSocket-Origin: https://evil.example") == 403
+    assert opened(by_itself, ports_by_itself, name, "https://shop.example", "Origin: https://evil.example") == 403
+    assert opened(by_itself, ports_by_itself, name, None, "Sec-WebSocket-Origin: https://evil.example") == 403
 
 
 def test_a_refusal_is_short_counted_and_said_once(by_itself):
