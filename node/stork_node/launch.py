@@ -1,12 +1,11 @@
 """Runs a node in this process: Crossbar, with our personality and a private runtime directory."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from stork_node.deferred_imports import deferred
-from stork_node.temporary import make_private_folder
+from stork_node.temporary import PrivateFolder
 
 
 def run_node(folder: Path) -> int:
@@ -30,7 +29,8 @@ def run_node(folder: Path) -> int:
         from stork_node.personality import Personality
 
     # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend.
-    runtime = make_private_folder()
+    private = PrivateFolder()
+    runtime = private.path
     config = str(folder.resolve() / "config.json")
     arguments = ["start", "--cbdir", str(runtime), "--config", config, "--loglevel", "error", "--logformat", "none"]
     # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
@@ -44,5 +44,5 @@ def run_node(folder: Path) -> int:
         return ended.code if isinstance(ended.code, int) else 1
     finally:
         sys.stdout.flush()
-        shutil.rmtree(runtime, ignore_errors=True)
+        private.remove()
     return 0
