@@ -26,6 +26,9 @@ _MORE = int(zmq.SNDMORE)
 # The head of a frame is 2 or 9 bytes (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
 _HEAD_BYTES, _CURVE_BYTES = 9, 33
 _LAST_BYTES = 256 << 10
+_RESET = struct.pack("=ii", 1, 0)
+# Beyond the bytes themselves, where they come as frames of a few bytes.
+_MEMORY_OF_UNFINISHED = 7
 # What a peer may send besides messages: heartbeats, which take 17 bytes a second under CURVE.
 _CONTROL_BYTES_A_SECOND, _CONTROL_BYTES = 32, 1 << 20
 
@@ -36,11 +39,14 @@ class PeerLimits:
     Attributes:
         connections: how many at once.
         unread_bytes: how much libzmq may hold of one peer, of whole messages and of one that is not finished.
+        unfinished_bytes: how much of that may be of one that is not finished. A frame of no bytes at all has two on the
+            wire, and needs 64 in memory.
         unsent_bytes: how much may wait for one peer, in libzmq and in the kernel.
     """
 
     connections: int
     unread_bytes: int
+    unfinished_bytes: int
     unsent_bytes: int
 
 
@@ -56,43 +62,57 @@ class Peer:
         "routing_id",
         "since",
         "taken",
+        "taken_before",
+        "unfinished",
         "unread",
         "unsent",
     )
 
     def __init__(self, fd: int, now: float, queued: int) -> None:
-        self.connection = socket.socket(fileno=os.dup(fd))
+        self.connection = _duplicate(fd)
         self.address, self.name = _address(self.connection)
         self.since, self.queued, self.taken = now, queued, 0
-        self.unread = self.unsent = 0
+        self.unread = self.unsent = self.unfinished = self.taken_before = 0
         self.routing_id = b""
         self.is_cut = False
 
     @property
     def held(self) -> int:
         """Bytes that this process holds because of it."""
-        return self.unread + self.unsent
+        return self.unread + self.unsent + _MEMORY_OF_UNFINISHED * self.unfinished
 
     def cut(self) -> None:
         """End the connection; libzmq sees that, and lets go of what it holds of it."""
         self.is_cut = True
         with suppress(OSError):  # it has ended by itself
+            # A peer that goes on sending gets a reset, and does not wait for room.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let go of it, once libzmq has: what it sent last is read, or else it would get a reset for an end."""
         with suppress(OSError):
-            self.connection.recv(_LAST_BYTES, socket.MSG_DONTWAIT)
+            if not self.is_cut:
+                self.connection.recv(_LAST_BYTES, socket.MSG_DONTWAIT)
         self.connection.close()
 
-    def measure(self, published: int, now: float) -> None:
-        """Find ``unread`` and ``unsent``; ``published`` bytes were sent to all peers together."""
+    def measure(self, published: int, is_drained: bool, now: float) -> None:
+        """
+        Find ``unread``, ``unfinished`` and ``unsent``; ``published`` bytes were sent to all peers together.
+
+        ``is_drained``: since the last time all whole messages of the socket were taken.
+        """
         acknowledged, received = traffic(self.connection)
+        unread_before = self.unread
         self.taken = min(self.taken, received)
         allowed = min(_CONTROL_BYTES, int(_CONTROL_BYTES_A_SECOND * (now - self.since)))
         self.unread = max(0, received - self.taken - allowed)
         if self.unread:
             self.unread = max(0, self.unread - waits_to_be_read(self.connection))
+        # What waited before all whole messages were taken, and none was of this peer, belongs to one that goes on.
+        is_stalled = is_drained and self.taken == self.taken_before
+        self.unfinished = min(unread_before, self.unread) if is_stalled else 0
+        self.taken_before = self.taken
         self.unsent = self.queued + published - acknowledged
         # Heartbeats are acknowledged, too, and are not in what was sent. Where the kernel has nothing to send, libzmq
         # has nothing either.
@@ -117,6 +137,7 @@ class WatchedSocket:
         self._by_routing_id: dict[bytes, Peer] = {}
         self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if socket.mechanism == zmq.CURVE else 0)
         self._published, self._now = 0, 0.0
+        self._is_drained = False
         self._has_routing_ids = socket.type == zmq.ROUTER
         endpoint = f"inproc://stork-peers-{id(self)}"
         socket.monitor(endpoint, _ACCEPTED | _CONNECTED | _DISCONNECTED)
@@ -150,7 +171,11 @@ class WatchedSocket:
         Raises:
             zmq.Again: there is none.
         """
-        first = frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
+        try:
+            first = frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
+        except zmq.Again:
+            self._is_drained = True
+            raise
         frames = [first.bytes]
         while frame.more:
             frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
@@ -206,22 +231,22 @@ class WatchedSocket:
     def take_events(self, now: float) -> None:
         """Note connections that have come, and those that have gone; cut those that are too many."""
         self._now = now
-        while True:
-            try:
-                event, fd = _EVENT.unpack(self.events.recv_multipart(_NOBLOCK)[0])
-            except zmq.Again:
-                return
-            if event == _DISCONNECTED:
-                self._forget(fd)
-                continue
-            self._forget(fd)  # where libzmq has closed one without a word
-            try:
-                peer = Peer(fd, now, -self._published)
-            except OSError:  # it is closed already, or no descriptor is left
-                continue
-            self._peers[fd] = peer
-            if len(self._peers) > self.limits.connections:
-                self._cut(peer, f"there are {self.limits.connections:,} connections already")
+        while self._take_event(now):
+            pass
+        # Only now: a descriptor that was closed and given away again is known to be so once all events are taken.
+        for peer in self.peers[self.limits.connections :]:
+            self._cut(peer, f"there are {self.limits.connections:,} connections already")
+
+    def _take_event(self, now: float) -> bool:
+        try:
+            event, fd = _EVENT.unpack(self.events.recv_multipart(_NOBLOCK)[0])
+        except zmq.Again:
+            return False
+        self._forget(fd)  # also where libzmq has closed one without a word
+        if event != _DISCONNECTED:
+            with suppress(OSError):  # it is closed already, or no descriptor is left
+                self._peers[fd] = Peer(fd, now, -self._published)
+        return True
 
     def _forget(self, fd: int) -> None:
         peer = self._peers.pop(fd, None)
@@ -232,10 +257,13 @@ class WatchedSocket:
 
     def check(self, now: float) -> None:
         """Measure all peers, and cut those beyond a limit."""
+        is_drained, self._is_drained = self._is_drained, False
         for peer in self.peers:
-            peer.measure(self._published, now)
+            peer.measure(self._published, is_drained, now)
             if peer.unread > self.limits.unread_bytes:
-                self._cut(peer, f"{peer.unread:,} bytes of it wait, of messages that are not finished or not taken")
+                self._cut(peer, f"{peer.unread:,} bytes of it wait")
+            elif peer.unfinished > self.limits.unfinished_bytes:
+                self._cut(peer, f"a message of it has no end after {peer.unfinished:,} bytes")
             elif peer.unsent > self.limits.unsent_bytes:
                 self._cut(peer, f"{peer.unsent:,} bytes wait for it: it does not read")
 
@@ -258,6 +286,15 @@ class WatchedSocket:
         """Let go of all peers; the sockets are the context's to close."""
         for fd in list(self._peers):
             self._forget(fd)
+
+
+def _duplicate(fd: int) -> socket.socket:
+    copy = os.dup(fd)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
 
 
 def _address(connection: socket.socket) -> tuple[str, str]:

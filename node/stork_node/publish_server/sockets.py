@@ -19,7 +19,7 @@ from stork_node.sockets import prepare_socket
 LINGER_MS = 2_000
 
 # A frame beyond this cuts its sender's connection; up to it, one that is too large is refused with a reason.
-_MAX_FRAME_BYTES = 4 << 20
+_MAX_FRAME_BYTES = 2 << 20
 # A request for replay is a line.
 _MAX_REQUEST_BYTES = 64 << 10
 
@@ -92,13 +92,15 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         # An answer that cannot be sent is an error, which is counted, and is not dropped.
         router.router_mandatory = replay.router_mandatory = True
         most = connections_per_port(settings.connections)
-        pushing = PeerLimits(most, unread_bytes=64 << 20, unsent_bytes=32 << 20)
+        pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 20, unsent_bytes=32 << 20)
         watched = (
             WatchedSocket(pull, pushing),
             WatchedSocket(router, pushing),
             # A relay sends its prefix, and nothing else.
-            WatchedSocket(pub, PeerLimits(most, unread_bytes=4 << 10, unsent_bytes=64 << 20)),
-            WatchedSocket(replay, PeerLimits(most, unread_bytes=64 << 10, unsent_bytes=8 << 20)),
+            WatchedSocket(pub, PeerLimits(most, unread_bytes=4 << 10, unfinished_bytes=4 << 10, unsent_bytes=64 << 20)),
+            WatchedSocket(
+                replay, PeerLimits(most, unread_bytes=256 << 10, unfinished_bytes=64 << 10, unsent_bytes=8 << 20)
+            ),
         )
         for socket, name in ((pull, "pull"), (router, "router"), (pub, "pub"), (replay, "replay")):
             _bind(socket, name, getattr(settings, name))
