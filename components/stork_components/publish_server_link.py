@@ -15,6 +15,10 @@ from stork_node.sockets import prepare_socket
 # dropped there: replay brings it.
 _HIGH_WATER_MARK = 10_000
 _RECONNECT_MS = (100, 500)
+# A push has 1 MiB, and its frame a head with topics besides. A larger frame ends the connection.
+_MAX_FRAME_BYTES = 4 << 20
+# One page is asked for at a time.
+_PAGES = 2
 
 
 class PublishServerLink:
@@ -46,6 +50,7 @@ class PublishServerLink:
 
     def _open_replay(self) -> None:
         self._dealer = self._socket(zmq.DEALER, self._replay_endpoint)
+        self._dealer.rcvhwm = _PAGES
         self._dealer.connect(self._replay_endpoint)
         self._replay = ZmqReader(self._reactor, self._dealer, self._answered)
 
@@ -53,6 +58,7 @@ class PublishServerLink:
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
         prepare_socket(socket, endpoint)
         socket.linger = 0
+        socket.maxmsgsize = _MAX_FRAME_BYTES
         socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
         if self._secret:
             curve.secure_client(socket, curve.ClientKeys.from_secret(self._secret, "follow"))

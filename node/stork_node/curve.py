@@ -2,7 +2,8 @@
 CURVE on the sockets of a deployment: every key comes from one secret, ``STORK_BUS_SECRET``.
 
 There are two channels, each with a key pair for its server and one for all of its clients. Who may push may not follow:
-a pusher outside the deployment gets the *push key*, 80 characters, and not the secret.
+a pusher outside the deployment gets the *push key*, 80 characters, and not the secret. To erase topics takes a third
+client key.
 """
 
 import hashlib
@@ -15,6 +16,9 @@ from zmq.utils import z85
 
 Channel = Literal["push", "follow"]
 """``push`` is for 5555 and 5557, ``follow`` (the bus and replay) for 5556 and 5558."""
+
+Right = Literal["push", "follow", "erase"]
+"""What a client's key is for. ``erase`` is for 5558, which relays reach with the key to ``follow``."""
 
 _KEY_CHARACTERS = 40
 
@@ -42,6 +46,11 @@ class ClientKeys:
         return cls(server_keys(secret, channel).public, client_keys(secret, channel))
 
     @classmethod
+    def to_erase(cls, secret: str) -> Self:
+        """For the replay port, with the right to erase topics."""
+        return cls(server_keys(secret, "follow").public, client_keys(secret, "erase"))
+
+    @classmethod
     def from_push_key(cls, push_key: str) -> Self:
         """
         Read a push key.
@@ -64,9 +73,9 @@ def server_keys(secret: str, channel: Channel) -> KeyPair:
     return _derive(secret, f"{channel} server")
 
 
-def client_keys(secret: str, channel: Channel) -> KeyPair:
-    """The pair that all clients of a channel share."""
-    return _derive(secret, f"{channel} client")
+def client_keys(secret: str, right: Right) -> KeyPair:
+    """The pair that all clients with a right share."""
+    return _derive(secret, f"{right} client")
 
 
 def push_key(secret: str) -> str:
@@ -76,10 +85,9 @@ def push_key(secret: str) -> str:
 
 
 def secure_server(socket: "zmq.Socket[bytes]", secret: str, channel: Channel) -> None:
-    """Make ``socket`` a CURVE server, before it binds. A ``Doorkeeper`` in its context says who may connect."""
+    """Make ``socket`` a CURVE server, before it binds. A ``ZapHandler`` in its context says who may connect."""
     socket.curve_server = True
     socket.curve_secretkey = server_keys(secret, channel).secret
-    socket.zap_domain = channel.encode()
 
 
 def secure_client(socket: "zmq.Socket[bytes]", keys: ClientKeys) -> None:
@@ -93,31 +101,3 @@ def _derive(secret: str, label: str) -> KeyPair:
     digest = hmac.new(secret.encode(), f"stork {label}".encode(), hashlib.sha256).digest()
     text = z85.encode(digest)
     return KeyPair(zmq.curve_public(text), text)
-
-
-class Doorkeeper:
-    """
-    The ZAP handler of one context: admits the clients of each channel by their key, and nobody else.
-
-    Its owner polls ``socket`` and calls ``answer`` when it is readable; until then whoever connects waits.
-    zmq.auth has no synchronous handler: its own runs in a thread or on asyncio.
-    """
-
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", secret: str) -> None:
-        channels: tuple[Channel, ...] = ("push", "follow")
-        self._admitted = {(channel.encode(), z85.decode(client_keys(secret, channel).public)) for channel in channels}
-        self.socket = context.socket(zmq.REP)
-        self.socket.linger = 0
-        self.socket.bind("inproc://zeromq.zap.01")
-
-    def answer(self) -> bool:
-        """Answer one waiting request; returns whether the client was admitted."""
-        # RFC 27, ZAP
-        version, request_id, domain, _address, _identity, mechanism, *credentials = self.socket.recv_multipart()
-        admitted = mechanism == b"CURVE" and (domain, b"".join(credentials)) in self._admitted
-        status = [b"200", b"OK"] if admitted else [b"400", b"key not admitted"]
-        self.socket.send_multipart([version, request_id, *status, b"", b""])
-        return admitted
-
-    def close(self) -> None:
-        self.socket.close()

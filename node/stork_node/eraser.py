@@ -36,7 +36,7 @@ def ask_to_erase(endpoint: str, secret: str, topic: str, answer_s: float = ANSWE
         socket.linger, socket.rcvtimeo = 0, int(answer_s * 1000)
         prepare_socket(socket, endpoint)
         if secret:
-            secure_client(socket, ClientKeys.from_secret(secret, "follow"))
+            secure_client(socket, ClientKeys.to_erase(secret))
         socket.connect(endpoint)
         socket.send(encode_request(EraseRequest(topic)))
         while True:

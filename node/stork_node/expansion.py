@@ -33,6 +33,11 @@ def expand(value: Any, environ: Mapping[str, str], path: str, problems: list[Pro
     return value
 
 
+def names_in(text: str) -> set[str]:
+    """The variables that ``text`` refers to."""
+    return {found["name"] for found in _REFERENCE.finditer(text) if found["name"]}
+
+
 def _expand_text(text: str, environ: Mapping[str, str], path: str, problems: list[Problem], typed: bool) -> Any:
     def resolve(found: re.Match[str]) -> str:
         name, default = found["name"], found["default"]

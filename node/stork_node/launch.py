@@ -1,7 +1,6 @@
 """Runs a node in this process: Crossbar, with our personality and a private runtime directory."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from stork_node.deferred_imports import deferred
 from stork_node.log_lines import LogSettings
 from stork_node.process_log import flush_log, log_to_stderr
 from stork_node.reactor_time import install_steady_time
-from stork_node.temporary import make_private_folder
+from stork_node.temporary import PrivateFolder
 
 
 def run_node(folder: Path) -> int:
@@ -34,7 +33,8 @@ def run_node(folder: Path) -> int:
         from stork_node.personality import Personality
 
     # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend.
-    runtime = make_private_folder()
+    private = PrivateFolder()
+    runtime = private.path
     config = str(folder.resolve() / "config.json")
     arguments = ["start", "--cbdir", str(runtime), "--config", config, "--loglevel", "error", "--logformat", "none"]
     # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
@@ -51,5 +51,5 @@ def run_node(folder: Path) -> int:
     finally:
         sys.stdout.flush()
         flush_log()
-        shutil.rmtree(runtime, ignore_errors=True)
+        private.remove()
     return 0

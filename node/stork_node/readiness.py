@@ -2,12 +2,11 @@
 sd_notify(3), from both sides: Crossbar says ``READY=1`` when a node has booted, and ``stork up`` hands that on.
 """
 
-import shutil
 import socket
 from collections.abc import Mapping
 from typing import Self
 
-from stork_node.temporary import make_private_folder
+from stork_node.temporary import PrivateFolder
 
 _READY = b"READY=1"
 _VARIABLE = "NOTIFY_SOCKET"
@@ -17,8 +16,8 @@ class ReadySocket:
     """Where a child says that it is ready; ``environ`` tells it so."""
 
     def __init__(self) -> None:
-        self._folder = make_private_folder()  # only this user can say it
-        path = str(self._folder / "ready")
+        self._folder = PrivateFolder()  # only this user can say it
+        path = str(self._folder.path / "ready")
         self.environ = {_VARIABLE: path}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.bind(path)
@@ -39,7 +38,7 @@ class ReadySocket:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
 
 def tell_service_manager(environ: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stork_node import configuration, settings
+from stork_node.child_environ import publish_server_environ
 from stork_node.child_process import ChildProcess
 from stork_node.cli.publish_server import parse_arguments
 from stork_node.drain import DrainSettings, extra_of
@@ -51,7 +52,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
 
     publish_server, endpoint = None, f"tcp://{own.get('STORK_PUBLISH_SERVER') or '127.0.0.1'}:5557"
     if arguments is not None:
-        publish_server = ChildProcess("publish server", _stork(*arguments), own)
+        publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
         endpoint = parse_arguments(arguments[1:], own).router
     page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
     text = welcome(

@@ -9,7 +9,7 @@ import zmq
 from stork_node.bus import Heartbeat, PushFrame, decode_frame
 from stork_node.curve import ClientKeys, secure_client
 from stork_node.publish_server import server as server_module
-from stork_node.replay import ReplayRefused, decode_answer, encode_request
+from stork_node.replay import ReplayRefused, ReplayRequest, decode_answer, encode_request
 from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request
 from tests.components.served import Peer, is_refused, peer, serving, settings, wait_for
 from tests.malformed import document
@@ -198,19 +198,57 @@ def test_a_relay_that_is_beyond_the_log_gets_what_there_still_is(tmp_path):
             assert (page.header.floor, page.header.after, numbers_of([page])) == (10, 10, list(range(11, 21)))
 
 
-def test_a_relay_that_has_seen_more_than_the_log_of_this_run_begins_a_new_epoch(server, relay):
-    push_all(server, document(), document())
-    before = server.position
-    with peer(zmq.SUB, server.pub_endpoint) as subscriber:
+def test_a_relay_that_has_seen_more_than_the_log_begins_a_new_epoch(tmp_path):
+    with open_log(tmp_path) as log:
+        log.append(pushes(2))
+        before = log.tail
+    with (
+        open_log(tmp_path) as log,
+        serving(log=log) as server,
+        peer(zmq.DEALER, server.replay_endpoint) as relay,
+        peer(zmq.SUB, server.pub_endpoint) as subscriber,
+    ):
         wait_for(lambda: subscriber.poll(10), "a heartbeat")
         page = ask_page(relay, request(before.epoch, 3, "another"))
         assert page.header.epoch != before.epoch
         assert (page.header.floor, page.header.tail, page.header.after, page.frames) == (2, 2, 2, [])
         wait_for(lambda: decode_frame(subscriber.recv()).position.epoch == page.header.epoch, "its heartbeat")
-    assert push_all(server, document()) == [f"{page.header.epoch}:3"]
-    assert server.counters.epochs == 1
-    # Others that were ahead, too, follow.
-    assert ask_page(relay, request(before.epoch, 3, "another")).header.epoch == page.header.epoch
+        assert push_all(server, document()) == [f"{page.header.epoch}:3"]
+        # Others that were ahead, too, follow. There is one new epoch at most, whatever is claimed.
+        for epoch in (before.epoch, "another"):
+            assert ask_page(relay, request(epoch, 3, "another")).header.epoch == page.header.epoch
+        assert is_claim_refused(relay, request(page.header.epoch, 4, "another"))
+        assert server.counters.epochs == 1
+
+
+def is_claim_refused(relay: Peer, asked: ReplayRequest) -> bool:
+    with pytest.raises(ReplayRefused) as refused:
+        ask_page(relay, asked)
+    return "is a position that this log never gave" in refused.value.reason
+
+
+def test_a_position_that_this_run_cannot_have_given_begins_no_epoch(server, relay, caplog):
+    push_all(server, document(), document())
+    before = server.position
+    run = ask_page(relay, request()).header.run
+    for claimed in (3, 2**53 - 1):
+        for claimed_run in ("", "another", run):
+            assert is_claim_refused(relay, request(before.epoch, claimed, claimed_run))
+    # Another epoch, of which this log knows nothing, is no claim about this one.
+    assert ask_page(relay, request("another", 2**53 - 1, "another")).header.epoch == before.epoch
+    assert server.position == before
+    assert (server.counters.epochs, server.counters.claims_refused) == (0, 6)
+    assert caplog.text.count("never gave") == 1
+    assert ask_page(relay, request(before.epoch, 2, run)).frames == []
+
+
+def test_a_run_does_not_take_its_own_numbers_for_those_of_an_older_copy(tmp_path):
+    with open_log(tmp_path) as log:
+        log.append(pushes(2))
+        epoch = log.tail.epoch
+    with open_log(tmp_path) as log, serving(log=log) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        assert is_claim_refused(relay, request(epoch, 3, log.run))
+        assert (server.counters.epochs, server.position.epoch) == (0, epoch)
 
 
 def test_numbers_that_were_given_after_the_start_make_no_relay_of_an_earlier_run_less_ahead(tmp_path):
@@ -306,11 +344,13 @@ def test_heartbeats_say_what_an_operator_wants_to_see(server, relay):
         "storage_failed": 0,
         "unreachable": 0,
         "strangers": 0,
+        "cut": 0,
         "replay_pages": 1,
         "replay_pushes": 1,
         "replay_refused": 0,
         "erasures": 0,
         "epochs": 0,
+        "claims_refused": 0,
         "log_segments": 1,
         "log_pushes": 1,
         "log_trouble": 0,

@@ -25,6 +25,8 @@ _HELP = {
     "sync": "When the log is forced to disk: each second, always before an answer, or never.",
     "retention_s": "How long a push can be replayed.",
     "retention_bytes": "How much the log keeps at most.",
+    "connections": "How many connections each port takes at once.",
+    "peers_bytes": "How much all peers together may make the server hold; the largest are cut.",
 }
 _FROM_ENVIRONMENT = {
     "pull": "tcp://${STORK_BIND:-127.0.0.1}:5555",

@@ -16,12 +16,14 @@ class Counters:
         storage_failed: pushes that the log could not take.
         unreachable: answers to peers that had left.
         strangers: connections refused for their key.
+        cut: connections of peers that made the server hold too much, or were too many.
         heartbeats: heartbeats on the bus.
         replay_pages: pages handed to relays.
         replay_pushes: pushes in them.
         replay_refused: requests on the replay port that could not be answered as they were meant.
         erasures: topics erased.
         epochs: epochs begun because a relay had seen more than the log has.
+        claims_refused: requests of relays that say to have seen what this log cannot have had.
     """
 
     accepted: int = 0
@@ -30,12 +32,14 @@ class Counters:
     storage_failed: int = 0
     unreachable: int = 0
     strangers: int = 0
+    cut: int = 0
     heartbeats: int = 0
     replay_pages: int = 0
     replay_pushes: int = 0
     replay_refused: int = 0
     erasures: int = 0
     epochs: int = 0
+    claims_refused: int = 0
 
 
 def figures(counters: Counters, log: SegmentLog) -> dict[str, float]:

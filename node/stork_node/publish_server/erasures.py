@@ -27,9 +27,9 @@ class Erasures:
         self._steps: Iterator[int] | None = None
         self._pushes, self._progress_at = 0, 0.0
 
-    def __bool__(self) -> bool:
-        """Whether there is work."""
-        return bool(self._waiting)
+    def __len__(self) -> int:
+        """How many are not done."""
+        return len(self._waiting)
 
     def ask(self, envelope: list[bytes], topic: str) -> None:
         """``envelope`` wants ``topic`` erased."""

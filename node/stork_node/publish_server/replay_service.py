@@ -6,16 +6,21 @@ from collections.abc import Callable
 import zmq
 
 from stork_node.errors import InvalidFrame, InvalidTopic
+from stork_node.peers import WatchedSocket
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.erasures import Erasures
 from stork_node.publish_server.replaying import Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
 from stork_node.push_log import SegmentLog
+from stork_node.push_refusals import shorten
 from stork_node.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
 from stork_node.topics import Topic
 
 log = logging.getLogger("stork_node.publish_server")
+
+MOST_ERASURES = 100
+"""How many may wait at once."""
 
 
 class ReplayService:
@@ -25,18 +30,20 @@ class ReplayService:
     Args:
         publish: publishes a frame on the bus.
         beat: sends a heartbeat now.
+        may_erase: whether a peer may erase topics, by its address and what the ZAP handler says of it.
     """
 
     def __init__(
         self,
-        socket: "zmq.Socket[bytes]",
+        socket: WatchedSocket,
         push_log: SegmentLog,
         counters: Counters,
         publish: Callable[[bytes], None],
         beat: Callable[[], None],
+        may_erase: Callable[[str, str], bool],
     ) -> None:
         self._socket, self._log, self._counters = socket, push_log, counters
-        self._publish, self._beat = publish, beat
+        self._publish, self._beat, self._may_erase = publish, beat, may_erase
         self._replay = Replay(push_log, counters)
         self._erasures = Erasures(push_log, counters)
 
@@ -48,7 +55,7 @@ class ReplayService:
     def answer_one(self) -> None:
         """Take one request, if there is one."""
         try:
-            frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            frames, address, right = self._socket.receive_from()
         except zmq.Again:
             return
         envelope, body = split_envelope(frames)
@@ -57,16 +64,25 @@ class ReplayService:
                 raise InvalidFrame(f"a message of {len(body)} frames, a request is one")
             request = decode_request(body[0])
             if isinstance(request, EraseRequest):
+                self._check_right(address, right)
                 Topic.parse(request.topic)
         except InvalidFrame as error:
             self._refuse(envelope, error.reason)
         except InvalidTopic as error:
             self._refuse(envelope, str(error))
         else:
-            if isinstance(request, EraseRequest):
+            if not isinstance(request, EraseRequest):
+                self._send_page(envelope, request)
+            elif len(self._erasures) < MOST_ERASURES:
                 self._erasures.ask(envelope, request.topic)
             else:
-                self._send_page(envelope, request)
+                self._refuse(envelope, f"{MOST_ERASURES} erasures wait already, try again")
+
+    def _check_right(self, address: str, right: str) -> None:
+        if not self._may_erase(address, right):
+            raise InvalidFrame(
+                "who may follow may not erase: erase on the publish server's own host, or set STORK_BUS_SECRET on both"
+            )
 
     def erase(self, now: float) -> None:
         """Do one step of an erasure that waits; it takes a number of the log."""
@@ -77,8 +93,15 @@ class ReplayService:
             self._send(envelope, answer)
 
     def _send_page(self, envelope: list[bytes], request: ReplayRequest) -> None:
+        seen = shorten(f"{request.epoch}:{request.after}")
+        if self._replay.is_impossible(request):
+            if not self._counters.claims_refused:
+                log.error("a relay claims to have seen %s, which this log, at %s, never gave", seen, self._log.tail)
+            self._counters.claims_refused += 1
+            self._send(envelope, encode_refusal(f"{seen} is a position that this log never gave"))
+            return
         if self._replay.is_ahead(request):
-            log.error("a relay has seen %s:%d, and this log ends at %s", request.epoch, request.after, self._log.tail)
+            log.error("a relay has seen %s, and this log ends at %s", seen, self._log.tail)
             self._log.begin_new_epoch()
             self._counters.epochs += 1
             self._beat()
@@ -90,7 +113,5 @@ class ReplayService:
         self._send(envelope, encode_refusal(reason))
 
     def _send(self, envelope: list[bytes], answer: list[bytes]) -> None:
-        try:
-            answer_peer(self._socket, [*envelope, *answer], self._counters)
-        except zmq.Again:  # it asks, and does not read
+        if not answer_peer(self._socket, [*envelope, *answer], self._counters):
             self._counters.replay_refused += 1

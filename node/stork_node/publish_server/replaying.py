@@ -1,6 +1,5 @@
 """What a relay that asks for replay gets: a page from where it asked, or from where the server can."""
 
-from stork_node.positions import Position
 from stork_node.publish_server.counters import Counters
 from stork_node.push_log import BeyondLog, Page, SegmentLog
 from stork_node.replay import PAGE_BYTES, PageHeader, ReplayRequest, encode_page
@@ -14,24 +13,33 @@ class Replay:
         self._tail_at_start = log.tail
         self._epochs = log.epochs  # as it was opened: retention deletes what tells of the older ones
 
+    def is_impossible(self, request: ReplayRequest) -> bool:
+        """
+        Whether the relay claims to have seen numbers that nobody can have given.
+
+        Of this epoch, beyond the log's end, and given by this run; or by another, in an epoch that this run has begun.
+        Whoever reaches the port can claim so: to believe it would let anybody cut every subscriber, again and again.
+        """
+        if request.epoch != self._log.tail.epoch or request.after <= self._log.tail.sequence:
+            return False
+        return request.run == self._log.run or not self._goes_on_with_an_epoch()
+
     def is_ahead(self, request: ReplayRequest) -> bool:
         """
-        Whether the relay has seen more than the log has: an older copy took the log's place.
+        Whether the relay has seen more than the log has: an older copy took the log's place before this run.
 
         More of its epoch; what this run gave numbers to since does not make up for it, for the relay may have seen
         others under them. Or another epoch, of which the log knows nothing: the one that was begun when an older copy
-        took its place before, say. The log's own may have gone on elsewhere as well, unless it is as young as this run.
+        took its place before, say. Only in an epoch that the log had when this run began: so it is true once at most.
         """
+        if not self._goes_on_with_an_epoch():
+            return False
         if request.epoch != self._log.tail.epoch:
-            return request.epoch != "" and self._goes_on_with_an_epoch() and request.epoch not in self._epochs
-        known = self._log.tail if request.run == self._log.run else self._known_before_this_run()
-        return request.after > known.sequence
+            return request.epoch != "" and request.epoch not in self._epochs
+        return request.run != self._log.run and request.after > self._tail_at_start.sequence
 
     def _goes_on_with_an_epoch(self) -> bool:
         return self._log.continues and self._tail_at_start.epoch == self._log.tail.epoch
-
-    def _known_before_this_run(self) -> Position:
-        return self._tail_at_start if self._tail_at_start.epoch == self._log.tail.epoch else self._log.tail
 
     def page(self, request: ReplayRequest) -> list[bytes]:
         """The frames of the answer; of pushes that are not kept there is none."""

@@ -18,6 +18,7 @@ from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
+from stork_node.publish_server.zap_handler import is_loopback
 from stork_node.push_log import SegmentLog, log_folder
 from stork_node.push_refusals import kind_of
 from stork_node.timestamps import format_timestamp
@@ -56,6 +57,7 @@ class PublishServer:
         self._clock = AwakeClock(_LONGEST_TURN_S, now)
         self._refusals = RefusalLog(log)
         self._heartbeat_s = settings.heartbeat_s
+        self._is_encrypted = settings.secret != ""
         self._next_heartbeat = now
         self._grace_ends = now + START_GRACE_S if self._log.continues else now
         self._takes_pushes = False
@@ -69,14 +71,16 @@ class PublishServer:
             self._log.close()
             raise
         self._replay = ReplayService(
-            self._sockets.replay, self._log, self.counters, self._publish, self._send_heartbeat
+            self._sockets.replay, self._log, self.counters, self._publish, self._send_heartbeat, self._may_erase
         )
         self._wake_reader, self._wake_writer = os.pipe()
         self._poller = zmq.Poller()
         self._poller.register(self._wake_reader, zmq.POLLIN)
-        self._poller.register(self._sockets.replay, zmq.POLLIN)
-        if self._sockets.doorkeeper:
-            self._poller.register(self._sockets.doorkeeper.socket, zmq.POLLIN)
+        self._poller.register(self._sockets.replay.socket, zmq.POLLIN)
+        if self._sockets.zap_handler:
+            self._poller.register(self._sockets.zap_handler.socket, zmq.POLLIN)
+        for each in self._sockets.all:
+            self._poller.register(each.events, zmq.POLLIN)
 
     @property
     def pull_endpoint(self) -> str:
@@ -113,9 +117,9 @@ class PublishServer:
             self.replay_endpoint,
             self._log.folder,
             self._log.tail,
-            ", CURVE" if self._sockets.doorkeeper else "",
+            ", CURVE" if self._is_encrypted else "",
         )
-        for endpoint in () if self._sockets.doorkeeper else self._open_endpoints():
+        for endpoint in () if self._is_encrypted else self._open_endpoints():
             log.warning(
                 "whoever reaches %s can use it: set STORK_BUS_SECRET, or keep it in a private network", endpoint
             )
@@ -151,14 +155,15 @@ class PublishServer:
             self._next_heartbeat - now,
             self._log.due(now),
             self._refusals.due(now),
+            self._sockets.watch.due(now),
             _STORAGE_RETRY_S if self._held else None,
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
         ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
         ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
-        doorkeeper = self._sockets.doorkeeper
-        if doorkeeper and doorkeeper.socket in ready and not doorkeeper.answer():
+        zap_handler = self._sockets.zap_handler
+        if zap_handler and zap_handler.socket in ready and not zap_handler.answer():
             self.counters.strangers += 1
             self._refusals.note("key", "a client whose key is not admitted", "CURVE", time.monotonic())
         return self._wake_reader in ready
@@ -166,6 +171,7 @@ class PublishServer:
     def _turn(self) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
         now = time.monotonic()
+        self._sockets.watch.work(now)
         self._end_grace(now)
         arrivals = self._arrivals() if self._takes_pushes else []
         awake = self._clock.advance(now)
@@ -185,6 +191,9 @@ class PublishServer:
         self._replay.answer_one()
         if self._takes_pushes and self._replay.has_work:
             self._replay.erase(now)
+        for why in self._sockets.watch.cuts():
+            self.counters.cut += 1
+            self._refusals.note("peer", why, "ZMQ", now)
         self._log.tick(now)
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
@@ -196,8 +205,8 @@ class PublishServer:
     def _end_grace(self, now: float) -> None:
         if not self._takes_pushes and now >= self._grace_ends:
             self._takes_pushes = True
-            self._poller.register(self._sockets.router, zmq.POLLIN)
-            self._poller.register(self._sockets.pull, zmq.POLLIN)
+            self._poller.register(self._sockets.router.socket, zmq.POLLIN)
+            self._poller.register(self._sockets.pull.socket, zmq.POLLIN)
 
     def _arrivals(self) -> list[Arrival]:
         stamp = format_timestamp(clock.wall())
@@ -218,15 +227,18 @@ class PublishServer:
                 log.info("pushes can be stored again")
             self._failure = failure
         # What waits on PULL would wake the loop again and again.
-        self._poller.register(self._sockets.pull, 0 if self._held else zmq.POLLIN)
+        self._poller.register(self._sockets.pull.socket, 0 if self._held else zmq.POLLIN)
 
     def _publish(self, frame: bytes) -> None:
-        self._sockets.pub.send(frame, zmq.NOBLOCK)
+        self._sockets.pub.publish(frame)
 
     def _send_heartbeat(self) -> None:
         self.counters.heartbeats += 1
         stamp = format_timestamp(clock.wall())
         self._publish(encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log)))
+
+    def _may_erase(self, address: str, right: str) -> bool:
+        return right == "erase" if self._is_encrypted else is_loopback(address)
 
     def _known_ids(self) -> RecentIds:
         ids = RecentIds()

@@ -36,6 +36,8 @@ class PublishServerSettings:
         sync: when the log is forced to disk: each ``second``, ``always`` before an answer, or ``never``.
         retention_s: how long a push can be replayed, in seconds.
         retention_bytes: how much the log keeps.
+        connections: how many each port takes at once.
+        peers_bytes: how much all peers together may make the server hold, of what is not read and not answered.
     """
 
     pull: str = setting(endpoint, "tcp://127.0.0.1:5555")
@@ -48,6 +50,8 @@ class PublishServerSettings:
     sync: Sync = setting(word, "second")
     retention_s: float = setting(seconds, 3600.0)
     retention_bytes: int = setting(count, 1 << 30)
+    connections: int = setting(count, 1000)
+    peers_bytes: int = setting(count, 256 << 20)
 
     def __repr__(self) -> str:
         return f"PublishServerSettings(pull={self.pull!r}, router={self.router!r}, pub={self.pub!r})"

@@ -1,49 +1,73 @@
 """The sockets of the publish server, bound."""
 
 import errno
-from collections.abc import Iterator, Sequence
+import resource
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import zmq
 
-from stork_node.curve import Channel, Doorkeeper, secure_server
+from stork_node.curve import Channel, secure_server
 from stork_node.errors import ConfigError, Problem
+from stork_node.peer_watch import PeerWatch
+from stork_node.peers import PeerLimits, WatchedSocket
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.settings import PublishServerSettings
+from stork_node.publish_server.zap_handler import ZapHandler
 from stork_node.sockets import prepare_socket
 
 LINGER_MS = 2_000
 
 # A frame beyond this cuts its sender's connection; up to it, one that is too large is refused with a reason.
-_MAX_FRAME_BYTES = 64 << 20
-_NO_LIMIT = 0
+_MAX_FRAME_BYTES = 2 << 20
+# A request for replay is a line.
+_MAX_REQUEST_BYTES = 64 << 10
 
+# For each pusher: PUSH and DEALER peers wait when a queue here is full, and nothing is dropped. As many of the largest
+# pushes (1 MiB) are less than a peer may make the server hold.
+_PUSHES = 60
+# For each pusher that does not read its answers, of some 100 bytes: beyond that it is cut.
+_ANSWERS = 20_000
 # For each relay. What it misses it sees by the numbers, and has replayed: better than to hold all that is pushed while
 # it stands still. Its own socket holds as much again, and more.
 _BUS_MESSAGES = 20_000
-# For each peer, which asks for one page of about 1 MiB at a time. Beyond that an answer is an error, which is counted.
-_REPLAY_ANSWERS = 16
+# For each relay, which asks for one page of about 1 MiB at a time.
+_REPLAY_REQUESTS, _REPLAY_ANSWERS = 16, 4
+
+HANDSHAKE_MS = 10_000
+"""How long a connection may take until it has said who it is."""
 
 # What one wake-up takes of each socket: enough that an append is shared, little enough that heartbeats stay on time.
 _BATCH_MESSAGES = 1_000
 _BATCH_BYTES = 16 << 20
 
-_LAST, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+_PORTS, _OTHER_DESCRIPTORS = 4, 200
 
 
 @dataclass(frozen=True)
 class Sockets:
-    """PULL and ROUTER take pushes, PUB is the bus, another ROUTER replays; ``doorkeeper`` is there when a secret is."""
+    """
+    PULL and ROUTER take pushes, PUB is the bus, another ROUTER replays; ``watch`` checks the peers of all.
+
+    ``zap_handler`` is there where a secret is.
+    """
 
     context: "zmq.Context[zmq.Socket[bytes]]"
-    pull: "zmq.Socket[bytes]"
-    router: "zmq.Socket[bytes]"
-    pub: "zmq.Socket[bytes]"
-    replay: "zmq.Socket[bytes]"
-    doorkeeper: Doorkeeper | None
+    pull: WatchedSocket
+    router: WatchedSocket
+    pub: WatchedSocket
+    replay: WatchedSocket
+    watch: PeerWatch
+    zap_handler: ZapHandler | None
+
+    @property
+    def all(self) -> tuple[WatchedSocket, ...]:
+        return self.pull, self.router, self.pub, self.replay
 
     def close(self) -> None:
         """Close all; waits for what is not sent yet, ``LINGER_MS`` at most."""
+        for each in self.all:
+            each.close()
         self.context.destroy(linger=LINGER_MS)
 
 
@@ -56,35 +80,61 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
     """
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
-        doorkeeper = Doorkeeper(context, settings.secret) if settings.secret else None
-        # Receiving never drops: PUSH and DEALER peers wait when a queue here is full, so the default (1,000) is right.
-        pull = _socket(context, zmq.PULL, settings.pull, settings.secret, "push")
-        router = _socket(context, zmq.ROUTER, settings.router, settings.secret, "push")
-        # ROUTER drops an answer to a peer whose queue is full, silently: a prototype stalled at the default of 1,000.
-        router.sndhwm = _NO_LIMIT
-        router.router_mandatory = True  # an answer to a peer that has left is an error, which is counted
-        # PUB drops for a subscriber whose queue is full. One that has died loses its queue by heartbeats.
-        pub = _socket(context, zmq.PUB, settings.pub, settings.secret, "follow")
+        zap_handler = ZapHandler(context, settings.secret) if settings.secret else None
+        pull = _socket(context, zmq.PULL, "pull", settings)
+        router = _socket(context, zmq.ROUTER, "router", settings)
+        pub = _socket(context, zmq.PUB, "pub", settings)
+        replay = _socket(context, zmq.ROUTER, "replay", settings)
+        pull.rcvhwm = router.rcvhwm = _PUSHES
+        router.sndhwm = _ANSWERS
         pub.sndhwm = _BUS_MESSAGES
-        replay = _socket(context, zmq.ROUTER, settings.replay, settings.secret, "follow")
-        replay.sndhwm = _REPLAY_ANSWERS
-        replay.router_mandatory = True
+        replay.rcvhwm, replay.sndhwm, replay.maxmsgsize = _REPLAY_REQUESTS, _REPLAY_ANSWERS, _MAX_REQUEST_BYTES
+        # An answer that cannot be sent is an error, which is counted, and is not dropped.
+        router.router_mandatory = replay.router_mandatory = True
+        most = connections_per_port(settings.connections)
+        pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 20, unsent_bytes=32 << 20)
+        watched = (
+            WatchedSocket(pull, pushing),
+            WatchedSocket(router, pushing),
+            # A relay sends its prefix, and nothing else.
+            WatchedSocket(pub, PeerLimits(most, unread_bytes=4 << 10, unfinished_bytes=4 << 10, unsent_bytes=64 << 20)),
+            WatchedSocket(
+                replay, PeerLimits(most, unread_bytes=256 << 10, unfinished_bytes=64 << 10, unsent_bytes=8 << 20)
+            ),
+        )
         for socket, name in ((pull, "pull"), (router, "router"), (pub, "pub"), (replay, "replay")):
             _bind(socket, name, getattr(settings, name))
     except BaseException:
         context.destroy(linger=0)
         raise
-    return Sockets(context, pull, router, pub, replay, doorkeeper)
+    watch = PeerWatch([watched[0], watched[1], watched[3]], [watched[2]], settings.peers_bytes)
+    return Sockets(context, *watched, watch, zap_handler)
+
+
+def connections_per_port(wanted: int) -> int:
+    """As many as wanted, and no more than this process has descriptors for: two for each connection."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * _PORTS * wanted + _OTHER_DESCRIPTORS
+    if allowed != resource.RLIM_INFINITY and allowed < needed:
+        allowed = needed if most == resource.RLIM_INFINITY else min(needed, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+        return max(1, (allowed - _OTHER_DESCRIPTORS) // (2 * _PORTS))
+    return wanted
 
 
 def _socket(
-    context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str, secret: str, channel: Channel
+    context: "zmq.Context[zmq.Socket[bytes]]", kind: int, name: str, settings: PublishServerSettings
 ) -> "zmq.Socket[bytes]":
     socket = context.socket(kind)
-    prepare_socket(socket, endpoint)
+    prepare_socket(socket, getattr(settings, name))
     socket.maxmsgsize = _MAX_FRAME_BYTES
-    if secret:
-        secure_server(socket, secret, channel)
+    socket.handshake_ivl = HANDSHAKE_MS
+    # Without a secret, too: libzmq refuses peers of ZMTP 1.0 and 2.0 where there is a domain (its zap_enabled). ZMTP
+    # 1.0 has no greeting, so that the POST of a web page, headers and body, would be read as messages.
+    socket.zap_domain = name.encode()
+    if settings.secret:
+        channel: Channel = "push" if name in ("pull", "router") else "follow"
+        secure_server(socket, settings.secret, channel)
     return socket
 
 
@@ -106,12 +156,12 @@ def _explain(endpoint: str, error: zmq.ZMQError) -> str:
     return f"cannot bind {endpoint}: {error.strerror}"
 
 
-def waiting(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
+def waiting(socket: WatchedSocket) -> Iterator[list[bytes]]:
     """The messages that wait on ``socket``, within the limits of a batch."""
     size = 0
     for _ in range(_BATCH_MESSAGES):
         try:
-            frames = socket.recv_multipart(zmq.NOBLOCK)
+            frames = socket.receive()
         except zmq.Again:
             return
         yield frames
@@ -120,36 +170,20 @@ def waiting(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
             return
 
 
-def answer_peer(socket: "zmq.Socket[bytes]", frames: Sequence[bytes], counters: Counters) -> None:
-    """
-    Send one message of a ROUTER; a peer that has left is counted.
-
-    Raises:
-        zmq.Again: the peer's queue is full.
-    """
+def answer_peer(socket: WatchedSocket, frames: list[bytes], counters: Counters) -> bool:
+    """Send one message of a ROUTER; returns whether it is on its way. A peer that has left or is cut is counted."""
     try:
-        send_frames(socket, frames)
+        socket.answer(frames)
+    except zmq.Again:  # it asks, and does not read
+        return False
     except zmq.ZMQError as error:
         if error.errno != zmq.EHOSTUNREACH:
             raise
         counters.unreachable += 1
+        return False
+    return True
 
 
-def send_frames(socket: "zmq.Socket[bytes]", frames: Sequence[bytes]) -> None:
-    """
-    Send one message of a ROUTER, whole or not at all: the routing id comes first, and is what can fail.
-
-    As ``send_multipart`` does, which spends most of its time on adding up the flags of each frame, as enumerations.
-
-    Raises:
-        zmq.Again: the peer's queue is full.
-        zmq.ZMQError: the peer has left (EHOSTUNREACH).
-    """
-    for frame in frames[:-1]:
-        socket.send(frame, _MORE)
-    socket.send(frames[-1], _LAST)
-
-
-def bound_to(socket: "zmq.Socket[bytes]") -> str:
+def bound_to(socket: WatchedSocket) -> str:
     """The endpoint of a socket that is bound, with its real port."""
-    return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+    return bytes(socket.socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()

@@ -1,0 +1,193 @@
+"""What a peer of the publish server can make it hold; see ``stork_node.peers``."""
+
+import json
+import socket
+from contextlib import ExitStack
+
+import pytest
+import zmq
+
+from stork_node.curve import ClientKeys, secure_client
+from stork_node.eraser import EraseFailed, ask_to_erase
+from stork_node.publish_server import server as server_module
+from stork_node.publish_server.zap_handler import is_loopback
+from stork_node.replay import EraseRequest, encode_request
+from tests.components.replaying import ask_page, request
+from tests.components.served import Peer, peer, serving, settings, wait_for
+from tests.components.zmtp import connect, frame, is_ended, join
+from tests.malformed import document
+
+MEBIBYTE = b"x" * (1 << 20)
+
+
+@pytest.fixture
+def server():
+    with serving() as running:
+        yield running
+
+
+def send_until_cut(connection: socket.socket, piece: bytes, most: int) -> None:
+    """Send ``piece`` again and again; fails where ``most`` bytes are taken."""
+    sent = 0
+    try:
+        while sent < most:
+            connection.sendall(piece)
+            sent += len(piece)
+    except ConnectionError:
+        return
+    raise AssertionError(f"{sent} bytes were taken")
+
+
+def held(server) -> int:
+    """Bytes that the server holds for its peers."""
+    return sum(each.held for watched in server._sockets.all for each in watched.peers)
+
+
+def is_alive(server) -> bool:
+    with peer(zmq.DEALER, server.router_endpoint) as dealer:
+        dealer.send(document())
+        return bool(json.loads(dealer.recv())["ok"])
+
+
+@pytest.mark.parametrize(("port", "kind"), [("pull", b"PUSH"), ("router", b"DEALER"), ("replay", b"DEALER")])
+@pytest.mark.parametrize("size", [0, 200, 60_000, 1 << 20])
+def test_a_message_without_an_end_is_cut(server, port, kind, size):
+    part = frame(b"x" * size, more=True)
+    piece = part * max(1, 100_000 // len(part))
+    with join(getattr(server, f"{port}_endpoint"), kind) as endless:
+        send_until_cut(endless, piece, 512 << 20)
+    wait_for(lambda: server.counters.cut or port == "replay", "the count")
+    assert is_alive(server)
+
+
+def test_the_peer_that_holds_most_is_cut_where_all_together_hold_too_much():
+    with serving(settings(peers_bytes=84 << 20)) as server, ExitStack() as stack:
+        peers = [stack.enter_context(join(server.pull_endpoint, b"PUSH")) for _ in range(5)]
+        for each in peers:
+            each.sendall(frame(MEBIBYTE, more=True) * 2)
+        wait_for(lambda: held(server) >= 80 << 20, "what all hold")
+        assert server.counters.cut == 0
+        peers[3].sendall(frame(MEBIBYTE[: 800 << 10], more=True))
+        assert is_ended(peers[3])
+        assert server.counters.cut == 1
+        assert is_alive(server)
+
+
+def test_a_peer_that_does_not_read_its_answers_is_cut(server):
+    requests = frame(b'{"position":true}') * 1000
+    with join(server.router_endpoint, b"DEALER", receive_buffer=4096) as greedy:
+        send_until_cut(greedy, requests, 40 << 20)
+    wait_for(lambda: server.counters.cut == 1, "the count")
+    assert is_alive(server)
+
+
+def test_a_relay_that_does_not_read_its_pages_is_cut(server):
+    with peer(zmq.DEALER, server.router_endpoint) as dealer:
+        for _ in range(3):
+            dealer.send(document(data="x" * 1_000_000))
+            dealer.recv()
+    with join(server.replay_endpoint, b"DEALER", receive_buffer=4096) as greedy:
+        for _ in range(30):
+            greedy.sendall(frame(encode_request(request())))
+        assert is_ended(greedy)
+    assert server.counters.cut == 1
+    with peer(zmq.DEALER, server.replay_endpoint) as relay:
+        assert ask_page(relay, request()).header.tail == 3
+
+
+def test_a_subscriber_that_does_not_read_is_cut_and_others_are_not(server):
+    with (
+        peer(zmq.SUB, server.pub_endpoint) as reader,
+        peer(zmq.DEALER, server.router_endpoint) as dealer,
+        join(server.pub_endpoint, b"SUB", receive_buffer=4096) as greedy,
+    ):
+        greedy.sendall(frame(b"\x01stork "))
+        wait_for(lambda: reader.poll(10), "a heartbeat")
+        pushed = 0
+        while not server.counters.cut:
+            dealer.send(document(data="x" * 1_000_000))
+            dealer.recv()
+            pushed += 1
+            while b" push " not in reader.recv()[:15]:
+                pass
+            assert pushed < 200
+        assert is_ended(greedy)
+        assert len(server._sockets.pub.peers) == 1
+
+
+def test_a_subscriber_that_sends_prefixes_without_an_end_is_cut(server):
+    with join(server.pub_endpoint, b"SUB") as greedy:
+        send_until_cut(greedy, b"".join(frame(b"\x01%d" % number) for number in range(100)), 100 << 20)
+    wait_for(lambda: server.counters.cut == 1, "the count")
+
+
+def test_connections_beyond_the_limit_of_a_port_are_cut_and_others_served():
+    with serving(settings(connections=5)) as server:
+        first = [join(server.pull_endpoint, b"PUSH") for _ in range(5)]
+        wait_for(lambda: len(server._sockets.pull.peers) == 5, "five")
+        with connect(server.pull_endpoint) as one_more:
+            assert is_ended(one_more)
+        assert server.counters.cut == 1
+        assert is_alive(server)
+        first.pop().close()
+        wait_for(lambda: len(server._sockets.pull.peers) == 4, "a place")
+        join(server.pull_endpoint, b"PUSH").close()
+        for each in first:
+            each.close()
+
+
+def test_what_is_pushed_and_read_is_not_held_however_much_it_is(server):
+    with peer(zmq.PUSH, server.pull_endpoint) as pusher, peer(zmq.DEALER, server.router_endpoint) as dealer:
+        for number in range(150):
+            pusher.send(document(data="x" * 1_000_000))
+            dealer.send(document(data=number))
+            assert json.loads(dealer.recv())["ok"]
+        wait_for(lambda: server.counters.accepted == 300, "all")
+    assert server.counters.cut == 0
+
+
+def test_peers_that_have_left_are_forgotten(server):
+    for _ in range(20):
+        assert is_alive(server)
+        join(server.pull_endpoint, b"PUSH").close()
+    wait_for(lambda: not any(watched.has_peers for watched in server._sockets.all), "nobody")
+
+
+def test_who_may_follow_may_not_erase():
+    def with_key(socket: Peer) -> None:
+        secure_client(socket, ClientKeys.from_secret("geheim", "follow"))
+
+    with serving(settings(secret="geheim")) as server:
+        with peer(zmq.DEALER, server.replay_endpoint, with_key) as follower:
+            follower.send(encode_request(EraseRequest("v1.a.1")))
+            assert b"who may follow may not erase" in follower.recv()
+        assert list(ask_to_erase(server.replay_endpoint, "geheim", "v1.a.1"))[-1].is_done
+        assert (server.counters.erasures, server.counters.replay_refused) == (1, 1)
+
+
+def test_without_a_secret_only_the_own_host_may_erase(server, monkeypatch):
+    assert list(ask_to_erase(server.replay_endpoint, "", "v1.a.1"))[-1].is_done
+    monkeypatch.setattr(server_module, "is_loopback", lambda address: address != "127.0.0.1")
+    with pytest.raises(EraseFailed) as failed:
+        list(ask_to_erase(server.replay_endpoint, "", "v1.a.1"))
+    assert str(failed.value) == (
+        "v1.a.1 is not erased: who may follow may not erase: erase on the publish server's own host, "
+        "or set STORK_BUS_SECRET on both"
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+    ],
+)
+def test_addresses_of_the_own_host(address, is_own):
+    assert is_loopback(address) == is_own
