@@ -132,8 +132,7 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
 
     A publish server that holds the log is asked to do it, and goes on serving; also the one that STORK_PUBLISH_SERVER
     names, unless there is a --data. Without STORK_BUS_SECRET it does so for its own host only. Positions stay as they
-    are. A push to several topics stays for the others. The disk
-    itself is not wiped.
+    are. A push to several topics stays for the others. The disk itself is not wiped.
     """
     from stork_node.push_log import LogInUse
     from stork_node.topics import Topic
