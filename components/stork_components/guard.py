@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from stork_components import connections, handshake
 from stork_components.asking import Asker, Question, Unavailable
 from stork_components.component import Component, in_turn
+from stork_components.limiting import set_limits
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
 from stork_node import uris
@@ -34,6 +35,7 @@ from stork_node.guard.answers import (
     read_verdict,
 )
 from stork_node.guard.counters import GuardCounters
+from stork_node.limits import SessionLimits, session_limits
 from stork_node.node_figures import GuardState
 from stork_node.settings import count, names, seconds, setting, text
 from stork_node.topics import Topic
@@ -46,7 +48,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 class GuardSettings:
     """
     ``extra`` of the guard. ``roles``: those that an application may give; ``trusted_proxies``: the networks whose
-    X-Forwarded-For is believed. Times in seconds.
+    X-Forwarded-For is believed; ``limits``: those of each visitor's session. Times in seconds.
     """
 
     backend_secret: str = setting(text, "")
@@ -57,6 +59,7 @@ class GuardSettings:
     cache_entries: int = setting(count, 100_000)
     pending_joins: int = setting(count, 1_000)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
+    limits: SessionLimits = setting(session_limits, SessionLimits())  # noqa: RUF009  # makes a field, as the others
 
 
 class Guard(Component):
@@ -71,6 +74,7 @@ class Guard(Component):
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
+        set_limits(self.settings.limits)
         self.counters = GuardCounters()
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)

@@ -15,7 +15,9 @@ from stork_components.connections import INVALID_PAYLOAD, TRY_AGAIN_LATER, close
 from stork_components.deadlines import Deadlines
 from stork_node import uris
 from stork_node.personality import guarding
+from stork_node.personality.endings import is_ending
 from stork_node.personality.frames import message_fault
+from stork_node.personality.limiting import refusal
 from stork_node.personality.slimming import slim
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
@@ -40,11 +42,17 @@ class StorkSession(RouterSession):
         self._ask: Any = None
 
     def onMessage(self, msg: Any) -> None:
+        if is_ending(self._transport):
+            return
         fault = message_fault(msg)
         if fault:
             close_transport(self._transport, INVALID_PAYLOAD, fault)
         elif self._session_id is not None:
-            super().onMessage(msg)
+            refused = refusal(self, msg)
+            if refused is None:
+                super().onMessage(msg)
+            else:
+                self._transport.send(refused)
         elif isinstance(msg, Hello):
             self._hear_hello(msg)
         elif isinstance(msg, Authenticate):

@@ -8,13 +8,14 @@ from autobahn import wamp
 from crossbar.node import worker as processes
 from crossbar.worker.container import ContainerController as CrossbarContainerController
 from crossbar.worker.router import RouterController as CrossbarRouterController
-from twisted.internet import defer, task
+from twisted.internet import defer, reactor, task
 from twisted.logger import globalLogPublisher
 
 from stork_components.connections import RESTARTING, close_transport
 from stork_components.garbage import leave_what_is_here_alone
 from stork_node.hazards import limit_recursion
 from stork_node.log_lines import LogSettings, Printer
+from stork_node.personality.bounds import keep_in_bounds
 from stork_node.personality.frames import look_first
 from stork_node.personality.logs import observer_of_ours, take_over_logging
 from stork_node.personality.router import StorkRouterFactory
@@ -44,6 +45,7 @@ class RouterController(CrossbarRouterController):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _begin()
         look_first()
+        keep_in_bounds(reactor)
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession
