@@ -30,7 +30,7 @@ class SessionLimits:
     subscriptions: int = setting(_at_least_one, 1_000)
     calls_in_flight: int = setting(_at_least_one, 32)
     questions: int = setting(_at_least_one, 100)
-    recoveries: int = setting(_at_least_one, 32)
+    recoveries: int = setting(_at_least_one, 8)
     waiting_bytes: int = setting(_at_least_one, 256 * 1024)
     messages_a_turn: int = setting(_at_least_one, 8)
 

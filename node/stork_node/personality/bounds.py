@@ -7,10 +7,11 @@ from crossbar.router.observation import UriObservationMap
 
 from stork_components.component import end_worker
 from stork_components.limiting import limits, note
+from stork_components.reading import Turns
 from stork_node.known import NotAsKnown, expect
 from stork_node.personality.endings import end_for_good
 from stork_node.personality.limiting import call_when_released, held_by
-from stork_node.personality.reading import Turns, read_in_turns
+from stork_node.personality.reading import read_in_turns
 
 
 def keep_in_bounds(reactor: Any) -> None:
