@@ -6,6 +6,7 @@ autobahn-js takes ABORT and GOODBYE as final, and anything else as a connection 
 
 from typing import Any
 
+NORMAL = 1000
 PROTOCOL_ERROR = 1002
 INVALID_PAYLOAD = 1007
 TOO_BIG = 1009

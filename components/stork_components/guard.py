@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
-from stork_components import connections, gate, handshake
+from stork_components import connections, handshake, limiting
 from stork_components.asking import Asker, Question, Unavailable
 from stork_components.component import Component, in_turn
 from stork_components.expiries import Expiries
@@ -22,7 +22,6 @@ from stork_components.verdicts import Verdicts
 from stork_node import clock, uris
 from stork_node.errors import InvalidTopic
 from stork_node.forwarded import Network, networks
-from stork_node.gate.reading import DEFAULT_LIMITS, MessageLimits
 from stork_node.guard.admitted import Admitted
 from stork_node.guard.answers import (
     Admission,
@@ -36,6 +35,7 @@ from stork_node.guard.answers import (
 )
 from stork_node.guard.counters import GuardCounters
 from stork_node.http.origins import AllowedOrigin, origins
+from stork_node.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.node_figures import GuardState
 from stork_node.settings import count, names, seconds, section, setting, text
 from stork_node.topics import Topic
@@ -49,7 +49,7 @@ class GuardSettings:
     """
     ``extra`` of the guard. ``roles``: those that an application may give; ``trusted_proxies``: the networks whose
     X-Forwarded-For is believed; ``origins``: whose pages may open WebSockets, beside the node's own; ``limits``: what
-    clients may send. Times in seconds.
+    each client may send and have. Times in seconds.
     """
 
     backend_secret: str = setting(text, "")
@@ -61,7 +61,7 @@ class GuardSettings:
     pending_joins: int = setting(count, 1_000)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
     origins: tuple[AllowedOrigin, ...] = setting(origins, ())
-    limits: MessageLimits = setting(section(MessageLimits), DEFAULT_LIMITS)
+    limits: ClientLimits = setting(section(ClientLimits), DEFAULT_LIMITS)
 
 
 class Guard(Component):
@@ -77,8 +77,8 @@ class Guard(Component):
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
         handshake.allow(self.settings.origins)
-        gate.set_limits(self.settings.limits)
-        self.counters = GuardCounters(messages_refused=gate.refused)
+        limiting.set_limits(self.settings.limits)
+        self.counters = GuardCounters(messages_refused=limiting.messages_refused)
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}

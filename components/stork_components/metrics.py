@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from stork_components import clients, http_refusals, running
+from stork_components import clients, http_refusals, limiting, running
 from stork_components.guard import Guard
 from stork_components.relay import Relay
 from stork_node import uris
@@ -73,6 +73,7 @@ class Metrics(Resource):
         node = NodeFigures(int(health.http_status == 200), int(health.status == "degraded"), sessions, subscriptions)
         yield from families("stork", node)
         yield from families("stork_http", http_refusals.counters)
+        yield from families("stork", limiting.counters)
         guard, relay = running.find(Guard), running.find(Relay)
         if guard:
             yield from families("stork_guard", guard.counters)

@@ -13,6 +13,7 @@ from autobahn.wamp.types import CallDetails, CloseDetails, PublishOptions, Regis
 from twisted.internet import defer, reactor, task
 
 from stork_components import running
+from stork_components.answering import Answering
 from stork_components.broadcaster import Broadcaster
 from stork_components.component import Component, end_worker, in_turn
 from stork_components.connections import BREAK
@@ -75,6 +76,7 @@ class Relay(Component):
     async def start(self) -> None:
         self._stream = Stream(self.settings.history)
         self._broadcaster = Broadcaster(self, reactor)
+        self._answering = Answering(reactor, self._broadcaster.waiting_bytes)
         self._recovery = Recovery(self._stream, self._broadcaster.receives)
         self._waiters = Waiters(reactor)
         self._started: defer.Deferred[None] = defer.Deferred()
@@ -288,9 +290,11 @@ class Relay(Component):
         give_up_at = reactor.seconds() + AHEAD_S
         try:
             positions, asking = read_positions(args, kwargs)
+            await self._answering.turn(session_id)
             while goal := self._recovery.lacks(session_id, positions):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
+                await self._answering.turn(session_id)
             return self._recovery.answer(session_id, positions, asking)
         except CallError as error:
             raise ApplicationError(error.uri, error.message) from None

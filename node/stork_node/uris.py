@@ -34,6 +34,9 @@ RESERVED_TOPICS = ("wamp.", "crossbar.", "io.virge.")
 
 UNAVAILABLE = "io.virge.stork.unavailable"
 
+# A request above one of a session's limits.
+LIMIT = "io.virge.stork.limit"
+
 # The case, as the log names it: the error's URI, and the sentence for the client, which says no more than it may know.
 REFUSALS = {
     "denied": ("io.virge.stork.denied", "the ticket was refused"),

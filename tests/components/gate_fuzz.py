@@ -22,9 +22,10 @@ from rich.progress import Progress
 
 from stork_node.gate.bounds import Unreadable
 from stork_node.gate.options import Sender
-from stork_node.gate.reading import Gate, MessageLimits
+from stork_node.gate.reading import Gate
+from stork_node.limits import ClientLimits
 
-GATE = Gate(MessageLimits())
+GATE = Gate(ClientLimits())
 _TRIES = 8
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from stork_node.gate.bounds import Unreadable
 from stork_node.gate.options import NotExpected, Sender, pass_options
-from stork_node.gate.reading import Gate, MessageLimits
+from stork_node.gate.reading import Gate
+from stork_node.limits import ClientLimits
 
 WHO = {"session": 1, "authid": "admin", "authrole": "backend"}
 # What Crossbar believes of whoever says it: none of it passes, whoever it is.
@@ -149,7 +150,7 @@ def test_options_that_are_no_map_are_refused(message):
 
 
 def test_each_sender_has_bounds_of_his_own():
-    gate = Gate(MessageLimits(handshake_bytes=100, message_bytes=200, handshake_elements=10, message_elements=20))
+    gate = Gate(ClientLimits(handshake_bytes=100, message_bytes=200, handshake_elements=10, message_elements=20))
     text = b'[5, "%s", {}]'
     assert gate.read(text % (b"x" * 80), "json", Sender.STRANGER)
     with pytest.raises(Unreadable, match="more than 100 bytes"):

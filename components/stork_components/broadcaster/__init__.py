@@ -104,6 +104,13 @@ class Broadcaster:
             and any(session in subscription.observers for subscription in self._router.match(topic))
         )
 
+    def waiting_bytes(self, session_id: int) -> int:
+        """What has been written to a session and has not been sent yet; 0 where the session is gone or embedded."""
+        session = None if self._fault else self._router.session(session_id)
+        transport = inside.transport(session) if session else None
+        descriptor = inside.descriptor(transport)
+        return inside.waiting_bytes(transport, descriptor) if descriptor else 0
+
     def close_subscribers(self, code: int, reason: str) -> None:
         """
         Write no event to any session that has a subscription now, and close their connections, without GOODBYE.

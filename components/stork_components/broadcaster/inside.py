@@ -17,7 +17,7 @@ from twisted.internet.tcp import Server
 from stork_components.polling import is_ready
 from stork_node.wamp_events import FRAMES
 
-_OPEN = WebSocketProtocol.STATE_OPEN
+OPEN = WebSocketProtocol.STATE_OPEN
 _EVENT = "event"
 
 
@@ -72,8 +72,9 @@ def session_id(session: Any) -> int | None:
 
 
 def transport(session: Any) -> Any:
-    """The WAMP transport of a session that can still be sent to, or None."""
-    return session._transport if session._session_id else None
+    """The WAMP transport of a session that can still be sent to, or None: not so after its close frame."""
+    transport = session._transport if session._session_id else None
+    return transport if getattr(transport, "state", OPEN) == OPEN else None
 
 
 class Lane:
@@ -97,7 +98,7 @@ class Lane:
     def is_open(self) -> bool:
         """Not so while it is being closed, or while autobahn holds frames back."""
         transport = self.transport
-        return transport.state == _OPEN and not transport.send_queue
+        return transport.state == OPEN and not transport.send_queue
 
     def is_idle(self) -> bool:
         """Nothing waits, so that what is sent now overtakes nothing."""

@@ -1,7 +1,6 @@
 """A client's message, from its bytes to what may go on to Crossbar."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from stork_node.gate.bounds import Bounds
@@ -9,7 +8,7 @@ from stork_node.gate.cbor import read_cbor
 from stork_node.gate.json_text import read_json
 from stork_node.gate.msgpack import read_msgpack
 from stork_node.gate.options import Sender, pass_options
-from stork_node.settings import count, setting
+from stork_node.limits import ClientLimits
 
 SERIALIZERS: Mapping[str, Callable[[bytes, Bounds], Any]] = {
     "json": read_json,
@@ -19,30 +18,14 @@ SERIALIZERS: Mapping[str, Callable[[bytes, Bounds], Any]] = {
 """Those that the gate reads, by WAMP's names; no others are offered to clients, and none in batches."""
 
 
-@dataclass(frozen=True)
-class MessageLimits:
-    """
-    How large a message may be, in bytes, and of how many elements (values, keys, lists, maps) it may be.
-
-    ``handshake``: before joining. ``message``: of a visitor. A backend's are bounded by the transport's
-    ``max_message_size``.
-    """
-
-    handshake_bytes: int = setting(count, 64 * 1024)
-    handshake_elements: int = setting(count, 1_000)
-    message_bytes: int = setting(count, 256 * 1024)
-    message_elements: int = setting(count, 20_000)
-
-
-DEFAULT_LIMITS = MessageLimits()
-
+# Of a backend, which the operator has let in; ``max_message_size`` of the transport bounds it, too.
 _BACKENDS_BYTES, _BACKENDS_ELEMENTS = 16 * 1024 * 1024, 4_000_000
 
 
 class Gate:
     """What each kind of sender may send."""
 
-    def __init__(self, limits: MessageLimits) -> None:
+    def __init__(self, limits: ClientLimits) -> None:
         self._bounds = {
             Sender.STRANGER: Bounds(limits.handshake_bytes, limits.handshake_elements),
             Sender.VISITOR: Bounds(limits.message_bytes, limits.message_elements),

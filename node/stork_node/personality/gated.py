@@ -18,7 +18,7 @@ from crossbar.router.protocol import (
 from twisted.internet.address import UNIXAddress
 from twisted.logger import Logger
 
-from stork_components import gate
+from stork_components import limiting
 from stork_components.clients import INSIDERS
 from stork_components.connections import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
 from stork_node.gate.bounds import TooBig, Unreadable
@@ -36,7 +36,7 @@ def _sender(session: Any) -> Sender:
 
 
 def _parse(serializer: str, payload: bytes, session: Any) -> Any:
-    raw = gate.current().read(payload, serializer, _sender(session))
+    raw = limiting.gate().read(payload, serializer, _sender(session))
     return Serializer.MESSAGE_TYPE_MAP[raw[0]].parse(raw)
 
 
@@ -61,7 +61,7 @@ def _deliver(protocol: Any, serializer: str, payload: bytes) -> None:
 
 
 def _refuse(protocol: Any, code: int, case: str, reason: str) -> None:
-    gate.refused[case] += 1
+    limiting.messages_refused[case] += 1
     _log.info("a message of {peer} is refused: {reason}", peer=protocol.peer, reason=reason)
     # A close frame has room for 123 bytes of reason.
     if not close_transport(protocol, code, reason.encode()[:120].decode(errors="ignore")):
@@ -116,7 +116,7 @@ class GatedWebSocket(WampWebSocketServerProtocol):
             _deliver(self, serializer, payload)
 
     def _most_bytes(self) -> int:
-        most = gate.current().max_bytes(_sender(self._session))
+        most = limiting.gate().max_bytes(_sender(self._session))
         return min(most, self.maxMessagePayloadSize) if self.maxMessagePayloadSize else most
 
     def _check_size(self, size: int) -> None:
@@ -148,7 +148,7 @@ class GatedRawSocket(WampRawSocketServerProtocol):
         """Asked by Twisted before it keeps anything of a message."""
         if self._is_inside or self._session is None:
             return self._announced_length
-        return min(self._announced_length, gate.current().max_bytes(_sender(self._session)))
+        return min(self._announced_length, limiting.gate().max_bytes(_sender(self._session)))
 
     @MAX_LENGTH.setter
     def MAX_LENGTH(self, length: int) -> None:

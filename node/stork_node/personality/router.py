@@ -2,44 +2,17 @@
 
 from typing import Any
 
-from autobahn.wamp.exception import ApplicationError, ProtocolError
+from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.message import Error, Event, Result
-from crossbar.router.dealer import Dealer
 from crossbar.router.router import Router, RouterFactory
 from twisted.internet import defer
 
 from stork_components.clients import INSIDERS
 from stork_node import uris
 from stork_node.personality import guarding
-
-
-class Calls(dict[tuple[int, int], Any]):
-    """
-    The calls in flight by caller and request id, of which Crossbar deletes each at its end.
-
-    A client may give two of them one id: at the second's end there is nothing to delete, which would keep the client's
-    session from being detached.
-    """
-
-    def __delitem__(self, key: tuple[int, int]) -> None:
-        self.pop(key, None)
-
-
-class StorkDealer(Dealer):
-    """
-    - Forgives a client that gives two calls one request id.
-    - A session fails only the calls that it was asked to answer. (Crossbar checks that of results alone.)
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._invocations_by_call = Calls()
-
-    def processInvocationError(self, session: Any, error: Any) -> None:
-        invocation = self._invocations.get(error.request)
-        if invocation is not None and invocation.callee is not session:
-            raise ProtocolError("an ERROR for an invocation of another session")
-        super().processInvocationError(session, error)
+from stork_node.personality.dealing import StorkDealer
+from stork_node.personality.limiting import count_undecided
+from stork_node.personality.observing import StorkBroker
 
 
 class StorkRouter(Router):
@@ -49,9 +22,14 @@ class StorkRouter(Router):
     - The guard is called, where Crossbar would ask it by its dealer.
     """
 
-    dealer = StorkDealer
+    broker, dealer = StorkBroker, StorkDealer
 
     def authorize(self, session: Any, uri: str, action: str, options: Any) -> Any:
+        decision = self._decide(session, uri, action, options)
+        count_undecided(session, action, decision)
+        return decision
+
+    def _decide(self, session: Any, uri: str, action: str, options: Any) -> Any:
         guard = guarding.guard_for_role(self.realm, self._roles.get(session._authrole))
         if guard:
             return guarding.authorize(guard, session, uri, action, options)

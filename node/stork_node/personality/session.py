@@ -15,6 +15,8 @@ from stork_components.connections import TRY_AGAIN_LATER, close_transport
 from stork_components.deadlines import Deadlines
 from stork_node import uris
 from stork_node.personality import guarding
+from stork_node.personality.endings import is_ending
+from stork_node.personality.limiting import refusal
 from stork_node.personality.slimming import slim
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
@@ -39,8 +41,14 @@ class StorkSession(RouterSession):
         self._ask: Any = None
 
     def onMessage(self, msg: Any) -> None:
+        if is_ending(self._transport):
+            return
         if self._session_id is not None:
-            super().onMessage(msg)
+            refused = refusal(self, msg)
+            if refused is None:
+                super().onMessage(msg)
+            else:
+                self._transport.send(refused)
         elif isinstance(msg, Hello):
             self._hear_hello(msg)
         elif isinstance(msg, Authenticate):

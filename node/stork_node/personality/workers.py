@@ -8,12 +8,13 @@ from autobahn import wamp
 from crossbar.node import worker as processes
 from crossbar.worker.container import ContainerController as CrossbarContainerController
 from crossbar.worker.router import RouterController as CrossbarRouterController
-from twisted.internet import defer, task
+from twisted.internet import defer, reactor, task
 
 from stork_components.connections import RESTARTING, close_transport
 from stork_components.garbage import leave_what_is_here_alone
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.log_writer import BURST_LINES, LINES_PER_S, Allowance
+from stork_node.personality.bounds import keep_in_bounds
 from stork_node.personality.gated import install_gate
 from stork_node.personality.logs import begin_log
 from stork_node.personality.router import StorkRouterFactory
@@ -49,6 +50,7 @@ class RouterController(CrossbarRouterController):
         install_gate()
         read_http_here()
         check_handshakes()
+        keep_in_bounds(reactor)
         take_all(SHORTCUTS)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession

@@ -1,0 +1,39 @@
+"""Subscriptions and registrations in the router: what is gone is forgotten, and the end of many is cheap."""
+
+from typing import Any
+
+from crossbar.router.broker import Broker
+from crossbar.router.observation import UriObservationMap
+
+_META_EVENTS = ("wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete")
+
+
+class Observations(UriObservationMap):
+    """Crossbar's map keeps each observation under its id for ever: one client adds to it with each new topic."""
+
+    __slots__ = ()
+
+    def delete_observation(self, observation: Any) -> None:
+        super().delete_observation(observation)
+        self._observation_id_to_observation.pop(observation.id, None)
+
+
+class StorkBroker(Broker):
+    """Where nobody listens to the router's meta events, a session that leaves schedules none for its subscriptions."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self._event_store:  # which has attached itself to the map
+            self._subscription_map = Observations()
+
+    def detach(self, session: Any) -> None:
+        if not any(map(self._subscription_map.match_observations, _META_EVENTS)):
+            for subscription in list(self._session_to_subscriptions.get(session, ())):
+                self._drop(session, subscription)
+        super().detach(session)
+
+    def _drop(self, session: Any, subscription: Any) -> None:
+        self._session_to_subscriptions[session].discard(subscription)
+        _, was_last = self._subscription_map.drop_observer(session, subscription)
+        if was_last and not subscription.extra.retained_events:
+            self._subscription_map.delete_observation(subscription)

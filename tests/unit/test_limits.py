@@ -1,0 +1,32 @@
+import pytest
+
+from stork_node.errors import ConfigError
+from stork_node.limits import HELD, REFUSED, ClientLimits, LimitCounters
+from stork_node.settings import read
+
+
+def test_the_defaults():
+    limits = read(ClientLimits, {}, {})
+    assert (limits.subscriptions, limits.calls_in_flight, limits.message_bytes) == (1_000, 32, 256 * 1024)
+
+
+def test_some_are_set_and_the_others_stay():
+    assert read(ClientLimits, {"subscriptions": 5}, {}) == ClientLimits(subscriptions=5)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"subscriptions": 0}, "subscriptions: 0 lets a client do nothing (want 1 or more)"),
+        ({"calls_in_flight": "x"}, "calls_in_flight: 'x' is not a whole number (want 1000)"),
+        ({"calls_in_fligth": 1}, "calls_in_fligth: unknown setting, did you mean 'calls_in_flight'?"),
+    ],
+)
+def test_what_is_wrong_is_named(value, sentence):
+    with pytest.raises(ConfigError) as wrong:
+        read(ClientLimits, value, {})
+    assert [f"{problem.path}: {problem.text}" for problem in wrong.value.problems] == [sentence]
+
+
+def test_each_limit_is_counted_from_the_start():
+    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD, 0)
