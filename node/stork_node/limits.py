@@ -1,7 +1,7 @@
 """What one visitor's session may have at a time, and how often it wanted more."""
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from stork_node import settings
@@ -77,6 +77,3 @@ class LimitReport:
         self._said_at = now
         self._unsaid.clear()
         return line
-
-
-LIMIT_NAMES = tuple(field.name for field in fields(SessionLimits))
