@@ -18,6 +18,7 @@ from stork_node import configuration
 from stork_node.configuration import Configuration, is_stork_component
 from stork_node.deferred_imports import deferred
 from stork_node.errors import ConfigError, Problem
+from stork_node.gate.reading import SERIALIZERS
 from stork_node.http.origins import AllowedOrigin, origins
 
 Ports = Literal["none", "node", "all"]
@@ -58,8 +59,8 @@ def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
     for _, component in config.components():
         if is_stork_component(component):
             named += getattr(_settings(component, ""), "origins", ())
-    for _, options in _websockets(config):
-        named += origins(options.get("allowed_origins", []))
+    for _, service in _websockets(config):
+        named += origins(service.get("options", {}).get("allowed_origins", []))
     return list(dict.fromkeys(origin.sentence for origin in named))
 
 
@@ -88,22 +89,27 @@ def _delivery_settings(whole: Configuration) -> Iterator[Problem]:
                     f"workers[{w}].realms[{r}].options.event_dispatching_chunk_size",
                     f"{chunk}, and chunks reorder events (want {_SMALLEST_CHUNK} or more)",
                 )
-    for path, options in _websockets(whole):
-        yield from _websocket_settings(path, options)
+    for path, service in _websockets(whole):
+        yield from _websocket_settings(f"{path}.options", service.get("options", {}))
+        for name in service.get("serializers", []):
+            if name not in SERIALIZERS:
+                yield Problem(
+                    f"{path}.serializers", f"{name!r} is not offered to clients (want some of {', '.join(SERIALIZERS)})"
+                )
 
 
 def _websockets(whole: Configuration) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The options of each WebSocket, with their path."""
+    """What config.json says of each WebSocket, with its path."""
     for w, worker in enumerate(whole.crossbar.get("workers", [])):
         for t, transport in enumerate(worker.get("transports", [])):
             path = f"workers[{w}].transports[{t}]"
             if transport.get("type") == "websocket":
-                yield f"{path}.options", transport.get("options", {})
+                yield path, transport
             for name, service in transport.get("websocket", {}).items():
-                yield f"{path}.websocket.{name}.options", service.get("options", {})
+                yield f"{path}.websocket.{name}", service
             for name, service in transport.get("paths", {}).items():
                 if service.get("type") == "websocket":
-                    yield f"{path}.paths.{name}.options", service.get("options", {})
+                    yield f"{path}.paths.{name}", service
 
 
 def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Problem]:

@@ -31,7 +31,6 @@ WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "websocket json deflate": ("websocket", "json", {"compression": "deflate"}),
     "websocket msgpack deflate": ("websocket", "msgpack", {"compression": "deflate"}),
     "fragments json": ("fragments", "json", {}),
-    "batched json": ("web", "json.batched", {}),
     "tls json": ("tls", "json", {}),
     "tls msgpack": ("tls", "msgpack", {}),
 }
