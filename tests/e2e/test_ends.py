@@ -63,7 +63,7 @@ def test_after_1013_nothing_is_answered_and_the_connection_ends(client):
 
 @pytest.mark.parametrize("ticket", ["nobody", "old"])
 def test_after_abort_the_connection_is_closed_in_the_same_turn(client, ticket):
-    client.say(HELLO + message(5, ticket, {}) + WHOAMI)
+    client.say(HELLO + message(5, ticket, {}))
     frames = client.frames_until_the_end()
     assert opcodes(frames) == [TEXT, TEXT, CLOSE]
     assert json.loads(frames[1][1])[0] == 3
