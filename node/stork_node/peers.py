@@ -23,14 +23,17 @@ _CONNECTED = int(zmq.EVENT_CONNECTED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE)
 
+MOST_FRAMES = 16
+"""Of one message: an envelope, and a document or request."""
+
 # The head of a frame is 2 or 9 bytes (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
 _HEAD_BYTES, _CURVE_BYTES = 9, 33
 _LAST_BYTES = 256 << 10
 _RESET = struct.pack("=ii", 1, 0)
 # Beyond the bytes themselves, where they come as frames of a few bytes.
 _MEMORY_OF_UNFINISHED = 7
-# What a peer may send besides messages: heartbeats, which take 17 bytes a second under CURVE.
-_CONTROL_BYTES_A_SECOND, _CONTROL_BYTES = 32, 1 << 20
+# What a peer may send besides messages: heartbeats, which take 4 bytes a second, and 17 under CURVE.
+_CONTROL_BYTES_A_SECOND, _CURVE_CONTROL_BYTES_A_SECOND, _CONTROL_BYTES = 8, 32, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,16 +99,17 @@ class Peer:
                 self.connection.recv(_LAST_BYTES, socket.MSG_DONTWAIT)
         self.connection.close()
 
-    def measure(self, published: int, is_drained: bool, now: float) -> None:
+    def measure(self, published: int, is_drained: bool, control_bytes: float, now: float) -> None:
         """
-        Find ``unread``, ``unfinished`` and ``unsent``; ``published`` bytes were sent to all peers together.
+        Find ``unread``, ``unfinished`` and ``unsent``; ``published`` bytes were sent to all peers together, and
+        ``control_bytes`` a second are heartbeats.
 
         ``is_drained``: since the last time all whole messages of the socket were taken.
         """
         acknowledged, received = traffic(self.connection)
         unread_before = self.unread
         self.taken = min(self.taken, received)
-        allowed = min(_CONTROL_BYTES, int(_CONTROL_BYTES_A_SECOND * (now - self.since)))
+        allowed = min(_CONTROL_BYTES, int(control_bytes * (now - self.since)))
         self.unread = max(0, received - self.taken - allowed)
         if self.unread:
             self.unread = max(0, self.unread - waits_to_be_read(self.connection))
@@ -135,7 +139,9 @@ class WatchedSocket:
         self.cuts: list[str] = []
         self._peers: dict[int, Peer] = {}  # by libzmq's descriptor
         self._by_routing_id: dict[bytes, Peer] = {}
-        self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if socket.mechanism == zmq.CURVE else 0)
+        is_curve = socket.mechanism == zmq.CURVE
+        self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if is_curve else 0)
+        self._control_bytes = _CURVE_CONTROL_BYTES_A_SECOND if is_curve else _CONTROL_BYTES_A_SECOND
         self._published, self._now = 0, 0.0
         self._is_drained = False
         self._has_routing_ids = socket.type == zmq.ROUTER
@@ -177,10 +183,12 @@ class WatchedSocket:
             self._is_drained = True
             raise
         frames = [first.bytes]
-        while frame.more:
+        while frame.more and len(frames) < MOST_FRAMES:
             frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
             frames.append(frame.bytes)
         peer = self._peer_at(int(first.get(zmq.SRCFD)))
+        if frame.more:
+            self._drop_rest(peer)
         if peer is None:
             return frames, "", ""
         size = sum(map(len, frames)) + self._frame_bytes * len(frames)
@@ -188,7 +196,14 @@ class WatchedSocket:
             self._note_routing_id(peer, frames[0])
             size -= len(frames[0]) + self._frame_bytes  # libzmq has put it there
         peer.taken += size
-        return frames, peer.address, _user_id(first)
+        return frames, _property(first, "Peer-Address"), _property(first, "User-Id")
+
+    def _drop_rest(self, peer: Peer | None) -> None:
+        """Cut who sends a message of very many frames, and take the others of it out of the way."""
+        if peer and not peer.is_cut:
+            self._cut(peer, f"a message of it has more than {MOST_FRAMES} frames")
+        while self.socket.get(zmq.RCVMORE):
+            self.socket.recv(_NOBLOCK)
 
     def _note_routing_id(self, peer: Peer, routing_id: bytes) -> None:
         if peer.routing_id != routing_id:
@@ -259,7 +274,7 @@ class WatchedSocket:
         """Measure all peers, and cut those beyond a limit."""
         is_drained, self._is_drained = self._is_drained, False
         for peer in self.peers:
-            peer.measure(self._published, is_drained, now)
+            peer.measure(self._published, is_drained, self._control_bytes, now)
             if peer.unread > self.limits.unread_bytes:
                 self._cut(peer, f"{peer.unread:,} bytes of it wait")
             elif peer.unfinished > self.limits.unfinished_bytes:
@@ -306,9 +321,10 @@ def _address(connection: socket.socket) -> tuple[str, str]:
     return host, f"{host}:{port}"
 
 
-def _user_id(frame: zmq.Frame) -> str:
+def _property(frame: zmq.Frame, name: str) -> str:
+    """What libzmq knows of the connection that a frame came by. (Its descriptor may be another one's by now.)"""
     try:
-        return str(frame.get("User-Id"))
+        return str(frame.get(name))
     except zmq.ZMQError:  # there is no ZAP handler
         return ""
 

@@ -38,6 +38,7 @@ _ERASE = b"stork %d erase " % PROTOCOL
 _ERASING = b"stork %d erasing " % PROTOCOL
 _ERASED = b"stork %d erased " % PROTOCOL
 
+_LONGEST_KEEP_S = 1e9
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
 
@@ -57,8 +58,8 @@ class ReplayRequest(Struct, frozen=True):
     epoch: str
     after: _Sequence
     run: str
-    keep_s: Annotated[float, Meta(ge=0)]
-    keep_bytes: Annotated[int, Meta(ge=0)]
+    keep_s: Annotated[float, Meta(ge=0, le=_LONGEST_KEEP_S)]
+    keep_bytes: Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
 
 class EraseRequest(Struct, frozen=True):

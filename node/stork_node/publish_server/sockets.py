@@ -1,8 +1,11 @@
 """The sockets of the publish server, bound."""
 
+import ctypes
 import errno
 import resource
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import zmq
@@ -78,6 +81,7 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
     Raises:
         ConfigError: an endpoint that is in use, or that this machine does not have; nothing stays bound.
     """
+    _seed_routing_ids()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         zap_handler = ZapHandler(context, settings.secret) if settings.secret else None
@@ -93,11 +97,12 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         router.router_mandatory = replay.router_mandatory = True
         most = connections_per_port(settings.connections)
         pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 20, unsent_bytes=32 << 20)
+        bus = (2 if settings.secret else 1) << 10
         watched = (
             WatchedSocket(pull, pushing),
             WatchedSocket(router, pushing),
-            # A relay sends its prefix, and nothing else.
-            WatchedSocket(pub, PeerLimits(most, unread_bytes=4 << 10, unfinished_bytes=4 << 10, unsent_bytes=64 << 20)),
+            # A relay sends a greeting and its prefix, and nothing else. A subscription needs 100 times its bytes.
+            WatchedSocket(pub, PeerLimits(most, unread_bytes=bus, unfinished_bytes=bus, unsent_bytes=64 << 20)),
             WatchedSocket(
                 replay, PeerLimits(most, unread_bytes=256 << 10, unfinished_bytes=64 << 10, unsent_bytes=8 << 20)
             ),
@@ -109,6 +114,17 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         raise
     watch = PeerWatch([watched[0], watched[1], watched[3]], [watched[2]], settings.peers_bytes)
     return Sockets(context, *watched, watch, zap_handler)
+
+
+def _seed_routing_ids() -> None:
+    """
+    Have libzmq's routing ids begin at random.
+
+    It counts on from a number of libc's rand(), which nobody seeds. A peer that claims an id which is given to another
+    one later ends the process (an assertion in socket_base.cpp).
+    """
+    with suppress(OSError, AttributeError):  # no libc of that kind
+        ctypes.CDLL(None).srand(secrets.randbits(32))
 
 
 def connections_per_port(wanted: int) -> int:
