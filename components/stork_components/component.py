@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.message import Error, Invocation
 from autobahn.wamp.role import DEFAULT_CLIENT_ROLES
 from autobahn.wamp.types import CloseDetails, ComponentConfig, SessionDetails
 from twisted.internet import defer, reactor
@@ -83,6 +84,23 @@ class Component(ApplicationSession):
                 self.log.failure("{name} failed to start", name=type(self).__name__)
             raise end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}") from error
 
+    def register(self, endpoint: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().register(_spread(endpoint), *args, **kwargs)
+
+    def onMessage(self, msg: Any) -> None:
+        if not isinstance(msg, Invocation):
+            super().onMessage(msg)
+            return
+        # The names of keyword arguments are the caller's choice. autobahn and Twisted would take some for their own
+        # parameters (``fun``, ``f``, ``self``), and the error would end this session. So they pass as one value.
+        msg.args, msg.kwargs = [msg.args or [], msg.kwargs or {}], None
+        try:
+            super().onMessage(msg)
+        except Exception:
+            self.log.failure("a call could not be taken")
+            if self._transport is not None:
+                self._transport.send(Error(Invocation.MESSAGE_TYPE, msg.request, ApplicationError.RUNTIME_ERROR))
+
     async def retire(self) -> None:
         """Take no more calls and events; what has begun goes on, and is answered."""
         self._process_is_ending = True
@@ -109,6 +127,15 @@ class Component(ApplicationSession):
         """
         if not failure.check(ApplicationError, defer.CancelledError):
             self.log.failure("{message}", failure, message=message)
+
+
+def _spread(endpoint: Any) -> Any:
+    """``endpoint``, called with its arguments as a list and a dict; autobahn adds what it has to say by keywords."""
+
+    def call(args: list[Any], kwargs: dict[str, Any], /, **details: Any) -> Any:
+        return endpoint(*args, **(kwargs | details))
+
+    return call
 
 
 async def _undo(one: Any) -> None:

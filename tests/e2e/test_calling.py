@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import json
 
@@ -163,3 +164,14 @@ def test_a_caller_that_gives_two_calls_in_flight_one_request_id_leaves_nothing_b
             after.call("wamp.session.count")
     assert f"Failed to detach session '{caller.session_id}'" not in node.log
     assert "INTERNAL ERROR" not in node.log
+
+
+@pytest.mark.parametrize("name", ["fun", "f", "self", "details", "endpoint", "args", "kwargs", "progress", "request"])
+def test_the_names_of_keyword_arguments_are_the_callers_choice(node, name):
+    [application] = node.workers("ContainerController")
+    with node.join("user:joe") as joe:
+        assert joe.request(CALL, {}, "test.whoami", [], {name: 1})[3][0]["authid"] == "joe"
+        with contextlib.suppress(Refused):  # recover takes none of them
+            joe.request(CALL, {}, "io.virge.stork.recover", [{}], {name: 1})
+        assert joe.call("io.virge.stork.recover", {}) == {}
+    assert node.workers("ContainerController") == [application]
