@@ -16,7 +16,7 @@ from tests.wamp import CHALLENGE
 OF_A_CONNECTION = [
     "autobahn.wamp.types.SessionDetails",
     "autobahn.wamp.types.TransportDetails",
-    "crossbar.router.protocol.WampWebSocketServerProtocol",
+    "stork_node.personality.gated.GatedWebSocket",
     "stork_node.guard.answers.Admission",
     "stork_node.personality.session.StorkSession",
     "twisted.internet.tcp.Server",

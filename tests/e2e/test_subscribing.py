@@ -83,7 +83,13 @@ def test_all_verifiers_must_agree_and_the_first_refusals_reason_is_logged(node):
         assert joe.subscribe("v1.both.x")
         assert refusal(joe, "v1.both.secret") == NOT_AUTHORIZED
         assert refusal(joe, "v1.both.public") == NOT_AUTHORIZED
-    wait_for(lambda: "subscribe of v1.both.secret denied to joe: named says no" in node.log, "the reason in the log")
+
+        def is_said() -> bool:
+            # Where others of its kind have come just before, the latest of them is said a little later.
+            refusal(joe, "v1.both.secret")
+            return "subscribe of v1.both.secret denied to joe: named says no" in node.log
+
+        wait_for(is_said, "the reason in the log")
 
 
 @pytest.mark.parametrize("case", ["raise", "hang", "nonsense"])
