@@ -38,11 +38,15 @@ class Metrics(Resource):
     def __init__(self, component: Any, health: Callable[[], Health]) -> None:
         super().__init__()
         self._component, self._health = component, health
+        # Those that came while the application was asked: they get what is made then.
+        self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
 
     def render_GET(self, request: Request) -> Any:
         gone = request.notifyFinish()
         gone.addErrback(lambda _: None)
-        self._ask_application().addCallback(self._answer, request, gone).addErrback(self._fail, request)
+        self._waiting.append((request, gone))
+        if len(self._waiting) == 1:
+            self._ask_application().addCallback(self._answer_all)
         return NOT_DONE_YET
 
     def _ask_application(self) -> "defer.Deferred[Any]":
@@ -50,20 +54,29 @@ class Metrics(Resource):
         asked.addTimeout(_APPLICATION_TIMEOUT_S, reactor)
         return asked.addErrback(lambda _: None)  # not there now: its figures are left out
 
-    def _answer(self, application: dict[str, Any] | None, request: Request, gone: "defer.Deferred[Any]") -> None:
-        if gone.called:
-            return
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(self._collect(application)))
+    def _answer_all(self, application: dict[str, Any] | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        pages: dict[str, bytes] = {}
+        try:
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Collector(list(self._collect(application))))
+            for request, gone in waiting:
+                if not gone.called:
+                    self._answer(request, registry, pages)
+        except Exception:
+            self.log.failure("/metrics failed")
+            for request, gone in waiting:
+                if not gone.called and not request.finished:
+                    request.setResponseCode(500)
+                    request.finish()
+
+    def _answer(self, request: Request, registry: CollectorRegistry, pages: dict[str, bytes]) -> None:
         encode, content_type = choose_encoder(request.getHeader("accept") or "")
+        if content_type not in pages:
+            pages[content_type] = encode(registry)
         request.setHeader(b"content-type", content_type.encode())
         request.setHeader(b"cache-control", b"no-store")
-        request.write(encode(registry))
-        request.finish()
-
-    def _fail(self, failure: Any, request: Request) -> None:
-        self.log.failure("/metrics failed", failure)
-        request.setResponseCode(500)
+        request.write(pages[content_type])
         request.finish()
 
     def _collect(self, application: dict[str, Any] | None) -> Iterator[Metric]:
@@ -93,8 +106,8 @@ class Metrics(Resource):
 class _Collector:
     """What the registry asks; made for one answer."""
 
-    def __init__(self, metrics: Iterator[Metric]) -> None:
+    def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> list[Metric]:
         return self._metrics

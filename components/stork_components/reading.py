@@ -18,6 +18,8 @@ FRESH_S = 0.010
 """How long a turn reads from connections that had nothing unread before."""
 BACKLOG_S = 0.005
 """How long a turn reads what earlier turns have left."""
+_CONNECTIONS_S = 0.005
+"""How long one connection is read before others are looked at, though it has had fewer frames."""
 _LOOK_S = 0.05
 # autobahn takes the head of a frame and its payload one after the other.
 _STEPS_A_FRAME = 2
@@ -80,6 +82,7 @@ class Turns:
 
     def _read(self, protocol: Any) -> bool:
         """Read a few frames. Returns whether there is nothing more to be read now."""
+        end = self._clock() + _CONNECTIONS_S
         for _ in range(_STEPS_A_FRAME * self._frames()):
             if limit := self._held_by(protocol):
                 self._hold(protocol, limit)
@@ -87,6 +90,8 @@ class Turns:
             goes_on = protocol.processData()
             if not goes_on or protocol.state == WebSocketProtocol.STATE_CLOSED:
                 return True
+            if self._clock() >= end:
+                break
         self._queue(protocol, self._backlog)
         return False
 

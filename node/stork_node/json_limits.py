@@ -12,9 +12,9 @@ MAX_INTEGER = 2**64 - 1
 MAX_DEPTH = 100
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_NUMBER = re.compile(rb"-?[0-9]++(?![.eE])|-?[0-9]++(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?")
-_INTEGER = re.compile(rb"-?[0-9]+")
-_BRACKET = re.compile(rb"[\[\]{}]")
+_LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}+(?![.eE])")
+_BRACES_TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS = b"0" * 19  # what an integer beyond 64 bits has at least
@@ -28,12 +28,13 @@ def may_be_too_deep(text: bytes) -> bool:
 
 def is_too_deep(text: bytes) -> bool:
     """Whether arrays and objects are nested more than ``MAX_DEPTH`` levels; a scalar is at level 0."""
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", text)):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
-            return True
-    return False
+    brackets = _STRING.sub(b"", text).translate(_BRACES_TO_BRACKETS, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
+        # Each time the innermost level goes; well-formed text leaves nothing in the end.
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def may_have_wide_integer(text: bytes) -> bool:
@@ -43,11 +44,11 @@ def may_have_wide_integer(text: bytes) -> bool:
 
 def has_wide_integer(text: bytes) -> bool:
     """Whether an integer lies outside of -2^63 to 2^64-1. ``1e30`` and ``1.0`` are doubles, not integers."""
-    for number in _NUMBER.findall(_STRING.sub(b'""', text)):
+    return any(
         # Longer ones are not converted: their cost grows with the square of the length.
-        if _INTEGER.fullmatch(number) and (len(number) > 20 or not MIN_INTEGER <= int(number) <= MAX_INTEGER):
-            return True
-    return False
+        len(number) > 20 or not MIN_INTEGER <= int(number) <= MAX_INTEGER
+        for number in _LONG_INTEGER.findall(_STRING.sub(b'""', text))
+    )
 
 
 def may_have_nul_string(text: bytes) -> bool:

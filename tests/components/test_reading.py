@@ -94,10 +94,10 @@ def test_a_turn_reads_for_a_few_milliseconds_connection_by_connection(node):
 
 def test_who_comes_when_a_turn_is_long_already_waits_for_the_next_and_goes_first(node):
     slow, late = node.connect("s", 100), node.connect("l", 1)
-    slow.costs = lambda: node.spend(FRESH_S / 3)
+    slow.costs = lambda: node.spend(FRESH_S)
     node.turns.take(slow)
     node.turns.take(late)
-    assert (text(node), late.is_paused) == ("ssss", True)
+    assert (text(node), late.is_paused) == ("s", True)
     assert node.turn()[0] == "l"
     assert not late.is_paused
 
@@ -109,7 +109,15 @@ def test_those_who_come_and_those_who_wait_are_read_by_turns(node):
     for _ in range(3):
         node.turns.take(node.connect("n", 1))
     node.reactor.turn()
-    assert "b" in text(node)[4:8]
+    assert "b" in text(node)[1:5]
+
+
+def test_frames_that_cost_much_are_read_one_at_a_time(node):
+    dear = node.connect("d", 3)
+    dear.costs = lambda: node.spend(0.006)
+    node.turns.take(dear)
+    assert text(node) == "d"
+    assert node.turn() == "d"
 
 
 def test_a_held_connection_is_read_on_when_it_is_let_go(node):

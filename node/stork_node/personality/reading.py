@@ -8,6 +8,9 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 from stork_components.reading import Turns
 from stork_node.known import expect
 
+# Of one connection in its life: it may have been held up when a ping came, but not for ever.
+_MOST_PINGS_FORGIVEN = 10
+
 
 def read_in_turns(turns: Turns) -> None:
     """
@@ -29,9 +32,11 @@ def read_in_turns(turns: Turns) -> None:
             ordinary(protocol)
 
     def time_out(protocol: Any) -> None:
-        if not turns.has_unread(protocol):
+        forgiven = getattr(protocol, "_stork_pings_forgiven", 0)
+        if not turns.has_unread(protocol) or forgiven >= _MOST_PINGS_FORGIVEN:
             ping_timeout(protocol)
             return
+        protocol._stork_pings_forgiven = forgiven + 1
         # Its pong may be among what waits here.
         protocol.autoPingTimeoutCall = protocol.autoPingPending = None
         protocol.autoPingPendingCall = protocol.factory._batched_timer.call_later(
