@@ -23,7 +23,7 @@ _CONNECTED = int(zmq.EVENT_CONNECTED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE)
 
-MOST_FRAMES = 16
+MOST_FRAMES = 64
 """Of one message: an envelope, and a document or request."""
 
 # The head of a frame is 2 or 9 bytes (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
