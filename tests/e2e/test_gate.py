@@ -153,6 +153,14 @@ def test_a_backend_may_send_more(node):
         assert backend.receive()[3] == [3_000_000]
 
 
+def test_a_ping_or_a_close_may_come_before_any_message(node):
+    with node.connect() as client:
+        assert client.ping()
+    with node.connect() as client:
+        client._socket.close()  # waits for the node's own close frame
+        assert client._socket.close_code == 1000
+
+
 def test_batches_are_not_offered(node):
     with pytest.raises(InvalidStatus):
         node.connect(serializer="json.batched")

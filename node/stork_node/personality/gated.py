@@ -76,6 +76,8 @@ class GatedWebSocket(WampWebSocketServerProtocol):
 
     maxMessagePayloadSize: int
     message_data: bytearray | None
+    # autobahn sets it with the first message, and a ping or a close may come before.
+    _isMessageCompressed = False
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
