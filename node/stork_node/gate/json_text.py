@@ -68,12 +68,12 @@ def _check_integer(text: bytes) -> None:
 
 
 def _with_bytes(value: Any) -> Any:
+    """The same value, in which the texts that stand for bytes are bytes: put there in place, as a copy costs memory."""
     if isinstance(value, str):
         return _to_bytes(value) if value.startswith("\0") else value
-    if isinstance(value, list):
-        return [_with_bytes(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _with_bytes(each) for key, each in value.items()}
+    for key, each in enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ():
+        if isinstance(each, str | list | dict):
+            value[key] = _with_bytes(each)
     return value
 
 
