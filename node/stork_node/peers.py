@@ -168,7 +168,7 @@ class WatchedSocket:
         Raises:
             zmq.Again: there is none.
         """
-        return self.receive_from()[0]
+        return self._receive()[0]
 
     def receive_from(self) -> tuple[list[bytes], str, str]:
         """
@@ -177,6 +177,11 @@ class WatchedSocket:
         Raises:
             zmq.Again: there is none.
         """
+        frames, first = self._receive()
+        return frames, _property(first, "Peer-Address"), _property(first, "User-Id")
+
+    def _receive(self) -> tuple[list[bytes], zmq.Frame]:
+        """One whole message, and its first frame as libzmq has it."""
         try:
             first = frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
         except zmq.Again:
@@ -190,13 +195,13 @@ class WatchedSocket:
         if frame.more:
             self._drop_rest(peer)
         if peer is None:
-            return frames, "", ""
+            return frames, first
         size = sum(map(len, frames)) + self._frame_bytes * len(frames)
         if self._has_routing_ids:
             self._note_routing_id(peer, frames[0])
             size -= len(frames[0]) + self._frame_bytes  # libzmq has put it there
         peer.taken += size
-        return frames, _property(first, "Peer-Address"), _property(first, "User-Id")
+        return frames, first
 
     def _drop_rest(self, peer: Peer | None) -> None:
         """Cut who sends a message of very many frames, and take the others of it out of the way."""
