@@ -38,7 +38,7 @@ _ERASE = b"stork %d erase " % PROTOCOL
 _ERASING = b"stork %d erasing " % PROTOCOL
 _ERASED = b"stork %d erased " % PROTOCOL
 
-_LONGEST_KEEP_S = 1e9
+_LONGEST_KEEP_S = 1e15
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
 

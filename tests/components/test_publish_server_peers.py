@@ -201,7 +201,7 @@ def test_a_message_of_many_frames_is_cut_and_others_are_served(server):
     assert is_alive(server)
 
 
-@pytest.mark.parametrize("number", ["1e308", "1e10", "-1"])
+@pytest.mark.parametrize("number", ["1e308", "1e16", "-1"])
 def test_a_request_for_an_impossible_time_is_refused(server, number):
     with peer(zmq.DEALER, server.replay_endpoint) as relay:
         relay.send(b'stork 1 replay {"epoch":"","after":0,"run":"","keep_s":%s,"keep_bytes":1}' % number.encode())
