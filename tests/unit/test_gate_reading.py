@@ -18,7 +18,8 @@ from stork_node.gate.msgpack import read_msgpack
 BOUNDS = Bounds(max_bytes=100_000, max_elements=2_000, max_depth=10)
 
 _numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-_json_scalars = st.none() | st.booleans() | _numbers | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+_sound_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+_json_scalars = st.none() | st.booleans() | _numbers | _sound_text
 
 
 def _plain(scalars):
