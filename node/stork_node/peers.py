@@ -57,7 +57,6 @@ class Peer:
     """One connection, by a descriptor of its own: libzmq's may be closed and given away at any time."""
 
     __slots__ = (
-        "address",
         "connection",
         "is_cut",
         "name",
@@ -73,7 +72,7 @@ class Peer:
 
     def __init__(self, fd: int, now: float, queued: int) -> None:
         self.connection = _duplicate(fd)
-        self.address, self.name = _address(self.connection)
+        self.name = _name(self.connection)
         self.since, self.queued, self.taken = now, queued, 0
         self.unread = self.unsent = self.unfinished = self.taken_before = 0
         self.routing_id = b""
@@ -317,13 +316,13 @@ def _duplicate(fd: int) -> socket.socket:
         raise
 
 
-def _address(connection: socket.socket) -> tuple[str, str]:
-    """A peer's address, and its name in the log; of one that has left already, nothing."""
+def _name(connection: socket.socket) -> str:
+    """What the log calls a peer: its address and port, where it has not left already."""
     try:
         host, port, *_ = connection.getpeername()
     except (OSError, ValueError):
-        return "", "a peer"
-    return host, f"{host}:{port}"
+        return "a peer"
+    return f"{host}:{port}"
 
 
 def _property(frame: zmq.Frame, name: str) -> str:

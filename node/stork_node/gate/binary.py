@@ -12,7 +12,8 @@ from math import isfinite
 from sys import getsizeof
 from typing import Any
 
-from stork_node.gate.bounds import MIN_INTEGER, Bounds, Unreadable, too_deep, too_many
+from stork_node.gate.bounds import Bounds, Unreadable, too_deep, too_many
+from stork_node.json_limits import MIN_INTEGER
 
 
 class Kind(Enum):

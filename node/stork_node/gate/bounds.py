@@ -7,9 +7,6 @@ from stork_node.errors import StorkError
 MAX_DEPTH = 110
 """Levels of a WAMP message: a push's data may have 100 (DELIVERY), and the message has a few more around it."""
 
-MIN_INTEGER = -(2**63)
-MAX_INTEGER = 2**64 - 1
-
 
 class Unreadable(StorkError):
     """These bytes are no plain data, or more of it than the sender may send; ``reason`` is a few words."""
