@@ -13,8 +13,8 @@ FAILED, WRONG_USAGE = 1, 2
 try:
     from msgspec import Raw
 
+    from stork_node.clients.publisher import Publisher
     from stork_node.errors import ConfigError, InvalidPush, PushFailed
-    from stork_node.publisher import Publisher
 except ImportError as missing:
     print(f"push.py: {missing}: run it with .venv/bin/python, or pip install pyzmq msgspec", file=sys.stderr)
     sys.exit(WRONG_USAGE)

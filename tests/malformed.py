@@ -2,7 +2,7 @@
 
 import json
 
-from stork_node.push import MAX_PUSH_BYTES
+from stork_node.protocol.push import MAX_PUSH_BYTES
 
 NOW = "2026-01-31T12:00:00.000Z"
 

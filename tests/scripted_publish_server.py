@@ -9,10 +9,10 @@ from typing import Any
 
 import zmq
 
-from stork_node.bus import encode_erase_frame, encode_heartbeat, encode_push_frame
-from stork_node.positions import Position
-from stork_node.push import Push
-from stork_node.replay import PageHeader, ReplayRequest, decode_request, encode_page
+from stork_node.protocol.bus import encode_erase_frame, encode_heartbeat, encode_push_frame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import Push
+from stork_node.protocol.replay import PageHeader, ReplayRequest, decode_request, encode_page
 
 _HEARTBEAT_S = 0.1
 NOW = "2026-01-31T12:00:00.000Z"

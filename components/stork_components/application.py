@@ -1,7 +1,7 @@
 """
 The user's application in this process: loaded and started once, whichever of its components comes first.
 
-Its handlers run on threads and an asyncio loop of their own (``stork_node.runtime``), never on the reactor's thread.
+Its handlers run on threads and an asyncio loop of their own (``stork_node.application.running.runtime``), never on the reactor's thread.
 """
 
 import sys
@@ -14,16 +14,17 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
 
-from stork_components.component import end_worker
-from stork_components.from_threads import FromThreads
-from stork_components.garbage import leave_what_is_here_alone
-from stork_node import AsyncPublisher, Publisher, Stork, loading
+from stork_crossbar.component import end_worker
+from stork_crossbar.internals.from_threads import FromThreads
+from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
+from stork_node import AsyncPublisher, Publisher, Stork
+from stork_node.application import loading
+from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed
+from stork_node.application.running.runtime import Runtime, log_failure
+from stork_node.application.values import Session
+from stork_node.config.settings import count, endpoint, name, seconds, setting, text
 from stork_node.errors import CallError, StorkError
-from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
-from stork_node.node_figures import ApplicationFigures
-from stork_node.runtime import Runtime, log_failure
-from stork_node.settings import count, endpoint, name, seconds, setting, text
-from stork_node.values import Session
+from stork_node.metrics.node_figures import ApplicationFigures
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from typing import Any
 
 from twisted.internet import defer, reactor, task
 
-from stork_components.clients import Client, clients_of, tcp_transports
-from stork_components.component import Component
-from stork_components.connections import RESTARTING
-from stork_node.drain import DrainSettings, schedule
+from stork_crossbar.component import Component
+from stork_crossbar.connections.closing import RESTARTING
+from stork_crossbar.connections.insiders import Client, clients_of, tcp_transports
+from stork_node.config.drain import DrainSettings, schedule
 
 # How often it is looked at what is still in flight.
 _LOOK_S = 0.05

@@ -13,15 +13,18 @@ from typing import Any, NoReturn
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
-from stork_components import connections, handshake, limiting
-from stork_components.asking import Asker, Question, Unavailable
-from stork_components.component import Component, in_turn
-from stork_components.expiries import Expiries
-from stork_components.registrations import Registrations
-from stork_components.verdicts import Verdicts
-from stork_node import clock, uris
+from stork_components.asking.application_client import Asker, Question, Unavailable
+from stork_components.asking.registrations import Registrations
+from stork_components.asking.verdicts import Verdicts
+from stork_crossbar.component import Component, in_turn
+from stork_crossbar.connections import client_limits, closing
+from stork_crossbar.connections.expiries import Expiries
+from stork_crossbar.http import handshake
+from stork_node import clock
+from stork_node.application.values import peer_host
+from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
+from stork_node.config.settings import count, names, seconds, section, setting, text
 from stork_node.errors import InvalidTopic
-from stork_node.forwarded import Network, networks
 from stork_node.guard.admitted import Admitted
 from stork_node.guard.answers import (
     Admission,
@@ -34,12 +37,11 @@ from stork_node.guard.answers import (
     read_verdict,
 )
 from stork_node.guard.counters import GuardCounters
+from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
-from stork_node.limits import DEFAULT_LIMITS, ClientLimits
-from stork_node.node_figures import GuardState
-from stork_node.settings import count, names, seconds, section, setting, text
-from stork_node.topics import Topic
-from stork_node.values import peer_host
+from stork_node.metrics.node_figures import GuardState
+from stork_node.protocol import uris
+from stork_node.protocol.topics import Topic
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
@@ -77,8 +79,8 @@ class Guard(Component):
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
         handshake.allow(self.settings.origins)
-        limiting.set_limits(self.settings.limits)
-        self.counters = GuardCounters(messages_refused=limiting.messages_refused)
+        client_limits.set_limits(self.settings.limits)
+        self.counters = GuardCounters(messages_refused=client_limits.messages_refused)
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
@@ -176,7 +178,7 @@ class Guard(Component):
         self._expiries.forget(session_id)
 
     def _end(self, session_id: int) -> None:
-        connections.close(self, session_id, connections.SESSION_IS_OVER, "session expired")
+        closing.close(self, session_id, closing.SESSION_IS_OVER, "session expired")
 
     def _session(self, session_id: int) -> dict[str, Any] | None:
         admission = self._admitted.get(session_id)

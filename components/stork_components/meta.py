@@ -5,8 +5,8 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 
 from stork_components.application import ApplicationSettings, run_application
-from stork_components.component import Component, in_turn
-from stork_node import uris
+from stork_crossbar.component import Component, in_turn
+from stork_node.protocol import uris
 
 # The node's own components and the application's backends come and go as well: they are not visitors.
 _INTERNAL_ROLES = frozenset({"backend", "trusted", "anonymous"})

@@ -10,18 +10,19 @@ from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from stork_components import http_refusals, running
-from stork_components.component import Component, end_worker
 from stork_components.drain import Drain
 from stork_components.guard import Guard
-from stork_components.http_channel import BoundedSite, Rules
 from stork_components.metrics import Metrics
 from stork_components.relay import Relay
-from stork_node import uris
-from stork_node.health import HOPELESS_AFTER_S, Health, NodeState, judge
+from stork_crossbar import registry
+from stork_crossbar.component import Component, end_worker
+from stork_crossbar.http import refusals
+from stork_crossbar.http.channel import BoundedSite, Rules
+from stork_node.config.settings import endpoint, names, setting
 from stork_node.http import hosts
 from stork_node.http.heads import Head, Refusal
-from stork_node.settings import endpoint, names, setting
+from stork_node.metrics.health import HOPELESS_AFTER_S, Health, NodeState, judge
+from stork_node.protocol import uris
 
 _WATCH_S = 1.0
 
@@ -67,12 +68,12 @@ class OperatorPort(Component):
         if has_none or hosts.is_known(host, self._known_hosts):
             return None
         sentence = f"the operator's port does not answer to the host {host[:80]!a}: STORK_OPERATOR_HOSTS names others"
-        http_refusals.say("host", sentence)
+        refusals.say("host", sentence)
         return Refusal(421, sentence, "host")
 
     def _watch(self) -> None:
         """A relay that is stuck for good delivers nothing: an orchestrator starts the node again."""
-        relay = running.find(Relay)
+        relay = registry.find(Relay)
         if relay and reactor.seconds() - relay.probed_at > HOPELESS_AFTER_S:
             end_worker(f"the relay is stuck: its own probe did not come back for {HOPELESS_AFTER_S:g} s")
 
@@ -83,7 +84,7 @@ class OperatorPort(Component):
     def health(self) -> Health:
         """What ``/ready`` says now."""
         now = reactor.seconds()
-        guard, relay, drain = running.find(Guard), running.find(Relay), running.find(Drain)
+        guard, relay, drain = registry.find(Guard), registry.find(Relay), registry.find(Drain)
         return judge(
             NodeState(
                 closed_ports=self._closed_ports(),

@@ -5,11 +5,12 @@ from typing import Any
 
 import zmq
 
-from stork_components.zmq_reader import Message, ZmqReader
-from stork_node import bus, curve
+from stork_crossbar.internals.zmq_reader import Message, ZmqReader
+from stork_node.protocol import bus
+from stork_node.protocol.replay import encode_request
 from stork_node.relay.steps import Ask
-from stork_node.replay import encode_request
-from stork_node.sockets import prepare_socket
+from stork_node.transport import curve
+from stork_node.transport.sockets import prepare_socket
 
 # Frames that wait in SUB while the reactor is busy. What comes beyond that waits with the publish server, or is
 # dropped there: replay brings it.

@@ -12,25 +12,26 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, CloseDetails, PublishOptions, RegisterOptions
 from twisted.internet import defer, reactor, task
 
-from stork_components import running
-from stork_components.answering import Answering
 from stork_components.broadcaster import Broadcaster
-from stork_components.component import Component, end_worker, in_turn
-from stork_components.connections import BREAK
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.waiters import Waiters
-from stork_components.zmq_reader import Message
-from stork_node import bus, clock, replay, uris
-from stork_node.broadcast_counters import BroadcastCounters
-from stork_node.bus import Heartbeat
+from stork_crossbar import registry
+from stork_crossbar.component import Component, end_worker, in_turn
+from stork_crossbar.connections.answering import Answering
+from stork_crossbar.connections.closing import BREAK
+from stork_crossbar.internals.zmq_reader import Message
+from stork_node import clock
+from stork_node.broadcast.counters import BroadcastCounters
+from stork_node.config.settings import endpoint, interval, seconds, setting, text
 from stork_node.errors import CallError, InvalidFrame
-from stork_node.node_figures import RelayState
-from stork_node.positions import Position
+from stork_node.metrics.node_figures import RelayState
+from stork_node.protocol import bus, replay, uris
+from stork_node.protocol.bus import Heartbeat
+from stork_node.protocol.positions import Position
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
 from stork_node.relay.stream import Action, Break, Events, Stream
-from stork_node.settings import endpoint, interval, seconds, setting, text
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
@@ -84,7 +85,7 @@ class Relay(Component):
         self._heartbeat_lag_s: float | None = None
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
-        running.announce(self)
+        registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
         settings = self.settings

@@ -7,10 +7,10 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, RegisterOptions
 from twisted.internet import defer
 
-from stork_components import running
 from stork_components.application import ApplicationSettings, run_application
-from stork_components.component import Component, in_turn
-from stork_node import uris
+from stork_crossbar import registry
+from stork_crossbar.component import Component, in_turn
+from stork_node.protocol import uris
 
 # Callers whose sessions are remembered; a session id is never given twice.
 _REMEMBERED_SESSIONS = 10_000
@@ -36,7 +36,7 @@ class Rpc(Component):
         """What the router does for ``single``; the process that this one takes over from is in nobody's way."""
         registration_id = await self.call("wamp.registration.lookup", uri)
         callees = await self.call("wamp.registration.list_callees", registration_id) if registration_id else []
-        if not running.predecessors.issuperset(callees):
+        if not registry.predecessors.issuperset(callees):
             text = f"register for already registered procedure '{uri}'"
             raise ApplicationError(ApplicationError.PROCEDURE_ALREADY_EXISTS, text)
 

@@ -5,9 +5,9 @@ from typing import Any
 from autobahn.wamp.types import RegisterOptions
 
 from stork_components.application import ApplicationSettings, run_application
-from stork_components.batches import register_batch
-from stork_components.component import Component
-from stork_node import uris
+from stork_components.asking.batches import register_batch
+from stork_crossbar.component import Component
+from stork_node.protocol import uris
 
 
 class TopicAuth(Component):

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 
 
 class Waiters:

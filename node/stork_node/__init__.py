@@ -9,8 +9,11 @@ loads neither Twisted nor Crossbar, and what needs pyzmq or websockets only wher
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from stork_node.app import Stork
-from stork_node.auth_request import AuthRequest
+from stork_node.application.auth_request import AuthRequest
+from stork_node.application.feeds import Feed
+from stork_node.application.pushers import NotRunning
+from stork_node.application.stork import Stork
+from stork_node.application.values import Call, Deny, Principal, Session
 from stork_node.errors import (
     CallError,
     ConfigError,
@@ -24,17 +27,14 @@ from stork_node.errors import (
     SubscriberEnded,
     SubscriptionRefused,
 )
-from stork_node.feeds import Feed
-from stork_node.pushers import NotRunning
-from stork_node.topics import Topic
-from stork_node.values import Call, Deny, Principal, Session
+from stork_node.protocol.topics import Topic
 
 if TYPE_CHECKING:
-    from stork_node.async_publisher import AsyncPublisher
-    from stork_node.caller import Caller
-    from stork_node.publisher import Publisher
-    from stork_node.subscriber import Subscriber
-    from stork_node.subscribing.stream import Event
+    from stork_node.clients.async_publisher import AsyncPublisher
+    from stork_node.clients.caller import Caller
+    from stork_node.clients.publisher import Publisher
+    from stork_node.clients.subscriber import Subscriber
+    from stork_node.clients.subscribing.stream import Event
 
 __all__ = [
     "AsyncPublisher",
@@ -66,11 +66,11 @@ __all__ = [
 
 
 _ON_DEMAND = {
-    "AsyncPublisher": "stork_node.async_publisher",
-    "Caller": "stork_node.caller",
-    "Event": "stork_node.subscribing.stream",
-    "Publisher": "stork_node.publisher",
-    "Subscriber": "stork_node.subscriber",
+    "AsyncPublisher": "stork_node.clients.async_publisher",
+    "Caller": "stork_node.clients.caller",
+    "Event": "stork_node.clients.subscribing.stream",
+    "Publisher": "stork_node.clients.publisher",
+    "Subscriber": "stork_node.clients.subscriber",
 }
 
 

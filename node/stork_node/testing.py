@@ -10,15 +10,16 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from stork_node import clock, uris
-from stork_node.app import Stork
+from stork_node import clock
+from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
+from stork_node.application.running.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
+from stork_node.application.stork import Stork
+from stork_node.application.values import Session
 from stork_node.errors import CallError, ConfigError, StorkError
 from stork_node.guard.answers import Denial, Nonsense, read_ticket_answer, read_verdict
-from stork_node.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
-from stork_node.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
-from stork_node.topics import Match
-from stork_node.values import Session
-from stork_node.wire_values import to_wire
+from stork_node.protocol import uris
+from stork_node.protocol.topics import Match
+from stork_node.protocol.wire_values import to_wire
 
 __all__ = ["AppTester", "Client", "Denied", "Expired", "RecordedPush", "Refused", "Unavailable"]
 

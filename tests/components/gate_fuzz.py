@@ -20,10 +20,10 @@ from autobahn.wamp.exception import InvalidUriError, ProtocolError
 from autobahn.wamp.serializer import Serializer
 from rich.progress import Progress
 
+from stork_node.config.limits import ClientLimits
 from stork_node.gate.bounds import Unreadable
 from stork_node.gate.options import Sender
 from stork_node.gate.reading import Gate
-from stork_node.limits import ClientLimits
 
 GATE = Gate(ClientLimits())
 _TRIES = 8

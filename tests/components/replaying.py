@@ -1,7 +1,7 @@
 """A relay's side of replay, for tests: requests, and all pages of a log."""
 
-from stork_node.bus import EraseFrame, PushFrame, decode_frame
-from stork_node.replay import Page, ReplayRequest, decode_answer, encode_request
+from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
+from stork_node.protocol.replay import Page, ReplayRequest, decode_answer, encode_request
 from tests.components.served import Peer
 
 FOREVER_S, NO_LIMIT = 1e9, 2**50

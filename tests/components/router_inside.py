@@ -10,8 +10,8 @@ import msgpack
 from twisted.internet import task
 from twisted.internet.tcp import Server
 
-from stork_node.bus import PushFrame
-from stork_node.positions import Position
+from stork_node.protocol.bus import PushFrame
+from stork_node.protocol.positions import Position
 from tests.wamp import EVENT
 
 with warnings.catch_warnings():
@@ -26,8 +26,9 @@ with warnings.catch_warnings():
     from crossbar.router.session import RouterApplicationSession
 
     from stork_components import broadcaster as broadcaster_module
-    from stork_components.broadcaster import Broadcaster, self_test, sending
-    from stork_components.broadcaster import inside as inside_module
+    from stork_components.broadcaster import Broadcaster, sending
+    from stork_crossbar.internals import broadcasting as inside_module
+    from stork_crossbar.internals import self_test
 
 __all__ = [
     "Broadcaster",

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from stork_components.answering import LITTLE_BYTES, Answering
+from stork_crossbar.connections.answering import LITTLE_BYTES, Answering
 from tests.components.turn_clock import TurnClock
 
 

@@ -5,9 +5,9 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.task import Clock
 
-from stork_components.asking import Asker, Question, Unavailable
-from stork_components.registrations import Registrations
-from stork_components.verdicts import Verdicts
+from stork_components.asking.application_client import Asker, Question, Unavailable
+from stork_components.asking.registrations import Registrations
+from stork_components.asking.verdicts import Verdicts
 from stork_node.guard.answers import Verdict
 from stork_node.guard.counters import GuardCounters
 from tests.components.fake_session import FakeSession

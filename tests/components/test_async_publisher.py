@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from stork_node import AsyncPublisher
-from stork_node.answers import encode_refused, encode_stored, encode_tail
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, PushFailed, PushRefused
-from stork_node.positions import Position
-from stork_node.push import PositionRequest, Push
+from stork_node.protocol.answers import encode_refused, encode_stored, encode_tail
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import PositionRequest, Push
 from tests.components.served import serving, settings, wait_for
 from tests.components.test_publisher import LONG_MS, NOBODY, at, double, followed, next_push, run_python, sequences
 

@@ -6,7 +6,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.task import Clock
 
-from stork_components.batches import MAX_BATCH_BYTES, Batches, answer_all
+from stork_components.asking.batches import MAX_BATCH_BYTES, Batches, answer_all
 
 
 class Application:

@@ -11,7 +11,7 @@ from autobahn.wamp.serializer import JsonSerializer
 from crossbar.router.protocol import WampWebSocketServerProtocol
 from twisted.internet import defer
 from twisted.internet.task import Clock
-from stork_node.personality import endings
+from stork_crossbar.connections import endings
 
 clock, did = Clock(), []
 endings.inside.descriptor = lambda protocol: protocol.transport
@@ -97,7 +97,7 @@ print(did)
 def test_where_autobahn_closes_in_another_way_the_router_does_not_start():
     script = """
 from autobahn.websocket.protocol import WebSocketProtocol
-from stork_node.personality import bounds
+from stork_crossbar.connections import bounds
 WebSocketProtocol.consumeData = lambda self, more: None
 class End(Exception):
     pass
@@ -115,7 +115,7 @@ except End as end:
 DEALER = """
 from autobahn.wamp import message
 from crossbar.router.dealer import RegistrationExtra
-from stork_node.personality.dealing import StorkDealer
+from stork_crossbar.personality.dealing import StorkDealer
 
 sent = []
 class Session:
@@ -211,7 +211,7 @@ print(len(sent), in_flight())
 
 def test_a_subscription_that_is_gone_is_forgotten():
     script = """
-from stork_node.personality.observing import Observations
+from stork_crossbar.personality.observing import Observations
 observations = Observations()
 for number in range(3):
     subscription, _, _ = observations.add_observer(1, f"a.b.{number}")

@@ -6,9 +6,9 @@ import pytest
 from twisted.internet.tcp import Server
 from twisted.logger import capturedLogs, formatEvent
 
-from stork_node import uris
-from stork_node.backlog import ReaderLimits
-from stork_node.positions import Position
+from stork_node.broadcast.backlog import ReaderLimits
+from stork_node.protocol import uris
+from stork_node.protocol.positions import Position
 from tests.components.router_inside import (
     Broadcaster,
     Inside,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stork_node.caller import Caller, CallResult
+from stork_node.clients.caller import Caller, CallResult
+from stork_node.clients.wamp_client import Credentials, NotAnswered, Session, SessionEnded
 from stork_node.errors import CallError, ConnectionRefused
-from stork_node.wamp_client import Credentials, NotAnswered, Session, SessionEnded
 from tests.components.stock_crossbar import StockCrossbar
 from tests.gateway import wait_for
 

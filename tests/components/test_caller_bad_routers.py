@@ -10,9 +10,9 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from stork_node.caller import Caller
+from stork_node.clients.caller import Caller
+from stork_node.clients.wamp_client import NotAnswered
 from stork_node.errors import ConnectionRefused
-from stork_node.wamp_client import NotAnswered
 
 WELCOME = [2, 7, {"authid": "backend", "authrole": "backend", "roles": {}}]
 WAMP = [Subprotocol("wamp.2.json")]

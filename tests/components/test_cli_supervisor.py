@@ -15,9 +15,9 @@ from tests.gateway import wait_for
 PARENT = textwrap.dedent(
     """
     import sys
-    from stork_node.child_process import ChildProcess
-    from stork_node.readiness import ReadySocket
-    from stork_node.supervisor import Supervisor
+    from stork_node.launcher.child_process import ChildProcess
+    from stork_node.launcher.readiness import ReadySocket
+    from stork_node.launcher.supervisor import Supervisor
 
     class Operator:
         def ready(self):

@@ -1,7 +1,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from stork_components.deadlines import Deadlines
+from stork_crossbar.internals.deadlines import Deadlines
 
 
 @pytest.fixture

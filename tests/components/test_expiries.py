@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from stork_components.expiries import Expiries
+from stork_crossbar.connections.expiries import Expiries
 
 DAY = 86_400.0
 

@@ -1,6 +1,6 @@
 """Calls from other threads to the reactor's."""
 
-from stork_components.from_threads import FromThreads
+from stork_crossbar.internals.from_threads import FromThreads
 
 
 class Reactor:

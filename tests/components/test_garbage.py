@@ -7,7 +7,7 @@ import sys
 def test_what_was_there_is_left_alone_and_what_comes_later_is_collected():
     script = """
 import gc, weakref
-from stork_components.garbage import leave_what_is_here_alone
+from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
 
 class Thing: pass
 

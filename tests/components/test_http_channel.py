@@ -5,7 +5,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 
-from stork_components.http_channel import BoundedSite, Rules
+from stork_crossbar.http.channel import BoundedSite, Rules
 
 
 def echo(_resource, request):

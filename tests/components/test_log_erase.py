@@ -6,13 +6,13 @@ import pytest
 import zmq
 from click.testing import CliRunner
 
-from stork_node.bus import EraseFrame, PushFrame, decode_frame
 from stork_node.cli.log import log as command
-from stork_node.eraser import EraseFailed, ask_to_erase
+from stork_node.clients.eraser import EraseFailed, ask_to_erase
 from stork_node.errors import ConfigError, InvalidTopic
+from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
+from stork_node.protocol.replay import Erasing
 from stork_node.push_log import SegmentLog, StorageFailed, UnusableFolder, log_folder
 from stork_node.push_log.inspection import verify
-from stork_node.replay import Erasing
 from tests.components.replaying import all_pages, frames_of, request
 from tests.components.served import Peer, peer, serving, settings, wait_for
 from tests.malformed import document
@@ -89,7 +89,7 @@ def test_a_log_that_a_server_holds_is_left_to_that_server(tmp_path, monkeypatch)
         yield Erasing(0, is_done=False)
         yield Erasing(3, is_done=True)
 
-    monkeypatch.setattr("stork_node.eraser.ask_to_erase", ask)
+    monkeypatch.setattr("stork_node.clients.eraser.ask_to_erase", ask)
     monkeypatch.setenv("STORK_BUS_SECRET", "geheim")
     with SegmentLog(log_folder(tmp_path)) as log:
         log.append(pushes(3))

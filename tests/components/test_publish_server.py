@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import zmq
 
-from stork_node.bus import Heartbeat, PushFrame, decode_frame
 from stork_node.errors import ConfigError
+from stork_node.protocol.bus import Heartbeat, PushFrame, decode_frame
+from stork_node.protocol.push import Push
 from stork_node.publish_server import PublishServer
-from stork_node.push import Push
 from stork_node.push_log import Entry, SegmentLog, StorageFailed
 from tests.components.served import ANY, DEADLINE_S, Peer, is_refused, peer, serving, settings, wait_for
 from tests.malformed import MALFORMED, document

@@ -1,10 +1,10 @@
 import pytest
 import zmq
 
-from stork_node.bus import decode_frame
-from stork_node.curve import Channel, ClientKeys, push_key, secure_client
+from stork_node.clients.publisher import Publisher
 from stork_node.errors import ConfigError, NotConfirmed
-from stork_node.publisher import Publisher
+from stork_node.protocol.bus import decode_frame
+from stork_node.transport.curve import Channel, ClientKeys, push_key, secure_client
 from tests.components.served import Peer, is_refused, peer, serving, settings, wait_for
 from tests.malformed import document
 

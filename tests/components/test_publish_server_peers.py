@@ -1,4 +1,4 @@
-"""What a peer of the publish server can make it hold; see ``stork_node.peers``."""
+"""What a peer of the publish server can make it hold; see ``stork_node.transport.peers``."""
 
 import json
 import socket
@@ -7,11 +7,11 @@ from contextlib import ExitStack
 import pytest
 import zmq
 
-from stork_node.curve import ClientKeys, secure_client
-from stork_node.eraser import EraseFailed, ask_to_erase
+from stork_node.clients.eraser import EraseFailed, ask_to_erase
+from stork_node.protocol.replay import EraseRequest, encode_request
 from stork_node.publish_server import server as server_module
 from stork_node.publish_server.zap_handler import is_loopback
-from stork_node.replay import EraseRequest, encode_request
+from stork_node.transport.curve import ClientKeys, secure_client
 from tests.components.replaying import ask_page, request
 from tests.components.served import Peer, peer, serving, settings, wait_for
 from tests.components.zmtp import connect, frame, is_ended, join

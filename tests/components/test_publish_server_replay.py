@@ -1,4 +1,4 @@
-"""Replay, as relays ask for it: DELIVERY, "Relay", and the words of ``stork_node.replay``."""
+"""Replay, as relays ask for it: DELIVERY, "Relay", and the words of ``stork_node.protocol.replay``."""
 
 import json
 import threading
@@ -6,10 +6,10 @@ import threading
 import pytest
 import zmq
 
-from stork_node.bus import Heartbeat, PushFrame, decode_frame
-from stork_node.curve import ClientKeys, secure_client
+from stork_node.protocol.bus import Heartbeat, PushFrame, decode_frame
+from stork_node.protocol.replay import ReplayRefused, ReplayRequest, decode_answer, encode_request
 from stork_node.publish_server import server as server_module
-from stork_node.replay import ReplayRefused, ReplayRequest, decode_answer, encode_request
+from stork_node.transport.curve import ClientKeys, secure_client
 from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request
 from tests.components.served import Peer, is_refused, peer, serving, settings, wait_for
 from tests.malformed import document

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from stork_node.bus import Heartbeat, decode_frame
+from stork_node.protocol.bus import Heartbeat, decode_frame
 from stork_node.publish_server import server as server_module
 from stork_node.push_log import SegmentLog, log_folder
 from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request

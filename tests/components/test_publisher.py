@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import pytest
 import zmq
 
-from stork_node.answers import encode_refused, encode_stored, encode_tail
-from stork_node.bus import PushFrame, decode_frame
+from stork_node.clients.publisher import Publisher
+from stork_node.clients.push_connections import MAX_IDLE
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, PushFailed, PushRefused
-from stork_node.positions import Position
+from stork_node.protocol.answers import encode_refused, encode_stored, encode_tail
+from stork_node.protocol.bus import PushFrame, decode_frame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import PositionRequest, Push, decode_request
 from stork_node.publish_server import PublishServer
-from stork_node.publisher import Publisher
-from stork_node.push import PositionRequest, Push, decode_request
-from stork_node.push_connections import MAX_IDLE
 from tests.components.served import ANY, DEADLINE_S, Peer, peer, serving, settings, wait_for
 from tests.malformed import NOW
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stork_components.reading import FRESH_S, Turns
+from stork_crossbar.connections.turns import FRESH_S, Turns
 from tests.components.turn_clock import TurnClock
 
 OPEN, CLOSED = 3, 0

@@ -5,8 +5,8 @@ import zmq
 from twisted.internet.task import Clock
 
 from stork_components.waiters import Waiters
-from stork_components.zmq_reader import ZmqReader
-from stork_node.positions import Position
+from stork_crossbar.internals.zmq_reader import ZmqReader
+from stork_node.protocol.positions import Position
 
 
 class Reactor(Clock):

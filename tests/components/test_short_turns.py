@@ -6,8 +6,8 @@ import select
 import pytest
 from twisted.internet.task import Clock
 
-from stork_components.short_turns import SOCKETS_A_TURN, ShortTurns, take_short_turns
-from stork_node.known import NotAsKnown
+from stork_crossbar.compat import NotAsKnown
+from stork_crossbar.internals.short_turns import SOCKETS_A_TURN, ShortTurns, take_short_turns
 
 
 @pytest.fixture

@@ -9,9 +9,13 @@ import pytest
 PREPARED = """
 from autobahn.twisted.choosereactor import install_reactor
 install_reactor(None, False, require_optimal_reactor=False)
-import stork_node.personality
-from stork_node.personality import guarding, shortcuts, slimming, upgrading, websockets
-from stork_node.personality.shortcuts import SHORTCUTS, Shortcut, take_all
+import stork_crossbar.personality
+from stork_crossbar.personality import direct_guard as guarding
+from stork_crossbar.personality import patches as shortcuts
+from stork_crossbar.connections import connection_memory as slimming
+from stork_crossbar.http import websocket_fast_path as upgrading
+from stork_crossbar.http import websockets
+from stork_crossbar.personality.patches import SHORTCUTS, Shortcut, take_all
 from twisted.logger import formatEvent, globalLogPublisher
 said = []
 globalLogPublisher.addObserver(lambda event: said.append(formatEvent(event)))
@@ -68,7 +72,7 @@ def _warning(refusal):
 def test_a_guard_that_is_not_to_be_called_directly_is_never_found():
     script = """
 import crossbar.router.router as m
-from stork_components import running
+from stork_crossbar import registry as running
 from stork_components.guard import Guard
 guard = object.__new__(Guard)
 guard._realm = "realm1"
@@ -146,7 +150,7 @@ print(m._dumps([b"hi"], use_binary_hex_encoding=True))
 )
 def test_bounds_on_http_and_origins_are_never_left_out(change, function):
     script = f"""
-from stork_node.known import NotAsKnown
+from stork_crossbar.compat import NotAsKnown
 {change}
 try:
     {function}()

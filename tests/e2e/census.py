@@ -4,7 +4,7 @@ import gc
 from collections import Counter
 from dataclasses import dataclass
 
-from stork_components.component import Component
+from stork_crossbar.component import Component
 
 
 @dataclass(frozen=True)

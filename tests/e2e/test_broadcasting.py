@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import zmq
 
-from stork_node import uris
-from stork_node.publisher import Publisher
+from stork_node.clients.publisher import Publisher
+from stork_node.protocol import uris
 from tests.e2e.applications import MANY_WAYS
 from tests.e2e.broadcasting import Ports, Reader, Sleeper
 from tests.e2e.operator_port import samples, value

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stork_node import CallError
-from stork_node.caller import Caller
+from stork_node.clients.caller import Caller
 from tests.gateway import BACKEND_SECRET, Deployment, wait_for
 from tests.wamp import CALL, INVOCATION, RESULT, YIELD, Refused
 

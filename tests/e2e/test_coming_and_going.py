@@ -16,9 +16,9 @@ from tests.wamp import CHALLENGE
 OF_A_CONNECTION = [
     "autobahn.wamp.types.SessionDetails",
     "autobahn.wamp.types.TransportDetails",
-    "stork_node.personality.gated.GatedWebSocket",
+    "stork_crossbar.connections.gated.GatedWebSocket",
     "stork_node.guard.answers.Admission",
-    "stork_node.personality.session.StorkSession",
+    "stork_crossbar.personality.session.StorkSession",
     "twisted.internet.tcp.Server",
 ]
 OF_A_HANDSHAKE = [

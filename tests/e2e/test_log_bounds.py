@@ -12,7 +12,7 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from stork_node.log_text import MAX_LINE_BYTES
+from stork_node.logs.log_text import MAX_LINE_BYTES
 from tests.gateway import STORK, TICKET, Deployment, wait_for
 from tests.wamp import Aborted, Client, Closed, Refused
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import zmq
 
-from stork_node import curve
+from stork_node.transport import curve
 from tests.e2e.applications import MANY_WAYS
 from tests.gateway import BACKEND_SECRET, STORK, Deployment, Process, children, command_line, wait_for
 from tests.wamp import Aborted, Client, Closed, Refused

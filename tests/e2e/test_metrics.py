@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 from tests.e2e.operator_port import Samples, samples, scrape, value
 from tests.gateway import Deployment, wait_for
 from tests.wamp import Aborted, Refused

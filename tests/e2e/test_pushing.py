@@ -5,7 +5,7 @@ import pytest
 import zmq
 
 from stork_node import PushRefused
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 from tests.gateway import Deployment, wait_for
 from tests.scripted_publish_server import ScriptedPublishServer
 

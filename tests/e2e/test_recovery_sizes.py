@@ -3,7 +3,7 @@
 import pytest
 import zmq
 
-from stork_node.uris import RECOVER
+from stork_node.protocol.uris import RECOVER
 from tests.gateway import TICKET
 from tests.wamp import Client
 

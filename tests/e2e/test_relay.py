@@ -8,7 +8,7 @@ import signal
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 from tests.e2e.operator_port import get
 from tests.gateway import ROOT, Deployment, Node, wait_for
 from tests.link import Link

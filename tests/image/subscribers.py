@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from stork_node.uris import RECOVER
+from stork_node.protocol.uris import RECOVER
 from tests.gateway import wait_for
 from tests.wamp import AUTHENTICATE, CALL, CHALLENGE, ERROR, EVENT, HELLO, RESULT, SUBSCRIBE, SUBSCRIBED, WELCOME
 

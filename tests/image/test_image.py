@@ -303,7 +303,7 @@ def test_pip_finds_nothing_broken_by_what_was_left_out(gateway):
 def test_what_the_router_process_imports_is_compiled(gateway):
     script = """
 import os, sys
-import stork_node.personality.workers
+import stork_crossbar.personality.workers
 specs = filter(None, [getattr(module, "__spec__", None) for module in sys.modules.values()])
 files = [(spec.origin, spec.cached) for spec in specs if (spec.origin or "").endswith(".py")]
 print(len(files) > 1000, *[origin for origin, cached in files if not os.path.exists(cached)])

@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from stork_node.drain import DrainSettings
+from stork_node.config.drain import DrainSettings
 from tests.gateway import ROOT
 
 FOLDER = ROOT / "scripts/deploy/kubernetes"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stork_node.push import Push
+from stork_node.protocol.push import Push
 from stork_node.push_log import Entry, SegmentLog
 from stork_node.push_log.epochs import Machine
 from tests.malformed import NOW

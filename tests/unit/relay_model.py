@@ -8,14 +8,14 @@ gap: ``check`` compares that with the log.
 from collections import deque
 from dataclasses import dataclass, field
 
-from stork_node.bus import EraseFrame, Heartbeat, PushFrame, encode_erase_frame, encode_push_frame
-from stork_node.positions import Position
-from stork_node.push import Push
+from stork_node.protocol.bus import EraseFrame, Heartbeat, PushFrame, encode_erase_frame, encode_push_frame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import Push
+from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.history_settings import HistoryRule, HistorySettings
 from stork_node.relay.recovery import Recovery, read_positions
 from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Break, Events, Stream
-from stork_node.replay import Page, PageHeader, ReplayRequest
 
 TOPICS = ("v1.a.1", "v1.a.2", "v1.b.1")
 PAGE_NUMBERS = 3

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from stork_node.answers import Answer, decode_answer, encode_refused, encode_stored, encode_tail
-from stork_node.positions import Position
+from stork_node.protocol.answers import Answer, decode_answer, encode_refused, encode_stored, encode_tail
+from stork_node.protocol.positions import Position
 
 POSITION = Position("e", 12)
 

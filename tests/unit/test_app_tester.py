@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from stork_node import CallError, Deny, InvalidPush, Principal, Session, Stork, StorkError
-from stork_node.runtime import HandlerFailed
+from stork_node.application.running.runtime import HandlerFailed
 from stork_node.testing import AppTester, Denied, Expired, RecordedPush, Unavailable
 
 DEADLINE_S = 10

@@ -3,7 +3,7 @@
 import pytest
 
 from stork_node import AuthRequest
-from stork_node.auth_request import parse_cookies
+from stork_node.application.auth_request import parse_cookies
 
 # As Crossbar 26.10 tells a dynamic authenticator (crossbar.router.auth.ticket, autobahn's TransportDetails.marshal).
 DETAILS = {

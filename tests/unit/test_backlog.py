@@ -1,4 +1,4 @@
-from stork_node.backlog import Backlog, ReaderLimits
+from stork_node.broadcast.backlog import Backlog, ReaderLimits
 
 LIMITS = ReaderLimits(max_waiting_bytes=1000, max_waiting_s=10.0)
 

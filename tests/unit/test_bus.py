@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.bus import (
+from stork_node.errors import InvalidFrame, UnknownProtocol
+from stork_node.protocol.bus import (
     PREFIX,
     PROTOCOL,
     EraseFrame,
@@ -16,9 +17,8 @@ from stork_node.bus import (
     encode_heartbeat,
     encode_push_frame,
 )
-from stork_node.errors import InvalidFrame, UnknownProtocol
-from stork_node.positions import MAX_SEQUENCE, Position
-from stork_node.push import Push, decode_push, encode_push
+from stork_node.protocol.positions import MAX_SEQUENCE, Position
+from stork_node.protocol.push import Push, decode_push, encode_push
 from tests.malformed import NOW
 from tests.unit.test_push import TEXTS, TOPICS, VALUES
 

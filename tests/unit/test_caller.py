@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from stork_node.wamp_client import Credentials
+from stork_node.clients.wamp_client import Credentials
 
 
 def test_calling_from_a_backend_loads_no_twisted() -> None:
     code = (
-        "import sys; import stork_node.caller; "
+        "import sys; import stork_node.clients.caller; "
         "print(sorted({'twisted', 'autobahn', 'crossbar', 'websockets', 'zmq'} & set(sys.modules)))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -20,7 +20,7 @@ def test_calling_from_a_backend_loads_no_twisted() -> None:
 def test_a_missing_websockets_is_one_sentence() -> None:
     code = (
         "import sys; sys.modules['websockets'] = None\n"
-        "from stork_node.caller import Caller\n"
+        "from stork_node.clients.caller import Caller\n"
         "try: Caller(secret='s').call('a.b')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -1,4 +1,4 @@
-from stork_node.child_environ import publish_server_environ
+from stork_node.launcher.child_environ import publish_server_environ
 
 
 def test_the_publish_server_gets_neither_ticket_nor_the_backends_secret():

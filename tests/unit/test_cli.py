@@ -11,9 +11,9 @@ from stork_node.cli import group
 from stork_node.cli.json_values import printable
 from stork_node.cli.publish_server import parse_arguments, publish_server
 from stork_node.cli.session_options import door
+from stork_node.clients.wamp_client import Credentials
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, Problem, StorkError
 from stork_node.publish_server.settings import PublishServerSettings
-from stork_node.wamp_client import Credentials
 
 HEAVY = {"crossbar", "autobahn", "twisted", "zmq", "msgspec", "rich", "websockets"}
 
@@ -111,7 +111,7 @@ def test_an_error_is_a_sentence_a_line_and_a_status(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("stork_node.publisher.Publisher.push", fail)
+    monkeypatch.setattr("stork_node.clients.publisher.Publisher.push", fail)
     assert group.run(["push", "v1.test.1"]) == status
     captured = capsys.readouterr()
     assert (captured.out, captured.err.lstrip("\n")) == ("", said)
@@ -121,7 +121,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("stork_node.publisher.Publisher.push", fail)
+    monkeypatch.setattr("stork_node.clients.publisher.Publisher.push", fail)
     with pytest.raises(ZeroDivisionError):
         group.run(["push", "v1.test.1"])
 
@@ -247,7 +247,7 @@ def test_a_ticket_comes_before_the_secret_unless_backend_is_asked_for(
 def test_the_push_key_is_that_of_the_secret(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stork_node.curve import push_key
+    from stork_node.transport.curve import push_key
 
     monkeypatch.setenv("STORK_BUS_SECRET", "a secret")
     assert group.run(["push-key"]) == 0

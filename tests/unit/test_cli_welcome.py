@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from stork_node.readiness import ReadySocket, tell_service_manager
+from stork_node.launcher.readiness import ReadySocket, tell_service_manager
+from stork_node.launcher.up import runs_publish_server
+from stork_node.launcher.welcome import Commands, welcome
 from stork_node.resources import javascript_folder, template_folder
-from stork_node.up import runs_publish_server
-from stork_node.welcome import Commands, welcome
 
 COMMANDS = Commands(stork=".venv/bin/stork", php_push="php scripts/push.php")
 

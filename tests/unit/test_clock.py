@@ -24,7 +24,7 @@ _EXCEPTIONS = {
     ("node/stork_node/clock.py", "return time.time()"): "the place itself",
     ("node/stork_node/clock.py", "return datetime.now(UTC)"): "the place itself",
     ("node/stork_node/clock.py", "return datetime.now()"): "the place itself",
-    ("node/stork_node/values.py", "(want datetime.now(UTC) + …)"): "the text of an error",
+    ("node/stork_node/application/values.py", "(want datetime.now(UTC) + …)"): "the text of an error",
     ("node/js/stork.js", "now: () => (global.performance?.now ?"): "the fallback where there is no other clock",
     ("node/js/stork.js", "wall: () => Date.now(),"): "a hint that the machine slept: it asks, and ends nothing",
 }
@@ -85,7 +85,7 @@ def test_a_standstill_counts_as_one_turn(standstill_s: float) -> None:
 _REACTOR = """
 import time
 from twisted.internet import reactor, task
-from stork_node.reactor_time import install_steady_time
+from stork_crossbar.internals.reactor_time import install_steady_time
 assert install_steady_time(reactor)
 assert abs(reactor.seconds() - time.time()) < 5
 told = []
@@ -116,7 +116,7 @@ def test_timers_of_the_reactor_go_on_whatever_the_wall_clock_does() -> None:
 _STOPPED = """
 import os, signal, subprocess, sys, time
 from twisted.internet import reactor
-import stork_node.reactor_time as reactor_time
+import stork_crossbar.internals.reactor_time as reactor_time
 from stork_node.clock import AwakeTime
 reactor_time.AwakeTime = lambda clock: AwakeTime(clock, 0.3)
 reactor_time._PULSE_S = 0.05
@@ -148,7 +148,7 @@ def test_a_time_out_does_not_pass_while_the_process_is_stopped() -> None:
 
 
 def test_a_reactor_that_is_not_as_known_keeps_its_own_time(capsys: pytest.CaptureFixture[str]) -> None:
-    from stork_node.reactor_time import install_steady_time
+    from stork_crossbar.internals.reactor_time import install_steady_time
 
     class Other:
         seconds = staticmethod(lambda: 1.0)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stork_node import configuration
+from stork_node.config import configuration
 from stork_node.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / ".crossbar"

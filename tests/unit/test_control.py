@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stork_node import control
+from stork_node.launcher import control
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import zmq
 from zmq.utils import z85
 
-from stork_node.curve import ClientKeys, client_keys, push_key, server_keys
+from stork_node.transport.curve import ClientKeys, client_keys, push_key, server_keys
 
 
 def test_keys_are_derived_as_other_languages_derive_them():

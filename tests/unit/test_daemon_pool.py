@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from stork_node.daemon_pool import DaemonPool
+from stork_node.application.running.daemon_pool import DaemonPool
 
 DEADLINE_S = 10
 
@@ -80,8 +80,8 @@ def test_threads_that_hang_do_not_keep_a_process_from_ending():
     script = """
 import asyncio, threading
 from stork_node import Stork
-from stork_node.runtime import Runtime
-from stork_node.values import Session
+from stork_node.application.running.runtime import Runtime
+from stork_node.application.values import Session
 stork, begun = Stork(), threading.Barrier(3)
 
 @stork.on_join

@@ -42,7 +42,7 @@ def run(tmp_path: Path):
 
 BEGIN = """
 import sys
-from stork_node.deferred_imports import deferred
+from stork_crossbar.internals.deferred_imports import deferred
 with deferred({"heavy"}):
     import user
 """
@@ -87,7 +87,7 @@ def test_a_name_that_a_deferred_package_does_not_have_is_said_when_it_is_used(ru
 
 def test_an_error_in_the_block_leaves_imports_as_they_were(run) -> None:
     code = """
-from stork_node.deferred_imports import deferred
+from stork_crossbar.internals.deferred_imports import deferred
 try:
     with deferred({"heavy"}):
         import heavy
@@ -104,9 +104,9 @@ def test_crossbar_is_loaded_without_web3_and_python_keeps_its_recursion_limit(ru
 import sys
 from autobahn.twisted.choosereactor import install_reactor
 install_reactor(explicit_reactor=None)
-from stork_node.deferred_imports import BLOCKCHAIN, deferred
+from stork_crossbar.internals.deferred_imports import BLOCKCHAIN, deferred
 with deferred():
-    import stork_node.personality
+    import stork_crossbar.personality
     import crossbar.edge.worker.router
 import crossbar.worker.main
 print(sorted(BLOCKCHAIN & sys.modules.keys()), sys.getrecursionlimit())

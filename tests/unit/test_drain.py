@@ -1,7 +1,7 @@
 import pytest
 
-from stork_node.drain import DrainSettings, extra_of, schedule
-from stork_node.settings import read
+from stork_node.config.drain import DrainSettings, extra_of, schedule
+from stork_node.config.settings import read
 
 
 @pytest.mark.parametrize(

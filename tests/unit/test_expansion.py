@@ -1,7 +1,7 @@
 import pytest
 
+from stork_node.config.expansion import expand
 from stork_node.errors import Problem
-from stork_node.expansion import expand
 
 ENVIRON = {
     "HOST": "push.example",

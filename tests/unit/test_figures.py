@@ -12,8 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stork_node.exposition import families
-from stork_node.figures import (
+from stork_node.metrics.exposition import families
+from stork_node.metrics.figures import (
     Histogram,
     counter,
     counter_by,
@@ -22,7 +22,7 @@ from stork_node.figures import (
     histogram,
     histogram_by,
 )
-from stork_node.process_figures import read_processes
+from stork_node.metrics.process_figures import read_processes
 
 
 @dataclass

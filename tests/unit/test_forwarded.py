@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.forwarded import client_address, networks, read_headers, requested_host
+from stork_node.http.forwarded import client_address, networks, read_headers, requested_host
 
 TRUSTED = networks("10.0.0.0/8, 192.168.1.7, fd00::/8")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from stork_node.config.limits import ClientLimits
 from stork_node.gate.bounds import Unreadable
 from stork_node.gate.options import NotExpected, Sender, pass_options
 from stork_node.gate.reading import Gate
-from stork_node.limits import ClientLimits
 
 WHO = {"session": 1, "authid": "admin", "authrole": "backend"}
 # What Crossbar believes of whoever says it: none of it passes, whoever it is.

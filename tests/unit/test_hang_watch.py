@@ -4,9 +4,9 @@ import time
 import pytest
 
 from stork_node import Stork
-from stork_node.hang_watch import Stall
-from stork_node.runtime import Runtime
-from stork_node.values import Session
+from stork_node.application.running.hang_watch import Stall
+from stork_node.application.running.runtime import Runtime
+from stork_node.application.values import Session
 
 DEADLINE_S = 30
 SESSION = Session(id=1, authid="joe", role="frontend")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from stork_node.health import NodeState, judge
+from stork_node.metrics.health import NodeState, judge
 
 WELL = NodeState((), (), 0.5, 0.5, "e1")
 

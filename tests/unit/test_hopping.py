@@ -7,9 +7,9 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from stork_node.daemon_pool import DaemonPool
-from stork_node.hopping import Hopper, Place, hop
-from stork_node.loop_thread import LoopThread
+from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.loop_thread import LoopThread
+from stork_node.application.running.thread_switching import Hopper, Place, hop
 
 DEADLINE_S = 10
 

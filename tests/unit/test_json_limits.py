@@ -1,6 +1,6 @@
 import pytest
 
-from stork_node import json_limits
+from stork_node.protocol import push_limits
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from stork_node import json_limits
     ],
 )
 def test_integers_beyond_64_bits_are_found_outside_of_strings(text, wide):
-    assert json_limits.has_wide_integer(text) == wide
-    assert json_limits.may_have_wide_integer(text) >= wide
+    assert push_limits.has_wide_integer(text) == wide
+    assert push_limits.may_have_wide_integer(text) >= wide
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_integers_beyond_64_bits_are_found_outside_of_strings(text, wide):
     ],
 )
 def test_depth_counts_brackets_outside_of_strings(text, deep):
-    assert json_limits.is_too_deep(text) == deep
-    assert json_limits.may_be_too_deep(text) >= deep
+    assert push_limits.is_too_deep(text) == deep
+    assert push_limits.may_be_too_deep(text) >= deep
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_depth_counts_brackets_outside_of_strings(text, deep):
     ],
 )
 def test_a_string_that_begins_with_nul_is_found(text, nul):
-    assert json_limits.has_nul_string(text) == nul
-    assert json_limits.may_have_nul_string(text) >= nul
+    assert push_limits.has_nul_string(text) == nul
+    assert push_limits.may_have_nul_string(text) >= nul

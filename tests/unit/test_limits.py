@@ -1,8 +1,8 @@
 import pytest
 
+from stork_node.config.limits import HELD, REFUSED, ClientLimits, LimitCounters
+from stork_node.config.settings import read
 from stork_node.errors import ConfigError
-from stork_node.limits import HELD, REFUSED, ClientLimits, LimitCounters
-from stork_node.settings import read
 
 
 def test_the_defaults():

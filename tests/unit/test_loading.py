@@ -7,7 +7,8 @@ import textwrap
 
 import pytest
 
-from stork_node import Stork, loading
+from stork_node import Stork
+from stork_node.application import loading
 from stork_node.errors import ConfigError
 
 

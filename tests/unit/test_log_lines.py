@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from stork_node.errors import ConfigError
-from stork_node.log_lines import LogSettings, Printer
-from stork_node.log_text import MAX_LINE_BYTES
+from stork_node.logs.log_lines import LogSettings, Printer
+from stork_node.logs.log_text import MAX_LINE_BYTES
 
 
 class Kept:
@@ -36,7 +36,7 @@ def test_ours_pass_at_info_and_crossbars_from_warn_on():
         ("info", "a print", "stdout"),
         ("debug", "theirs", "crossbar.router"),
         ("warn", "theirs", "crossbar.router"),
-        ("debug", "theirs, in a class of ours", "stork_node.personality.workers"),
+        ("debug", "theirs, in a class of ours", "stork_crossbar.personality.workers"),
     ) == ["info  router  ours", "info  router  an application's", "info  router  a print", "warn  router  theirs"]
 
 
@@ -95,7 +95,7 @@ def test_ours_are_not_printed_twice():
 def test_the_last_words_of_a_process_are_kept():
     printer = Printer(LogSettings(), Kept(LogSettings()))
     for level in ("critical", "info"):
-        printer.emit(level, level, namespace="stork_components.component", fields={})
+        printer.emit(level, level, namespace="stork_crossbar.component", fields={})
     assert printer.last_words == "critical"
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from stork_node.log_stream import LogStream
+from stork_node.logs.log_stream import LogStream
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node import log_text
+from stork_node.logs import log_text
 
 ANYTHING = st.text(st.characters(exclude_categories=())) | st.binary().map(lambda data: data.decode("latin-1"))
 

@@ -7,7 +7,7 @@ import tty
 
 import pytest
 
-from stork_node.log_writer import WAITING_LINES, Allowance, LogWriter
+from stork_node.logs.log_writer import WAITING_LINES, Allowance, LogWriter
 
 
 def render(level, text, logger, fields):

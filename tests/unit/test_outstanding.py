@@ -1,7 +1,7 @@
-from stork_node.answers import encode_refused, encode_stored, encode_tail
+from stork_node.clients.pending_pushes import Outstanding, Ticket
 from stork_node.errors import PushRefused
-from stork_node.outstanding import Outstanding, Ticket
-from stork_node.positions import Position
+from stork_node.protocol.answers import encode_refused, encode_stored, encode_tail
+from stork_node.protocol.positions import Position
 
 
 def at(sequence: int) -> Position:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node import Deny, Stork, Topic
-from stork_node.declarations import Handler, Place
-from stork_node.feeds import Verifier
-from stork_node.policy import Checks, Decision, choose_checks, fold, read_answer
+from stork_node.application.declarations import Handler, Place
+from stork_node.application.feeds import Verifier
+from stork_node.application.policy import Checks, Decision, choose_checks, fold, read_answer
 
 
 def owns_order(session, topic): ...

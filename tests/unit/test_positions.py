@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node.errors import InvalidPosition
-from stork_node.positions import MAX_SEQUENCE, Position, new_epoch
+from stork_node.protocol.positions import MAX_SEQUENCE, Position, new_epoch
 
 EPOCHS = st.from_regex(r"[0-9A-Za-z_-]{1,64}", fullmatch=True)
 

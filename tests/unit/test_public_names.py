@@ -60,7 +60,7 @@ HEAVY = ["twisted", "autobahn", "crossbar", "txaio", "click", "rich", "prometheu
         ("from stork_node import Publisher, AsyncPublisher", HEAVY[:-1]),
         ("from stork_node import Subscriber", HEAVY),
         ("import stork_node.testing", HEAVY[:-1]),
-        ("import stork_node.runtime, stork_node.loading", HEAVY[:-1]),
+        ("import stork_node.application.running.runtime, stork_node.application.loading", HEAVY[:-1]),
     ],
 )
 def test_an_import_loads_neither_twisted_nor_crossbar(statement, absent):

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from stork_node.config.settings import read
 from stork_node.errors import ConfigError
 from stork_node.publish_server.settings import PublishServerSettings
-from stork_node.settings import read
 
 
 def test_everything_is_on_loopback_unless_told_otherwise():

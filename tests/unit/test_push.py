@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from stork_node.errors import InvalidPush
-from stork_node.push import (
+from stork_node.protocol.push import (
     MAX_PUSH_BYTES,
     PositionRequest,
     Push,

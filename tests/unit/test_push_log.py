@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stork_node.bus import PushFrame, decode_frame, encode_push_frame
-from stork_node.positions import Position
-from stork_node.push import MAX_PUSH_BYTES, Push, decode_push, encode_push
+from stork_node.protocol.bus import PushFrame, decode_frame, encode_push_frame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import MAX_PUSH_BYTES, Push, decode_push, encode_push
 from stork_node.push_log import BeyondLog, Page, SegmentLog, StorageFailed
 from tests.malformed import NOW
 from tests.unit.push_log_tools import frames, kill, open_log, push, pushes, read_all, segment_files

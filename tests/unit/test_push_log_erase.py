@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from stork_node.bus import EraseFrame, PushFrame, decode_frame
+from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
 from stork_node.push_log import StorageFailed
 from stork_node.push_log.inspection import verify
 from tests.unit.push_log_tools import Clock, frames, kill, open_log, push, pushes, read_all, segment_files

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.positions import MAX_SEQUENCE
-from stork_node.push_log.headers import MAX_HEADER_BYTES, BadHeader, Header, Origin, decode_header, encode_header
+from stork_node.protocol.positions import MAX_SEQUENCE
+from stork_node.push_log.segment_files.headers import (
+    MAX_HEADER_BYTES,
+    BadHeader,
+    Header,
+    Origin,
+    decode_header,
+    encode_header,
+)
 
 HEADER = Header(12, 1, 1_700_000_000_000, Origin("0123456789abcdef", "boot", "machine", "always"))
 LINE = (

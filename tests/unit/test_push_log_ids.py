@@ -2,9 +2,9 @@
 
 import pytest
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 from stork_node.push_log import CorruptLog
-from stork_node.push_log.recent_ids import forget_ids
+from stork_node.push_log.segment_files.recent_ids import forget_ids
 from tests.unit.push_log_tools import REBOOTED, Clock, kill, open_log, push, pushes, segment_files
 
 

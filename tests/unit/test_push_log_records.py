@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.push_log.records import (
+from stork_node.push_log.segment_files.records import (
     ERASED,
     HEAD_BYTES,
     NUMBER,

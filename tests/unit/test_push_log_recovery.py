@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stork_node.push_log import BeyondLog, CorruptLog, DamagedLog, MissingSegment
-from stork_node.push_log.records import SEAL_BYTES
+from stork_node.push_log.segment_files.records import SEAL_BYTES
 from tests.unit.push_log_tools import REBOOTED, frames, kill, open_log, pushes, read_all, segment_files
 
 

@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node.push_log import BeyondLog, SegmentLog
-from stork_node.push_log.headers import Header, Origin
 from stork_node.push_log.retention import expired
-from stork_node.push_log.segments import Segment
+from stork_node.push_log.segment_files.headers import Header, Origin
+from stork_node.push_log.segment_files.segments import Segment
 from tests.unit.push_log_tools import Clock, frames, kill, open_log, pushes, read_all, segment_files
 
 ORIGIN = Origin("e", "b", "m", "second")

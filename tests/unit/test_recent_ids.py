@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 from stork_node.publish_server.ids import RecentIds
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from stork_node.bus import EraseFrame, Heartbeat, PushFrame, encode_push_frame
 from stork_node.errors import InvalidFrame
-from stork_node.positions import Position
-from stork_node.push import Push
+from stork_node.protocol.bus import EraseFrame, Heartbeat, PushFrame, encode_push_frame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import Push
+from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.following import FOREIGN_S, Follower
 from stork_node.relay.steps import Ask, Beginning, Past
 from stork_node.relay.waiting import Waiting
-from stork_node.replay import Page, PageHeader, ReplayRequest
 
 NOW = "2026-01-31T12:00:00.000Z"
 EVENT = b'{"type":"t","data":null,"timestamp":"2026-01-31T12:00:00.000Z"}'

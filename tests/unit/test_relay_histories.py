@@ -3,8 +3,8 @@ import tracemalloc
 
 import pytest
 
-from stork_node.bus import PushFrame
-from stork_node.positions import Position
+from stork_node.protocol.bus import PushFrame
+from stork_node.protocol.positions import Position
 from stork_node.relay.histories import Histories
 from stork_node.relay.history_settings import HistoryRule, HistorySettings, histories
 

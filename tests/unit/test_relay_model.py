@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from stork_node.bus import Heartbeat, PushFrame
-from stork_node.positions import Position
+from stork_node.protocol.bus import Heartbeat, PushFrame
+from stork_node.protocol.positions import Position
 from stork_node.relay.history_settings import HistorySettings
 from stork_node.relay.recovery import Recovery
 from tests.unit.relay_model import TIMESTAMP, TOPICS, World

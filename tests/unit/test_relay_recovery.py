@@ -3,13 +3,13 @@ from collections import Counter
 
 import pytest
 
-from stork_node.bus import Heartbeat, PushFrame
 from stork_node.errors import CallError
-from stork_node.positions import Position
+from stork_node.protocol.bus import Heartbeat, PushFrame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.replay import Page, PageHeader
 from stork_node.relay.history_settings import HistorySettings
 from stork_node.relay.recovery import MAX_EVENTS_BYTES, Recovery, read_positions
 from stork_node.relay.stream import Stream
-from stork_node.replay import Page, PageHeader
 
 NOW = "2026-01-31T12:00:00.000Z"
 SESSION = 7

@@ -2,8 +2,8 @@ import logging
 
 import pytest
 
+from stork_node.logs.repeats import KINDS, TEXTS, Repeats
 from stork_node.publish_server.refusal_log import RefusalLog
-from stork_node.repeats import KINDS, TEXTS, Repeats
 
 KIND = ("warn", "stork_node.x", "refused {}")
 

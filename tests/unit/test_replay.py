@@ -3,7 +3,7 @@
 import pytest
 
 from stork_node.errors import InvalidFrame, UnknownProtocol
-from stork_node.replay import (
+from stork_node.protocol.replay import (
     EraseRequest,
     Erasing,
     Page,

@@ -1,8 +1,8 @@
 import pytest
 
+from stork_node.protocol.push import PositionRequest, decode_push
 from stork_node.publish_server.intake import Refusal
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
-from stork_node.push import PositionRequest, decode_push
 from tests.malformed import NOW, document
 
 PUSH = decode_push(document(), NOW)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stork_node import CallError, Deny, Principal, Session, Stork
-from stork_node.runtime import HandlerFailed, Runtime
+from stork_node.application.running.runtime import HandlerFailed, Runtime
 
 DEADLINE_S = 10
 

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from stork_node.config.settings import count, endpoint, flag, interval, name, names, read, seconds, setting, text
 from stork_node.errors import ConfigError
-from stork_node.settings import count, endpoint, flag, interval, name, names, read, seconds, setting, text
 
 
 @dataclass(frozen=True)

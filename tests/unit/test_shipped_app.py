@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from stork_node import CallError, loading
+from stork_node import CallError
+from stork_node.application import loading
 from stork_node.testing import AppTester, Denied
 
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from stork_node import AsyncPublisher, DeclarationError, NotRunning, Publisher, Stork, StorkError
-from stork_node.feeds import NamedVerifier
-from stork_node.push_recorder import PushRecorder
+from stork_node.application.feeds import NamedVerifier
+from stork_node.application.push_recorder import PushRecorder
 
 
 @pytest.fixture

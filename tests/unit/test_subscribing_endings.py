@@ -2,7 +2,7 @@
 
 import pytest
 
-from stork_node.subscribing.endings import (
+from stork_node.clients.subscribing.endings import (
     Ending,
     abort_ending,
     close_ending,

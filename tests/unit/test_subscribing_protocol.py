@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from stork_node.clients.subscribing.effects import Hand, Recovered, StateChanged, SubscriptionChanged
+from stork_node.clients.subscribing.endings import Ending
+from stork_node.clients.subscribing.protocol import SubscriberProtocol
+from stork_node.clients.subscribing.stream import Event
+from stork_node.clients.subscribing.subscription import Subscription
+from stork_node.clients.wamp_client import Credentials
 from stork_node.errors import InvalidTopic
-from stork_node.subscribing.effects import Hand, Recovered, StateChanged, SubscriptionChanged
-from stork_node.subscribing.endings import Ending
-from stork_node.subscribing.protocol import SubscriberProtocol
-from stork_node.subscribing.stream import Event
-from stork_node.subscribing.subscription import Subscription
-from stork_node.wamp_client import Credentials
 
 TOPIC = "v1.orders.42"
 WELCOME = [2, 77, {"authid": "joe", "authrole": "frontend"}]

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from stork_node.clients.subscribing.stream import Answered, Event, Stream
 from stork_node.errors import InvalidPosition
-from stork_node.subscribing.stream import Answered, Event, Stream
 
 TOPIC = "v1.orders.42"
 

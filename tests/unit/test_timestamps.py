@@ -1,6 +1,6 @@
 import pytest
 
-from stork_node.timestamps import format_timestamp, is_timestamp
+from stork_node.protocol.timestamps import format_timestamp, is_timestamp
 
 
 @pytest.mark.parametrize(

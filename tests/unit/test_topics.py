@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node.errors import InvalidTopic
-from stork_node.topics import MAX_TOPIC_LENGTH, Topic, is_part
+from stork_node.protocol.topics import MAX_TOPIC_LENGTH, Topic, is_part
 
 LETTERS = "abcXYZ019_-:@~"
 parts = st.text(LETTERS, min_size=1, max_size=80)

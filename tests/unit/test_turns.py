@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.turns import Turn
-from stork_node.wamp_events import Content
+from stork_node.broadcast.turns import Turn
+from stork_node.protocol.wamp_events import Content
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from stork_node import Call, Deny, Principal, Session
-from stork_node.values import peer_host
+from stork_node.application.values import peer_host
 
 
 def test_a_principal_needs_only_an_authid():

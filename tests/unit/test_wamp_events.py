@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node.errors import UnwritableEvent
-from stork_node.wamp_events import FRAMES, Content, framed
+from stork_node.protocol.wamp_events import FRAMES, Content, framed
 
 AUTOBAHN = {each.NAME: each() for each in (JsonObjectSerializer, MsgPackObjectSerializer, CBORObjectSerializer)}
 TOPIC = "v1.orders.42"
@@ -90,7 +90,7 @@ def test_what_a_serializer_cannot_hold_says_so(serializer, event):
 
 
 def test_a_number_beyond_messagepack_says_so(monkeypatch):
-    monkeypatch.setattr("stork_node.wamp_events._decode_json", lambda _: 2**70)
+    monkeypatch.setattr("stork_node.protocol.wamp_events._decode_json", lambda _: 2**70)
     with pytest.raises(UnwritableEvent, match="msgpack cannot hold it"):
         FRAMES["msgpack"](7, 8, None, Content(b"1180591620717411303424", "e:1"))
 

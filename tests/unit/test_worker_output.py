@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.worker_output import OutputReader
+from stork_node.logs.worker_output import OutputReader
 
 RECORD = {"level": "info", "namespace": "app.shop", "text": "an order {of} \n two lines", "fields": {"n": {"m": 1}}}
 

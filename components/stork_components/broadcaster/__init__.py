@@ -11,19 +11,20 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from stork_components.broadcaster import inside, public_way
+from stork_components.broadcaster import fallback_publish
 from stork_components.broadcaster.closing import Closing
-from stork_components.broadcaster.self_test import fault
 from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_components.broadcaster.writing import Writer
-from stork_components.component import end_worker
-from stork_node import uris
-from stork_node.backlog import ReaderLimits
-from stork_node.broadcast_counters import BroadcastCounters
-from stork_node.bus import PushFrame
-from stork_node.positions import Position
-from stork_node.turns import Turn
-from stork_node.wamp_events import Content
+from stork_crossbar.component import end_worker
+from stork_crossbar.internals import broadcasting
+from stork_crossbar.internals.self_test import fault
+from stork_node.broadcast.backlog import ReaderLimits
+from stork_node.broadcast.counters import BroadcastCounters
+from stork_node.broadcast.turns import Turn
+from stork_node.protocol import uris
+from stork_node.protocol.bus import PushFrame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.wamp_events import Content
 
 _LOOK_EVERY_S = 1.0
 _MAX_ID = 2**53
@@ -49,7 +50,7 @@ class Broadcaster:
                 fault=self._fault,
             )
             return
-        self._router = inside.Router(component)
+        self._router = broadcasting.Router(component)
         self._slow_readers = SlowReaders(reactor, limits or ReaderLimits(), self.counters)
         self._closing = Closing(reactor)
         self._writer = Writer(component, reactor, self._router, self._slow_readers, self._closing, self.counters)
@@ -66,7 +67,7 @@ class Broadcaster:
         if self.way == "public":
             self.counters.public_pushes += len(pushes)
             for push in pushes:
-                public_way.publish(self._component, push)
+                fallback_publish.publish(self._component, push)
             return
         turn = Turn(_observers)
         matches: dict[str, list[Any]] = {}
@@ -107,9 +108,9 @@ class Broadcaster:
     def waiting_bytes(self, session_id: int) -> int:
         """What has been written to a session and has not been sent yet; 0 where the session is gone or embedded."""
         session = None if self._fault else self._router.session(session_id)
-        transport = inside.transport(session) if session else None
-        descriptor = inside.descriptor(transport)
-        return inside.waiting_bytes(transport, descriptor) if descriptor else 0
+        transport = broadcasting.transport(session) if session else None
+        descriptor = broadcasting.descriptor(transport)
+        return broadcasting.waiting_bytes(transport, descriptor) if descriptor else 0
 
     def close_subscribers(self, code: int, reason: str) -> None:
         """

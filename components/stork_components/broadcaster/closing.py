@@ -8,7 +8,7 @@ from autobahn.exception import Disconnected
 from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
 
-from stork_components import connections
+from stork_crossbar.connections import closing
 
 # All at once would have all of them back at once: so many a turn at least, and as many as it takes for two seconds.
 _LEAST_A_TURN = 100
@@ -42,7 +42,7 @@ class Closing:
     def _close_some(self, queue: deque[Any], number: int, code: int, reason: str) -> None:
         for _ in range(min(number, len(queue))):
             try:
-                connections.close_session(queue.popleft(), code, reason)
+                closing.close_session(queue.popleft(), code, reason)
             except (TransportLost, Disconnected):
                 pass  # it has closed itself
             except Exception:

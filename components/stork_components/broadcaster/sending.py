@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-from stork_components.broadcaster.inside import Lane
+from stork_crossbar.internals.broadcasting import Lane
 
 # To wake the second thread costs as much as a few sends.
 _LEAST_FOR_TWO = 50

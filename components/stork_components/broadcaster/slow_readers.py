@@ -5,9 +5,9 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.logger import Logger
 
-from stork_components.broadcaster import inside
-from stork_node.backlog import Backlog, ReaderLimits
-from stork_node.broadcast_counters import BroadcastCounters
+from stork_crossbar.internals import broadcasting
+from stork_node.broadcast.backlog import Backlog, ReaderLimits
+from stork_node.broadcast.counters import BroadcastCounters
 
 _LOG_EVERY_S = 60.0
 
@@ -28,7 +28,7 @@ class _Reader:
         return sent
 
     def waiting_bytes(self) -> int:
-        return inside.waiting_bytes(self.transport, self.descriptor)
+        return broadcasting.waiting_bytes(self.transport, self.descriptor)
 
     def let_go(self) -> None:
         # The class's own method again.
@@ -60,15 +60,15 @@ class SlowReaders:
         """``size`` bytes of this turn's were left waiting."""
         backlog = self._reader(session, transport, descriptor).backlog
         backlog.latest = size
-        backlog.note(inside.waiting_bytes(transport, descriptor), self._reactor.seconds())
+        backlog.note(broadcasting.waiting_bytes(transport, descriptor), self._reactor.seconds())
 
     def look(self, sessions: Any) -> None:
         """Once a second: those of ``sessions`` that have bytes waiting, whoever wrote them."""
         writers = {each for each in self._reactor.getWriters() if isinstance(each, FileDescriptor)}
         if not writers.issubset(self._readers):
             for session in sessions:
-                transport = inside.transport(session)
-                descriptor = inside.descriptor(transport)
+                transport = broadcasting.transport(session)
+                descriptor = broadcasting.descriptor(transport)
                 if descriptor in writers:
                     self._reader(session, transport, descriptor)
         for descriptor, reader in list(self._readers.items()):
@@ -88,12 +88,12 @@ class SlowReaders:
         excess = self._excess(reader)
         if excess is not None:
             # It may be this process that is slow: large pushes to many come faster than the reactor writes.
-            inside.flush(reader.descriptor)
+            broadcasting.flush(reader.descriptor)
             excess = self._excess(reader)
         if excess is None:
             return False
         self._let_go(reader)
-        inside.abort(reader.transport, reader.descriptor)
+        broadcasting.abort(reader.transport, reader.descriptor)
         self._counters.slow_readers += 1
         self._unsaid += 1
         self._last_excess = excess

@@ -8,14 +8,14 @@ from autobahn.wamp import message
 from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
 
-from stork_components.broadcaster import inside
 from stork_components.broadcaster.closing import Closing
-from stork_components.broadcaster.inside import Lane
 from stork_components.broadcaster.sending import Parcel, Sender, in_parcels
 from stork_components.broadcaster.slow_readers import SlowReaders
-from stork_components.connections import BREAK
-from stork_node.broadcast_counters import BroadcastCounters
-from stork_node.turns import Event, Share, Turn
+from stork_crossbar.connections.closing import BREAK
+from stork_crossbar.internals import broadcasting
+from stork_crossbar.internals.broadcasting import Lane
+from stork_node.broadcast.counters import BroadcastCounters
+from stork_node.broadcast.turns import Event, Share, Turn
 
 
 class Writer:
@@ -31,7 +31,7 @@ class Writer:
         self,
         component: Any,
         reactor: Any,
-        router: inside.Router,
+        router: broadcasting.Router,
         slow_readers: SlowReaders,
         closing: Closing,
         counters: BroadcastCounters,
@@ -62,7 +62,7 @@ class Writer:
         for share, sessions in turn.shares():
             lanes: defaultdict[str, list[Lane]] = defaultdict(list)
             for session in sessions:
-                lane = inside.lane(session)
+                lane = broadcasting.lane(session)
                 if lane and lane.is_open() and lane.is_idle() and session not in closing:
                     lanes[lane.serializer].append(lane)
                 else:
@@ -84,11 +84,11 @@ class Writer:
             self._write_rest(lane, parcel.piece, sent)
 
     def _write_share(self, session: Any, share: Share) -> None:
-        transport = inside.transport(session) if session not in self._closing.sessions else None
+        transport = broadcasting.transport(session) if session not in self._closing.sessions else None
         if transport is None or session is self._component:
             return
         try:
-            lane = inside.lane(session)
+            lane = broadcasting.lane(session)
             if lane and lane.is_open():
                 self._write_piece(lane, share)
             else:
@@ -96,7 +96,7 @@ class Writer:
         except (TransportLost, Disconnected):
             pass  # it is closing already
         except Exception as error:
-            if inside.is_embedded(session):
+            if broadcasting.is_embedded(session):
                 self.log.failure("a component of this process could not take an event")
             else:
                 self._close_unwritable(session, share, error)
@@ -117,14 +117,14 @@ class Writer:
 
     def _write_messages(self, session: Any, transport: Any, share: Share) -> None:
         """As Crossbar does it, message by message."""
-        descriptor = inside.descriptor(transport)
-        before = inside.waiting_bytes(transport, descriptor) if descriptor else 0
+        descriptor = broadcasting.descriptor(transport)
+        before = broadcasting.waiting_bytes(transport, descriptor) if descriptor else 0
         if before and not self._slow_readers.may_write(session, transport, descriptor):
             self._closing.add(session)
             return
         for event in share.events:
             transport.send(_message(event))
-        if descriptor and (after := inside.waiting_bytes(transport, descriptor)):
+        if descriptor and (after := broadcasting.waiting_bytes(transport, descriptor)):
             self._slow_readers.left(session, transport, descriptor, max(0, after - before))
         self._counters.bytes += len(share.piece("json"))
         self._count(share)
@@ -137,7 +137,7 @@ class Writer:
         self.log.error(
             "an event up to {position} cannot be written to session {session}, which is closed: {error}",
             position=share.events[-1].content.position,
-            session=inside.session_id(session),
+            session=broadcasting.session_id(session),
             error=error,
         )
         self._closing.close([session], BREAK, "an event cannot be written")

@@ -38,7 +38,7 @@ def call(uri: str, arguments: tuple[str, ...], kwargs: str | None, timeout_s: fl
     if not isinstance(keywords, dict):
         raise click.UsageError("--kwargs: not a JSON object")
     where = door(**joining)
-    from stork_node.caller import Caller, CallResult
+    from stork_node.clients.caller import Caller, CallResult
 
     shown = dataclasses.asdict(where.credentials)
     with Caller(where.url, realm=where.realm, timeout_s=timeout_s, **shown) as caller:

@@ -12,15 +12,19 @@ import click
 from stork_node.cli import EXIT_FAILED, EXIT_USAGE, needs_the_node_extra
 from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, InvalidPush, StorkError
-from stork_node.log_lines import LogSettings
+from stork_node.logs.log_lines import LogSettings
 
 # name: (module, attribute, one line for the list of commands, which so needs no command loaded)
 COMMANDS = {
     "up": ("stork_node.cli.up", "up", "Run the node and its publish server as one unit."),
-    "node": ("stork_node.cli.node", "node", "Run one node: what browsers connect to."),
+    "node": ("stork_crossbar.commands.node", "node", "Run one node: what browsers connect to."),
     "publish-server": ("stork_node.cli.publish_server", "publish_server", "Run the publish server: what takes pushes."),
     "reload": ("stork_node.cli.reload", "reload", "Take a changed app.py into use; browsers stay connected."),
-    "check": ("stork_node.cli.check", "check", "Check a configuration and its application, and start nothing."),
+    "check": (
+        "stork_crossbar.commands.check",
+        "check",
+        "Check a configuration and its application, and start nothing.",
+    ),
     "init": ("stork_node.cli.init", "init", "Write a .crossbar/ to begin with."),
     "push": ("stork_node.cli.push", "push", "Push a message to topics."),
     "call": ("stork_node.cli.call", "call", "Call a procedure, and print its result."),

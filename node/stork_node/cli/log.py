@@ -14,8 +14,8 @@ from stork_node.cli import EXIT_FAILED
 from stork_node.cli.json_values import echo_json
 
 if TYPE_CHECKING:
-    from stork_node.positions import Position
-    from stork_node.push_log.records import Record
+    from stork_node.protocol.positions import Position
+    from stork_node.push_log.segment_files.records import Record
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -60,9 +60,9 @@ def info(data: Path, as_json: bool) -> None:
     """Say what is in the log, also while a publish server holds it."""
     from dataclasses import asdict
 
+    from stork_node.protocol.timestamps import format_timestamp
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import read_info
-    from stork_node.timestamps import format_timestamp
 
     found = read_info(log_folder(data))
     times = {
@@ -134,8 +134,8 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
     names, unless there is a --data. Without STORK_BUS_SECRET it does so for its own host only. Positions stay as they
     are. A push to several topics stays for the others. The disk itself is not wiped.
     """
+    from stork_node.protocol.topics import Topic
     from stork_node.push_log import LogInUse
-    from stork_node.topics import Topic
 
     Topic.parse(topic)
     host = os.environ.get("STORK_PUBLISH_SERVER")
@@ -162,9 +162,9 @@ def _erase_files(data: Path, topic: str) -> Iterator[int]:
 
 
 def _erase_at(server: str, topic: str) -> Iterator[int]:
-    from stork_node.eraser import ask_to_erase
+    from stork_node.clients.eraser import ask_to_erase
+    from stork_node.config.settings import endpoint
     from stork_node.errors import ConfigError, Problem
-    from stork_node.settings import endpoint
 
     try:
         endpoint(server)
@@ -185,9 +185,9 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from stork_node.bus import EraseFrame, PushFrame, decode_frame
-    from stork_node.push_log.records import ERASED
-    from stork_node.timestamps import format_timestamp
+    from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
+    from stork_node.protocol.timestamps import format_timestamp
+    from stork_node.push_log.segment_files.records import ERASED
 
     line: dict[str, Any] = {"position": str(position), "time": format_timestamp(record.time_ms / 1000)}
     if record.id:

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from stork_node import settings
 from stork_node.cli.stopping import end_when_asked
+from stork_node.config import settings
 from stork_node.errors import ConfigError, Problem
-from stork_node.log_lines import LogSettings
-from stork_node.process_log import flush_log, log_to_stderr
+from stork_node.logs.log_lines import LogSettings
+from stork_node.logs.process_log import flush_log, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
 
 _HELP = {

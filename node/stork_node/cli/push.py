@@ -49,7 +49,7 @@ def push(
     parse_json(content, "--data")
     from msgspec import Raw
 
-    from stork_node.publisher import Publisher
+    from stork_node.clients.publisher import Publisher
 
     secret = os.environ.get("STORK_BUS_SECRET") if push_key is None else None
     with Publisher(endpoint or _default_endpoint(), timeout_ms, secret, push_key) as publisher:

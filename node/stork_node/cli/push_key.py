@@ -23,6 +23,6 @@ def push_key() -> None:
     secret = os.environ.get("STORK_BUS_SECRET")
     if not secret:
         raise ConfigError([Problem("STORK_BUS_SECRET", "is not set (want the publish server's)")])
-    from stork_node import curve
+    from stork_node.transport import curve
 
     click.echo(curve.push_key(secret))

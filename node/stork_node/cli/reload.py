@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from stork_node import control
 from stork_node.cli import EXIT_FAILED
 from stork_node.errors import ConfigError, Problem
+from stork_node.launcher import control
 
 
 @click.command()

@@ -38,6 +38,6 @@ def up(folder: Path) -> int:
     the node failed, 2 if something is wrong before the start.
     """
     end_when_asked()
-    from stork_node.up import run
+    from stork_node.launcher.up import run
 
     return run(folder, os.environ)

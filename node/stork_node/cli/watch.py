@@ -11,9 +11,9 @@ import click
 from stork_node.cli import EXIT_FAILED
 from stork_node.cli.json_values import printable
 from stork_node.cli.session_options import Door, door, session_options
+from stork_node.clients.wamp_client import Event, NotAnswered, Session, SessionEnded
 from stork_node.clock import local_now
 from stork_node.errors import CallError, ConnectionRefused
-from stork_node.wamp_client import Event, NotAnswered, Session, SessionEnded
 
 _LONGEST_PAUSE_S = 15.0
 # DESIGN, "Refusals and endings": these pass.

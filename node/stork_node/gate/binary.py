@@ -13,7 +13,7 @@ from sys import getsizeof
 from typing import Any
 
 from stork_node.gate.bounds import Bounds, Unreadable, too_deep, too_many
-from stork_node.json_limits import MIN_INTEGER
+from stork_node.protocol.push_limits import MIN_INTEGER
 
 
 class Kind(Enum):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from stork_node.gate.bounds import Bounds, Unreadable, too_deep, too_many
-from stork_node.json_limits import MAX_INTEGER, MIN_INTEGER
+from stork_node.protocol.push_limits import MAX_INTEGER, MIN_INTEGER
 
 # What counts: a string (an unfinished one goes on to the end, so that each byte is looked at once), brackets, what is
 # between elements, and numbers that may be integers beyond 64 bits.

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stork_node.config.limits import ClientLimits
 from stork_node.gate.bounds import Bounds
 from stork_node.gate.cbor import read_cbor
 from stork_node.gate.json_text import read_json
 from stork_node.gate.msgpack import read_msgpack
 from stork_node.gate.options import Sender, pass_options
-from stork_node.limits import ClientLimits
 
 SERIALIZERS: Mapping[str, Callable[[bytes, Bounds], Any]] = {
     "json": read_json,

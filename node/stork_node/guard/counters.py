@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from stork_node import uris
-from stork_node.figures import counter, counter_by
+from stork_node.metrics.figures import counter, counter_by
+from stork_node.protocol import uris
 
 MESSAGE_CASES = ("too_big", "unreadable", "protocol")
 OUTCOMES = ("allowed", "denied", "undecided")

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from stork_node.figures import counter_by
+from stork_node.metrics.figures import counter_by
 
 REASONS = (
     "bad_request",

@@ -4,9 +4,9 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 
+from stork_node.protocol.replay import Erasing, encode_erasing, encode_refusal
 from stork_node.publish_server.counters import Counters
 from stork_node.push_log import DamagedLog, SegmentLog, StorageFailed
-from stork_node.replay import Erasing, encode_erasing, encode_refusal
 
 log = logging.getLogger("stork_node.publish_server")
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 
 KEEP_S = 300.0
 KEEP_IDS = 1_000_000

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stork_node.answers import encode_refused, encode_stored, encode_tail
-from stork_node.positions import Position
+from stork_node.protocol.answers import encode_refused, encode_stored, encode_tail
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push import PositionRequest, Push
+from stork_node.protocol.push_refusals import kind_of
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.ids import RecentIds
-from stork_node.push import PositionRequest, Push
 from stork_node.push_log import SegmentLog, StorageFailed
-from stork_node.push_refusals import kind_of
 
 
 @dataclass(frozen=True, slots=True)

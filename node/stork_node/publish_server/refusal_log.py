@@ -2,8 +2,8 @@
 
 import logging
 
-from stork_node.process_log import COUNTED
-from stork_node.repeats import Repeats
+from stork_node.logs.process_log import COUNTED
+from stork_node.logs.repeats import Repeats
 
 
 class RefusalLog:

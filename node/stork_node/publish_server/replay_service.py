@@ -6,16 +6,16 @@ from collections.abc import Callable
 import zmq
 
 from stork_node.errors import InvalidFrame, InvalidTopic
-from stork_node.peers import WatchedSocket
+from stork_node.protocol.push_refusals import shorten
+from stork_node.protocol.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
+from stork_node.protocol.topics import Topic
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.erasures import Erasures
 from stork_node.publish_server.replaying import Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
 from stork_node.push_log import SegmentLog
-from stork_node.push_refusals import shorten
-from stork_node.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
-from stork_node.topics import Topic
+from stork_node.transport.peers import WatchedSocket
 
 log = logging.getLogger("stork_node.publish_server")
 

@@ -1,8 +1,8 @@
 """What a relay that asks for replay gets: a page from where it asked, or from where the server can."""
 
+from stork_node.protocol.replay import PAGE_BYTES, PageHeader, ReplayRequest, encode_page
 from stork_node.publish_server.counters import Counters
 from stork_node.push_log import BeyondLog, Page, SegmentLog
-from stork_node.replay import PAGE_BYTES, PageHeader, ReplayRequest, encode_page
 
 
 class Replay:

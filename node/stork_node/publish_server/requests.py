@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from stork_node.errors import InvalidPush
+from stork_node.protocol.push import decode_push, decode_request, readable_id
 from stork_node.publish_server.intake import Refusal, Request
-from stork_node.push import decode_push, decode_request, readable_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ import time
 import zmq
 
 from stork_node import clock
-from stork_node.bus import encode_heartbeat
-from stork_node.positions import Position
+from stork_node.protocol.bus import encode_heartbeat
+from stork_node.protocol.positions import Position
+from stork_node.protocol.push_refusals import kind_of
+from stork_node.protocol.timestamps import format_timestamp
 from stork_node.publish_server.awake import AwakeClock
 from stork_node.publish_server.counters import Counters, figures
 from stork_node.publish_server.ids import RecentIds
@@ -20,8 +22,6 @@ from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.publish_server.zap_handler import is_loopback
 from stork_node.push_log import SegmentLog, log_folder
-from stork_node.push_refusals import kind_of
-from stork_node.timestamps import format_timestamp
 
 log = logging.getLogger("stork_node.publish_server")
 

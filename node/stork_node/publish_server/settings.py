@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from stork_node.config.settings import count, endpoint, interval, name, seconds, setting, text
 from stork_node.push_log import Sync
-from stork_node.settings import count, endpoint, interval, name, seconds, setting, text
 
 
 def folder(value: Any) -> Path:

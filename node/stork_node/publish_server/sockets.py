@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import zmq
 
-from stork_node.curve import Channel, secure_server
 from stork_node.errors import ConfigError, Problem
-from stork_node.peer_watch import PeerWatch
-from stork_node.peers import PeerLimits, WatchedSocket
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.zap_handler import ZapHandler
-from stork_node.sockets import prepare_socket
+from stork_node.transport.curve import Channel, secure_server
+from stork_node.transport.peer_watch import PeerWatch
+from stork_node.transport.peers import PeerLimits, WatchedSocket
+from stork_node.transport.sockets import prepare_socket
 
 LINGER_MS = 2_000
 

@@ -5,7 +5,7 @@ import ipaddress
 import zmq
 from zmq.utils import z85
 
-from stork_node.curve import Right, client_keys
+from stork_node.transport.curve import Right, client_keys
 
 _ENDPOINT = "inproc://zeromq.zap.01"
 _DOMAINS: dict[str, tuple[Right, ...]] = {

@@ -22,8 +22,8 @@ from stork_node.push_log.errors import (
     StorageFailed,
     UnusableFolder,
 )
-from stork_node.push_log.headers import Sync
-from stork_node.push_log.reading import Page
+from stork_node.push_log.segment_files.headers import Sync
+from stork_node.push_log.segment_files.reading import Page
 from stork_node.push_log.segment_log import SegmentLog
 
 __all__ = [

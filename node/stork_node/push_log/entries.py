@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 
 
 class Entry(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from stork_node.push_log.headers import Origin
+from stork_node.push_log.segment_files.headers import Origin
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE = Path("/etc/machine-id")

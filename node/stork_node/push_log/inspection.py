@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stork_node.positions import Position
+from stork_node.protocol.positions import Position
 from stork_node.push_log.epochs import this_machine
 from stork_node.push_log.errors import DamagedLog, UnusableFolder
 from stork_node.push_log.lock import holder
-from stork_node.push_log.records import Record
-from stork_node.push_log.recovery import check_follows, find_end, survey
-from stork_node.push_log.segments import Segment, check_sealed, open_segment, segment_paths
+from stork_node.push_log.segment_files.records import Record
+from stork_node.push_log.segment_files.recovery import check_follows, find_end, survey
+from stork_node.push_log.segment_files.segments import Segment, check_sealed, open_segment, segment_paths
 
 _TRIES = 10
 _PAUSE_S = 0.05  # between them: segments are deleted many at once

@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from stork_node.positions import new_epoch
-from stork_node.push_log.chain import Chain
+from stork_node.protocol.positions import new_epoch
 from stork_node.push_log.epochs import Machine, why_new_epoch
 from stork_node.push_log.errors import UnusableFolder
 from stork_node.push_log.files import sync_folder
-from stork_node.push_log.headers import Origin, Sync
 from stork_node.push_log.lock import Lock
-from stork_node.push_log.recovery import check_all, survey
-from stork_node.push_log.segments import Segment
+from stork_node.push_log.segment_files.chain import Chain
+from stork_node.push_log.segment_files.headers import Origin, Sync
+from stork_node.push_log.segment_files.recovery import check_all, survey
+from stork_node.push_log.segment_files.segments import Segment
 
 log = logging.getLogger("stork_node.push_log")
 

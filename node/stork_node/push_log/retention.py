@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stork_node.push_log.segments import Segment
+from stork_node.push_log.segment_files.segments import Segment
 
 PARTS = 10
 """A segment takes pushes for a tenth of the retention time, so that none stays for more than a tenth too long."""

@@ -7,20 +7,20 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from stork_node.bus import encode_erase_frame, encode_push_frame
 from stork_node.clock import SteadyWall
-from stork_node.positions import Position, new_epoch, new_run
-from stork_node.push import Push
+from stork_node.protocol.bus import encode_erase_frame, encode_push_frame
+from stork_node.protocol.positions import Position, new_epoch, new_run
+from stork_node.protocol.push import Push
 from stork_node.push_log.entries import Entry
 from stork_node.push_log.epochs import Machine, this_machine
-from stork_node.push_log.erasing import erase_topic
 from stork_node.push_log.errors import BeyondLog, CorruptLog, StorageFailed
-from stork_node.push_log.headers import Sync
 from stork_node.push_log.opening import open_folder
-from stork_node.push_log.places import place_before
-from stork_node.push_log.reading import Page, read_page
-from stork_node.push_log.recent_ids import IDS_KEPT, IDS_KEPT_S, Stored, newest_kept_ms, recent_ids
-from stork_node.push_log.records import ERASURE, NUMBER, PUSH, encode_record
+from stork_node.push_log.segment_files.erasing import erase_topic
+from stork_node.push_log.segment_files.headers import Sync
+from stork_node.push_log.segment_files.places import place_before
+from stork_node.push_log.segment_files.reading import Page, read_page
+from stork_node.push_log.segment_files.recent_ids import IDS_KEPT, IDS_KEPT_S, Stored, newest_kept_ms, recent_ids
+from stork_node.push_log.segment_files.records import ERASURE, NUMBER, PUSH, encode_record
 from stork_node.push_log.upkeep import MOVED, Upkeep
 
 log = logging.getLogger("stork_node.push_log")

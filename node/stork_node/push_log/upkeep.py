@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from stork_node.push_log import retention
-from stork_node.push_log.chain import Chain
 from stork_node.push_log.lock import Lock
-from stork_node.push_log.recent_ids import IDS_KEPT_S, forget_ids, keep_ids
+from stork_node.push_log.segment_files.chain import Chain
+from stork_node.push_log.segment_files.recent_ids import IDS_KEPT_S, forget_ids, keep_ids
 
 log = logging.getLogger("stork_node.push_log")
 

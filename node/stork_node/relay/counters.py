@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from stork_node.figures import Histogram, counter, counter_by, histogram
+from stork_node.metrics.figures import Histogram, counter, counter_by, histogram
 
 _DELIVERY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ANSWERS = ("recovered", "not_recovered", "asked", "absent", "not_ready")

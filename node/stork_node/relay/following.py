@@ -7,14 +7,14 @@ it says of epoch, run and place is believed, and nothing else is.
 
 from collections.abc import Iterable, Sequence
 
-from stork_node import bus
-from stork_node.bus import Frame, Heartbeat
 from stork_node.errors import InvalidFrame
-from stork_node.positions import Position
+from stork_node.protocol import bus
+from stork_node.protocol.bus import Frame, Heartbeat
+from stork_node.protocol.positions import Position
+from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.steps import Ask, Beginning, Past, Step
 from stork_node.relay.waiting import Waiting
-from stork_node.replay import Page, PageHeader, ReplayRequest
 
 FOREIGN_S = 10.0
 """For so long after a frame of another epoch or run, a relay says that there are such."""

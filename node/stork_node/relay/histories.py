@@ -15,7 +15,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from stork_node.bus import PushFrame
+from stork_node.protocol.bus import PushFrame
 from stork_node.relay.history_settings import HistoryRule, HistorySettings
 
 # What Python needs beside the event's bytes (64-bit CPython 3.11; a test compares the sum with tracemalloc).

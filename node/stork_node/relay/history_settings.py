@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stork_node.topics import is_part
+from stork_node.protocol.topics import is_part
 
 _TOTAL = "total_bytes"
 _OTHERS = "*"

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from stork_node import uris
 from stork_node.errors import CallError, InvalidPosition
-from stork_node.positions import Position
+from stork_node.protocol import uris
+from stork_node.protocol.positions import Position
 from stork_node.relay.stream import Stream
 
 MAX_TOPICS = 1_000

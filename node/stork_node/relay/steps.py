@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from stork_node.bus import EraseFrame, PushFrame
-from stork_node.positions import Position
-from stork_node.replay import ReplayRequest
+from stork_node.protocol.bus import EraseFrame, PushFrame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.replay import ReplayRequest
 
 
 class Past(Struct, frozen=True, gc=False):

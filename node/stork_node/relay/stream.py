@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stork_node.bus import EraseFrame, Frame, PushFrame
-from stork_node.positions import Position
+from stork_node.protocol.bus import EraseFrame, Frame, PushFrame
+from stork_node.protocol.positions import Position
+from stork_node.protocol.replay import Page
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.following import Follower
 from stork_node.relay.histories import Histories
 from stork_node.relay.history_settings import HistorySettings
 from stork_node.relay.steps import Ask, Beginning, Past, Step
-from stork_node.replay import Page
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from stork_node.bus import Frame, Heartbeat, PushFrame
+from stork_node.protocol.bus import Frame, Heartbeat, PushFrame
 
 MAX_BYTES = 16 << 20
 # A frame's objects beside its event; 420 bytes for one topic, by tracemalloc.

@@ -14,7 +14,7 @@ from benchmarks.errors import MeasurementFailed
 from benchmarks.peers import Peer
 from benchmarks.peers.stork import Bus, Stork
 from benchmarks.pushing import push_document
-from stork_node import bus, replay
+from stork_node.protocol import bus, replay
 
 _PATIENCE_MS = 30_000
 _ALL = 1 << 40

@@ -12,7 +12,7 @@ from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
 from benchmarks.peers.stork import TICKET, Stork
 from benchmarks.pushing import Pusher
-from stork_node.wamp_client import Credentials, Session
+from stork_node.clients.wamp_client import Credentials, Session
 
 _RECOVER = "io.virge.stork.recover"
 _OTHERS = 100

@@ -1,0 +1,1 @@
+"""Everything that knows Crossbar, autobahn or Twisted from the inside."""

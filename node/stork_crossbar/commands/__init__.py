@@ -1,0 +1,1 @@
+"""The commands of ``stork`` that import Crossbar."""

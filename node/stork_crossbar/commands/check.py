@@ -1,0 +1,53 @@
+"""``stork check``."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stork_node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stork_crossbar.processes.config_check import Ports
+
+
+@click.command()
+@click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--ports",
+    type=click.Choice(["none", "node", "all"]),
+    default="none",
+    show_default=True,
+    help="Also check that ports are free: the node's, or the publish server's too (they are not while these run).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list of {path, text}.")
+def check(folder: Path, ports: "Ports", as_json: bool) -> None:
+    """
+    Check .crossbar/config.json and app.py, without starting anything.
+
+    Says everything that is wrong at once, each with its place; exit status 0 if nothing is, 2 otherwise.
+
+    \b
+    Examples:
+      stork check
+      stork check --config /etc/stork --ports all
+    """
+    from stork_crossbar.processes.config_check import check as check_folder
+    from stork_crossbar.processes.config_check import explain_origins
+
+    try:
+        check_folder(folder, os.environ, ports)
+    except ConfigError as error:
+        if as_json:
+            click.echo(json.dumps([asdict(problem) for problem in error.problems]))
+            raise SystemExit(2) from None
+        raise
+    if as_json:
+        click.echo("[]")
+    else:
+        click.echo(f"{folder / 'config.json'} is fine, and so is the application")
+        for sentence in explain_origins(folder, os.environ):
+            click.echo(sentence)

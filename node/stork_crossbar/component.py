@@ -1,0 +1,168 @@
+"""What all components share: settings, a start that cannot fail in silence, and no INTERRUPT."""
+
+import contextlib
+import copy
+import os
+from collections.abc import Awaitable, Mapping
+from typing import Any, ClassVar
+
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.message import Error, Invocation
+from autobahn.wamp.role import DEFAULT_CLIENT_ROLES
+from autobahn.wamp.types import CloseDetails, ComponentConfig, SessionDetails
+from twisted.internet import defer, reactor
+from twisted.logger import Logger
+
+from stork_crossbar import registry
+from stork_node.config import settings
+from stork_node.errors import ConfigError, StorkError
+from stork_node.logs.process_log import flush_log
+from stork_node.protocol.recursion import limit_recursion
+
+# A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
+# it as well, a moment before the reactor says that it stops.
+_ENDING_S = 1.0
+# Crossbar adds this to the ``extra`` of every component in a router worker.
+_CROSSBARS_OWN = "cbdir"
+
+
+class Component(ApplicationSession):
+    """
+    A WAMP component with a ``settings`` dataclass, read from ``extra``.
+
+    A subclass names its ``Settings`` and overrides ``start``. When ``start`` fails, the worker process ends with one
+    sentence: Crossbar alone would go on, with a node that looks healthy and does nothing.
+    """
+
+    Settings: ClassVar[type[Any]]
+
+    @classmethod
+    def read_settings(cls, extra: Mapping[str, Any] | None, path: str = "extra") -> Any:
+        own = {key: value for key, value in (extra or {}).items() if key != _CROSSBARS_OWN}
+        return settings.read(cls.Settings, own, os.environ, path)
+
+    @classmethod
+    def check_config(cls, _personality: Any, extra: Mapping[str, Any]) -> None:
+        """
+        Crossbar's hook: called before the component is made.
+
+        Raises:
+            ConfigError: every setting that is wrong.
+        """
+        cls.read_settings(extra)
+
+    def __init__(self, config: ComponentConfig) -> None:
+        super().__init__(config)
+        limit_recursion()  # here as well, for stock Crossbar
+        # autobahn's own says nothing below Crossbar's level (see personality/logs.py).
+        self.log = Logger(namespace=type(self).__module__)
+        try:
+            self.settings = self.read_settings(config.extra)
+        except ConfigError as error:
+            raise end_worker(f"{type(self).__name__}: {error}") from None
+        self._process_is_ending = False
+        reactor.addSystemEventTrigger("before", "shutdown", self._note_end)
+        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
+        # fail, and leaves its session and its registrations behind. So no component says that calls can be cancelled.
+        self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
+        self._session_roles["callee"].call_canceling = False
+
+    async def start(self) -> None:
+        """Register and subscribe. Called once, when the session has joined."""
+        raise NotImplementedError
+
+    def onJoin(self, details: SessionDetails) -> "defer.Deferred[None]":
+        return defer.ensureDeferred(self._start())
+
+    async def _start(self) -> None:
+        try:
+            await self.start()
+            registry.announce(self)
+        except Exception as error:
+            if not isinstance(error, StorkError | ApplicationError):
+                self.log.failure("{name} failed to start", name=type(self).__name__)
+            raise end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}") from error
+
+    def register(self, endpoint: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().register(_spread(endpoint), *args, **kwargs)
+
+    def onMessage(self, msg: Any) -> None:
+        if not isinstance(msg, Invocation):
+            super().onMessage(msg)
+            return
+        # The names of keyword arguments are the caller's choice. autobahn and Twisted would take some for their own
+        # parameters (``fun``, ``f``, ``self``), and the error would end this session. So they pass as one value.
+        msg.args, msg.kwargs = [msg.args or [], msg.kwargs or {}], None
+        try:
+            super().onMessage(msg)
+        except Exception:
+            self.log.failure("a call could not be taken")
+            if self._transport is not None:
+                self._transport.send(Error(Invocation.MESSAGE_TYPE, msg.request, ApplicationError.RUNTIME_ERROR))
+
+    async def retire(self) -> None:
+        """Take no more calls and events; what has begun goes on, and is answered."""
+        self._process_is_ending = True
+        for one in (*self._registrations.values(), *self._subscriptions.values()):
+            # The router may be going away as well, and with it whatever was registered.
+            with contextlib.suppress(ApplicationError, TransportLost):
+                await _undo(one)
+
+    def onLeave(self, details: CloseDetails) -> None:
+        self.disconnect()
+        reactor.callLater(_ENDING_S, self._end_unless_ending)
+
+    def _end_unless_ending(self) -> None:
+        if not self._process_is_ending:
+            raise end_worker(f"{type(self).__name__} has lost its session with the router")
+
+    def _note_end(self) -> None:
+        self._process_is_ending = True
+
+    def onUserError(self, failure: Any, message: str) -> None:
+        """
+        An ``ApplicationError`` is meant for the caller, and what still runs when the process ends is cancelled;
+        anything else is a fault of ours, and logged as one.
+        """
+        if not failure.check(ApplicationError, defer.CancelledError):
+            self.log.failure("{message}", failure, message=message)
+
+
+def _spread(endpoint: Any) -> Any:
+    """``endpoint``, called with its arguments as a list and a dict; autobahn adds what it has to say by keywords."""
+
+    def call(args: list[Any], kwargs: dict[str, Any], /, **details: Any) -> Any:
+        return endpoint(*args, **(kwargs | details))
+
+    return call
+
+
+async def _undo(one: Any) -> None:
+    """Registrations, and the list of handlers that autobahn keeps for each subscription."""
+    if isinstance(one, list):
+        for subscription in list(one):
+            await subscription.unsubscribe()
+    else:
+        await one.unregister()
+
+
+def _sentence(error: Exception) -> str:
+    return error.error_message() if isinstance(error, ApplicationError) else str(error)
+
+
+def end_worker(sentence: str) -> SystemExit:
+    """
+    End this worker process: says why on its log, and exits at once with status 1.
+
+    The controller ends the node when a worker that it cannot do without is gone. (``sys.exit`` would be caught by the
+    reactor, and ``reactor.stop`` is undone by Crossbar, which answers a start that failed by going on without.)
+    """
+    Logger().critical("{sentence}", sentence=sentence)
+    flush_log()
+    os._exit(1)
+
+
+def in_turn(awaitable: Awaitable[Any]) -> "defer.Deferred[Any]":
+    """A coroutine as a Deferred, for autobahn's procedures and handlers."""
+    return defer.ensureDeferred(awaitable)

@@ -1,0 +1,35 @@
+"""No client holds the others up: it is read in turns, has a bounded number of things in flight, and ends for good."""
+
+from typing import Any
+
+from crossbar.router.dealer import Dealer
+from crossbar.router.observation import UriObservationMap
+
+from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.component import end_worker
+from stork_crossbar.connections.client_limits import limits, note
+from stork_crossbar.connections.endings import end_for_good
+from stork_crossbar.connections.frame_reading import read_in_turns
+from stork_crossbar.connections.session_limits import call_when_released, held_by
+from stork_crossbar.connections.turns import Turns
+
+
+def keep_in_bounds(reactor: Any) -> None:
+    """Bound every client of this router process; the process ends where that cannot be done."""
+    turns = Turns(reactor, held_by, note, lambda: limits().messages_a_turn)
+    try:
+        _expect_dealer()
+        end_for_good(reactor)
+        read_in_turns(turns)
+    except (NotAsKnown, AttributeError) as error:
+        raise end_worker(f"clients cannot be kept in bounds with this Crossbar and autobahn: {error}") from error
+    call_when_released(turns.let_go)
+
+
+def _expect_dealer() -> None:
+    names = ("id", "registration", "session", "call", "callee", "forward_for", "authorization", "timeout")
+    expect(Dealer._add_invoke_request, "self", f"invocation_request_{names[0]}", *names[1:])
+    expect(Dealer._remove_invoke_request, "self", "invocation_request")
+    expect(UriObservationMap.delete_observation, "self", "observation")
+    if UriObservationMap()._observation_id_to_observation != {}:
+        raise NotAsKnown("observations are kept in another way")

@@ -1,0 +1,130 @@
+"""What a visitor's session may have at a time: above it a request is refused, or its connection is not read."""
+
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.wamp.message import Call, Error, Subscribe
+from twisted.internet import defer
+
+from stork_crossbar.connections.client_limits import limits, note
+from stork_crossbar.connections.insiders import INSIDERS
+from stork_crossbar.internals import broadcasting
+from stork_node.protocol import uris
+
+# Before it has joined, a client is told little.
+_UNJOINED_WAITING_BYTES = 64 * 1024
+
+
+def refusal(session: Any, message: Any) -> Error | None:
+    """The answer to a request of a session that has joined, where it is above a limit."""
+    if session._authrole in INSIDERS:
+        return None
+    if isinstance(message, Subscribe):
+        limit, text = "subscriptions", f"a session has at most {limits().subscriptions:,} subscriptions"
+        is_over = _subscriptions(session) >= limits().subscriptions
+    elif isinstance(message, Call) and message.procedure != uris.RECOVER:
+        limit, text = "calls_in_flight", f"a session has at most {limits().calls_in_flight:,} calls in flight"
+        is_over = _calls(session) >= limits().calls_in_flight
+    else:
+        return None
+    if not is_over:
+        return None
+    note(limit)
+    return Error(message.MESSAGE_TYPE, message.request, uris.LIMIT, [text])
+
+
+_released: Callable[[Any], None] | None = None
+
+
+def call_when_released(function: Callable[[Any], None]) -> None:
+    """Have ``function`` called with a session's transport, whenever one thing less is in flight for that session."""
+    global _released
+    _released = function
+
+
+def release(session: Any) -> None:
+    """Something that ``session`` waited for is answered."""
+    if _released is not None and session._transport is not None:
+        _released(session._transport)
+
+
+def held_by(protocol: Any) -> str | None:
+    """The limit for which the client on this WebSocket is not read now: it waits for answers, or does not read them."""
+    if protocol.state != broadcasting.OPEN:
+        return None
+    session = protocol._session
+    role = getattr(session, "_authrole", None)
+    if role in INSIDERS:
+        return None
+    bound = limits().waiting_bytes if role else min(limits().waiting_bytes, _UNJOINED_WAITING_BYTES)
+    descriptor = broadcasting.descriptor(protocol)
+    if descriptor is not None and broadcasting.waiting_bytes(protocol, descriptor) > bound:
+        return "waiting_bytes"
+    if role is None or session._router is None:
+        return None
+    if _undecided(session).total >= limits().questions:
+        return "questions"
+    invocations = _invocations(session)
+    if len(invocations) >= limits().recoveries and _recoveries(invocations) >= limits().recoveries:
+        return "recoveries"
+    return None
+
+
+class Undecided:
+    """How many requests of a session wait for the guard's verdict."""
+
+    __slots__ = ("calls", "subscriptions")
+
+    def __init__(self) -> None:
+        self.calls = self.subscriptions = 0
+
+    @property
+    def total(self) -> int:
+        return self.calls + self.subscriptions
+
+    def count(self, action: str, change: int) -> None:
+        if action == "call":
+            self.calls += change
+        else:
+            self.subscriptions += change
+
+
+_NONE = Undecided()
+
+
+def count_undecided(session: Any, action: str, decision: "defer.Deferred[Any]") -> None:
+    """Count a question about a visitor's session until it is decided."""
+    if decision.called or session._authrole in INSIDERS:
+        return
+    undecided = session.__dict__.setdefault("_stork_undecided", Undecided())
+    undecided.count(action, 1)
+
+    def decided(verdict: Any) -> Any:
+        undecided.count(action, -1)
+        release(session)
+        return verdict
+
+    decision.addBoth(decided)
+
+
+def _undecided(session: Any) -> Undecided:
+    undecided: Undecided = getattr(session, "_stork_undecided", _NONE)
+    return undecided
+
+
+def _subscriptions(session: Any) -> int:
+    held = session._router._broker._session_to_subscriptions.get(session, ())
+    return len(held) + _undecided(session).subscriptions
+
+
+def _invocations(session: Any) -> Any:
+    return session._router._dealer._caller_to_invocations.get(session, ())
+
+
+def _recoveries(invocations: Any) -> int:
+    return sum(1 for each in invocations if each.call.procedure == uris.RECOVER)
+
+
+def _calls(session: Any) -> int:
+    invocations = _invocations(session)
+    return len(invocations) - _recoveries(invocations) + _undecided(session).calls

@@ -1,0 +1,67 @@
+"""
+What the opening handshake of a client's WebSocket says of it: its headers, and who it is behind a balancer.
+
+Private names of autobahn.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stork_crossbar.http import refusals
+from stork_node.application.values import peer_host
+from stork_node.http.forwarded import Network, client_address, read_headers, requested_host
+from stork_node.http.origins import AllowedOrigin, describe, is_allowed
+
+# autobahn takes either, by the version of the protocol.
+_ORIGIN_HEADERS = ("origin", "sec-websocket-origin")
+
+_trusted: Sequence[Network] = ()
+_origins: Sequence[AllowedOrigin] = ()
+
+
+def trust(proxies: Sequence[Network]) -> None:
+    """Believe ``proxies``, in this process, from whom they have a connection (X-Forwarded-For)."""
+    global _trusted
+    _trusted = proxies
+
+
+def allow(origins: Sequence[AllowedOrigin]) -> None:
+    """Let pages of ``origins``, in this process, open any WebSocket, beside those of its own host."""
+    global _origins
+    _origins = origins
+
+
+def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, is_secure: bool) -> str | None:
+    """
+    Why a page may not open a WebSocket, in a sentence for who develops it; None where it may, and where it is no page.
+
+    Args:
+        request: the head of the request.
+        named: the origins of this one WebSocket, beside those of all.
+        is_secure: it came by TLS.
+    """
+    headers = read_headers(request)
+    host, is_secure = requested_host(peer_host(peer), headers, _trusted, is_secure=is_secure)
+    for name in _ORIGIN_HEADERS:
+        origin = headers.get(name)
+        if origin is not None and not is_allowed(origin, host, (*_origins, *named), is_secure=is_secure):
+            sentence = describe(origin, host)
+            refusals.count_and_say("origin", sentence)
+            return sentence
+    return None
+
+
+def correct(transport: Any) -> None:
+    """Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says."""
+    request = getattr(transport, "http_request_data", None)
+    if request is None:  # a RawSocket, or a component of the router
+        return
+    details = transport.transport_details
+    # autobahn reads them as lines of Latin-1, in which a client can hide a header within another one.
+    details.http_headers_received = headers = read_headers(request)
+    if not _trusted:
+        return
+    peer = peer_host(details.peer)
+    address = client_address(peer, headers.get("x-forwarded-for", ""), _trusted)
+    if address != peer:
+        details.peer = transport.peer = address

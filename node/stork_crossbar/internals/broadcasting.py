@@ -1,0 +1,190 @@
+"""
+The private names of Crossbar, autobahn and Twisted that the broadcaster relies on: ``self_test`` checks them.
+
+Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (CROSSBAR.md, 5 to 7).
+"""
+
+import select
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autobahn.websocket.protocol import WebSocketProtocol
+from crossbar.router.protocol import WampWebSocketServerProtocol
+from crossbar.router.session import RouterApplicationSession
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.tcp import Server
+
+from stork_crossbar.internals.polling import is_ready
+from stork_node.protocol.wamp_events import FRAMES
+
+OPEN = WebSocketProtocol.STATE_OPEN
+_EVENT = "event"
+
+
+class Router:
+    """The router that a component is embedded in: its subscriptions and sessions."""
+
+    def __init__(self, component: Any) -> None:
+        self._router = component._transport._router
+        self._broker = self._router._broker
+        self._sessions: dict[int, Any] = self._router._session_id_to_session
+        self._subscriptions_of: dict[Any, set[Any]] = self._broker._session_to_subscriptions
+        self.match: Callable[[str], list[Any]] = self._broker._subscription_map.match_observations
+        """The subscriptions of a topic, exact ones first: each has ``id``, ``uri``, ``match`` and ``observers``."""
+
+    @property
+    def wants_each_message(self) -> bool:
+        """Crossbar traces messages, or keeps events: then each has to pass through its own publish."""
+        return bool(self._router._is_traced or self._router._trace_traffic or self._broker._event_store)
+
+    def session(self, session_id: int) -> Any:
+        """The session with this id, or None."""
+        return self._sessions.get(session_id)
+
+    def is_attached(self, session: Any) -> bool:
+        return session in self._subscriptions_of
+
+    def subscriptions(self) -> Iterable[tuple[Any, set[Any]]]:
+        """Each session that did not come from this process, with its subscriptions."""
+        return [
+            (session, subscriptions)
+            for session, subscriptions in self._subscriptions_of.items()
+            if subscriptions and not is_embedded(session)
+        ]
+
+    def sessions(self) -> Iterable[Any]:
+        return list(self._sessions.values())
+
+    def count_sent(self, events: int) -> None:
+        """For Crossbar's own figures (``Router.stats``)."""
+        sent = self._router._message_stats["sent"]
+        sent[_EVENT] = sent.get(_EVENT, 0) + events
+
+
+def is_embedded(session: Any) -> bool:
+    return isinstance(session._transport, RouterApplicationSession)
+
+
+def session_id(session: Any) -> int | None:
+    """None for a session that has left."""
+    number: int | None = session._session_id
+    return number
+
+
+def transport(session: Any) -> Any:
+    """The WAMP transport of a session that can still be sent to, or None: not so after its close frame."""
+    transport = session._transport if session._session_id else None
+    return transport if getattr(transport, "state", OPEN) == OPEN else None
+
+
+class Lane:
+    """
+    A connection that may be written to directly: a WebSocket without TLS, masks, batches and fragments.
+
+    A client that takes compressed messages takes others as well (RFC 7692, 6).
+
+    Attributes:
+        session, transport: the WAMP session, and its transport.
+        tcp: the TCP connection under them.
+        serializer: the name of its serializer, a key of ``FRAMES``.
+    """
+
+    __slots__ = ("_send", "serializer", "session", "tcp", "transport")
+
+    def __init__(self, session: Any, transport: Any, tcp: Server, serializer: str) -> None:
+        self.session, self.transport, self.tcp, self.serializer = session, transport, tcp, serializer
+        self._send: Callable[[bytes], int] = tcp.socket.send
+
+    def is_open(self) -> bool:
+        """Not so while it is being closed, or while autobahn holds frames back."""
+        transport = self.transport
+        return transport.state == OPEN and not transport.send_queue
+
+    def is_idle(self) -> bool:
+        """Nothing waits, so that what is sent now overtakes nothing."""
+        tcp = self.tcp
+        return not tcp._tempDataLen and not tcp.dataBuffer
+
+    def send(self, piece: bytes) -> int:
+        """Write on the socket, where nothing waits; may be called in any thread. Returns how many bytes it took."""
+        try:
+            return self._send(piece)
+        except Exception:
+            # Full; or broken: then Twisted meets the same error when it writes the rest, and ends the connection.
+            return 0
+
+    def write_rest(self, piece: bytes, sent: int) -> int:
+        """Have Twisted write what follows after ``sent`` bytes of ``piece``; returns how many wait now."""
+        if sent < len(piece):
+            self.tcp.write(piece[sent:])
+        return len(piece) - sent
+
+
+def lane(session: Any) -> Lane | None:
+    """The lane of a session that has one, which keeps it: all this for each push would be a third of its time."""
+    try:
+        found: Lane = session._stork_lane
+    except AttributeError:
+        transport = session._transport
+        if not (
+            isinstance(transport, WampWebSocketServerProtocol)
+            and not transport.autoFragmentSize
+            and not transport.maskServerFrames
+            and type(tcp := transport.transport) is Server
+            and not tcp.TLS
+            and (serializer := transport._serializer.SERIALIZER_ID) in FRAMES
+        ):
+            return None
+        found = session._stork_lane = Lane(session, transport, tcp, serializer)
+    return found
+
+
+def descriptor(transport: Any) -> FileDescriptor | None:
+    """What holds the socket under a WAMP transport, below TLS as well; None for embedded sessions."""
+    below = getattr(transport, "transport", None)
+    while below is not None and not isinstance(below, FileDescriptor):
+        below = getattr(below, "transport", None)
+    return below
+
+
+def waiting_bytes(transport: Any, descriptor: FileDescriptor) -> int:
+    """What has been written to a WAMP transport and not yet been taken by the system."""
+    waiting = _buffered(descriptor)
+    over = transport.transport
+    if over is not descriptor:
+        waiting += sum(map(len, getattr(over, "_appSendBuffer", ())))
+        waiting += sum(map(len, getattr(getattr(over, "_aggregator", None), "_buffer", ())))
+    return waiting + sum(len(data) for data, _ in getattr(transport, "send_queue", ()))
+
+
+def _buffered(descriptor: FileDescriptor) -> int:
+    return int(descriptor._tempDataLen + len(descriptor.dataBuffer) - descriptor.offset)
+
+
+def flush(descriptor: FileDescriptor) -> None:
+    """
+    Have Twisted write all that the socket takes: a turn of the reactor writes 128 KiB at most.
+
+    Nothing where it takes nothing, for Twisted would first make one piece of all that waits.
+    """
+    if not descriptor.connected or not is_ready(descriptor.fileno(), select.POLLOUT):
+        return
+    while not descriptor.disconnecting and (before := _buffered(descriptor)):
+        if descriptor.doWrite() is not None or _buffered(descriptor) == before:
+            return
+
+
+def abort(transport: Any, descriptor: FileDescriptor) -> None:
+    """
+    Cut a connection, and free what waits for it.
+
+    Without that, the buffers stay until the garbage collector comes: hundreds of MB after a burst of cuts.
+    """
+    over = transport.transport
+    over.abortConnection()
+    descriptor._tempDataBuffer, descriptor._tempDataLen = [], 0
+    descriptor.dataBuffer, descriptor.offset = b"", 0
+    if over is not descriptor:
+        over._appSendBuffer = []
+    if hasattr(transport, "send_queue"):
+        transport.send_queue.clear()

@@ -1,0 +1,109 @@
+"""
+The guard, called as the function that it is: no CALL, INVOCATION, YIELD and RESULT between parts of one process.
+
+Stock Crossbar asks it by its dealer, as it does with any dynamic authenticator and authorizer; what is asked and
+answered is the same either way.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import Accept, Deny
+from crossbar.router.auth import PendingAuthTicket
+from crossbar.router.role import RouterRoleDynamicAuth
+from crossbar.router.router import Router
+from crossbar.router.session import RouterSession
+from twisted.internet import defer
+from twisted.logger import Logger
+
+from stork_components.guard import Guard
+from stork_crossbar import registry
+from stork_crossbar.compat import expect
+from stork_node.protocol import uris
+
+_log = Logger(namespace="stork_components.guard")
+
+
+def call_guard() -> None:
+    """Have sessions and routers of this process call the guard, from before it starts."""
+    expect(RouterSession.onMessage, "self", "msg")
+    expect(RouterSession.onJoin, "self", "details")
+    expect(Router.attach, "self", "session")
+    expect(RouterSession.onAuthenticate, "self", "signature", "extra")
+    expect(Router.authorize, "self", "session", "uri", "action", "options")
+    expect(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")
+    expect(PendingAuthTicket.authenticate, "self", "signature")
+    Guard.is_told_of_sessions = True
+
+
+_BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
+
+
+def guard_of(realm: str | None) -> Guard | None:
+    """The guard of this realm, or None where it has not started, or is to be asked by WAMP."""
+    guard: Guard | None = registry.find(Guard) if Guard.is_told_of_sessions else None
+    return guard if guard and guard._realm == realm else None
+
+
+def guard_for_hello(realm: str, hello: Any, transport: Any, transport_config: Mapping[str, Any]) -> Guard | None:
+    """
+    The guard, where Crossbar would ask it about this HELLO and nobody else: for a ticket, which the client names first.
+    """
+    by_ticket = transport_config.get("auth", {}).get("ticket")
+    if hello.authmethods and hello.authmethods[0] == "ticket" and by_ticket == _BY_TICKET and transport._authid is None:
+        return guard_of(realm)
+    return None
+
+
+def authenticate(guard: Guard, session: Any, realm: str, hello: Any, ticket: str) -> "defer.Deferred[Accept | Deny]":
+    """What Crossbar's PendingAuthTicket makes of the answer."""
+    question = {
+        "transport": _transport_facts(session._transport),
+        "session": session._pending_session_id,
+        "authmethod": "ticket",
+        "authextra": hello.authextra,
+        "ticket": ticket,
+    }
+    roles = session._router_factory.get(realm)._roles
+
+    def accept(principal: Mapping[str, Any]) -> Accept | Deny:
+        role = principal["role"]
+        if role not in roles:
+            return Deny(ApplicationError.NO_SUCH_ROLE, f"there is no role {role}")
+        return Accept(realm, principal["authid"], role, "ticket", "dynamic", principal["extra"])
+
+    def deny(failure: Any) -> Deny:
+        if not failure.check(ApplicationError):
+            # A fault of ours is no verdict on the client: it may try again.
+            _log.failure("the guard failed", failure)
+            return Deny(*uris.REFUSALS["unavailable"])
+        return Deny(failure.value.error, str(failure.value.args[0]))
+
+    return defer.ensureDeferred(guard.authenticate(realm, hello.authid, question)).addCallbacks(accept, deny)
+
+
+def _transport_facts(transport: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = transport.transport_details.marshal()
+    facts["client_cert"] = facts["peer_cert"]
+    return facts
+
+
+def guard_for_role(realm: str | None, role: Any) -> Guard | None:
+    """The guard, where it is the authorizer of this role."""
+    is_authorizer = type(role) is RouterRoleDynamicAuth and role._authorizer == uris.GUARD_TOPIC_AUTH
+    return guard_of(realm) if is_authorizer else None
+
+
+def authorize(guard: Guard, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> "defer.Deferred[Any]":
+    transport = session._transport.transport_details if session._transport else None
+    details = {
+        "session": session._session_id,
+        "authid": session._authid,
+        "authrole": session._authrole,
+        "authmethod": session._authmethod,
+        "authprovider": session._authprovider,
+        "authextra": session._authextra,
+        "transport": transport.marshal() if transport else None,
+    }
+    return defer.ensureDeferred(guard.authorize(details, uri, action, options))

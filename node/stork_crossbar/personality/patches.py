@@ -1,0 +1,184 @@
+"""
+What Crossbar spends on each client and each message for nothing, and what a router process of ours leaves out.
+
+A join is some 2 ms of a core with stock Crossbar; that is what bounds how fast 10,000 clients are back. Of it:
+
+- a fifth makes log lines that nobody reads: every value is dressed in terminal colours, and every connection's thirty
+  options are pretty-printed, before the logger finds that the level is off;
+- a tenth makes meta events (``wamp.session.on_join``, ``wamp.subscription.on_subscribe``, …) that nobody subscribes to;
+- a third makes WAMP calls between parts of one process: Crossbar asks the guard by its dealer (``guarding.py``).
+
+All of that touches private names. Each shortcut says which ones; one that does not find them as it knows them is not
+taken, and Crossbar's ordinary way, which is always right, stays.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pprint import pformat
+from types import ModuleType
+from typing import Any
+
+import autobahn.util
+import autobahn.wamp.protocol as sessions
+import autobahn.wamp.serializer as serializer
+import crossbar._util
+from crossbar.router.service import RouterServiceAgent
+from crossbar.router.wildcard import WildcardTrieMatcher
+from twisted.internet import reactor
+from twisted.logger import Logger
+
+from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.connections.connection_memory import keep_little
+from stork_crossbar.internals.short_turns import take_short_turns
+from stork_crossbar.personality.direct_guard import call_guard
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """``take`` raises ``NotAsKnown`` (or AttributeError, ImportError) before it has changed anything."""
+
+    saves: str
+    take: Callable[[], None]
+
+
+def take_all(shortcuts: "Iterable[Shortcut]") -> list[str]:
+    """Take those that can be taken; returns what the others would have saved, and why they cannot."""
+    refused = []
+    for shortcut in shortcuts:
+        try:
+            shortcut.take()
+        except (NotAsKnown, AttributeError, ImportError) as error:
+            refused.append(f"{shortcut.saves} ({error})")
+    if refused:
+        Logger().warn("Crossbar is not as it is known here; joins are slower: {refused}", refused="; ".join(refused))
+    return refused
+
+
+# -- log lines ---------------------------------------------------------------------------------------------------------
+
+_TALKATIVE = (
+    "autobahn.twisted.websocket",
+    "autobahn.wamp.websocket",
+    "autobahn.websocket.protocol",
+    "crossbar.router.auth.pending",
+    "crossbar.router.auth.wampcra",
+    "crossbar.router.broker",
+    "crossbar.router.dealer",
+    "crossbar.router.protocol",
+    "crossbar.router.role",
+    "crossbar.router.router",
+    "crossbar.router.service",
+    "crossbar.router.session",
+)
+_DRESSERS = ("hl", "hlid", "hltype", "hlval", "hlflag")
+
+
+def _plain(value: Any, *_: Any, **__: Any) -> Any:
+    """What a log line shows of ``value``, where it is written at all."""
+    return value
+
+
+def leave_values_plain(modules: Iterable[ModuleType | str] = _TALKATIVE) -> None:
+    known = {getattr(util, name, None) for util in (autobahn.util, crossbar._util) for name in _DRESSERS} | {pformat}
+    found = []
+    for each in modules:
+        module = import_module(each) if isinstance(each, str) else each
+        names = [name for name in (*_DRESSERS, "pformat") if getattr(module, name, None) in known - {None}]
+        if not names:
+            raise NotAsKnown(f"{module.__name__} dresses its log in another way")
+        found += [(module, name) for name in names]
+    for module, name in found:
+        setattr(module, name, _plain)
+
+
+def share_loggers() -> None:
+    """One logger for each class of sessions, and not one for each session."""
+    ordinary = sessions.txaio.make_logger
+    loggers: dict[type, Any] = {}
+    expect(sessions.BaseSession.__init__, "self")
+
+    def make_logger() -> Any:
+        self = sys._getframe(1).f_locals["self"]  # by this name, txaio finds what to call the logger
+        if type(self) not in loggers:
+            loggers[type(self)] = ordinary()
+        return loggers[type(self)]
+
+    txaio_of_ours = ModuleType("txaio")
+    vars(txaio_of_ours).update(vars(sessions.txaio), make_logger=make_logger)
+    sessions.txaio = txaio_of_ours
+
+
+# -- meta events -------------------------------------------------------------------------------------------------------
+
+
+def publish_to_somebody() -> None:
+    """Have the router's own session publish where somebody listens, and do nothing where nobody does."""
+    ordinary = RouterServiceAgent.publish
+    expect(ordinary, "self", "topic", "args", "kwargs")
+
+    def publish(agent: Any, topic: str, *args: Any, **kwargs: Any) -> Any:
+        if len(agent._expose_on_sessions) == 1:
+            broker = agent._transport._router._broker
+            if not broker._subscription_map.match_observations(topic) and not _wants_answer(kwargs):
+                return None
+        return ordinary(agent, topic, *args, **kwargs)
+
+    RouterServiceAgent.publish = publish
+
+
+def _wants_answer(kwargs: dict[str, Any]) -> bool:
+    options = kwargs.get("options")
+    return options is not None and bool(options.acknowledge)
+
+
+# -- patterns ----------------------------------------------------------------------------------------------------------
+
+
+def match_patterns_level_by_level() -> None:
+    """
+    Have wildcard patterns looked up without a function that calls itself: each look-up leaves one as a cycle behind,
+    for the garbage collector, and a join makes three.
+    """
+    expect(WildcardTrieMatcher.iter_matches, "self", "key")
+    if WildcardTrieMatcher()._root != {}:
+        raise NotAsKnown("wildcard patterns are kept in another way")
+    WildcardTrieMatcher.iter_matches = _matches
+
+
+def _matches(self: Any, key: str) -> Iterator[Any]:
+    nodes = [self._root] if self._root else []
+    for part in key.split(".") if nodes else ():
+        nodes = [child for node in nodes for child in (node.get(part), node.get("")) if child is not None]
+    return iter([node.value for node in nodes if hasattr(node, "value")])
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+def keep_json_encoder() -> None:
+    """Have one encoder for all messages; autobahn makes one for each."""
+    ordinary = serializer._dumps
+    expect(ordinary, "obj", "use_binary_hex_encoding")
+    encode = serializer._WAMPJsonEncoder(separators=(",", ":"), ensure_ascii=False).encode
+    sample = [1, b"hi", {"a b": "\u00e4", "c": [1.5, None, True]}]
+    if encode(sample) != ordinary(sample):
+        raise NotAsKnown("JSON is written in another way")
+
+    def dumps(value: Any, use_binary_hex_encoding: bool = False) -> Any:
+        return ordinary(value, use_binary_hex_encoding=True) if use_binary_hex_encoding else encode(value)
+
+    serializer._dumps = dumps
+
+
+SHORTCUTS = (
+    Shortcut("log lines that nobody reads are made", leave_values_plain),
+    Shortcut("each session makes a logger of its own", share_loggers),
+    Shortcut("meta events are published to nobody", publish_to_somebody),
+    Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level),
+    Shortcut("each message makes a JSON encoder of its own", keep_json_encoder),
+    Shortcut("the guard is called by WAMP", call_guard),
+    Shortcut("what is the same on every connection is kept on each", keep_little),
+    Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor)),
+)

@@ -1,0 +1,206 @@
+"""
+``stork check``: everything that can be known to be wrong before anything is started, all of it at once.
+
+It imports Crossbar, the components and the application; who must stay free of those runs it in a process of its own
+(``preflight``).
+"""
+
+import copy
+import errno
+import importlib
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from stork_crossbar.internals.deferred_imports import deferred
+from stork_node.config import configuration
+from stork_node.config.configuration import Configuration, is_stork_component
+from stork_node.errors import ConfigError, Problem
+from stork_node.gate.reading import SERIALIZERS
+from stork_node.http.origins import AllowedOrigin, origins
+
+Ports = Literal["none", "node", "all"]
+
+# DELIVERY, "Crossbar settings this needs".
+_SMALLEST_CHUNK = 1_000_000
+_LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
+_DELIVERING = ("websocket", "web", "universal")
+
+
+def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> None:
+    """
+    Check ``folder``/config.json, what it names, and which of its ports are free: none, the node's, or all of them.
+
+    Raises:
+        ConfigError: every problem that was found.
+    """
+    config = configuration.load(folder, environ)
+    problems = [
+        Problem(f"{config.file}: {problem.path}" if problem.path else str(config.file), problem.text)
+        for problem in (
+            *_crossbars_own(config),
+            *_delivery_settings(config),
+            *_component_settings(config),
+            *_publish_server(config, environ, ports),
+        )
+    ]
+    if not problems:
+        problems += [*_applications(config), *(_busy_ports(config) if ports != "none" else ())]
+    if problems:
+        raise ConfigError(problems)
+
+
+def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each origin that this configuration, which has been checked, names for WebSockets."""
+    config = configuration.load(folder, environ)
+    named: list[AllowedOrigin] = []
+    for _, component in config.components():
+        if is_stork_component(component):
+            named += getattr(_settings(component, ""), "origins", ())
+    for _, service in _websockets(config):
+        named += origins(service.get("options", {}).get("allowed_origins", []))
+    return list(dict.fromkeys(origin.sentence for origin in named))
+
+
+def _crossbars_own(config: Configuration) -> Iterator[Problem]:
+    with deferred():
+        from crossbar.common.checkconfig import InvalidConfigException
+
+        from stork_crossbar.personality import Personality
+
+    try:
+        Personality.check_config(Personality, copy.deepcopy(config.crossbar))
+    except InvalidConfigException as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        yield Problem("", " ".join(lines[:2]))
+
+
+def _delivery_settings(whole: Configuration) -> Iterator[Problem]:
+    config = whole.crossbar
+    if whole.public is None:
+        yield Problem("", "no transport here has a WebSocket on a TCP port that browsers could come to")
+    for w, worker in enumerate(config.get("workers", [])):
+        for r, realm in enumerate(worker.get("realms", [])):
+            chunk = realm.get("options", {}).get("event_dispatching_chunk_size", 100)
+            if chunk < _SMALLEST_CHUNK:
+                yield Problem(
+                    f"workers[{w}].realms[{r}].options.event_dispatching_chunk_size",
+                    f"{chunk}, and chunks reorder events (want {_SMALLEST_CHUNK} or more)",
+                )
+    for path, service in _websockets(whole):
+        yield from _websocket_settings(f"{path}.options", service.get("options", {}))
+        for name in service.get("serializers", []):
+            if name not in SERIALIZERS:
+                yield Problem(
+                    f"{path}.serializers", f"{name!r} is not offered to clients (want some of {', '.join(SERIALIZERS)})"
+                )
+
+
+def _websockets(whole: Configuration) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What config.json says of each WebSocket, with its path."""
+    for w, worker in enumerate(whole.crossbar.get("workers", [])):
+        for t, transport in enumerate(worker.get("transports", [])):
+            path = f"workers[{w}].transports[{t}]"
+            if transport.get("type") == "websocket":
+                yield path, transport
+            for name, service in transport.get("websocket", {}).items():
+                yield f"{path}.websocket.{name}", service
+            for name, service in transport.get("paths", {}).items():
+                if service.get("type") == "websocket":
+                    yield f"{path}.paths.{name}", service
+
+
+def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    size = options.get("max_message_size", 0)
+    if 0 < size <= _LARGEST_EVENT_BYTES:
+        yield Problem(
+            f"{path}.max_message_size",
+            f"{size}, and larger events would be dropped (want 0, or more than {_LARGEST_EVENT_BYTES} bytes)",
+        )
+    try:
+        origins(options.get("allowed_origins", []))
+    except ValueError as error:
+        yield Problem(f"{path}.allowed_origins", str(error))
+    if options.get("fail_by_drop") is not True:
+        yield Problem(f"{path}.fail_by_drop", "not set, and connections that fail would linger (want true)")
+
+
+def _component_settings(config: Configuration) -> Iterator[Problem]:
+    for path, component in config.components():
+        if not is_stork_component(component):
+            continue
+        try:
+            _settings(component, f"{path}.extra")
+        except (ImportError, AttributeError) as error:
+            yield Problem(f"{path}.classname", f"{component['classname']} cannot be imported: {error}")
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _settings(component: Mapping[str, Any], path: str) -> Any:
+    module, _, name = component["classname"].rpartition(".")
+    return getattr(importlib.import_module(module), name).read_settings(component.get("extra"), path)
+
+
+def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Ports) -> Iterator[Problem]:
+    if config.publish_server is None:
+        return
+    from stork_node.cli.publish_server import parse_arguments
+
+    try:
+        settings = parse_arguments(list(config.publish_server[1:]), environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Problem(f"publish-server {problem.path}", problem.text)
+        return
+    if ports == "all":
+        for flag in ("pull", "router", "pub", "replay"):
+            endpoint = getattr(settings, flag)
+            if fault := _endpoint_fault(endpoint):
+                yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")
+
+
+def _applications(config: Configuration) -> Iterator[Problem]:
+    """The applications that the components name: importable, and free of contradictions."""
+    from stork_components.application import ApplicationSettings, find_folder
+    from stork_node.application import loading
+
+    checked = set()
+    for worker in config.crossbar.get("workers", []):
+        search_path = [*worker.get("options", {}).get("pythonpath", []), *sys.path]
+        for component in filter(is_stork_component, worker.get("components", [])):
+            settings = _settings(component, "")
+            if isinstance(settings, ApplicationSettings) and settings.app not in checked:
+                checked.add(settings.app)
+                yield from loading.check(settings.app, find_folder(settings.app, search_path))
+
+
+def _busy_ports(config: Configuration) -> Iterator[Problem]:
+    for listener in config.listeners:
+        if fault := _bind_fault(listener.interface, listener.port):
+            yield Problem(f"{config.file}: {listener.path}.endpoint.port", f"{listener.port} {fault}")
+    for path, component in config.components():
+        listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
+        if listen and (fault := _endpoint_fault(listen)):
+            yield Problem(f"{config.file}: {path}.extra.listen", f"{listen} {fault}")
+
+
+def _bind_fault(interface: str, port: int) -> str | None:
+    """Why this port cannot be bound; None where it can."""
+    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((interface, port))
+        except OSError as error:
+            in_use = "is in use already: stop what uses it, or choose another one here"
+            return in_use if error.errno == errno.EADDRINUSE else f"cannot be bound: {error.strerror}"
+    return None
+
+
+def _endpoint_fault(endpoint: str) -> str | None:
+    """The same for ``tcp://HOST:PORT``."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return None if port == "*" else _bind_fault(host.strip("[]").replace("*", ""), int(port))

@@ -1,0 +1,35 @@
+"""
+A worker process of a node: Crossbar's own main, with its imports made here before it.
+
+The controller runs this in place of ``python -m crossbar.worker.main``, with the same arguments.
+"""
+
+import argparse
+import os
+import runpy
+
+from stork_crossbar.internals.deferred_imports import deferred
+from stork_crossbar.internals.reactor_time import install_steady_time
+
+
+def main() -> None:
+    from autobahn.twisted.choosereactor import install_reactor
+
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--reactor")
+    parser.add_argument("--klass", default="")
+    options, _ = parser.parse_known_args()
+    # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
+    reactor = install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
+    install_steady_time(reactor)
+    with deferred():
+        from stork_crossbar.personality.logs import replace_crossbars_observer
+
+        if options.klass.endswith(".RouterController"):
+            import crossbar.edge.worker.router  # noqa: F401  # which a realm imports when it starts
+    replace_crossbars_observer()
+    runpy.run_module("crossbar.worker.main", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What an application has declared: its handlers by name, each with the place where it says so."""
+
+import inspect
+import sys
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from stork_node.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from stork_node.application.feeds import Feed, Verifier
+    from stork_node.application.rpc import Procedure
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the application's code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @classmethod
+    def of_caller(cls) -> Self:
+        """The line outside this library that is being executed."""
+        frame = sys._getframe(1)
+        while frame.f_back and Path(frame.f_code.co_filename).parent == _PACKAGE:
+            frame = frame.f_back
+        return cls(frame.f_code.co_filename, frame.f_lineno)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """
+    A function of the application's.
+
+    ``kind`` is what it is there for, such as ``verifier``.
+    """
+
+    kind: str
+    function: Callable[..., Any]
+    place: Place
+
+    @classmethod
+    def declare(cls, kind: str, function: Callable[..., Any], *arguments: str) -> Self:
+        """
+        Take a function that will be called with ``arguments`` (named for the error only).
+
+        Raises:
+            DeclarationError: not a function, or not one of so many arguments.
+        """
+        place = Place.of_caller()
+        if not callable(function):
+            raise DeclarationError(f"{place}: {function!r} is not a function, and cannot be a {kind}")
+        handler = cls(kind, function, place)
+        try:
+            inspect.signature(function).bind(*arguments)
+        except TypeError:
+            raise DeclarationError(
+                f"{place}: the {kind} {handler.name} is called with ({', '.join(arguments)}), and does not take that"
+            ) from None
+        except ValueError:  # some functions of C do not tell their signature
+            pass
+        return handler
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.function, "__qualname__", None) or repr(self.function))
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} ({self.place})"
+
+
+@dataclass
+class Declarations:
+    """Everything that one ``Stork`` has been told; ``feeds`` by (version, name), ``procedures`` by URI."""
+
+    authenticator: Handler | None = None
+    feeds: "dict[tuple[str, str], Feed]" = field(default_factory=dict)
+    verifiers: "dict[str, Verifier]" = field(default_factory=dict)
+    procedures: "dict[str, Procedure]" = field(default_factory=dict)
+    on_join: list[Handler] = field(default_factory=list)
+    on_leave: list[Handler] = field(default_factory=list)
+    on_start: list[Handler] = field(default_factory=list)
+    on_stop: list[Handler] = field(default_factory=list)
+
+
+def declared_twice(what: str, first: Place, second: Place) -> DeclarationError:
+    return DeclarationError(f"{what} is declared twice: {first} and {second}")
+
+
+def declare_once(declared: MutableMapping[K, V], key: K, value: V, what: str, places: Callable[[V], Place]) -> None:
+    """
+    Raises:
+        DeclarationError: ``key`` is there already; names both places.
+    """
+    if key in declared:
+        raise declared_twice(what, places(declared[key]), places(value))
+    declared[key] = value

@@ -1,0 +1,134 @@
+"""Feeds: a ``version.name`` whose topics clients may subscribe to, and the verifiers that say who."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast, get_args, overload
+
+from stork_node.application.declarations import Handler, Place
+from stork_node.errors import DeclarationError, InvalidTopic
+from stork_node.protocol.topics import Topic
+
+Pattern = Literal["prefix", "wildcard"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """
+    Decides one subscription; its answer holds for ``cache_s`` seconds for the same user and topic.
+
+    Only one with ``patterns`` is asked about a pattern: others look at ``topic.feed_id``, and take it for one topic's.
+    """
+
+    handler: Handler
+    cache_s: float = 0.0
+    patterns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NamedVerifier:
+    """A verifier that is declared elsewhere, by ``Stork.verifier``; ``cache_s`` None: for as long as it says there."""
+
+    name: str
+    cache_s: float | None
+    place: Place
+
+
+class Feed:
+    """
+    Topics ``version.name.*``, made by ``Stork.feed``.
+
+    Who is let in may subscribe to every topic of a feed without verifiers; those of one that has some ask each of them,
+    in the order in which they are declared, and the first refusal is the answer.
+    """
+
+    def __init__(self, version: str, name: str, patterns: Sequence[Pattern]) -> None:
+        self.version, self.name = version, name
+        self.place = Place.of_caller()
+        self.verifiers: list[Verifier | NamedVerifier] = []
+        self._check_name()
+        if isinstance(patterns, str) or not all(pattern in get_args(Pattern) for pattern in patterns):
+            raise DeclarationError(f'{self.place}: patterns is {patterns!r}, want some of ("prefix", "wildcard")')
+        self.patterns = tuple(patterns)
+
+    def _check_name(self) -> None:
+        if not (isinstance(self.version, str) and isinstance(self.name, str)):
+            raise DeclarationError(f'{self.place}: version and name of a feed are text, such as "v1" and "orders"')
+        try:
+            Topic.parse(f"{self.version}.{self.name}.x")
+        except InvalidTopic as error:
+            raise DeclarationError(f"{self.place}: {self} is not a feed: {error.reason}") from None
+        if self.version == "wamp" or (self.version, self.name) == ("io", "virge"):
+            raise DeclarationError(f"{self.place}: {self} is not for applications: the router's own topics begin so")
+
+    def __str__(self) -> str:
+        return f"{self.version}.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<Feed {self}>"
+
+    @overload
+    def verify(self, function: F, /, *, cache_s: float | None = ..., patterns: bool = ...) -> F: ...
+    @overload
+    def verify(self, /, *, cache_s: float | None = ..., patterns: bool = ...) -> Callable[[F], F]: ...
+    @overload
+    def verify(self, name: str, /, *names: str, cache_s: float | None = ...) -> "Feed": ...
+
+    def verify(self, *given: Any, cache_s: float | None = None, patterns: bool = False) -> Any:
+        """
+        Add a verifier: ``@orders.verify``, ``@orders.verify(cache_s=60)``, or ``orders.verify("named", …)``.
+
+        A verifier is called with (session, topic) and answers ``True``, ``False`` or ``Deny(reason)``.
+
+        A feed with patterns needs verifiers that say ``patterns=True``. Those are asked about patterns as well: then
+        ``topic.match`` is ``"prefix"`` or ``"wildcard"``, and ``topic.feed_id`` the beginning that the pattern covers,
+        ``""`` for all. A prefix covers every id that begins with it: ``v1.orders.4`` covers ``v1.orders.42``.
+
+        Args:
+            given: a function; names, each declared by ``Stork.verifier`` before or after this; or nothing.
+            cache_s: for how many seconds an answer holds for the same user and topic. None: not at all, or, for a
+                named verifier, for as long as it says itself.
+            patterns: it knows patterns. A named verifier says so where it is declared, and not here.
+
+        Returns:
+            The function unchanged; for names, the feed.
+
+        Raises:
+            DeclarationError: something else.
+        """
+        seconds = None if cache_s is None else check_cache_s(cache_s)
+        check_patterns(patterns)
+        if not given:
+            return lambda function: self.verify(function, cache_s=cache_s, patterns=patterns)
+        if all(isinstance(name, str) and name for name in given):
+            place = Place.of_caller()
+            if patterns:
+                raise DeclarationError(f'{place}: patterns=True belongs to @stork.verifier("{given[0]}")')
+            self.verifiers += [NamedVerifier(name, seconds, place) for name in given]
+            return self
+        if len(given) > 1:
+            raise DeclarationError(f"{Place.of_caller()}: verify takes one function, or names")
+        handler = Handler.declare("verifier", given[0], "session", "topic")
+        self.verifiers.append(Verifier(handler, seconds or 0.0, patterns))
+        return cast(Any, given[0])
+
+
+def check_cache_s(cache_s: Any) -> float:
+    """
+    Raises:
+        DeclarationError: not a number of seconds, zero or more.
+    """
+    if isinstance(cache_s, bool) or not isinstance(cache_s, int | float) or not 0 <= cache_s < math.inf:
+        raise DeclarationError(f"{Place.of_caller()}: cache_s is {cache_s!r}, want seconds, such as 60")
+    return float(cache_s)
+
+
+def check_patterns(patterns: Any) -> bool:
+    """
+    Raises:
+        DeclarationError: neither True nor False.
+    """
+    if not isinstance(patterns, bool):
+        raise DeclarationError(f"{Place.of_caller()}: patterns is {patterns!r}, want True or False for a verifier")
+    return patterns

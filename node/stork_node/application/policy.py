@@ -1,0 +1,116 @@
+"""Who may subscribe and call: which verifiers have to be asked, and what their answers come to. No I/O."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stork_node.application.declarations import Declarations
+from stork_node.application.feeds import Feed, Verifier
+from stork_node.application.values import Deny
+from stork_node.errors import InvalidTopic
+from stork_node.protocol.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The verifiers to ask, in this order; those of a subscription about ``topic``, those of a call about None."""
+
+    verifiers: tuple[Verifier, ...]
+    topic: Topic | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a session may; for how many seconds that holds for its user; and, for the log, why not."""
+
+    allow: bool
+    cache_s: float = 0.0
+    reason: str = ""
+
+
+def choose_checks(declared: Declarations, uri: str, action: str, options: Mapping[str, Any]) -> Checks | Deny:
+    """
+    Say what has to be asked before a session may do something, or refuse it unasked.
+
+    Args:
+        declared: the application's feeds, verifiers and procedures.
+        uri: what the session wants to subscribe to, or to call.
+        action: WAMP's word for it; all but ``subscribe`` and ``call`` are refused.
+        options: of the SUBSCRIBE, whose ``match`` counts.
+    """
+    if action == "subscribe":
+        return _choose_for_topic(declared, uri, options.get("match") or "exact")
+    if action == "call":
+        return _choose_for_procedure(declared, uri)
+    return Deny(f"no application allows a client to {action}")
+
+
+def _choose_for_topic(declared: Declarations, uri: str, match: Any) -> Checks | Deny:
+    if match not in ("exact", "prefix", "wildcard"):
+        return Deny(f"match {match!r} is none of exact, prefix, wildcard")
+    try:
+        topic = Topic.parse_pattern(uri, match)
+    except InvalidTopic as error:
+        return Deny(str(error))
+    feed = declared.feeds.get((topic.version, topic.feed))
+    if feed is None:
+        return Deny(f"feed {topic.version}.{topic.feed} is not declared")
+    if match != "exact" and match not in feed.patterns:
+        return Deny(f"feed {feed} has no patterns of match {match}")
+    try:
+        verifiers = tuple(_verifiers(declared, feed))
+    except LookupError as error:
+        return Deny(f"feed {feed} asks the verifier {error.args[0]!r}, which is not declared")
+    if match != "exact" and not all(verifier.patterns for verifier in verifiers):
+        return Deny(f"feed {feed} has a verifier that does not know patterns (patterns=True)")
+    return Checks(verifiers, topic)
+
+
+def _verifiers(declared: Declarations, feed: Feed) -> Iterator[Verifier]:
+    for verifier in feed.verifiers:
+        if isinstance(verifier, Verifier):
+            yield verifier
+        else:
+            named = declared.verifiers[verifier.name]
+            yield named if verifier.cache_s is None else Verifier(named.handler, verifier.cache_s, named.patterns)
+
+
+def _choose_for_procedure(declared: Declarations, uri: str) -> Checks | Deny:
+    procedure = declared.procedures.get(uri)
+    if procedure is None:
+        return Deny(f"procedure {uri} is not declared")
+    if isinstance(procedure.allow, Verifier):
+        return Checks((procedure.allow,))
+    return Checks(()) if procedure.allow else Deny(f"procedure {uri} is not for clients (allow is False)")
+
+
+def read_answer(answer: Any) -> bool | Deny:
+    """
+    What a verifier said.
+
+    Raises:
+        TypeError: neither True nor False nor a Deny. Other languages' truth (a row, a coroutine, "no") lets nobody in.
+    """
+    if answer is True or answer is False or isinstance(answer, Deny):
+        return answer
+    raise TypeError(f"answered with a value of type {type(answer).__name__}, want True, False or Deny(…)")
+
+
+def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Decision:
+    """
+    What the answers come to: the first refusal, or, once every verifier has agreed, yes.
+
+    It holds for as long as the least of those asked says; where none is asked there is nothing to hold.
+
+    Args:
+        verifiers: all that have to agree.
+        answers: theirs, in the same order, at least up to the first refusal.
+    """
+    cache_s = min((verifier.cache_s for verifier in verifiers[: len(answers)]), default=0.0)
+    for verifier, answer in zip(verifiers, answers, strict=False):
+        if not answer:
+            reason = answer.reason if isinstance(answer, Deny) else ""
+            return Decision(False, cache_s, reason or f"{verifier.handler.kind} {verifier.handler.name} said no")
+    if len(answers) < len(verifiers):
+        raise ValueError(f"{len(answers)} answers of {len(verifiers)} verifiers, none of which refuses")
+    return Decision(True, cache_s)

@@ -1,0 +1,85 @@
+"""Takes the pushes of an application under test: checked as the publish server would, numbered, and kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from stork_node.clients.publisher import tickets_of
+from stork_node.protocol.push import decode_push, encode_push
+
+_EPOCH = "test"
+_NOW = "2026-01-01T00:00:00.000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPush:
+    """One push, as the publish server gets it; ``data`` is what a browser would see."""
+
+    topics: tuple[str, ...]
+    type: str
+    data: Any = None
+    id: str | None = None
+    exclude: tuple[int, ...] = ()
+    store: bool = True
+
+
+class PushRecorder:
+    """Stands in for a ``Publisher``, and takes what it takes; appends to ``pushes``."""
+
+    def __init__(self, pushes: list[RecordedPush]) -> None:
+        self._pushes = pushes
+        self._positions: dict[str, str] = {}
+
+    def push(
+        self,
+        topics: str | Iterable[str],
+        type: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        exclude: Iterable[int] = (),
+        store: bool = True,
+        timestamp: str | datetime | None = None,
+    ) -> str:
+        """
+        Keep one push, unless its id was seen before.
+
+        Raises:
+            InvalidPush: the publish server would refuse it.
+        """
+        return self._record(encode_push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp))
+
+    def push_many(self, pushes: Iterable[Any]) -> list[str]:
+        return [self._record(ticket.frame) for ticket in tickets_of(pushes, answered=False)]
+
+    def position(self) -> str:
+        return f"{_EPOCH}:{len(self._pushes)}"
+
+    def _record(self, frame: bytes) -> str:
+        push = decode_push(frame, _NOW)
+        if push.id is not None and push.id in self._positions:
+            return self._positions[push.id]
+        data = msgspec.json.decode(push.data)
+        self._pushes.append(RecordedPush(push.topics, push.type, data, push.id, push.exclude, push.store))
+        if push.id is not None:
+            self._positions[push.id] = self.position()
+        return self.position()
+
+
+class AsyncPushRecorder:
+    """Stands in for an ``AsyncPublisher``."""
+
+    def __init__(self, recorder: PushRecorder) -> None:
+        self._recorder = recorder
+
+    async def push(self, topics: str | Iterable[str], type: str, data: Any = None, **options: Any) -> str:
+        return self._recorder.push(topics, type, data, **options)
+
+    async def push_many(self, pushes: Iterable[Any]) -> list[str]:
+        return self._recorder.push_many(pushes)
+
+    async def position(self) -> str:
+        return self._recorder.position()

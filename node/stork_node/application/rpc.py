@@ -1,0 +1,86 @@
+"""Procedures: what ``Stork.rpc`` declares, and the original's way of calling, by one JSON string each way."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, get_args
+
+from stork_node.application.declarations import Handler, Place
+from stork_node.application.feeds import Verifier
+from stork_node.errors import CallError, DeclarationError
+from stork_node.protocol.uris import RESERVED
+
+Invoke = Literal["single", "first", "last", "roundrobin", "random"]
+
+INVALID_ARGUMENT = "wamp.error.invalid_argument"
+
+# WAMP's loose rules, which are the router's: components without whitespace, "#" and ".", none of them empty.
+_LOOSE_URI = re.compile(r"[^\s.#]+(\.[^\s.#]+)*")
+
+
+def is_uri(text: Any) -> bool:
+    """Whether a router takes this as the URI of a procedure or of an error."""
+    return isinstance(text, str) and _LOOSE_URI.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """
+    A procedure of the application's.
+
+    ``allow`` says which clients may call it: True all of them, False none (backends always may), or a check that is
+    called with (session). ``invoke`` is WAMP's invocation policy, among several processes that register it.
+    """
+
+    uri: str
+    handler: Handler
+    invoke: Invoke
+    allow: bool | Verifier
+    json_string: bool
+
+    @classmethod
+    def declare(
+        cls, uri: str, function: Callable[..., Any], invoke: Invoke, allow: Any, json_string: bool
+    ) -> "Procedure":
+        """
+        Raises:
+            DeclarationError: an option that is none, or a URI that is not the application's to register.
+        """
+        place = Place.of_caller()
+        if not is_uri(uri):
+            raise DeclarationError(f"{place}: {uri!r} is not a procedure's URI (want one such as 'io.example.greet')")
+        for prefix in RESERVED:
+            if uri.startswith(prefix):
+                raise DeclarationError(f"{place}: {uri} is not for applications: {prefix} is reserved")
+        policies: tuple[Invoke, ...] = get_args(Invoke)
+        if invoke not in policies:
+            raise DeclarationError(f"{place}: invoke is {invoke!r}, want one of {', '.join(policies)}")
+        if not isinstance(allow, bool) and not callable(allow):
+            raise DeclarationError(f"{place}: allow is {allow!r}, want True, False or a function of the session")
+        check = allow if isinstance(allow, bool) else Verifier(Handler.declare(f"allow of {uri}", allow, "session"))
+        return cls(uri, Handler.declare("procedure", function, "call"), invoke, check, bool(json_string))
+
+
+def decode_arguments(uri: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """
+    Read the arguments of a procedure with ``json_string``: one string of JSON, which becomes the only argument.
+
+    Raises:
+        CallError: ``wamp.error.invalid_argument``.
+    """
+    if kwargs or len(args) != 1 or not isinstance(args[0], str):
+        raise CallError(INVALID_ARGUMENT, f"{uri} takes one argument, a string of JSON")
+    try:
+        return (json.loads(args[0], parse_constant=_refuse_constant),)
+    except (ValueError, RecursionError):
+        raise CallError(INVALID_ARGUMENT, f"{uri} takes one argument, a string of JSON: this one is not") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def encode_result(result: Any) -> str:
+    """The string of JSON that a procedure with ``json_string`` answers."""
+    return json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,119 @@
+"""Runs one handler of an application: a plain function in a thread, a coroutine on the loop, each inside ``around``."""
+
+import asyncio
+import contextvars
+import inspect
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from typing import Any
+
+from stork_node.application.declarations import Handler
+from stork_node.application.running.thread_switching import Place, hop, is_on_loop
+from stork_node.errors import StorkError
+
+HANDLER_FAILED = "io.virge.stork.error.handler_failed"
+"""The URI of the error that the caller of a procedure gets when its handler failed."""
+
+
+class HandlerFailed(StorkError):
+    """
+    A handler that raised, or answered what no handler of its kind may.
+
+    Its text and its cause are for the log, not for a client.
+
+    Args:
+        handler: which one.
+        cause: what it raised, or a ``TypeError`` or ``ValueError`` that says what is wrong with its answer.
+    """
+
+    def __init__(self, handler: Handler, cause: BaseException) -> None:
+        said = traceback.format_exception_only(cause)[-1].strip()
+        super().__init__(f"{handler} failed: {said}")
+        self.kind, self.name, self.place, self.cause = handler.kind, handler.name, handler.place, cause
+
+
+class HandlerRunner:
+    """
+    Args:
+        around: gives the context manager in which each run of a handler is wrapped.
+        threads: where plain functions run.
+        observe: gets the kind of each handler that has ended, and how long it took, in seconds; called where that was.
+    """
+
+    def __init__(
+        self,
+        around: Callable[[], AbstractContextManager[Any]],
+        threads: Executor,
+        observe: Callable[[str, float], None] = lambda *_: None,
+    ) -> None:
+        self._around, self._threads, self._observe = around, threads, observe
+
+    async def run(self, handler: Handler, *arguments: Any, passing: type[Exception] | tuple[()] = ()) -> Any:
+        """
+        Call a handler, in the caller's context variables, and await what it returns if that can be awaited.
+
+        The caller runs on the loop, or by a ``Hopper``, which it takes to where the handler belongs.
+
+        A cancelled run of a plain function that has begun goes on in its thread, and its result is dropped.
+
+        Args:
+            handler: what to call.
+            arguments: what with.
+            passing: exceptions of the handler's that are an answer, and are raised as they are.
+
+        Raises:
+            HandlerFailed: it raised something else.
+        """
+        began = time.perf_counter()
+        try:
+            if is_async(handler.function):
+                await hop(Place.LOOP)
+                return await self._run_here(handler.function, *arguments)
+            if is_on_loop():
+                result, error = await self._run_in_thread(handler.function, *arguments)
+            else:
+                await hop(Place.THREAD)
+                result, error = self._outcome(handler.function, *arguments)
+            if error:
+                raise error
+            if not inspect.isawaitable(result):
+                return result
+            # A decorated or partial coroutine function looks like a plain one.
+            await hop(Place.LOOP)
+            return await self._run_here(lambda: result)
+        except passing:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task() if is_on_loop() else None
+            if task and task.cancelling():
+                raise
+            raise HandlerFailed(handler, error) from error  # the handler's own, of something inside it
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # sys.exit() would stop the loop
+            raise HandlerFailed(handler, error) from error
+        finally:
+            self._observe(handler.kind, time.perf_counter() - began)
+
+    async def _run_here(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        with self._around():
+            return await function(*arguments)
+
+    async def _run_in_thread(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+        context = contextvars.copy_context()
+        return await asyncio.wrap_future(self._threads.submit(context.run, self._outcome, function, *arguments))
+
+    def _outcome(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+        # Returned and not raised: an asyncio future refuses to carry a StopIteration, and would hang.
+        try:
+            with self._around():
+                return function(*arguments), None
+            return None, None  # around has swallowed an exception
+        except BaseException as error:
+            return None, error
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling ``function`` makes a coroutine: ``async def``, also as an object's ``__call__``."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

@@ -1,0 +1,307 @@
+"""Runs an application off the reactor: answers what the node asks of it, with its handlers in threads and on a loop."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent import futures
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from stork_node.application.auth_request import AuthRequest
+from stork_node.application.declarations import Handler
+from stork_node.application.policy import Checks, choose_checks, fold, read_answer
+from stork_node.application.rpc import Procedure, decode_arguments, encode_result, is_uri
+from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
+from stork_node.application.running.hang_watch import HangWatch
+from stork_node.application.running.loop_thread import LoopThread
+from stork_node.application.running.presence import Presence
+from stork_node.application.running.thread_switching import Hopper
+from stork_node.application.stork import Stork
+from stork_node.application.values import Call, Deny, Principal, Session
+from stork_node.errors import CallError
+from stork_node.metrics.node_figures import ApplicationFigures
+from stork_node.protocol.wire_values import to_wire
+
+__all__ = ["HANDLER_FAILED", "HandlerFailed", "Runtime", "log_failure"]
+
+T = TypeVar("T")
+
+# For what is cancelled to end, and for a loop that something blocks.
+_GRACE_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+def log_failure(failure: HandlerFailed) -> None:
+    """Log a failure with its traceback, by the standard library's logging."""
+    _log.error("%s", failure, exc_info=failure.cause)
+
+
+class Runtime:
+    """
+    One application, running.
+
+    ``start``, ``stop``, ``submit`` and ``answer`` may be called from any thread and never block; they return futures.
+    The coroutines run on the runtime's own loop, by ``submit``, or in its threads as well, by ``answer``, and each may
+    be cancelled: a time-out is the caller's.
+
+    Args:
+        stork: what to run.
+        threads: how many plain functions may run at the same time.
+        report: gets the failures of handlers whose answer nobody waits for; called on the loop.
+        hung: gets a sentence, from any thread, when handlers hold every thread, or the loop, for ``hung_after_s``
+            without an end; 0 watches nothing.
+    """
+
+    def __init__(
+        self,
+        stork: Stork,
+        threads: int = 32,
+        report: Callable[[HandlerFailed], None] = log_failure,
+        hung: Callable[[str], None] = _log.critical,
+        hung_after_s: float = 0.0,
+    ) -> None:
+        self.stork = stork
+        self._declared = stork.declared
+        self._report = report
+        self._loop = LoopThread("stork-loop")
+        self._threads = DaemonPool(threads, "stork-handler")
+        self.figures = ApplicationFigures()
+        self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
+        self._hopper = Hopper(self._threads, self._loop.submit)
+        self._presence = Presence()
+        self._asked: set[Future[Any]] = set()
+        pools = [self._threads, self._loop.executor]
+        self._watch = HangWatch(pools, self._loop, hung_after_s, hung) if hung_after_s else None
+
+    # --- its life ---
+
+    def start(self) -> "Future[None]":
+        """
+        Start the loop, and run the on_start handlers one after another.
+
+        Returns:
+            A future; it fails with the ``HandlerFailed`` of the first handler that raises. Call ``stop`` then, too.
+        """
+        self._loop.start()
+        if self._watch:
+            self._watch.start()
+        return self._loop.submit(self._run_on_start())
+
+    def stop(self, timeout_s: float = 5.0) -> "Future[None]":
+        """
+        Run the on_stop handlers, cancel what is still running, and end the loop.
+
+        Args:
+            timeout_s: for the handlers. Those that hang are left behind, and do not keep the process from ending.
+
+        Returns:
+            A future; it never fails.
+        """
+        stopped: Future[None] = Future()
+        if self._watch:
+            self._watch.stop()
+
+        def stop() -> None:
+            if self._loop.running:
+                try:
+                    self._loop.submit(self._run_on_stop(timeout_s)).result(timeout_s + _GRACE_S)
+                except Exception as error:
+                    _log.error("on_stop handlers not run to their end: %r (does a handler block the loop?)", error)
+            self._loop.stop(_GRACE_S)
+            self._threads.shutdown()
+            stopped.set_result(None)
+
+        threading.Thread(target=stop, name="stork-stop", daemon=True).start()
+        return stopped
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """
+        Run one of the coroutines below; cancelling the future cancels it.
+
+        Raises:
+            RuntimeError: not started, or stopped.
+        """
+        return self._note(self._loop.submit(coroutine))
+
+    def answer(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """
+        As ``submit``, for ``authenticate``, ``authorize`` and ``call``: plain functions are run without the loop.
+
+        Raises:
+            RuntimeError: not started, or stopped.
+        """
+        if not self._loop.running:
+            coroutine.close()
+            raise RuntimeError("the application is not running")
+        return self._note(self._hopper.submit(coroutine))
+
+    def _note(self, future: "Future[T]") -> "Future[T]":
+        self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
+        return future
+
+    def finish(self, timeout_s: float) -> "Future[None]":
+        """
+        Wait for what was submitted before, so many seconds at most. Call ``stop`` then.
+
+        Returns:
+            A future; it never fails.
+        """
+        finished: Future[None] = Future()
+
+        def wait() -> None:
+            futures.wait(set(self._asked), timeout_s)
+            finished.set_result(None)
+
+        threading.Thread(target=wait, name="stork-finish", daemon=True).start()
+        return finished
+
+    async def _run_on_start(self) -> None:
+        for handler in self._declared.on_start:
+            await self._handlers.run(handler)
+
+    async def _run_on_stop(self, timeout_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        for handler in self._declared.on_stop:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._run_reported(handler)
+            except TimeoutError:
+                self._report(HandlerFailed(handler, TimeoutError(f"not through within {timeout_s} s of the stop")))
+
+    async def _run_reported(self, handler: Handler, *arguments: Any) -> None:
+        try:
+            await self._handlers.run(handler, *arguments)
+        except HandlerFailed as failure:
+            self._report(failure)
+
+    # --- what the node asks ---
+
+    async def authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Ask the authenticator who a client is.
+
+        Args:
+            realm: the realm that the client wants to join.
+            authid: who it says it is, or None.
+            details: Crossbar's, with ``ticket``.
+
+        Returns:
+            ``{"allow": True, "authid", "role", "extra", "private", "expires_at"}`` (Unix time in seconds or None), or
+            ``{"allow": False, "retry", "reason"}``.
+
+        Raises:
+            HandlerFailed: the authenticator raised, or answered neither a ``Principal`` nor a ``Deny``.
+        """
+        if self._declared.authenticator is None:
+            return _denied(Deny("no authenticator is declared"))
+        try:
+            request = AuthRequest.parse(realm, authid, details)
+        except ValueError as error:
+            return _denied(Deny(str(error)))
+        answer = await self._handlers.run(self._declared.authenticator, request)
+        if isinstance(answer, Deny):
+            return _denied(answer)
+        if not isinstance(answer, Principal):
+            wrong = TypeError(f"answered with a value of type {type(answer).__name__}, want Principal(…) or Deny(…)")
+            raise HandlerFailed(self._declared.authenticator, wrong)
+        return {
+            "allow": True,
+            "authid": answer.authid,
+            "role": answer.role,
+            "extra": answer.extra,
+            "private": answer.private,
+            "expires_at": answer.expires_at_s,
+        }
+
+    async def authorize(
+        self, session: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """
+        Ask the verifiers whether a session may subscribe, or call.
+
+        Args:
+            session: as ``Session.parse`` reads it.
+            uri: what it wants to subscribe to, or to call.
+            action: ``subscribe`` or ``call``; all else is refused.
+            options: of the SUBSCRIBE.
+
+        Returns:
+            ``{"allow", "cache_s", "reason"}``: for how many seconds that holds for this user, and why not.
+
+        Raises:
+            HandlerFailed: a verifier raised, or answered neither True nor False nor a ``Deny``.
+        """
+        checks = choose_checks(self._declared, uri, action, options)
+        if isinstance(checks, Deny):
+            return {"allow": False, "cache_s": 0.0, "reason": checks.reason}
+        decision = fold(checks.verifiers, await self._ask(checks, Session.parse(session)))
+        return {"allow": decision.allow, "cache_s": decision.cache_s, "reason": decision.reason}
+
+    async def _ask(self, checks: Checks, session: Session) -> list[bool | Deny]:
+        arguments = (session, checks.topic) if checks.topic else (session,)
+        answers: list[bool | Deny] = []
+        for verifier in checks.verifiers:
+            answer = await self._handlers.run(verifier.handler, *arguments)
+            try:
+                answers.append(read_answer(answer))
+            except TypeError as wrong:
+                raise HandlerFailed(verifier.handler, wrong) from None
+            if not answer:
+                break
+        return answers
+
+    async def call(self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: Session) -> Any:
+        """
+        Call a procedure. Whether ``session`` may is ``authorize``'s to say.
+
+        Returns:
+            Its result: JSON, and bytes where WAMP has them.
+
+        Raises:
+            CallError: the procedure's own, or of arguments or a URI that it does not take; it may reach the caller.
+            HandlerFailed: it raised something else, or answered what WAMP does not have.
+        """
+        procedure = self._declared.procedures.get(uri)
+        if procedure is None:
+            raise CallError("wamp.error.no_such_procedure", f"no procedure {uri} is declared")
+        arguments = decode_arguments(uri, tuple(args), dict(kwargs)) if procedure.json_string else tuple(args)
+        named = {} if procedure.json_string else dict(kwargs)
+        call = Call(session=session, args=arguments, kwargs=named)
+        try:
+            result = await self._handlers.run(procedure.handler, call, passing=CallError)
+        except CallError as error:
+            _check_error(procedure, error)
+            raise
+        try:
+            result = to_wire(result, "the result", binary=not procedure.json_string)
+        except (TypeError, ValueError) as wrong:
+            raise HandlerFailed(procedure.handler, wrong) from None
+        return encode_result(result) if procedure.json_string else result
+
+    async def joined(self, session: Session) -> None:
+        """Tell the on_join handlers, all at once; their failures are reported."""
+        async with self._presence.joining(session.id):
+            await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_join))
+
+    async def left(self, session: Session) -> None:
+        """Tell the on_leave handlers, all at once, when ``joined`` is through with the session."""
+        await self._presence.joined(session.id)
+        await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_leave))
+
+
+def _denied(deny: Deny) -> dict[str, Any]:
+    return {"allow": False, "retry": deny.retry, "reason": deny.reason}
+
+
+def _check_error(procedure: Procedure, error: CallError) -> None:
+    """An error that WAMP cannot carry would end the application's session with the router."""
+    try:
+        if not is_uri(error.uri):
+            raise ValueError(f"raised CallError({error.uri!r}), which is not a URI")
+        to_wire([error.message, error.arguments, error.details], "CallError", binary=True)
+    except (TypeError, ValueError) as wrong:
+        raise HandlerFailed(procedure.handler, wrong) from error

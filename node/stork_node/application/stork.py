@@ -1,0 +1,222 @@
+"""An application as its author writes it: one ``Stork``, and decorators that say who may do what."""
+
+import difflib
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Any, TypeVar
+
+from stork_node.application.declarations import Declarations, Handler, Place, declare_once, declared_twice
+from stork_node.application.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s, check_patterns
+from stork_node.application.pushers import AsyncPusher, BlockingPusher, NotRunning
+from stork_node.application.rpc import Invoke, Procedure
+from stork_node.application.running.thread_switching import is_on_loop
+from stork_node.errors import DeclarationError, Problem, StorkError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Stork:
+    """
+    An application: who may join, subscribe and call, and what happens when somebody does.
+
+    Handlers are plain functions, each call of which has a thread to itself and may block, or ``async def`` functions,
+    which all run on one asyncio loop and must not block. Decorators return the function unchanged. Nothing that is
+    not declared is allowed.
+
+    Args:
+        around: called for each run of a handler, in its thread, for a context manager to run it in, such as
+            one that gives back the ORM's connections.
+
+    Raises:
+        DeclarationError: from every method that declares something: twice (naming both places), or wrongly.
+    """
+
+    def __init__(self, around: Callable[[], AbstractContextManager[Any]] | None = None) -> None:
+        around = around or nullcontext
+        if not callable(around) or inspect.isgeneratorfunction(around) or inspect.isasyncgenfunction(around):
+            raise DeclarationError(
+                f"{Place.of_caller()}: around is {around!r}, want a function that gives a context manager "
+                "(a generator function becomes one by @contextlib.contextmanager)"
+            )
+        self.around = around
+        self.declared = Declarations()
+        self._pushers: tuple[BlockingPusher, AsyncPusher] | None = None
+
+    def authenticator(self, function: F) -> F:
+        """Ask ``function`` (request: AuthRequest) who a client is; it answers a ``Principal`` or a ``Deny``."""
+        handler = Handler.declare("authenticator", function, "request")
+        if self.declared.authenticator:
+            raise declared_twice("the authenticator", self.declared.authenticator.place, handler.place)
+        self.declared.authenticator = handler
+        return function
+
+    def feed(self, version: str, name: str, patterns: Sequence[Pattern] = ()) -> Feed:
+        """
+        Let clients subscribe to the topics ``version.name.*``, those whom its verifiers let.
+
+        Args:
+            version: first part of the topics, such as ``v1``.
+            name: second part, such as ``orders``.
+            patterns: ``"prefix"``, ``"wildcard"``, or both, where clients may subscribe to many of the topics at once.
+                Its verifiers must say that they know patterns: ``@orders.verify(patterns=True)``.
+        """
+        feed = Feed(version, name, patterns)
+        declare_once(self.declared.feeds, (version, name), feed, f"feed {feed}", lambda other: other.place)
+        return feed
+
+    def verifier(self, name: str, cache_s: float = 0.0, patterns: bool = False) -> Callable[[F], F]:
+        """
+        Declare a verifier that feeds ask by its name: ``orders.verify("named")``.
+
+        Args:
+            name: what feeds call it.
+            cache_s: for how many seconds an answer holds for the same user and topic, where the feed does not say.
+            patterns: it knows patterns, so that feeds with patterns may ask it; see ``Feed.verify``.
+        """
+        if not isinstance(name, str) or not name:
+            raise DeclarationError(f'{Place.of_caller()}: a verifier needs a name: @stork.verifier("admin")')
+        seconds, knows_patterns = check_cache_s(cache_s), check_patterns(patterns)
+
+        def declare(function: F) -> F:
+            verifier = Verifier(Handler.declare("verifier", function, "session", "topic"), seconds, knows_patterns)
+            what = f"verifier {name!r}"
+            declare_once(self.declared.verifiers, name, verifier, what, lambda other: other.handler.place)
+            return function
+
+        return declare
+
+    def rpc(
+        self,
+        uri: str,
+        invoke: Invoke = "single",
+        allow: bool | Callable[..., Any] = False,
+        json_string: bool = False,
+    ) -> Callable[[F], F]:
+        """
+        Register a procedure: ``function`` (call: Call) answers the result, or raises ``CallError``.
+
+        Args:
+            uri: what callers call; not under ``wamp.``, ``crossbar.`` or ``io.virge.stork.``.
+            invoke: WAMP's invocation policy: whom a call reaches where several processes register the procedure with
+                one router (a backend of yours beside the application, say). With ``"single"`` only one of them can.
+            allow: which clients may call it (backends always may): True all, False none, or a function that is called
+                with (session) and answers ``True``, ``False`` or ``Deny(reason)``.
+            json_string: the argument and the result travel as one string of JSON each, as in Virge::Stork.
+        """
+
+        def declare(function: F) -> F:
+            procedure = Procedure.declare(uri, function, invoke, allow, json_string)
+            what = f"procedure {uri}"
+            declare_once(self.declared.procedures, uri, procedure, what, lambda other: other.handler.place)
+            return function
+
+        return declare
+
+    def on_join(self, function: F) -> F:
+        """Call ``function`` (session: Session) after a client has joined."""
+        self.declared.on_join.append(Handler.declare("on_join handler", function, "session"))
+        return function
+
+    def on_leave(self, function: F) -> F:
+        """Call ``function`` (session: Session) after a client has left, and its on_join handlers are through."""
+        self.declared.on_leave.append(Handler.declare("on_leave handler", function, "session"))
+        return function
+
+    def on_start(self, function: F) -> F:
+        """Call ``function`` () before the first client is served. An exception keeps the application from starting."""
+        self.declared.on_start.append(Handler.declare("on_start handler", function))
+        return function
+
+    def on_stop(self, function: F) -> F:
+        """Call ``function`` () when the application stops."""
+        self.declared.on_stop.append(Handler.declare("on_stop handler", function))
+        return function
+
+    def push(
+        self,
+        topics: str | Iterable[str],
+        type: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        exclude: Iterable[int] = (),
+        store: bool = True,
+        timestamp: str | datetime | None = None,
+    ) -> Awaitable[str]:
+        """
+        Push, in an ``async def`` handler: ``await stork.push(["v1.orders.42"], type="paid", data={"id": 42})``.
+
+        Arguments, result and errors are those of ``AsyncPublisher.push``.
+
+        Raises:
+            NotRunning: outside a node and an ``AppTester``.
+            StorkError: in a plain ``def`` handler, where nothing would await it.
+        """
+        publisher = self.async_publisher
+        if not is_on_loop():
+            raise StorkError(
+                "stork.push is awaited in async def handlers: a plain def handler uses stork.publisher.push(…)"
+            )
+        return publisher.push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
+
+    @property
+    def async_publisher(self) -> AsyncPusher:
+        """
+        The ``AsyncPublisher`` behind ``push``, for its ``push_many`` and ``position``.
+
+        Raises:
+            NotRunning: outside a node and an ``AppTester``.
+        """
+        if not self._pushers:
+            raise NotRunning
+        return self._pushers[1]
+
+    @property
+    def publisher(self) -> BlockingPusher:
+        """
+        The ``Publisher`` for plain ``def`` handlers, which blocks: ``stork.publisher.push([…], type=…)``.
+
+        Raises:
+            NotRunning: outside a node and an ``AppTester``.
+        """
+        if not self._pushers:
+            raise NotRunning
+        return self._pushers[0]
+
+    def connect(self, publisher: BlockingPusher, async_publisher: AsyncPusher) -> None:
+        """Say what ``publisher`` and ``push`` use. For what runs an application, before its on_start handlers."""
+        self._pushers = publisher, async_publisher
+
+    @property
+    def procedures(self) -> tuple[Procedure, ...]:
+        """Those that are declared, in that order."""
+        return tuple(self.declared.procedures.values())
+
+    @property
+    def follows_sessions(self) -> bool:
+        """Whether there is any on_join or on_leave handler."""
+        return bool(self.declared.on_join or self.declared.on_leave)
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the declarations as a whole, each with its place; empty if nothing is."""
+        return [problem for feed in self.declared.feeds.values() for problem in self._problems_of(feed)]
+
+    def _problems_of(self, feed: Feed) -> Iterator[Problem]:
+        for check in feed.verifiers:
+            verifier = self.declared.verifiers.get(check.name) if isinstance(check, NamedVerifier) else check
+            if verifier is None and isinstance(check, NamedVerifier):
+                yield Problem(str(check.place), self._unknown(feed, check.name))
+            elif verifier and feed.patterns and not verifier.patterns:
+                handler = verifier.handler
+                yield Problem(
+                    str(handler.place),
+                    f"the verifier {handler.name} does not say patterns=True, and the feed {feed} ({feed.place}) has "
+                    "patterns: it would take the beginning that a pattern covers for the id of one topic",
+                )
+
+    def _unknown(self, feed: Feed, name: str) -> str:
+        near = difflib.get_close_matches(name, self.declared.verifiers, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else f' (want a function under @stork.verifier("{name}"))'
+        return f"feed {feed} asks the verifier {name!r}, which is not declared{hint}"

@@ -1,0 +1,171 @@
+"""What an application's handlers give and get: frozen, and never invalid."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from stork_node.protocol.wire_values import to_wire
+
+# Year 5138. A time beyond it is one in milliseconds, as JavaScript has them, by mistake.
+_LATEST_EXPIRY_S = 1e11
+
+
+def _require_text(value: Any, name: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(
+            f"{name} is of type {type(value).__name__}, want a str" + (": str(…)" if value is not None else "")
+        )
+    if not value:
+        raise ValueError(f"{name} is empty")
+    to_wire(value, name)
+
+
+def _wire_object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} is of type {type(value).__name__}, want a dict")
+    copy: dict[str, Any] = to_wire(value, name)
+    return copy
+
+
+@dataclass(frozen=True)
+class Principal:
+    """
+    Who a client is: what an authenticator answers to let it in.
+
+    Args:
+        authid: who it is, usually the user's id; not empty. Verifiers see it as ``session.authid``.
+        role: a role of the realm that the node's configuration lets the application give.
+        extra: JSON object that goes to the client, in WELCOME's ``authextra``.
+        private: JSON object that stays in the node, and that handlers get as ``session.private``.
+        expires_at: when the session ends: a ``datetime`` with a time zone, or Unix time in seconds. None: never.
+
+    Raises:
+        TypeError, ValueError: a field that is none of these; the text names it.
+    """
+
+    authid: str
+    role: str = "frontend"
+    extra: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, Any] = field(default_factory=dict, repr=False)
+    expires_at: datetime | float | None = None
+
+    def __post_init__(self) -> None:
+        _require_text(self.authid, "authid")
+        _require_text(self.role, "role")
+        object.__setattr__(self, "extra", _wire_object(self.extra, "extra"))
+        object.__setattr__(self, "private", _wire_object(self.private, "private"))
+        self._check_expiry()
+
+    def _check_expiry(self) -> None:
+        at = self.expires_at
+        if at is None:
+            return
+        if isinstance(at, datetime):
+            if at.utcoffset() is None:
+                raise ValueError("expires_at is a datetime without a time zone (want datetime.now(UTC) + …)")
+        elif isinstance(at, bool) or not isinstance(at, int | float):
+            raise TypeError(f"expires_at is of type {type(at).__name__}, want a datetime or Unix time in seconds")
+        elif not math.isfinite(at):
+            raise ValueError(f"expires_at is {at}, want a datetime or Unix time in seconds")
+        elif abs(at) >= _LATEST_EXPIRY_S:
+            raise ValueError(f"expires_at is {at}, which is no Unix time in seconds (milliseconds?)")
+
+    @property
+    def expires_at_s(self) -> float | None:
+        """``expires_at`` as Unix time in seconds."""
+        at = self.expires_at
+        return at.timestamp() if isinstance(at, datetime) else None if at is None else float(at)
+
+
+@dataclass(frozen=True)
+class Deny:
+    """
+    A refusal. False in a boolean context, as the answer that it is.
+
+    Args:
+        reason: for the log; a client is not told.
+        retry: the client should get a new ticket and try again, as with one that has expired. For authenticators only.
+    """
+
+    reason: str = ""
+    retry: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, str):
+            raise TypeError(f"reason is of type {type(self.reason).__name__}, want a str")
+        if not isinstance(self.retry, bool):
+            raise TypeError(f"retry is of type {type(self.retry).__name__}, want True or False")
+        # It travels to the guard over WAMP, whatever it repeats of a ticket.
+        object.__setattr__(self, "reason", self.reason.replace("\0", "?").encode(errors="replace").decode())
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """
+    A client that was let in.
+
+    ``id`` is the WAMP session id; ``authid``, ``role``, ``extra`` and ``private`` are what the authenticator's
+    ``Principal`` said; ``authmethod`` and ``authprovider`` are WAMP's; ``address`` is the host of the peer
+    (``""`` if it has none, as on a Unix socket).
+    """
+
+    id: int
+    authid: str
+    role: str = "frontend"
+    realm: str = "realm1"
+    extra: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, Any] = field(default_factory=dict, repr=False)
+    authmethod: str = ""
+    authprovider: str = ""
+    address: str = ""
+
+    @classmethod
+    def parse(cls, details: Mapping[str, Any]) -> Self:
+        """
+        Read a session as WAMP and the guard tell it.
+
+        Args:
+            details: ``{"session", "authid", "authrole", "realm", "authmethod", "authprovider", "authextra", "private",
+                "transport": {"peer"}}``. What is missing or null is empty here: an ``authid`` of None would equal the
+                None that a look-up of an owner answers for nothing.
+        """
+        return cls(
+            id=details.get("session") or 0,
+            authid=details.get("authid") or "",
+            role=details.get("authrole") or "",
+            realm=details.get("realm") or "",
+            extra=dict(details.get("authextra") or {}),
+            private=dict(details.get("private") or {}),
+            authmethod=details.get("authmethod") or "",
+            authprovider=details.get("authprovider") or "",
+            address=peer_host((details.get("transport") or {}).get("peer")),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of a procedure: its arguments as WAMP has them, and who calls."""
+
+    session: Session
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+def peer_host(peer: str | None) -> str:
+    """
+    The host in autobahn's description of a peer.
+
+    ``tcp4:127.0.0.1:52914``, ``tcp6:::1:52914`` and, from a trusted X-Forwarded-For header, the plain ``10.1.2.3``;
+    ``""`` for those that have none, such as ``unix:/run/x.sock`` and ``process:14``.
+    """
+    kind, colon, rest = (peer or "").partition(":")
+    if colon and kind in ("tcp4", "tcp6", "tcp"):
+        return rest.rpartition(":")[0]
+    if kind in ("unix", "process", "pipe", "unknown"):
+        return ""
+    return peer or ""

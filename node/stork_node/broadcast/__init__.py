@@ -1,0 +1,1 @@
+"""What is written to whom in one turn of the reactor."""

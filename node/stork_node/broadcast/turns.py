@@ -1,0 +1,148 @@
+"""
+One turn of the broadcaster: all pushes that were waiting, and what each connection gets of them.
+
+Connections with the same subscriptions get the same bytes. So nothing here is done for each push and connection: events
+are made for each subscription, and joined for each group of connections.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from stork_node.protocol.wamp_events import FRAMES, Content
+
+# The router's own objects: hashable, and nothing else is known of them here.
+Subscription = Any
+Session = Any
+
+
+class Event:
+    """
+    One EVENT message, the same for all subscribers of one subscription.
+
+    Args:
+        number: its place in the turn.
+        subscription: the subscription's id.
+        topic: the topic where the subscription is a pattern, else None.
+    """
+
+    __slots__ = ("content", "memo", "number", "publication", "subscription", "topic")
+
+    def __init__(self, number: int, subscription: int, publication: int, topic: str | None, content: Content) -> None:
+        self.number, self.subscription, self.publication = number, subscription, publication
+        self.topic, self.content = topic, content
+        self.memo: Any = None
+        """For whoever writes it in another form: that form."""
+
+
+class Share:
+    """What a group of connections gets in this turn: ``events``, in order."""
+
+    __slots__ = ("_pieces", "events")
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self._pieces: dict[str, bytes] = {}
+
+    def piece(self, serializer: str) -> bytes:
+        """
+        All frames as one piece of bytes, made once; ``serializer`` is a key of ``FRAMES``.
+
+        Raises:
+            UnwritableEvent: the serializer cannot hold one of them.
+        """
+        piece = self._pieces.get(serializer)
+        if piece is None:
+            frame = FRAMES[serializer]
+            piece = b"".join(
+                [frame(event.subscription, event.publication, event.topic, event.content) for event in self.events]
+            )
+            self._pieces[serializer] = piece
+        return piece
+
+
+class Turn:
+    """
+    Collects events, then says who gets what.
+
+    Args:
+        observers: the sessions of a subscription.
+    """
+
+    def __init__(self, observers: Callable[[Subscription], Collection[Session]]) -> None:
+        self._observers = observers
+        self._events: dict[Subscription, list[Event]] = {}
+        self._excluded: dict[Session, set[int]] = {}
+        self._number = 0
+
+    def add(
+        self,
+        subscription: Subscription,
+        subscription_id: int,
+        publication: int,
+        topic: str | None,
+        content: Content,
+        exclude: Iterable[Session] = (),
+    ) -> None:
+        """The next event, for all observers of ``subscription`` but those in ``exclude``."""
+        event = Event(self._number, subscription_id, publication, topic, content)
+        events = self._events.get(subscription)
+        if events is None:
+            self._events[subscription] = [event]
+        else:
+            events.append(event)
+        for session in exclude:
+            self._excluded.setdefault(session, set()).add(self._number)
+        self._number += 1
+
+    def shares(self) -> list[tuple[Share, list[Session]]]:
+        """Each session that gets anything, once, with its share."""
+        shares: list[tuple[Share, list[Session]]] = []
+        for subscriptions, sessions in self._groups():
+            events = self._merge(subscriptions)
+            alone = [session for session in sessions if session in self._excluded] if self._excluded else []
+            for session in alone:
+                left = [event for event in events if event.number not in self._excluded[session]]
+                if left:
+                    shares.append((Share(left), [session]))
+            together = [session for session in sessions if session not in self._excluded] if alone else sessions
+            if together:
+                shares.append((Share(events), together))
+        return shares
+
+    def _merge(self, subscriptions: tuple[Subscription, ...]) -> list[Event]:
+        if len(subscriptions) == 1:
+            return self._events[subscriptions[0]]
+        merged = [event for subscription in subscriptions for event in self._events[subscription]]
+        merged.sort(key=lambda event: event.number)
+        return merged
+
+    def _groups(self) -> list[tuple[tuple[Subscription, ...], list[Session]]]:
+        """The sessions by which of the turn's subscriptions they have."""
+        if len(self._events) == 1:
+            [subscription] = self._events
+            return [((subscription,), list(self._observers(subscription)))]
+        root: _Group = _Group(())
+        groups: list[_Group] = []
+        at: dict[Session, _Group] = {}
+        for subscription in self._events:
+            for session in self._observers(subscription):
+                group = at.get(session, root)
+                further = group.further.get(subscription)
+                if further is None:
+                    further = group.further[subscription] = _Group((*group.subscriptions, subscription))
+                    groups.append(further)
+                at[session] = further
+        for session, group in at.items():
+            group.sessions.append(session)
+        return [(group.subscriptions, group.sessions) for group in groups if group.sessions]
+
+
+class _Group:
+    """The sessions with exactly these of the turn's subscriptions; ``further``: those with one more."""
+
+    __slots__ = ("further", "sessions", "subscriptions")
+
+    def __init__(self, subscriptions: tuple[Subscription, ...]) -> None:
+        self.subscriptions = subscriptions
+        self.sessions: list[Session] = []
+        self.further: dict[Subscription, _Group] = {}

@@ -1,0 +1,1 @@
+"""Clients for backends: push, call procedures, follow topics."""

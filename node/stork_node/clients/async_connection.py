@@ -1,0 +1,174 @@
+"""The connection of an ``AsyncPublisher``: one socket, many tickets at the same time, on one event loop."""
+
+import asyncio
+from collections.abc import Sequence
+
+import zmq
+
+from stork_node.clients.pending_pushes import Outstanding, Ticket
+from stork_node.clients.push_connections import CLOSED, FIRST_RETRY, NO_ANSWER, QUEUE_FULL, WINDOW
+from stork_node.clients.push_target import PushTarget
+from stork_node.errors import NotConfirmed
+
+_FULL_QUEUE_PAUSE_S = 0.005
+
+
+class AsyncConnection:
+    """
+    Made in the running event loop, and for it alone.
+
+    A socket that stays silent while answers are due is replaced, and what is not answered sent again in order: as in
+    ``PushConnections``, with one patience for all tickets.
+    """
+
+    def __init__(self, target: PushTarget, timeout_ms: int) -> None:
+        self._target, self._timeout_ms = target, timeout_ms
+        self._loop = asyncio.get_running_loop()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._outstanding = Outstanding()
+        self._futures: dict[Ticket, asyncio.Future[None]] = {}
+        self._window = asyncio.Semaphore(WINDOW)
+        self._patience_s = self._retry_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading_soon = False
+        self._socket = self._connect()
+
+    async def send(self, frames: Sequence[bytes]) -> None:
+        """
+        Hand frames to a socket that gets no answers.
+
+        Raises:
+            NotConfirmed: its queue has been full for the time-out.
+        """
+        for frame in frames:
+            give_up_at = self._loop.time() + self._timeout_ms / 1000
+            while not self._try_to_send(frame):
+                if self._loop.time() >= give_up_at:
+                    raise self._not_confirmed(QUEUE_FULL)
+                await asyncio.sleep(_FULL_QUEUE_PAUSE_S)
+
+    async def exchange(self, tickets: Sequence[Ticket]) -> None:
+        """
+        Send all tickets in order, and wait for their outcomes.
+
+        Raises:
+            NotConfirmed: no outcome of a ticket within the time-out; others may have theirs.
+        """
+        sent: list[tuple[Ticket, asyncio.Future[None], float]] = []
+        try:
+            for ticket in tickets:
+                async with asyncio.timeout(self._timeout_ms / 1000):
+                    await self._window.acquire()
+                if self._socket.closed:
+                    raise self._not_confirmed(CLOSED)
+                sent.append((ticket, self._submit(ticket), self._loop.time() + self._timeout_ms / 1000))
+            for ticket, future, give_up_at in sent:
+                if not future.done():
+                    async with asyncio.timeout_at(give_up_at):
+                        await future
+                if ticket.outcome is None:
+                    raise self._not_confirmed(CLOSED)
+        except TimeoutError:
+            raise self._not_confirmed(NO_ANSWER) from None
+        finally:
+            self._drop([ticket for ticket, _, _ in sent])
+
+    async def close(self) -> None:
+        """Close; fails what is in progress, and waits for what is not sent yet as the target says."""
+        self._disconnect(None)
+        for future in self._futures.values():
+            if not future.done():
+                future.set_result(None)
+        await self._loop.run_in_executor(None, self._context.term)
+
+    def abandon(self) -> None:
+        """Close from another event loop, when that of this connection is over."""
+        self._disconnect(0)
+        self._context.term()
+
+    def _submit(self, ticket: Ticket) -> "asyncio.Future[None]":
+        future = self._futures[ticket] = self._loop.create_future()
+        if not self._outstanding:
+            self._be_patient()
+        self._outstanding.add(ticket)
+        self._socket.send(ticket.frame)
+        self._read_soon()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._retry_at, self._check)
+        return future
+
+    def _drop(self, tickets: Sequence[Ticket]) -> None:
+        given_up = [ticket for ticket in tickets if self._futures.pop(ticket, None)]
+        for ticket in given_up:
+            self._outstanding.drop(ticket)
+            self._window.release()
+        if any(ticket.id is None for ticket in given_up) and not self._socket.closed:
+            self._start_again()  # a late position has no id by which it could be told from a later one
+
+    def _be_patient(self) -> None:
+        self._patience_s = FIRST_RETRY * self._timeout_ms / 1000
+        self._retry_at = self._loop.time() + self._patience_s
+
+    def _check(self) -> None:
+        self._timer = None
+        if not self._outstanding:
+            return
+        if self._loop.time() >= self._retry_at:
+            self._patience_s *= 2
+            self._retry_at = self._loop.time() + self._patience_s
+            self._start_again()
+        self._timer = self._loop.call_at(self._retry_at, self._check)
+
+    def _start_again(self) -> None:
+        self._disconnect(0)
+        self._socket = self._connect()
+        for frame in self._outstanding.frames():
+            self._socket.send(frame)
+        self._read_soon()
+
+    def _connect(self) -> "zmq.Socket[bytes]":
+        socket = self._target.connect(self._context)
+        self._loop.add_reader(socket.fileno(), self._read_soon)
+        return socket
+
+    def _disconnect(self, linger_ms: int | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if not self._socket.closed:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._socket.fileno())
+            self._socket.close(linger_ms)
+
+    def _try_to_send(self, frame: bytes) -> bool:
+        try:
+            self._socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        finally:
+            self._read_soon()
+        return True
+
+    def _read_soon(self) -> None:
+        # The descriptor tells of a change only once (zmq_getsockopt(3), ZMQ_FD), and sending may take the news from it:
+        # so what there is to read is read after each of both. zmq.asyncio does the same at many times the cost.
+        if not self._reading_soon:
+            self._reading_soon = True
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        self._reading_soon = False
+        try:
+            while not self._socket.closed:
+                ticket = self._outstanding.settle(self._socket.recv(zmq.NOBLOCK))
+                if ticket is not None:
+                    self._be_patient()
+                    self._window.release()
+                    future = self._futures.pop(ticket)
+                    if not future.done():
+                        future.set_result(None)
+        except zmq.Again:
+            pass
+
+    def _not_confirmed(self, cause: str) -> NotConfirmed:
+        return NotConfirmed(self._target.endpoint, self._timeout_ms, cause)

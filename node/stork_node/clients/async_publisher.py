@@ -1,0 +1,108 @@
+"""
+Pushing from asyncio: ``AsyncPublisher``, many pushes at the same time over one connection.
+
+    async with AsyncPublisher("tcp://publish:5557") as publisher:
+        await publisher.push("v1.orders.42", type="order_paid", data={"id": 42})
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from stork_node.clients.async_connection import AsyncConnection
+from stork_node.clients.pending_pushes import Ticket
+from stork_node.clients.publisher import POSITION_REQUEST, new_id, positions_of, tickets_of
+from stork_node.clients.push_target import PushTarget
+from stork_node.errors import PushFailed
+from stork_node.protocol.push import encode_push
+
+
+class AsyncPublisher:
+    """
+    ``stork_node.Publisher`` on asyncio: the same arguments, results and errors.
+
+    For one event loop at a time: in another one, and after a fork, it opens a connection of its own.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        timeout_ms: int = 2000,
+        secret: str | None = None,
+        push_key: str | None = None,
+        *,
+        answered: bool = True,
+        linger_ms: int = 2000,
+    ) -> None:
+        self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
+        self._timeout_ms = timeout_ms
+        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._connection: AsyncConnection | None = None
+        self._of_parents: list[AsyncConnection] = []  # kept, never used: their sockets are those of another process
+        self._closed = False
+
+    async def push(
+        self,
+        topics: str | Iterable[str],
+        type: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        exclude: Iterable[int] = (),
+        store: bool = True,
+        timestamp: str | datetime | None = None,
+    ) -> str:
+        """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of their calls."""
+        if id is None and self._target.answered:
+            id = new_id()
+        frame = encode_push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
+        return (await self._deliver([Ticket(id, frame)]))[0]
+
+    async def push_many(self, pushes: Iterable[Any]) -> list[str]:
+        """Push many in one round trip, in order; see ``Publisher.push_many``."""
+        return await self._deliver(tickets_of(pushes, self._target.answered))
+
+    async def position(self) -> str:
+        """The position of the last push that is stored; see ``Publisher.position``."""
+        if not self._target.answered:
+            raise PushFailed("a publisher with answered=False is told no positions")
+        return (await self._deliver([Ticket(None, POSITION_REQUEST)]))[0]
+
+    async def close(self) -> None:
+        """Close the connection; pushes in progress raise ``NotConfirmed``. Waits as ``Publisher.close`` does."""
+        self._closed = True
+        connection, self._connection = self._connection, None
+        if connection and self._home == (os.getpid(), asyncio.get_running_loop()):
+            await connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _deliver(self, tickets: list[Ticket]) -> list[str]:
+        if self._closed:
+            raise PushFailed("the publisher is closed")
+        connection = self._here()
+        if not self._target.answered:
+            await connection.send([ticket.frame for ticket in tickets])
+            return [""] * len(tickets)
+        await connection.exchange(tickets)
+        return positions_of(tickets)
+
+    def _here(self) -> AsyncConnection:
+        home = (os.getpid(), asyncio.get_running_loop())
+        if self._connection is None or self._home != home:
+            self._leave_home()
+            self._connection, self._home = AsyncConnection(self._target, self._timeout_ms), home
+        return self._connection
+
+    def _leave_home(self) -> None:
+        if self._connection and self._home:
+            if self._home[0] == os.getpid():
+                self._connection.abandon()
+            else:
+                self._of_parents.append(self._connection)

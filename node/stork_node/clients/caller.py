@@ -1,0 +1,138 @@
+"""Call WAMP procedures from a backend in plain Python: no event loop, no Twisted."""
+
+import json
+import os
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from stork_node.clients.wamp_client import Credentials, Session, SessionEnded
+from stork_node.errors import CallError
+
+NOT_JSON = "io.virge.stork.error.not_json"
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What a procedure returned where that is not one single value."""
+
+    results: tuple[Any, ...]
+    kwresults: Mapping[str, Any]
+
+
+class Caller:
+    """
+    Calls procedures on a node; connects at the first call, and anew after the connection was lost.
+
+        with Caller("ws://127.0.0.1:8080/ws", secret=os.environ["CROSSBAR_BACKEND_SECRET"]) as caller:
+            caller.call("io.example.greet", "Ada")
+
+    Safe with threads, which share one connection. A process that forks gets a connection of its own.
+
+    Args:
+        url: ``ws://HOST:PORT/ws`` or ``wss://…``.
+        ticket: become what the application's authenticator says; or
+        secret: become a backend by WAMP-CRA (the node's ``CROSSBAR_BACKEND_SECRET``).
+        authid: whom to ask to be; ``backend`` where there is a secret.
+        timeout_s: for each call, joining the router included.
+    """
+
+    def __init__(
+        self,
+        url: str = "ws://127.0.0.1:8080/ws",
+        *,
+        ticket: str | None = None,
+        secret: str | None = None,
+        authid: str | None = None,
+        realm: str = "realm1",
+        timeout_s: float = 5.0,
+    ) -> None:
+        if ticket is None and secret is not None and authid is None:
+            authid = "backend"
+        self._url, self._realm, self._timeout_s = url, realm, timeout_s
+        self._credentials = Credentials(authid, ticket, secret)
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        _CALLERS.add(self)
+
+    def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
+        """
+        Call ``uri`` with JSON values.
+
+        Returns:
+            The one value that the procedure returned; None for none; a ``CallResult`` for several, or for keywords.
+
+        Raises:
+            CallError: the procedure's error, or the router's (``wamp.error.no_such_procedure`` and the like).
+            ConnectionRefused: no session, so nothing was called.
+            NotAnswered: no answer in time, or the connection was lost meanwhile: it may have run, or not.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            message = self._call(uri, args, kwargs, deadline)
+        except SessionEnded:
+            message = self._call(uri, args, kwargs, deadline)
+        results = message[3] if len(message) > 3 else []
+        kwresults = message[4] if len(message) > 4 else {}
+        if kwresults or len(results) > 1:
+            return CallResult(tuple(results), kwresults)
+        return results[0] if results else None
+
+    def call_json(self, uri: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Call a method of Virge::Stork's kind, whose argument and result each are one JSON string.
+
+        Raises:
+            CallError: as ``call``; ``io.virge.stork.error.not_json`` where the result is no such string.
+        """
+        text = self.call(uri, json.dumps(arguments, allow_nan=False))
+        try:
+            result = json.loads(text)
+        except (TypeError, ValueError):
+            result = None
+        if not isinstance(result, dict):
+            raise CallError(NOT_JSON, f"{uri} did not return a JSON object in a string")
+        return result
+
+    def close(self) -> None:
+        """Leave the realm. A later call connects anew."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], deadline: float) -> list[Any]:
+        with self._lock:
+            if self._session is None or self._session.ending:
+                left_s = max(0.0, deadline - time.monotonic())
+                self._session = Session(self._url, self._credentials, realm=self._realm, timeout_s=left_s)
+            session = self._session
+        return session.call(uri, args, kwargs, max(0.0, deadline - time.monotonic()))
+
+    def _forget(self) -> None:
+        # The lock may have been held by a thread that the child does not have.
+        self._lock = threading.Lock()
+        session, self._session = self._session, None
+        if session:
+            session.abandon()
+
+
+_CALLERS: "weakref.WeakSet[Caller]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for caller in list(_CALLERS):
+        caller._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

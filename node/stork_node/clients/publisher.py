@@ -1,0 +1,191 @@
+"""
+Pushing from Python: ``Publisher``, for web applications, workers and scripts. Needs pyzmq and msgspec only.
+
+    with Publisher("tcp://publish:5557") as publisher:
+        publisher.push("v1.orders.42", type="order_paid", data={"id": 42})
+"""
+
+import dataclasses
+import os
+import secrets
+import weakref
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from stork_node.clients.pending_pushes import Ticket
+from stork_node.clients.push_connections import PushConnections
+from stork_node.clients.push_target import PushTarget
+from stork_node.errors import InvalidPush, PushFailed, PushRefused
+from stork_node.protocol.push import encode_push
+
+POSITION_REQUEST = b'{"position":true}'
+
+
+class Publisher:
+    """
+    Pushes to a publish server; returns once a push is stored, or raises.
+
+    Safe with threads (each push in progress has a connection of its own, which is kept for the next one) and after a
+    fork (a child opens its own). A push is sent again, with the same id, until the time-out: it is stored once.
+
+    Args:
+        endpoint: of the publish server's ROUTER (5557); of its PULL (5555) with ``answered=False``.
+        timeout_ms: how long a push waits for its answer.
+        secret: the deployment's ``STORK_BUS_SECRET``, if it has one.
+        push_key: in place of the secret: lets its holder push, and no more.
+        answered: False for fire and forget: ``push`` returns ``""`` at once, and a push may be lost.
+        linger_ms: how long ``close``, or the end of the process, waits for pushes that are not answered.
+
+    Raises:
+        ConfigError: an argument that cannot be used.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        timeout_ms: int = 2000,
+        secret: str | None = None,
+        push_key: str | None = None,
+        *,
+        answered: bool = True,
+        linger_ms: int = 2000,
+    ) -> None:
+        self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
+        self._timeout_ms = timeout_ms
+        # By process id: a forked child finds nothing of its own here, and leaves its parent's sockets alone. setdefault
+        # on a dict is atomic; a lock could be held by another thread of the parent at the fork.
+        self._connections: dict[int, PushConnections] = {}
+        self._closed = False
+        self._finalizer = weakref.finalize(self, _close_own, self._connections)
+
+    def push(
+        self,
+        topics: str | Iterable[str],
+        type: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        exclude: Iterable[int] = (),
+        store: bool = True,
+        timestamp: str | datetime | None = None,
+    ) -> str:
+        """
+        Push to one or more topics.
+
+        Args:
+            topics: URIs, 1 to 1,000, or one URI.
+            type: 1 to 255 characters.
+            data: anything with a JSON form: also dataclasses, datetimes, UUIDs; ``msgspec.Raw`` for ready JSON.
+            id: idempotency key; a random one if None. An id seen in the last 5 minutes is not delivered again.
+            exclude: WAMP session ids that do not get it.
+            store: False for what nobody needs to recover, such as "is typing".
+            timestamp: RFC 3339, or a datetime with a time zone; the time of arrival if None.
+
+        Returns:
+            The push's position once it is stored, that of the first push with this id; ``""`` if not answered.
+
+        Raises:
+            InvalidPush: what the publish server would refuse; nothing is sent.
+            PushRefused: the publish server could not store it.
+            NotConfirmed: no answer in time. Stored or not: push it again with the same ``id``.
+        """
+        if id is None and self._target.answered:
+            id = new_id()
+        frame = encode_push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
+        return self._deliver([Ticket(id, frame)])[0]
+
+    def push_many(self, pushes: Iterable[Any]) -> list[str]:
+        """
+        Push many in one round trip, in order.
+
+        Args:
+            pushes: each a mapping, or a dataclass, of the arguments of ``push``.
+
+        Returns:
+            The position of each.
+
+        Raises:
+            InvalidPush: one of them is wrong (``reason`` begins with its index); nothing is sent.
+            PushRefused, NotConfirmed: as ``push``, for the first that failed; others may be stored. Those that were
+                given an ``id`` can be pushed again: what is stored is answered with its first position.
+        """
+        return self._deliver(tickets_of(pushes, self._target.answered))
+
+    def position(self) -> str:
+        """
+        The position of the last push that is stored: first this, then load the state, then subscribe since here.
+
+        Raises:
+            NotConfirmed: no answer in time.
+        """
+        if not self._target.answered:
+            raise PushFailed("a publisher with answered=False is told no positions")
+        return self._deliver([Ticket(None, POSITION_REQUEST)])[0]
+
+    def close(self) -> None:
+        """
+        Close this process's connections; waits at most ``linger_ms`` for what is not sent yet.
+
+        Pushes in progress in other threads raise ``NotConfirmed``.
+        """
+        self._closed = True
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _deliver(self, tickets: list[Ticket]) -> list[str]:
+        if self._closed:
+            raise PushFailed("the publisher is closed")
+        pid = os.getpid()
+        connections = self._connections.get(pid) or self._connections.setdefault(pid, PushConnections(self._target))
+        if not self._target.answered:
+            connections.send([ticket.frame for ticket in tickets], self._timeout_ms)
+            return [""] * len(tickets)
+        connections.exchange(tickets, self._timeout_ms)
+        return positions_of(tickets)
+
+
+def new_id() -> str:
+    """A random idempotency key of 128 bits."""
+    return secrets.token_hex(16)
+
+
+def _close_own(connections: dict[int, PushConnections]) -> None:
+    if own := connections.pop(os.getpid(), None):
+        own.close()
+
+
+def tickets_of(pushes: Iterable[Any], answered: bool) -> list[Ticket]:
+    """Encode what ``push_many`` is given, all of it before anything is sent."""
+    tickets = []
+    for i, push in enumerate(pushes):
+        fields = dict(push) if isinstance(push, Mapping) else {f.name: getattr(push, f.name) for f in _fields(push)}
+        if answered and fields.get("id") is None:
+            fields["id"] = new_id()
+        try:
+            frame = encode_push(**fields)
+        except InvalidPush as error:
+            raise InvalidPush(f"pushes[{i}].{error.reason}") from None
+        tickets.append(Ticket(fields.get("id"), frame))
+    return tickets
+
+
+def _fields(push: Any) -> Any:
+    if dataclasses.is_dataclass(push):
+        return dataclasses.fields(push)
+    raise TypeError(f"{push!r} is neither a mapping nor a dataclass")
+
+
+def positions_of(tickets: Iterable[Ticket]) -> list[str]:
+    """What became of answered tickets; raises the first refusal."""
+    positions = []
+    for ticket in tickets:
+        if isinstance(ticket.outcome, PushRefused):
+            raise ticket.outcome
+        positions.append(ticket.outcome or "")
+    return positions

@@ -1,0 +1,152 @@
+"""The connections of one publisher in one process."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import zmq
+
+from stork_node.clients.pending_pushes import Outstanding, Ticket
+from stork_node.clients.push_target import PushTarget
+from stork_node.errors import NotConfirmed
+
+WINDOW = 1_000
+"""How many pushes wait for their answers at the same time on one connection."""
+
+FIRST_RETRY = 0.25
+"""The part of the time-out after which pushes are sent again; each further attempt waits twice as long."""
+
+MAX_IDLE = 32
+"""How many sockets are kept for later, after more threads than that have pushed at the same time."""
+
+NO_ANSWER = "no answer (is the publish server running there, and the secret the same?)"
+QUEUE_FULL = "nobody takes pushes there, and the queue is full"
+CLOSED = "the publisher was closed"
+
+
+class PushConnections:
+    """
+    Sockets for any number of threads.
+
+    Answered pushes: a socket for each exchange in progress, kept for the next one when all its answers are in. One that
+    owes an answer is closed, never used again, so that no late answer meets a later push. Unanswered pushes: one socket
+    and a lock, because their order is that of one socket.
+    """
+
+    def __init__(self, target: PushTarget) -> None:
+        self._target = target
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._idle: deque[zmq.Socket[bytes]] = deque()
+        self._unanswered: zmq.Socket[bytes] | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def send(self, frames: Sequence[bytes], timeout_ms: int) -> None:
+        """
+        Hand frames to the socket that gets no answers.
+
+        Raises:
+            NotConfirmed: its queue has been full for ``timeout_ms``.
+        """
+        with self._lock:
+            if self._unanswered is None:
+                self._unanswered = self._target.connect(self._context)
+                self._unanswered.sndtimeo = timeout_ms
+            for frame in frames:
+                try:
+                    self._unanswered.send(frame)
+                except zmq.Again:
+                    raise NotConfirmed(self._target.endpoint, timeout_ms, QUEUE_FULL) from None
+
+    def exchange(self, tickets: Sequence[Ticket], timeout_ms: int) -> None:
+        """
+        Send all tickets in order, and wait for their outcomes.
+
+        Raises:
+            NotConfirmed: no further outcome for ``timeout_ms``; some tickets may have theirs.
+        """
+        try:
+            exchange = _Exchange(self._target, self._context, self._take_idle(), timeout_ms)
+            exchange.run(tickets)
+        except zmq.ZMQError:
+            if self._closed:
+                raise NotConfirmed(self._target.endpoint, timeout_ms, CLOSED) from None
+            raise
+        self._idle.append(exchange.socket)
+        self._close_idle(keep=0 if self._closed else MAX_IDLE)
+
+    def close(self) -> None:
+        """Close all; wakes the threads that wait for answers, and waits for what is not sent yet as the target says."""
+        self._closed = True
+        self._close_idle(keep=0)
+        with self._lock:
+            if self._unanswered:
+                self._unanswered.close()
+        self._context.term()
+
+    def _take_idle(self) -> "zmq.Socket[bytes] | None":
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _close_idle(self, keep: int) -> None:
+        while len(self._idle) > keep and (socket := self._take_idle()):
+            socket.close()
+
+
+class _Exchange:
+    """Tickets sent and answered over one socket at a time; ``socket`` is good for further use when ``run`` returns."""
+
+    def __init__(
+        self,
+        target: PushTarget,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        socket: "zmq.Socket[bytes] | None",
+        timeout_ms: int,
+    ) -> None:
+        self._target, self._context, self._timeout_ms = target, context, timeout_ms
+        self._outstanding = Outstanding()
+        self.socket = socket or target.connect(context)
+
+    def run(self, tickets: Sequence[Ticket]) -> None:
+        try:
+            unsent = deque(tickets)
+            while unsent or self._outstanding:
+                while unsent and len(self._outstanding) < WINDOW:
+                    ticket = unsent.popleft()
+                    self._outstanding.add(ticket)
+                    self.socket.send(ticket.frame)
+                self._settle_one()
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _settle_one(self) -> None:
+        start = now = time.monotonic()
+        patience_s = FIRST_RETRY * self._timeout_ms / 1000
+        retry_at = start + patience_s
+        give_up_at = start + self._timeout_ms / 1000
+        while not self._receive(min(retry_at, give_up_at) - now):
+            now = time.monotonic()
+            if now >= give_up_at:
+                raise NotConfirmed(self._target.endpoint, self._timeout_ms, NO_ANSWER)
+            if now >= retry_at:
+                patience_s *= 2
+                retry_at = now + patience_s
+                self._start_again()
+
+    def _receive(self, timeout_s: float) -> bool:
+        """Whether an answer came that somebody waits for."""
+        self.socket.rcvtimeo = max(0, int(timeout_s * 1000) + 1)
+        try:
+            return self._outstanding.settle(self.socket.recv()) is not None
+        except zmq.Again:
+            return False
+
+    def _start_again(self) -> None:
+        self.socket.close()
+        self.socket = self._target.connect(self._context)
+        for frame in self._outstanding.frames():
+            self.socket.send(frame)

@@ -1,0 +1,83 @@
+"""Where a publisher pushes to, and how its sockets get there."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import zmq
+
+from stork_node.config.settings import endpoint as parse_endpoint
+from stork_node.errors import ConfigError, Problem
+from stork_node.transport.curve import ClientKeys, secure_client
+from stork_node.transport.sockets import prepare_socket
+
+ANSWERED_ENDPOINT = "tcp://127.0.0.1:5557"
+UNANSWERED_ENDPOINT = "tcp://127.0.0.1:5555"
+
+
+@dataclass(frozen=True)
+class PushTarget:
+    """
+    One publish server, as its pushers see it.
+
+    Attributes:
+        endpoint: its ROUTER where ``answered``, its PULL otherwise.
+        keys: for CURVE; None for a publish server without a secret.
+        linger_ms: how long the closing of an unanswered socket waits for what is not sent yet.
+    """
+
+    endpoint: str
+    answered: bool
+    keys: ClientKeys | None
+    linger_ms: int
+
+    @classmethod
+    def parse(
+        cls,
+        endpoint: str | None,
+        answered: bool,
+        timeout_ms: int,
+        secret: str | None,
+        push_key: str | None,
+        linger_ms: int,
+    ) -> Self:
+        """
+        Check a publisher's arguments.
+
+        Raises:
+            ConfigError: not an endpoint, no time at all, not a push key, or both a secret and a push key.
+        """
+        problems = []
+        keys = None
+        try:
+            endpoint = parse_endpoint(endpoint or (ANSWERED_ENDPOINT if answered else UNANSWERED_ENDPOINT))
+        except ValueError as error:
+            problems.append(Problem("endpoint", str(error)))
+        if timeout_ms <= 0:
+            problems.append(Problem("timeout_ms", f"{timeout_ms} is no time to wait for an answer (want 2000)"))
+        try:
+            if secret and push_key:
+                raise ValueError("give the secret or the push key, not both")
+            if push_key:
+                keys = ClientKeys.from_push_key(push_key)
+            elif secret:
+                keys = ClientKeys.from_secret(secret, "push")
+        except ValueError as error:
+            problems.append(Problem("push_key", str(error)))
+        if problems:
+            raise ConfigError(problems)
+        return cls(str(endpoint), answered, keys, linger_ms)
+
+    def connect(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
+        """A new socket; it queues what it is given until the connection stands."""
+        socket = context.socket(zmq.DEALER if self.answered else zmq.PUSH)
+        prepare_socket(socket, self.endpoint)
+        if self.answered:
+            # The publisher bounds what is outstanding, and sends again what was not answered.
+            socket.sndhwm = 0
+            socket.linger = 0
+        else:
+            socket.linger = self.linger_ms
+        if self.keys:
+            secure_client(socket, self.keys)
+        socket.connect(self.endpoint)
+        return socket

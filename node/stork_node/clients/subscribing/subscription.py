@@ -1,0 +1,66 @@
+"""One handler's interest in one topic or pattern, through all the connections of its subscriber."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from stork_node.clients.subscribing.stream import Stream
+from stork_node.errors import InvalidTopic
+
+_PART = "[A-Za-z0-9_:@~-]"
+_TOPICS = {
+    "exact": re.compile(rf"{_PART}+\.{_PART}+\.{_PART}+"),
+    "prefix": re.compile(rf"{_PART}+\.{_PART}+\.{_PART}*"),
+    "wildcard": re.compile(rf"{_PART}+\.{_PART}+\."),
+}
+
+
+@dataclass(eq=False)
+class Subscription:
+    """
+    A subscription; ``Subscriber.subscribe`` makes it.
+
+    Attributes:
+        topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
+        state: ``waiting`` (for a connection, or for the next try), ``subscribing``, ``subscribed``, ``refused``
+            (final) or ``closed``.
+        reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
+
+    Raises:
+        InvalidTopic: the topic cannot be asked for at all; a router would close the whole connection over it.
+        InvalidPosition: ``since`` is no position.
+    """
+
+    topic: str
+    match: str
+    since: str | None
+    handler: Callable[..., Any]
+    on_recovered: Callable[..., Any] | None = None
+    on_state: Callable[..., Any] | None = None
+    state: str = field(default="waiting", init=False)
+    reason: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        if self.match not in _TOPICS:
+            raise InvalidTopic(self.topic, f"{self.match!r} is no way to match (want exact, prefix or wildcard)")
+        if not (len(self.topic) <= 255 and _TOPICS[self.match].fullmatch(self.topic)):
+            beginning = "" if self.match == "exact" else ", or its beginning"
+            raise InvalidTopic(self.topic, f"want version.feed.id{beginning}")
+        self.streams = {self.topic: Stream(self.topic, self.since)} if self.match == "exact" else {}
+        self.wire_id: int | None = None
+        self.attempt = 0
+        self.timer: tuple[float, Callable[[float], None]] | None = None
+
+    @property
+    def position(self) -> str | None:
+        """The topic's position: what ``since`` takes. None for patterns, and where none is known yet."""
+        return self.streams[self.topic].position if self.match == "exact" else None
+
+    @property
+    def wanted(self) -> bool:
+        """Neither refused for good nor given up."""
+        return self.state not in ("refused", "closed")
+
+    def stream(self, topic: str) -> Stream:
+        return self.streams.setdefault(topic, Stream(topic))

@@ -1,0 +1,1 @@
+"""Configuration: ``config.json``, settings of components and commands, and their defaults."""

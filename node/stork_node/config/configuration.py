@@ -1,0 +1,182 @@
+"""
+``.crossbar/config.json``, read as Stork node reads it: ``${NAME}`` in any value, and paths relative to its own folder.
+
+Crossbar looks relative paths up in its node directory, where it also writes pid, keys and sockets. Ours is a private
+one, so that ``.crossbar/`` is only ever read: what lies in ``.crossbar/`` becomes absolute here, what is written stays
+relative.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stork_node.config.expansion import expand
+from stork_node.errors import ConfigError, Problem
+
+_TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One TCP port that the node listens on; ``interface`` is ``""`` for all."""
+
+    path: str
+    interface: str
+    port: int
+    tls: bool
+    websocket_path: str | None
+
+    @property
+    def host(self) -> str:
+        """The host to reach this port at from the same machine."""
+        return self.interface if self.interface not in ("", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104  # compared
+
+    @property
+    def page_url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/"
+
+    @property
+    def websocket_url(self) -> str | None:
+        if self.websocket_path is None:
+            return None
+        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/{self.websocket_path.strip('/')}"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """
+    What config.json says.
+
+    ``crossbar`` is for Crossbar: every reference resolved but those in the ``extra`` of a Stork component (which
+    resolves its own), and without the publish server, whose arguments are in ``publish_server`` as they are written.
+    """
+
+    folder: Path
+    crossbar: dict[str, Any]
+    publish_server: tuple[str, ...] | None
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def listeners(self) -> list[Listener]:
+        return [
+            _listener(path, transport)
+            for path, transport in _transports(self.crossbar)
+            if transport.get("endpoint", {}).get("type") == "tcp" and isinstance(transport["endpoint"]["port"], int)
+        ]
+
+    @property
+    def public(self) -> Listener | None:
+        """The first port with a WebSocket: the one that browsers come to."""
+        return next((listener for listener in self.listeners if listener.websocket_path is not None), None)
+
+    def components(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every component with its path in config.json."""
+        for w, worker in enumerate(self.crossbar.get("workers", [])):
+            for c, component in enumerate(worker.get("components", [])):
+                yield f"workers[{w}].components[{c}]", component
+
+
+def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
+    """
+    Read ``config.json`` in ``folder``.
+
+    Raises:
+        ConfigError: no such file, not JSON, or references to variables that are not set.
+    """
+    folder = folder.resolve()
+    file = folder / "config.json"
+    config = _read(file)
+    problems: list[Problem] = []
+    workers = config.get("workers", [])
+    guest = next((worker for worker in workers if _is_publish_server(worker)), None)
+    workers = [worker for worker in workers if worker is not guest]
+    # The publish server and our components resolve their own values: under stock Crossbar nobody does it for them.
+    own = [(component, component.get("extra")) for component in _components(workers) if is_stork_component(component)]
+    for component, _ in own:
+        component["extra"] = {}
+    expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
+    for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
+        component["extra"] = extra or {}
+    if problems:
+        raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
+    for worker in expanded["workers"]:
+        _make_absolute(worker, folder)
+    return Configuration(folder, expanded, tuple(guest["arguments"]) if guest else None)
+
+
+def is_stork_component(component: Mapping[str, Any]) -> bool:
+    return str(component.get("classname", "")).startswith("stork_components.")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([Problem(str(file), "no such file (write one with: stork init)")]) from None
+    except OSError as error:
+        raise ConfigError([Problem(str(file), f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(str(file), "is not UTF-8")]) from None
+    except json.JSONDecodeError as error:
+        raise ConfigError([Problem(f"{file}, line {error.lineno}", f"not JSON: {error.msg}")]) from None
+    workers = config.get("workers", []) if isinstance(config, dict) else None
+    if (
+        not isinstance(config, dict)
+        or not isinstance(workers, list)
+        or not all(isinstance(worker, dict) for worker in workers)
+    ):
+        raise ConfigError([Problem(str(file), 'not a configuration of Crossbar (want {"version": 2, "workers": […]})')])
+    return config
+
+
+def _components(workers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for worker in workers:
+        yield from worker.get("components", [])
+
+
+def _is_publish_server(worker: Mapping[str, Any]) -> bool:
+    return worker.get("type") == "guest" and list(worker.get("arguments", []))[:1] == ["publish-server"]
+
+
+def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
+    """Whatever a worker reads in ``folder``; Unix sockets are written, and stay where Crossbar writes."""
+    options = worker.get("options", {})
+    if "pythonpath" in options:
+        options["pythonpath"] = [str(folder / entry) for entry in options["pythonpath"]]
+    for transport in worker.get("transports", []):
+        tls = transport.get("endpoint", {}).get("tls", {})
+        for key in _TLS_FILES & tls.keys():
+            tls[key] = (
+                [str(folder / file) for file in tls[key]] if isinstance(tls[key], list) else str(folder / tls[key])
+            )
+        _make_directories_absolute(transport.get("paths", {}), folder)
+
+
+def _make_directories_absolute(services: Any, folder: Path) -> None:
+    """The folders that web services serve, ours (in ``extra``) and Crossbar's, nested ones too."""
+    if isinstance(services, dict):
+        for key, value in services.items():
+            if key == "directory" and isinstance(value, str):
+                services[key] = str(folder / value)
+            else:
+                _make_directories_absolute(value, folder)
+
+
+def _transports(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for w, worker in enumerate(config.get("workers", [])):
+        for t, transport in enumerate(worker.get("transports", [])):
+            yield f"workers[{w}].transports[{t}]", transport
+
+
+def _listener(path: str, transport: Mapping[str, Any]) -> Listener:
+    endpoint = transport["endpoint"]
+    paths = transport.get("paths", {})
+    websocket_path = next((p for p, service in paths.items() if service.get("type") == "websocket"), None)
+    if transport.get("type") in ("websocket", "universal"):
+        websocket_path = "/"
+    return Listener(path, endpoint.get("interface", ""), endpoint["port"], "tls" in endpoint, websocket_path)

@@ -1,0 +1,52 @@
+"""What one client may send and have at a time, and how often clients wanted more."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from stork_node.config.settings import count, setting
+from stork_node.metrics.figures import counter_by
+
+REFUSED = ("subscriptions", "calls_in_flight")
+HELD = ("questions", "recoveries", "waiting_bytes")
+
+
+def _at_least_one(value: Any) -> int:
+    if (number := count(value)) < 1:
+        raise ValueError(f"{value!r} lets a client do nothing (want 1 or more)")
+    return number
+
+
+@dataclass(frozen=True)
+class ClientLimits:
+    """
+    ``limits`` of the guard. Backends have none of these.
+
+    A message before joining has at most ``handshake_bytes`` and ``handshake_elements`` (values, keys, lists and maps
+    together), and a visitor's ``message_bytes`` and ``message_elements``: above them the connection is closed. A
+    session's requests above ``REFUSED`` are refused; above ``HELD`` it is not read for a while. ``messages_a_turn``:
+    frames that are read before other connections are looked at.
+    """
+
+    handshake_bytes: int = setting(_at_least_one, 64 * 1024)
+    handshake_elements: int = setting(_at_least_one, 1_000)
+    message_bytes: int = setting(_at_least_one, 256 * 1024)
+    message_elements: int = setting(_at_least_one, 20_000)
+    subscriptions: int = setting(_at_least_one, 1_000)
+    calls_in_flight: int = setting(_at_least_one, 32)
+    questions: int = setting(_at_least_one, 100)
+    recoveries: int = setting(_at_least_one, 8)
+    waiting_bytes: int = setting(_at_least_one, 256 * 1024)
+    messages_a_turn: int = setting(_at_least_one, 8)
+
+
+DEFAULT_LIMITS = ClientLimits()
+
+
+@dataclass
+class LimitCounters:
+    """Of one node."""
+
+    limited: Counter[str] = counter_by(
+        "limit", "Times that a session reached a limit: a refused request, or a pause in reading.", REFUSED + HELD
+    )

@@ -1,0 +1,144 @@
+"""
+Settings: the ``extra`` of a component, or the flags of a command, as one frozen dataclass.
+
+Each field says how its value is parsed; ``read`` reports everything that is wrong at once, each with its path.
+
+    @dataclass(frozen=True)
+    class GuardSettings:
+        application_timeout_s: float = setting(seconds, 5.0)
+
+    settings = read(GuardSettings, extra, os.environ, "workers[0].components[0].extra")
+"""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from stork_node.config.expansion import expand
+from stork_node.errors import ConfigError, Problem
+
+S = TypeVar("S")
+
+_SHORTEST_INTERVAL_S = 0.01
+_ENDPOINT = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|\*|[A-Za-z0-9._-]+):([0-9]{1,5}|\*)")
+
+
+def setting(parse: Callable[[Any], Any], default: Any) -> Any:
+    """A field of a settings class: ``parse`` takes the JSON value, or raises ``ValueError`` with one sentence."""
+    make: dict[str, Any] = {"default_factory": lambda: default} if default.__hash__ is None else {"default": default}
+    return dataclasses.field(metadata={"parse": parse}, **make)
+
+
+def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Mapping[str, str], path: str = "") -> S:
+    """
+    Build ``settings_class`` from JSON values in which ``${NAME}`` may stand anywhere.
+
+    Raises:
+        ConfigError: unknown keys (with the nearest known one), references without a value, values that do not parse.
+    """
+    problems: list[Problem] = []
+    known = {field.name: field for field in dataclasses.fields(settings_class)}  # type: ignore[arg-type]  # a dataclass by contract
+    parsed: dict[str, Any] = {}
+    for key, raw in (values or {}).items():
+        where = f"{path}.{key}" if path else key
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
+            problems.append(Problem(where, f"unknown setting, {hint}"))
+            continue
+        unresolved = len(problems)
+        value = expand(raw, environ, where, problems)
+        if len(problems) > unresolved:
+            continue
+        try:
+            parsed[key] = known[key].metadata["parse"](value)
+        except ConfigError as error:
+            problems += [Problem(f"{where}.{problem.path}", problem.text) for problem in error.problems]
+        except ValueError as error:
+            problems.append(Problem(where, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return settings_class(**parsed)
+
+
+def section(settings_class: type[S]) -> Callable[[Any], S]:
+    """Settings within settings: a parser of an object with the keys of ``settings_class``."""
+
+    def parse(value: Any) -> S:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is not a group of settings (want {{…}})")
+        return read(settings_class, value, {})
+
+    return parse
+
+
+def text(value: Any) -> str:
+    """Any string."""
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} is not a text (want "…")')
+    return value
+
+
+def name(value: Any) -> str:
+    """A string that is not empty."""
+    if not text(value):
+        raise ValueError("is empty, and must not be")
+    return str(value)
+
+
+def endpoint(value: Any) -> str:
+    """A ZMQ endpoint ``tcp://HOST:PORT``; IPv6 addresses in brackets."""
+    found = _ENDPOINT.fullmatch(value) if isinstance(value, str) else None
+    if not found or (found[2] != "*" and int(found[2]) > 65535):
+        raise ValueError(f"{value!r} is not an endpoint (want tcp://HOST:PORT)")
+    return str(value)
+
+
+def _number(value: Any, want: str) -> float:
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError
+        number = float(value)
+        if not 0 <= number < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"{value!r} is not {want}") from None
+    return number
+
+
+def seconds(value: Any) -> float:
+    """A time in seconds, zero or more."""
+    return _number(value, "a time in seconds (want 5 or 0.5)")
+
+
+def interval(value: Any) -> float:
+    """A time between two heartbeats, in seconds: not zero, which would be without a pause."""
+    if (time_s := seconds(value)) < _SHORTEST_INTERVAL_S:
+        raise ValueError(f"{value!r} is too short a time between two heartbeats (want 1 or 0.5)")
+    return time_s
+
+
+def count(value: Any) -> int:
+    """A whole number, zero or more."""
+    number = _number(value, "a whole number (want 1000)")
+    if number != int(number):
+        raise ValueError(f"{value!r} is not a whole number (want 1000)")
+    return int(number)
+
+
+def flag(value: Any) -> bool:
+    """true or false."""
+    words = {True: True, False: False, "true": True, "false": False}
+    if isinstance(value, bool | str) and value in words:
+        return words[value]
+    raise ValueError(f"{value!r} is not true or false")
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A list of strings that are not empty, or one string with commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) and item.strip() for item in items):
+        raise ValueError(f'{value!r} is not a list of names (want ["frontend"])')
+    return tuple(item.strip() for item in items)

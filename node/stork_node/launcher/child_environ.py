@@ -1,0 +1,22 @@
+"""What a child process may know of the environment that it is started in."""
+
+from collections.abc import Mapping, Sequence
+
+from stork_node.config.expansion import names_in
+
+_OF_ANY_PROCESS = frozenset({"HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "TMPDIR", "TZ", "USER"})
+_OF_ANY_PROCESS_PREFIXES = ("COVERAGE_", "COV_CORE_", "LC_", "LD_", "MALLOC_", "PYTHON")
+_OF_THE_PUBLISH_SERVER = frozenset({"STORK_BIND", "STORK_BUS_SECRET", "STORK_DATA", "STORK_LOG", "STORK_LOG_LEVEL"})
+
+
+def publish_server_environ(arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """
+    The environment of the publish server: no ticket, and no secret but that of the bus.
+
+    Args:
+        arguments: its own; the variables that they name are in it, too.
+    """
+    wanted = _OF_ANY_PROCESS | _OF_THE_PUBLISH_SERVER | {name for text in arguments for name in names_in(text)}
+    return {
+        name: value for name, value in environ.items() if name in wanted or name.startswith(_OF_ANY_PROCESS_PREFIXES)
+    }

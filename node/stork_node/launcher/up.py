@@ -1,0 +1,122 @@
+"""``stork up``: checks, then the node and its publish server as one unit."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stork_node.cli.publish_server import parse_arguments
+from stork_node.config import configuration, settings
+from stork_node.config.drain import DrainSettings, extra_of
+from stork_node.launcher.check_process import preflight
+from stork_node.launcher.child_environ import publish_server_environ
+from stork_node.launcher.child_process import ChildProcess
+from stork_node.launcher.readiness import ReadySocket, tell_service_manager
+from stork_node.launcher.supervisor import STOP_DEADLINE_S, Supervisor
+from stork_node.launcher.welcome import Commands, welcome
+from stork_node.logs.log_lines import LogSettings
+from stork_node.logs.log_writer import LogWriter
+from stork_node.resources import php_push_script
+
+_STDOUT = 1
+_THIS_HOST = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
+
+
+def run(folder: Path, environ: Mapping[str, str]) -> int:
+    """
+    Check ``folder``, start what it describes, and run it until it is stopped.
+
+    Returns:
+        The exit status, see ``Supervisor.run``.
+
+    Raises:
+        ConfigError: whatever is wrong with configuration, application or ports; nothing was started.
+    """
+    console = _Console(LogSettings.read(environ), environ)
+    try:
+        return _run(folder, environ, console)
+    finally:
+        console.writer.flush()
+
+
+def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
+    own = dict(environ)
+    own["STORK_TICKET"] = environ.get("STORK_TICKET") or secrets.token_urlsafe(12)
+    config = configuration.load(folder, own)
+    console.say(f"checking {config.file}")
+    arguments = config.publish_server if runs_publish_server(own) else None
+    preflight(folder, own, "node" if arguments is None else "all")
+
+    publish_server, endpoint = None, f"tcp://{own.get('STORK_PUBLISH_SERVER') or '127.0.0.1'}:5557"
+    if arguments is not None:
+        publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
+        endpoint = parse_arguments(arguments[1:], own).router
+    page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
+    text = welcome(
+        page_url,
+        own["STORK_TICKET"],
+        trial=not environ.get("STORK_TICKET"),
+        endpoint=endpoint,
+        encrypted=bool(own.get("STORK_BUS_SECRET")),
+        commands=Commands.here(sys.argv[0], php_push_script()),
+    )
+    console.say("starting the node" + (" and its publish server" if publish_server else ""))
+    with ReadySocket() as ready_socket:
+        command = _stork("node", "--checked", "--config", str(folder))
+        node = ChildProcess("node", command, own | ready_socket.environ)
+        drain = settings.read(DrainSettings, extra_of(config.crossbar["workers"]), own)
+        operator = _Operator(console, text, page_url)
+        stop_deadline_s = STOP_DEADLINE_S + drain.longest_s
+        return Supervisor(node, publish_server, ready_socket, operator, stop_deadline_s).run()
+
+
+def runs_publish_server(environ: Mapping[str, str]) -> bool:
+    """Whether the publish server belongs here: ``STORK_PUBLISH_SERVER`` names no other host."""
+    return environ.get("STORK_PUBLISH_SERVER", "") in _THIS_HOST | {os.uname().nodename}
+
+
+def _stork(*arguments: str) -> list[str]:
+    # -P: a module in the user's current folder must not stand in for one of ours.
+    return [sys.executable, "-P", "-m", "stork_node", *arguments]
+
+
+class _Console:
+    """The operator at the terminal, or a machine that reads lines of JSON. Nobody waits for either of them."""
+
+    def __init__(self, log: LogSettings, environ: Mapping[str, str]) -> None:
+        self._log, self._environ = log, environ
+        render = log.renders("up") if log.format == "json" else _for_people
+        self.writer = LogWriter(_STDOUT, render)
+
+    def ready(self, welcome: str, page_url: str) -> None:
+        if self._log.format == "text":
+            self.writer.write_text(f"{welcome}\n")
+        else:
+            self.say(f"the node is ready, and its page is {page_url}")
+        tell_service_manager(self._environ)
+
+    def say(self, line: str, level: str = "info") -> None:
+        if self._log.format == "text" or self._log.shows(level):
+            self.writer.write(level, line, __name__)
+
+
+def _for_people(_level: str, text: str, _logger: str, _fields: Mapping[str, Any]) -> str:
+    return f"stork: {text}\n"
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """Hears of the supervisor's node."""
+
+    console: _Console
+    welcome: str
+    page_url: str
+
+    def ready(self) -> None:
+        self.console.ready(self.welcome, self.page_url)
+
+    def say(self, line: str) -> None:
+        self.console.say(line, "warn")

@@ -1,0 +1,129 @@
+"""The lines of the log: whose they are, which are left out, and how they look to people and to machines."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stork_node.clock import utc_now
+from stork_node.errors import ConfigError, Problem
+from stork_node.logs import log_text
+from stork_node.logs.log_writer import LogWriter, Render
+
+LEVELS = ("debug", "info", "warn", "error", "critical")
+_FORMATS = ("text", "json")
+_OURS = ("stork_", "app.", "stdout", "stderr")
+# Crossbar's lines, named for the classes here that inherit from its own.
+_CROSSBARS = "stork_crossbar.personality."
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How every process of this deployment logs: STORK_LOG is ``text`` or ``json``, STORK_LOG_LEVEL the least level."""
+
+    format: str = "text"
+    level: str = "info"
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "LogSettings":
+        """
+        Raises:
+            ConfigError: a variable that has another value.
+        """
+        chosen = environ.get("STORK_LOG") or cls.format, environ.get("STORK_LOG_LEVEL") or cls.level
+        problems = [
+            Problem(name, f"{value!r} is none of {', '.join(known)}")
+            for name, value, known in zip(("STORK_LOG", "STORK_LOG_LEVEL"), chosen, (_FORMATS, LEVELS), strict=True)
+            if value not in known
+        ]
+        if problems:
+            raise ConfigError(problems)
+        return cls(*chosen)
+
+    def shows(self, level: str) -> bool:
+        return LEVELS.index(level) >= LEVELS.index(self.level)
+
+    def line(
+        self, level: str, process: str, message: str, logger: str, fields: Mapping[str, Any], now: datetime
+    ) -> str:
+        """
+        One line, with ``now`` in UTC, of ``log_text.MAX_LINE_BYTES`` at most and without its end. Text: time, level,
+        process, message. JSON: an object of time, level, process, logger, message and fields.
+        """
+        text = log_text.one_line(message)
+        if self.format == "text":
+            return f"{now.astimezone():%Y-%m-%dT%H:%M:%S%z} {level:<5} {process:<7} {text}"
+        at = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z"
+        record = {"time": at, "level": level, "process": process, "logger": log_text.name(logger), "message": text}
+        return json.dumps({**record, "fields": log_text.fields(fields)}, ensure_ascii=False)
+
+    def renders(self, process: str) -> Render:
+        """Makes such lines of a process's, of this moment and with their ends, for a ``LogWriter``."""
+
+        def render(level: str, text: str, logger: str, fields: Mapping[str, Any]) -> str:
+            return self.line(level, process, text, logger, fields, utc_now()) + "\n"
+
+        return render
+
+
+def level_of(number: int) -> str:
+    """Our name for a level of the standard library's."""
+    return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
+
+
+def is_ours(namespace: str) -> bool:
+    return namespace.startswith(_OURS) and not namespace.startswith(_CROSSBARS)
+
+
+class Printer:
+    """
+    Prints the log records of a process.
+
+    ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last
+    record at ``critical``: why a process has ended.
+    """
+
+    node_is_ending = is_ending = False
+
+    def __init__(self, settings: LogSettings, writer: LogWriter) -> None:
+        self._settings, self._writer = settings, writer
+        self.last_words = ""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a line would be printed now; ``count_left_out`` takes those that are not even read then."""
+        return self._writer.has_room
+
+    def count_left_out(self, lines: int) -> None:
+        self._writer.count_left_out(lines)
+
+    def emit(
+        self,
+        level: str,
+        text: str,
+        *,
+        namespace: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """A record of a worker's; those of ours (``personality.logs``) have ``fields``, and come without as well."""
+        level, text, namespace = str(level), str(text), str(namespace or "")
+        if level not in LEVELS:
+            level = "error"
+        if is_ours(namespace):
+            if isinstance(fields, Mapping):
+                if level == "critical":
+                    self.last_words = log_text.one_line(text)
+                self.line(level, text, namespace, fields)
+        # Crossbar warns of the very SIGTERM that it sends to its workers, and of what follows from it.
+        elif level in (
+            ("error", "critical") if Printer.node_is_ending or self.is_ending else ("warn", "error", "critical", "info")
+        ):
+            if namespace.startswith("crossbar.router.auth"):
+                text = text.partition(" (expected")[0]  # what follows is a signature
+            self.line(level, text, namespace)
+
+    def line(self, level: str, text: str, logger: str = "stork_node", fields: Mapping[str, Any] | None = None) -> None:
+        if self._settings.shows(level):
+            self._writer.write(level, text, logger, fields)

@@ -1,0 +1,88 @@
+"""Figures as Prometheus metrics."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from stork_node.metrics.figures import Histogram, Kind
+
+_FAMILIES: dict[Kind, Any] = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
+_PACKAGES = {"version": "stork-node", "crossbar": "crossbar", "autobahn": "autobahn", "twisted": "twisted"}
+
+
+def families(prefix: str, figures: Any) -> Iterator[Metric]:
+    """
+    The metrics of a dataclass of figures, each named ``<prefix>_<field>`` (and ``_total``, where it only grows).
+
+    Fields that were not declared by one of the functions above are left out.
+    """
+    for field in dataclasses.fields(figures):
+        if "kind" not in field.metadata:
+            continue
+        label, value = field.metadata.get("label"), getattr(figures, field.name)
+        family = _FAMILIES[field.metadata["kind"]](
+            f"{prefix}_{field.name}", field.metadata["text"], labels=[label] if label else []
+        )
+        samples = sorted(value.items()) if label else [("", value)]
+        for name, sample in samples:
+            labels = [name] if label else []
+            if isinstance(sample, Histogram):
+                family.add_metric(labels, _cumulated(sample), sample.total)
+            else:
+                family.add_metric(labels, sample)
+        yield family
+
+
+def _cumulated(sample: Histogram) -> list[tuple[str, float]]:
+    buckets, seen = [], 0
+    for bound, count in zip((*map(str, sample.bounds), "+Inf"), sample.counts, strict=True):
+        seen += count
+        buckets.append((bound, float(seen)))
+    return buckets
+
+
+def publish_server_families(counters: Mapping[str, float]) -> Iterator[Metric]:
+    """The publish server's figures, as its last heartbeat told them: the state of its log, and what it has counted."""
+    refused = CounterMetricFamily(
+        "stork_publish_server_refused", "Documents refused by the publish server, by the field.", labels=["kind"]
+    )
+    for name, value in sorted(counters.items()):
+        if name.startswith("refused"):
+            kind = name.removeprefix("refused").removeprefix("_")
+            if kind:
+                refused.add_metric([kind], value)
+        elif name.startswith("log_"):
+            name = name.removesuffix("_age_s") + "_age_seconds" if name.endswith("_age_s") else name
+            yield GaugeMetricFamily(f"stork_publish_server_{name}", _said(name), value)
+        else:
+            yield CounterMetricFamily(f"stork_publish_server_{name}", _said(name), value)
+    yield refused
+
+
+def _said(name: str) -> str:
+    return f"The publish server's {name.replace('_', ' ')}, from its last heartbeat."
+
+
+def build_family() -> Metric:
+    """``stork_build_info``: which versions run here."""
+    versions = {label: _version(package) for label, package in _PACKAGES.items()} | {"python": python_version()}
+    family = GaugeMetricFamily("stork_build_info", "Versions of this node; always 1.", labels=list(versions))
+    family.add_metric(list(versions.values()), 1)
+    return family
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

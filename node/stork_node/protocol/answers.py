@@ -1,0 +1,56 @@
+"""Answers of the publish server to its peers, one JSON frame each (DELIVERY, "Answer on ROUTER")."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from stork_node.protocol.positions import Position
+
+Error = Literal["invalid_push", "storage_failed"]
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """
+    One answer as a pusher reads it.
+
+    ``position`` is there when ``ok``, ``error`` and ``reason`` when not. ``id`` is that of the push, None for a request
+    of the position and for a document whose id could not be read.
+    """
+
+    ok: bool
+    id: str | None = None
+    position: str = ""
+    duplicate: bool = False
+    error: str = ""
+    reason: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Answer).decode
+
+
+def encode_stored(id: str | None, position: Position, *, duplicate: bool = False) -> bytes:
+    """The push is stored at ``position``, or was when its id was first seen."""
+    form = (
+        b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
+    )
+    return form % (_encode(id), str(position).encode())
+
+
+def encode_refused(id: str | None, error: Error, reason: str) -> bytes:
+    """The push is not stored."""
+    return _encode({"ok": False, "id": id, "error": error, "reason": reason})
+
+
+def encode_tail(position: Position) -> bytes:
+    """The answer to ``{"position": true}``."""
+    return b'{"ok":true,"position":"%b"}' % str(position).encode()
+
+
+def decode_answer(frame: bytes) -> Answer | None:
+    """Read one answer; None for bytes that are not one (a peer that is no publish server)."""
+    try:
+        return _decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,178 @@
+"""
+Bus frames: what the publish server publishes and every relay reads, one ZMQ frame each.
+
+    stork 1 push {"epoch":"…","sequence":12,"run":"…","topics":[…],"exclude":[…],"store":true}⏎{"type":…,"data":…,…}
+    stork 1 erase {"epoch":"…","sequence":13,"run":"…","topic":"…"}
+    stork 1 heartbeat {"epoch":"…","sequence":13,"run":"…","time":"2026-01-31T12:00:00.000Z","counters":{…}}
+
+``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log
+(see ``replay``) before it believes a number: an older copy of a log gives numbers a second time.
+
+Words in ASCII with one space between them (magic, protocol number, kind), and a header in JSON on the same line; in a
+push, the event object follows as clients get it. Reading a frame does not parse the event.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from stork_node.errors import InvalidFrame, UnknownProtocol
+from stork_node.protocol.positions import MAX_SEQUENCE, Position
+from stork_node.protocol.push import Push
+
+PROTOCOL = 1
+"""The protocol number of this release. It reads frames of the number before, too; there is none before 1."""
+
+PREFIX = b"stork "
+"""What a SUB socket subscribes to."""
+
+_PUSH = b"stork %d push " % PROTOCOL
+_ERASE = b"stork %d erase " % PROTOCOL
+_HEARTBEAT = b"stork %d heartbeat " % PROTOCOL
+_SPOKEN = {b"1"}
+
+_Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
+
+
+class PushFrame(Struct, frozen=True, gc=False):
+    """One push on the bus; ``event`` is the exact JSON of the object that clients get."""
+
+    position: Position
+    run: str
+    topics: tuple[str, ...]
+    exclude: tuple[int, ...]
+    store: bool
+    event: bytes
+
+
+class EraseFrame(Struct, frozen=True, gc=False):
+    """What was pushed to a topic before this number is to be forgotten; numbered among the pushes, as one of them."""
+
+    position: Position
+    run: str
+    topic: str
+
+
+class Heartbeat(Struct, frozen=True, gc=False):
+    """
+    Sent each second: the position of the last push published before it, and the server's time (RFC 3339).
+
+    ``counters`` are the publish server's figures since its start, by name, for the metrics of nodes.
+    """
+
+    position: Position
+    run: str
+    time: str
+    counters: dict[str, float]
+
+
+Frame = PushFrame | EraseFrame | Heartbeat
+
+
+class _PushHeader(Struct, gc=False):
+    epoch: str
+    sequence: _Sequence
+    run: str
+    topics: tuple[str, ...]
+    exclude: tuple[int, ...]
+    store: bool
+
+
+class _EraseHeader(Struct, gc=False):
+    epoch: str
+    sequence: _Sequence
+    run: str
+    topic: str
+
+
+class _HeartbeatHeader(Struct, gc=False):
+    epoch: str
+    sequence: _Sequence
+    run: str
+    time: str
+    counters: dict[str, float] = {}
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_push_header = msgspec.json.Decoder(_PushHeader).decode
+_decode_erase_header = msgspec.json.Decoder(_EraseHeader).decode
+_decode_heartbeat_header = msgspec.json.Decoder(_HeartbeatHeader).decode
+
+
+def encode_push_frame(position: Position, run: str, push: Push) -> bytes:
+    """The frame of a push at its position: ``push.data`` goes into the event as the bytes that came."""
+    header = _PushHeader(position.epoch, position.sequence, run, push.topics, push.exclude, push.store)
+    return b'%b%b\n{"type":%b,"data":%b,"timestamp":"%b"}' % (
+        _PUSH,
+        _encode(header),
+        _encode(push.type),
+        push.data,
+        push.timestamp.encode(),
+    )
+
+
+def encode_erase_frame(position: Position, run: str, topic: str) -> bytes:
+    """The frame that has relays forget a topic's history."""
+    return _ERASE + _encode(_EraseHeader(position.epoch, position.sequence, run, topic))
+
+
+def encode_heartbeat(position: Position, run: str, time: str, counters: dict[str, float]) -> bytes:
+    """The frame of a heartbeat; ``time`` is RFC 3339 in UTC, with milliseconds and ``Z``."""
+    return _HEARTBEAT + _encode(_HeartbeatHeader(position.epoch, position.sequence, run, time, counters))
+
+
+def decode_frame(frame: bytes) -> Frame:
+    """
+    Read one frame of the bus.
+
+    Raises:
+        UnknownProtocol: of a release that is too far from this one.
+        InvalidFrame: anything else that the functions above do not write.
+    """
+    kind, header, event = split_frame(frame)
+    try:
+        if kind == b"push" and event is not None:
+            push = _decode_push_header(header)
+            position = Position(push.epoch, push.sequence)
+            return PushFrame(position, push.run, push.topics, push.exclude, push.store, event)
+        if kind == b"erase" and event is None:
+            erase = _decode_erase_header(header)
+            return EraseFrame(Position(erase.epoch, erase.sequence), erase.run, erase.topic)
+        if kind == b"heartbeat" and event is None:
+            beat = _decode_heartbeat_header(header)
+            return Heartbeat(Position(beat.epoch, beat.sequence), beat.run, beat.time, beat.counters)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidFrame(f"its header: {error}") from None
+    raise InvalidFrame(f"{kind[:20]!r} is not a kind of frame, or its event is missing")
+
+
+def stamped_at(event: bytes) -> float | None:
+    """The timestamp of a push's event, in seconds since 1970; None for one that the server has not written itself."""
+    text = event[-26:-2]
+    if not text.endswith(b"Z"):
+        return None
+    try:
+        return datetime.fromisoformat(text.decode()).timestamp()
+    except ValueError:
+        return None
+
+
+def split_frame(frame: bytes) -> tuple[bytes, bytes, bytes | None]:
+    """
+    The kind, the header and what follows on the lines after it (None where there are none), of bus and replay alike.
+
+    Raises:
+        UnknownProtocol: of a release that is too far from this one.
+        InvalidFrame: not three words and a header.
+    """
+    line, newline, rest = frame.partition(b"\n")
+    words = line.split(b" ", 3)
+    if words[0] != b"stork" or len(words) < 2:
+        raise InvalidFrame("it does not begin with 'stork' and a protocol number")
+    if words[1] not in _SPOKEN:
+        raise UnknownProtocol(words[1][:20].decode("ascii", "backslashreplace"))
+    if len(words) < 4:
+        raise InvalidFrame("it has no header")
+    return words[2], words[3], rest if newline else None

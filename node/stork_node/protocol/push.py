@@ -1,0 +1,223 @@
+"""
+Push documents: the bytes of one frame become a ``Push``, or are refused with the reason; and how a pusher writes them.
+
+What is accepted goes to browsers as it is, so nothing may pass that makes a browser, or the WAMP library in one, drop
+the connection. Every rule of DELIVERY, "Push document", is checked here; ``json_limits`` has those beyond JSON itself.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from stork_node.errors import InvalidPush, InvalidTopic
+from stork_node.protocol import push_limits
+from stork_node.protocol.push_refusals import TOO_DEEP, explain_refusal, shorten
+from stork_node.protocol.timestamps import is_timestamp
+from stork_node.protocol.topics import Topic
+
+MAX_PUSH_BYTES = 1 << 20
+MAX_TOPICS = 1000
+MAX_TYPE_CHARACTERS = 255
+MAX_ID_CHARACTERS = 128
+
+
+class Push(Struct, frozen=True, gc=False):
+    """
+    One push that keeps every rule.
+
+    Attributes:
+        topics: URIs, 1 to 1,000, in the order given, once each.
+        type: 1 to 255 characters.
+        data: JSON, the bytes that came.
+        timestamp: RFC 3339, as given, or the time of arrival.
+        id: idempotency key, 1 to 128 characters; None if the pusher gave none.
+        exclude: WAMP session ids that do not get it.
+        store: False for what neither log nor history keeps.
+    """
+
+    topics: tuple[str, ...]
+    type: str
+    data: bytes
+    timestamp: str
+    id: str | None = None
+    exclude: tuple[int, ...] = ()
+    store: bool = True
+
+
+class PositionRequest(Struct, frozen=True):
+    """``{"position": true}``: a peer asks for the tail."""
+
+
+class _Document(Struct, forbid_unknown_fields=True, gc=False):
+    topics: Annotated[list[str], Meta(min_length=1)]
+    type: Annotated[str, Meta(min_length=1, max_length=MAX_TYPE_CHARACTERS)]
+    data: Raw = Raw(b"null")
+    timestamp: str | UnsetType = UNSET
+    # An empty id would make all such pushes duplicates of the first.
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | UnsetType = UNSET
+    exclude: tuple[Annotated[int, Meta(ge=1, le=2**53)], ...] = ()
+    store: bool = True
+
+
+class _PositionDocument(Struct, forbid_unknown_fields=True):
+    position: bool
+
+
+class _OnlyId(Struct):
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+
+
+_decode_document = msgspec.json.Decoder(_Document).decode
+_decode_position = msgspec.json.Decoder(_PositionDocument).decode
+_decode_only_id = msgspec.json.Decoder(_OnlyId).decode
+_decode_any = msgspec.json.Decoder().decode
+# msgspec would write NaN as null.
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=msgspec.to_builtins
+).encode
+_parse_topic = lru_cache(10_000)(Topic.parse)  # most pushes are to topics that were pushed to before
+
+
+def decode_request(frame: bytes, now: str) -> Push | PositionRequest:
+    """Decode what a peer of the ROUTER sends: ``{"position": true}``, or a push document (see ``decode_push``)."""
+    if len(frame) <= 256 and b'"position"' in frame:
+        try:
+            if _decode_position(frame).position:
+                return PositionRequest()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass  # not a position request: decode_push says what is wrong with it
+    return decode_push(frame, now)
+
+
+def decode_push(frame: bytes, now: str) -> Push:
+    """
+    Decode one push document.
+
+    Args:
+        frame: UTF-8 JSON, at most ``MAX_PUSH_BYTES`` (1 MiB); see DELIVERY, "Push document".
+        now: RFC 3339 time of arrival, the timestamp of a push that has none.
+
+    Raises:
+        InvalidPush: ``reason`` is "field: what is wrong"; the field is ``frame`` for the document as a whole.
+    """
+    if len(frame) > MAX_PUSH_BYTES:
+        raise InvalidPush(f"frame: {len(frame):,} bytes, at most {MAX_PUSH_BYTES:,} are allowed")
+    try:
+        # msgspec passes over invalid UTF-8 in Raw. Any encoding of a lone surrogate is invalid UTF-8, too.
+        if not frame.isascii():
+            frame.decode()
+        document = _decode_document(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidPush(explain_refusal(frame, error)) from None
+    data = _check_data(document.data)
+    if push_limits.may_have_nul_string(frame) and push_limits.has_nul_string(frame):
+        raise InvalidPush("frame: a string begins with U+0000, which WAMP's JSON reads as binary")
+    timestamp = document.timestamp
+    if timestamp is UNSET:
+        timestamp = now
+    elif not is_timestamp(timestamp):
+        raise InvalidPush(f"timestamp: {shorten(timestamp)} is not RFC 3339 (want 2026-01-31T12:00:00.000Z)")
+    topics = document.topics
+    return Push(
+        _check_topics(topics),
+        document.type,
+        data,
+        timestamp,
+        None if document.id is UNSET else document.id,
+        document.exclude,
+        document.store,
+    )
+
+
+def _check_data(raw: Raw) -> bytes:
+    data = bytes(raw)
+    try:
+        # Raw is passed over without a look at numbers. This finds one also where a repeated key hides it.
+        _decode_any(data)
+    except msgspec.DecodeError:
+        raise InvalidPush("data: a number is beyond the finite doubles") from None
+    except RecursionError:
+        raise InvalidPush(TOO_DEEP) from None
+    if push_limits.may_be_too_deep(data) and push_limits.is_too_deep(data):
+        raise InvalidPush(TOO_DEEP)
+    if push_limits.may_have_wide_integer(data) and push_limits.has_wide_integer(data):
+        raise InvalidPush("data: an integer is not within -2^63 to 2^64-1")
+    return data
+
+
+def _check_topics(uris: list[str]) -> tuple[str, ...]:
+    topics = tuple(uris) if len(uris) == 1 else tuple(dict.fromkeys(uris))
+    if len(topics) > MAX_TOPICS:
+        raise InvalidPush(f"topics: {len(topics):,} topics, at most {MAX_TOPICS:,} are allowed")
+    for i, uri in enumerate(uris):
+        try:
+            _parse_topic(uri)
+        except InvalidTopic as error:
+            raise InvalidPush(f"topics[{i}]: {shorten(uri)} is not a topic: {error.reason}") from None
+    return topics
+
+
+def encode_push(
+    topics: str | Iterable[str],
+    type: str,
+    data: Any = None,
+    *,
+    id: str | None = None,
+    exclude: Iterable[int] = (),
+    store: bool = True,
+    timestamp: str | datetime | None = None,
+) -> bytes:
+    """
+    Write one push document.
+
+    Args:
+        topics: URIs, or one URI.
+        data: anything that has a JSON form: also dataclasses, datetimes, UUIDs, enums and what else msgspec knows, and
+            ``msgspec.Raw`` for JSON that is text already.
+        timestamp: RFC 3339, or a datetime with a time zone; the publish server's time of arrival if None.
+
+    Raises:
+        InvalidPush: the publish server would refuse it; for the same reason, found here.
+    """
+    document: dict[str, Any] = {"topics": [topics] if isinstance(topics, str) else list(topics), "type": type}
+    if id is not None:
+        document["id"] = id
+    if timestamp is not None:
+        document["timestamp"] = timestamp.isoformat() if isinstance(timestamp, datetime) else timestamp
+    if excluded := list(exclude):
+        document["exclude"] = excluded
+    if store is not True:
+        document["store"] = store
+    frame = b'%b,"data":%b}' % (_encode_json(document, "frame")[:-1], _encode_json(data, "data"))
+    decode_push(frame, "")
+    return frame
+
+
+def _encode_json(value: Any, field: str) -> bytes:
+    if isinstance(value, Raw):
+        try:
+            _decode_any(value)  # alone: with what follows it, something else might be JSON
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidPush(f"{field}: not JSON, or beyond its limits") from None
+        return bytes(value)
+    try:
+        return _to_json(value).encode()
+    except RecursionError:
+        raise InvalidPush(TOO_DEEP) from None
+    except UnicodeEncodeError:
+        raise InvalidPush(f"{field}: a string holds a lone surrogate") from None
+    except (TypeError, ValueError) as error:  # no JSON form; NaN or infinite; contains itself
+        raise InvalidPush(f"{field}: {error}") from None
+
+
+def readable_id(frame: bytes) -> str | None:
+    """The id of a refused document, for the answer to it; None where there is none that can be read."""
+    try:
+        return _decode_only_id(frame).id if len(frame) <= MAX_PUSH_BYTES else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

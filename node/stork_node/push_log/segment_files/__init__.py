@@ -1,0 +1,1 @@
+"""The files of the push log: segments of records."""

@@ -1,0 +1,340 @@
+"""
+What each peer of a ZMQ socket makes this process hold, and how it is cut.
+
+libzmq counts whole messages against its high-water marks, and bounds the size of one frame. It bounds neither a message
+of endless frames, nor the bytes of what waits. The kernel counts the bytes of each connection: what has come from it,
+less what was taken in whole messages, is what libzmq holds of it; what was sent to it, less what it has acknowledged,
+is what waits for it.
+"""
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+
+import zmq
+
+from stork_node.transport.tcp_traffic import traffic, waits_to_be_read, waits_to_be_sent
+
+_EVENT = struct.Struct("=HI")
+_ACCEPTED, _DISCONNECTED = int(zmq.EVENT_ACCEPTED), int(zmq.EVENT_DISCONNECTED)
+_CONNECTED = int(zmq.EVENT_CONNECTED)
+_NOBLOCK = int(zmq.NOBLOCK)
+_MORE = int(zmq.SNDMORE)
+
+MOST_FRAMES = 64
+"""Of one message: an envelope, and a document or request."""
+
+# The head of a frame is 2 or 9 bytes (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
+_HEAD_BYTES, _CURVE_BYTES = 9, 33
+_LAST_BYTES = 256 << 10
+_RESET = struct.pack("=ii", 1, 0)
+# Beyond the bytes themselves, where they come as frames of a few bytes.
+_MEMORY_OF_UNFINISHED = 7
+# What a peer may send besides messages: heartbeats, which take 4 bytes a second, and 17 under CURVE.
+_CONTROL_BYTES_A_SECOND, _CURVE_CONTROL_BYTES_A_SECOND, _CONTROL_BYTES = 8, 32, 1 << 20
+
+
+@dataclass(frozen=True)
+class PeerLimits:
+    """
+    Attributes:
+        connections: how many at once.
+        unread_bytes: how much libzmq may hold of one peer, of whole messages and of one that is not finished.
+        unfinished_bytes: how much of that may be of one that is not finished. A frame of no bytes at all has two on the
+            wire, and needs 64 in memory.
+        unsent_bytes: how much may wait for one peer, in libzmq and in the kernel.
+    """
+
+    connections: int
+    unread_bytes: int
+    unfinished_bytes: int
+    unsent_bytes: int
+
+
+class Peer:
+    """One connection, by a descriptor of its own: libzmq's may be closed and given away at any time."""
+
+    __slots__ = (
+        "connection",
+        "is_cut",
+        "name",
+        "queued",
+        "routing_id",
+        "since",
+        "taken",
+        "taken_before",
+        "unfinished",
+        "unread",
+        "unsent",
+    )
+
+    def __init__(self, fd: int, now: float, queued: int) -> None:
+        self.connection = _duplicate(fd)
+        self.name = _name(self.connection)
+        self.since, self.queued, self.taken = now, queued, 0
+        self.unread = self.unsent = self.unfinished = self.taken_before = 0
+        self.routing_id = b""
+        self.is_cut = False
+
+    @property
+    def held(self) -> int:
+        """Bytes that this process holds because of it."""
+        return self.unread + self.unsent + _MEMORY_OF_UNFINISHED * self.unfinished
+
+    def cut(self) -> None:
+        """End the connection; libzmq sees that, and lets go of what it holds of it."""
+        self.is_cut = True
+        with suppress(OSError):  # it has ended by itself
+            # A peer that goes on sending gets a reset, and does not wait for room.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of it, once libzmq has: what it sent last is read, or else it would get a reset for an end."""
+        with suppress(OSError):
+            if not self.is_cut:
+                self.connection.recv(_LAST_BYTES, socket.MSG_DONTWAIT)
+        self.connection.close()
+
+    def measure(self, published: int, is_drained: bool, control_bytes: float, now: float) -> None:
+        """
+        Find ``unread``, ``unfinished`` and ``unsent``; ``published`` bytes were sent to all peers together, and
+        ``control_bytes`` a second are heartbeats.
+
+        ``is_drained``: since the last time all whole messages of the socket were taken.
+        """
+        acknowledged, received = traffic(self.connection)
+        unread_before = self.unread
+        self.taken = min(self.taken, received)
+        allowed = min(_CONTROL_BYTES, int(control_bytes * (now - self.since)))
+        self.unread = max(0, received - self.taken - allowed)
+        if self.unread:
+            self.unread = max(0, self.unread - waits_to_be_read(self.connection))
+        # What waited before all whole messages were taken, and none was of this peer, belongs to one that goes on.
+        is_stalled = is_drained and self.taken == self.taken_before
+        self.unfinished = min(unread_before, self.unread) if is_stalled else 0
+        self.taken_before = self.taken
+        self.unsent = self.queued + published - acknowledged
+        # Heartbeats are acknowledged, too, and are not in what was sent. Where the kernel has nothing to send, libzmq
+        # has nothing either.
+        if self.unsent < 0 or (self.unsent and not waits_to_be_sent(self.connection)):
+            self.queued -= self.unsent
+            self.unsent = 0
+
+
+class WatchedSocket:
+    """
+    A ZMQ socket whose peers are known; send and receive by this object only. To be made before the socket binds.
+
+    Attributes:
+        events: readable where connections have come or gone; call ``take_events`` then.
+        cuts: why peers were cut, since somebody last took it.
+    """
+
+    def __init__(self, socket: "zmq.Socket[bytes]", limits: PeerLimits) -> None:
+        self.socket, self.limits = socket, limits
+        self.cuts: list[str] = []
+        self._peers: dict[int, Peer] = {}  # by libzmq's descriptor
+        self._by_routing_id: dict[bytes, Peer] = {}
+        is_curve = socket.mechanism == zmq.CURVE
+        self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if is_curve else 0)
+        self._control_bytes = _CURVE_CONTROL_BYTES_A_SECOND if is_curve else _CONTROL_BYTES_A_SECOND
+        self._published, self._now = 0, 0.0
+        self._is_drained = False
+        self._has_routing_ids = socket.type == zmq.ROUTER
+        endpoint = f"inproc://stork-peers-{id(self)}"
+        socket.monitor(endpoint, _ACCEPTED | _CONNECTED | _DISCONNECTED)
+        self.events: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
+        self.events.linger = 0
+        self.events.rcvhwm = 0  # libzmq's thread would wait for this one
+        self.events.connect(endpoint)
+
+    @property
+    def has_peers(self) -> bool:
+        return bool(self._peers)
+
+    @property
+    def peers(self) -> list[Peer]:
+        """Those that are not cut."""
+        return [peer for peer in self._peers.values() if not peer.is_cut]
+
+    def receive(self) -> list[bytes]:
+        """
+        Take one whole message.
+
+        Raises:
+            zmq.Again: there is none.
+        """
+        return self._receive()[0]
+
+    def receive_from(self) -> tuple[list[bytes], str, str]:
+        """
+        As ``receive``; with the peer's address, and what the ZAP handler has called it (empty where there is none).
+
+        Raises:
+            zmq.Again: there is none.
+        """
+        frames, first = self._receive()
+        return frames, _property(first, "Peer-Address"), _property(first, "User-Id")
+
+    def _receive(self) -> tuple[list[bytes], zmq.Frame]:
+        """One whole message, and its first frame as libzmq has it."""
+        try:
+            first = frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
+        except zmq.Again:
+            self._is_drained = True
+            raise
+        frames = [first.bytes]
+        while frame.more and len(frames) < MOST_FRAMES:
+            frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
+            frames.append(frame.bytes)
+        peer = self._peer_at(int(first.get(zmq.SRCFD)))
+        if frame.more:
+            self._drop_rest(peer)
+        if peer is None:
+            return frames, first
+        size = sum(map(len, frames)) + self._frame_bytes * len(frames)
+        if self._has_routing_ids:
+            self._note_routing_id(peer, frames[0])
+            size -= len(frames[0]) + self._frame_bytes  # libzmq has put it there
+        peer.taken += size
+        return frames, first
+
+    def _drop_rest(self, peer: Peer | None) -> None:
+        """Cut who sends a message of very many frames, and take the others of it out of the way."""
+        if peer and not peer.is_cut:
+            self._cut(peer, f"a message of it has more than {MOST_FRAMES} frames")
+        while self.socket.get(zmq.RCVMORE):
+            self.socket.recv(_NOBLOCK)
+
+    def _note_routing_id(self, peer: Peer, routing_id: bytes) -> None:
+        if peer.routing_id != routing_id:
+            self._by_routing_id.pop(peer.routing_id, None)
+            peer.routing_id = routing_id
+            self._by_routing_id[routing_id] = peer
+
+    def _peer_at(self, fd: int) -> Peer | None:
+        if fd not in self._peers:
+            self.take_events(self._now)
+        return self._peers.get(fd)
+
+    def answer(self, frames: list[bytes]) -> None:
+        """
+        Send one message of a ROUTER, whole or not at all: the routing id comes first, and is what can fail.
+
+        As ``send_multipart`` does, which spends most of its time on adding up the flags of each frame.
+
+        Raises:
+            zmq.Again: too much waits for the peer, which is cut.
+            zmq.ZMQError: the peer has left (EHOSTUNREACH).
+        """
+        peer = self._by_routing_id.get(frames[0])
+        try:
+            for frame in frames[:-1]:
+                self.socket.send(frame, _NOBLOCK | _MORE)
+            self.socket.send(frames[-1], _NOBLOCK)
+        except zmq.Again:
+            if peer and not peer.is_cut:
+                self._cut(peer, "it does not read its answers")
+            raise
+        if peer:
+            peer.queued += sum(map(len, frames)) - len(frames[0]) + self._frame_bytes * (len(frames) - 1)
+
+    def publish(self, frame: bytes) -> None:
+        """Send to all peers; libzmq drops it for one whose queue is full."""
+        self.socket.send(frame, _NOBLOCK)
+        self._published += len(frame) + self._frame_bytes
+
+    def take_events(self, now: float) -> None:
+        """Note connections that have come, and those that have gone; cut those that are too many."""
+        self._now = now
+        while self._take_event(now):
+            pass
+        # Only now: a descriptor that was closed and given away again is known to be so once all events are taken.
+        for peer in self.peers[self.limits.connections :]:
+            self._cut(peer, f"there are {self.limits.connections:,} connections already")
+
+    def _take_event(self, now: float) -> bool:
+        try:
+            event, fd = _EVENT.unpack(self.events.recv_multipart(_NOBLOCK)[0])
+        except zmq.Again:
+            return False
+        self._forget(fd)  # also where libzmq has closed one without a word
+        if event != _DISCONNECTED:
+            with suppress(OSError):  # it is closed already, or no descriptor is left
+                self._peers[fd] = Peer(fd, now, -self._published)
+        return True
+
+    def _forget(self, fd: int) -> None:
+        peer = self._peers.pop(fd, None)
+        if peer:
+            peer.close()
+            if self._by_routing_id.get(peer.routing_id) is peer:
+                del self._by_routing_id[peer.routing_id]
+
+    def check(self, now: float) -> None:
+        """Measure all peers, and cut those beyond a limit."""
+        is_drained, self._is_drained = self._is_drained, False
+        for peer in self.peers:
+            peer.measure(self._published, is_drained, self._control_bytes, now)
+            if peer.unread > self.limits.unread_bytes:
+                self._cut(peer, f"{peer.unread:,} bytes of it wait")
+            elif peer.unfinished > self.limits.unfinished_bytes:
+                self._cut(peer, f"a message of it has no end after {peer.unfinished:,} bytes")
+            elif peer.unsent > self.limits.unsent_bytes:
+                self._cut(peer, f"{peer.unsent:,} bytes wait for it: it does not read")
+
+    def cut_largest(self) -> None:
+        """Cut the peer that makes this process hold most."""
+        peer = max(self.peers, key=lambda peer: peer.held)
+        self._cut(peer, f"peers hold too much together, and this one most: {peer.held:,} bytes")
+
+    def _cut(self, peer: Peer, why: str) -> None:
+        peer.cut()
+        self.cuts.append(f"{peer.name} is cut: {why}")
+
+    def sweep(self) -> None:
+        """Forget connections that libzmq has closed without a word."""
+        for fd, peer in list(self._peers.items()):
+            if not _is_same(fd, peer.connection.fileno()):
+                self._forget(fd)
+
+    def close(self) -> None:
+        """Let go of all peers; the sockets are the context's to close."""
+        for fd in list(self._peers):
+            self._forget(fd)
+
+
+def _duplicate(fd: int) -> socket.socket:
+    copy = os.dup(fd)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+
+
+def _name(connection: socket.socket) -> str:
+    """What the log calls a peer: its address and port, where it has not left already."""
+    try:
+        host, port, *_ = connection.getpeername()
+    except (OSError, ValueError):
+        return "a peer"
+    return f"{host}:{port}"
+
+
+def _property(frame: zmq.Frame, name: str) -> str:
+    """What libzmq knows of the connection that a frame came by. (Its descriptor may be another one's by now.)"""
+    try:
+        return str(frame.get(name))
+    except zmq.ZMQError:  # there is no ZAP handler
+        return ""
+
+
+def _is_same(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:
+        return False
