@@ -17,7 +17,8 @@ from twisted.internet import defer, reactor
 from stork_components.component import end_worker
 from stork_components.from_threads import FromThreads
 from stork_components.garbage import leave_what_is_here_alone
-from stork_node import AsyncPublisher, Publisher, Stork, loading
+from stork_node import AsyncPublisher, Publisher, Stork, loading, uris
+from stork_node.asker import NotBegun
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.node_figures import ApplicationFigures
@@ -31,10 +32,13 @@ class ApplicationSettings:
     """
     ``extra`` of auth, topic_auth, rpc and meta; those of one process share an application, and so must agree.
 
-    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers that run at once; ``push`` is where
-    ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in flight have to end, and
-    then on_stop handlers. When handlers hold every thread, or block the asyncio loop, for ``hung_after_s``, the process
-    ends, for the node to start another one (0: never).
+    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers of each kind that run at once; ``push``
+    is where ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in flight have to
+    end, and then on_stop handlers.
+
+    A plain handler that takes longer than ``hung_after_s`` hangs. When somebody waits, and only handlers that hang could
+    let him in, the process ends, for the node to start another one (0: never). So it does when the asyncio loop is
+    blocked for ``loop_hung_after_s``.
     """
 
     app: str = setting(name, "app:stork")
@@ -42,7 +46,8 @@ class ApplicationSettings:
     push: str = setting(endpoint, "tcp://127.0.0.1:5557")
     secret: str = setting(text, "")
     stop_s: float = setting(seconds, 5.0)
-    hung_after_s: float = setting(seconds, 10.0)
+    hung_after_s: float = setting(seconds, 60.0)
+    loop_hung_after_s: float = setting(seconds, 10.0)
 
 
 class Disagreement(StorkError):
@@ -64,13 +69,20 @@ class Application:
     def figures(self) -> ApplicationFigures:
         return self._runtime.figures
 
-    def authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> "defer.Deferred[Any]":
-        return self._answer(self._runtime.authenticate(realm, authid, details))
+    def authenticate(
+        self, realm: str, authid: str | None, details: Mapping[str, Any], within_s: float | None
+    ) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.authenticate(realm, authid, details, within_s))
 
     def authorize(
-        self, session: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]
+        self, session: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any], within_s: float | None
     ) -> "defer.Deferred[Any]":
-        return self._answer(self._runtime.authorize(session, uri, action, options))
+        return self._answer(self._runtime.authorize(session, uri, action, options, within_s))
+
+    def forget(self, session_ids: Sequence[int]) -> None:
+        """These sessions are gone: what waits for them is not begun."""
+        for session_id in session_ids:
+            self._runtime.forget(session_id)
 
     def call(
         self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: Mapping[str, Any]
@@ -123,7 +135,13 @@ async def _start(settings: ApplicationSettings) -> Application:
     secret = settings.secret or None
     publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
     stork.connect(publisher, async_publisher)
-    runtime = Runtime(stork, threads=settings.threads, hung=_end_process, hung_after_s=settings.hung_after_s)
+    runtime = Runtime(
+        stork,
+        threads=settings.threads,
+        hung=_end_process,
+        hung_after_s=settings.hung_after_s,
+        loop_hung_after_s=min(settings.loop_hung_after_s, settings.hung_after_s),
+    )
 
     async def stop() -> None:
         await _on_reactor(runtime.stop(settings.stop_s))
@@ -181,6 +199,8 @@ def _as_wamp_error(failure: Any) -> Any:
     if isinstance(error, CallError):
         args = (error.message, *error.arguments) if error.message else error.arguments
         raise ApplicationError(error.uri, *args, **error.details)
+    if isinstance(error, NotBegun):
+        raise ApplicationError(uris.NOT_BEGUN, str(error))
     if isinstance(error, HandlerFailed):
         log_failure(error)
         raise ApplicationError(HANDLER_FAILED, f"the {error.kind} failed")

@@ -13,7 +13,7 @@ from stork_node import uris
 
 class Auth(Component):
     """
-    Registers ``io.virge.stork.app.auth(realm, authid, details)`` and ``….batch``, for the guard, and
+    Registers ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard, and
     ``io.virge.stork.app.figures()``, for ``/metrics``.
     """
 
@@ -24,11 +24,14 @@ class Auth(Component):
         self._application = await run_application(self.settings)
         # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
         await self.register(self._figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
+        await self.subscribe(self._application.forget, uris.APP_GONE)
         await register_batch(self, self._authenticate, uris.APP_AUTH_BATCH)
         await self.register(self._authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 
-    def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> Any:
-        return self._application.authenticate(realm, authid, details)
+    def _authenticate(
+        self, realm: str, authid: str | None, details: dict[str, Any], within_s: float | None = None
+    ) -> Any:
+        return self._application.authenticate(realm, authid, details, within_s)
 
     def _figures(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "user_code_seconds": self._application.figures.as_json()}

@@ -5,8 +5,9 @@ Registers ``io.virge.stork.guard.auth`` (dynamic ticket authenticator), ``….to
 role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….session`` (what the application said of one).
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -14,11 +15,12 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
 from stork_components import connections, handshake, limiting
-from stork_components.asking import Asker, Question, Unavailable
+from stork_components.asking import Asker, AskerLeft, Question, Unavailable
 from stork_components.component import Component, in_turn
 from stork_components.expiries import Expiries
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
+from stork_components.waiting_sessions import WaitingSessions
 from stork_node import clock, uris
 from stork_node.errors import InvalidTopic
 from stork_node.forwarded import Network, networks
@@ -84,7 +86,7 @@ class Guard(Component):
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
-        self._callees = Registrations(reactor, callees, registered=self._verdicts.forget)
+        self._callees = Registrations(reactor, callees, registered=self._forget)
         self._asker = Asker(
             self,
             self._callees,
@@ -94,6 +96,8 @@ class Guard(Component):
             batches=batches,
         )
         self._pending_joins = 0
+        self._waiting = WaitingSessions()
+        self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
         if not self.is_told_of_sessions:
@@ -103,6 +107,10 @@ class Guard(Component):
         await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
+
+    def _forget(self) -> None:
+        self._verdicts.forget()
+        self._asker.forget()
 
     def missing(self) -> tuple[str, ...]:
         """The application's procedures that neither it nor a backend has registered."""
@@ -133,7 +141,10 @@ class Guard(Component):
         self._pending_joins += 1
         try:
             asked = (realm, authid, details)
-            uri, answer = await self._asker.ask(Question(uris.APP_AUTH, asked, uris.BACKEND_AUTH, asked))
+            within_s = self.settings.application_timeout_s
+            question = Question(uris.APP_AUTH, (*asked, within_s), uris.BACKEND_AUTH, asked, _what_client_said(*asked))
+            with self._waiting.asking_for(session_id):
+                uri, answer = await self._asker.ask(question)
             if uri == uris.BACKEND_AUTH:
                 decision = read_backend_ticket_answer(answer, self.settings.roles)
             else:
@@ -174,6 +185,18 @@ class Guard(Component):
         """A session is gone; may be said more than once."""
         self._admitted.leave(session_id)
         self._expiries.forget(session_id)
+        self.gave_up(session_id)
+
+    def gave_up(self, session_id: int) -> None:
+        """A session is gone, or its client before it has joined: the application need not begin with its questions."""
+        if self._waiting.leave(session_id):
+            if not self._gone:
+                reactor.callLater(0, self._tell_gone)
+            self._gone.append(session_id)
+
+    def _tell_gone(self) -> None:
+        gone, self._gone = self._gone, []
+        self.publish(uris.APP_GONE, gone)
 
     def _end(self, session_id: int) -> None:
         connections.close(self, session_id, connections.SESSION_IS_OVER, "session expired")
@@ -199,6 +222,9 @@ class Guard(Component):
         outcomes = self.counters.calls if action == "call" else self.counters.subscriptions
         try:
             verdict = await self._verdict(session, uri, action, options or {})
+        except AskerLeft:
+            outcomes["undecided"] += 1
+            raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
         except ApplicationError:
             outcomes["undecided"] += 1
             raise
@@ -230,22 +256,33 @@ class Guard(Component):
         # Two sessions of one user may hold different facts: their answers are not each other's.
         fingerprint = _fingerprint(admission)
         key = (action, match, uri, session["authid"], session["authrole"], fingerprint)
-        return await self._verdicts.get(key, lambda: self._ask(session, facts, uri, action, dict(options)))
+        return await self._verdicts.get(key, lambda: self._ask(session, facts, uri, action, dict(options), key))
 
     async def _ask(
-        self, session: dict[str, Any], facts: dict[str, Any], uri: str, action: str, options: dict[str, Any]
+        self,
+        session: dict[str, Any],
+        facts: dict[str, Any],
+        uri: str,
+        action: str,
+        options: dict[str, Any],
+        key: Hashable,
     ) -> Verdict:
         # An application is told where a connection comes from, and no more of it: the rest is half of the size.
         peer = {"peer": (session.get("transport") or {}).get("peer")}
-        question = Question(uris.APP_TOPIC_AUTH, ({**session, "transport": peer, **facts}, uri, action, options))
+        asked = ({**session, "transport": peer, **facts}, uri, action, options, self.settings.application_timeout_s)
+        question = Question(uris.APP_TOPIC_AUTH, asked, repeats=key)
         if action == "subscribe":
             # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
             question = replace(
                 question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=(session, uri, action, options)
             )
+        session_id = session["session"]
         try:
-            answered_by, answer = await self._asker.ask(question)
+            with self._waiting.asking_for(session_id):
+                answered_by, answer = await self._asker.ask(question)
             return read_backend_verdict(answer) if answered_by == uris.BACKEND_TOPIC_AUTH else read_verdict(answer)
+        except AskerLeft:
+            raise
         except (Unavailable, Nonsense) as error:
             self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
@@ -270,6 +307,15 @@ def _can_travel(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _what_client_said(realm: str, authid: str | None, details: Mapping[str, Any]) -> str:
+    """Equal for two joins that no authenticator can tell apart, and of no use to whoever reads it."""
+    transport = details["transport"]
+    headers = (transport.get("http_headers_received") or {}).items()
+    own = {name: value for name, value in headers if not name.lower().startswith("sec-websocket-")}
+    said = [realm, authid, details.get("ticket"), details.get("authextra"), peer_host(transport.get("peer")), own]
+    return hashlib.sha256(_ENCODER.encode(said).encode()).hexdigest()
 
 
 def _fingerprint(admission: Admission | None) -> str:

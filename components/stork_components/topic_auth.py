@@ -11,15 +11,25 @@ from stork_node import uris
 
 
 class TopicAuth(Component):
-    """Registers ``io.virge.stork.app.topic_auth(session, uri, action, options)`` and ``….batch``, for the guard."""
+    """
+    Registers ``io.virge.stork.app.topic_auth(session, uri, action, options, within_s)`` and ``….batch``, for the guard.
+    """
 
     Settings = ApplicationSettings
     settings: ApplicationSettings
 
     async def start(self) -> None:
         self._application = await run_application(self.settings)
+        await self.subscribe(self._application.forget, uris.APP_GONE)
         await register_batch(self, self._authorize, uris.APP_TOPIC_AUTH_BATCH)
         await self.register(self._authorize, uris.APP_TOPIC_AUTH, RegisterOptions(invoke="last"))
 
-    def _authorize(self, session: dict[str, Any], uri: str, action: str, options: dict[str, Any]) -> Any:
-        return self._application.authorize(session, uri, action, options)
+    def _authorize(
+        self,
+        session: dict[str, Any],
+        uri: str,
+        action: str,
+        options: dict[str, Any],
+        within_s: float | None = None,
+    ) -> Any:
+        return self._application.authorize(session, uri, action, options, within_s)

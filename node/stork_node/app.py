@@ -93,6 +93,7 @@ class Stork:
         invoke: Invoke = "single",
         allow: bool | Callable[..., Any] = False,
         json_string: bool = False,
+        may_take_s: float | None = None,
     ) -> Callable[[F], F]:
         """
         Register a procedure: ``function`` (call: Call) answers the result, or raises ``CallError``.
@@ -104,10 +105,13 @@ class Stork:
             allow: which clients may call it (backends always may): True all, False none, or a function that is called
                 with (session) and answers ``True``, ``False`` or ``Deny(reason)``.
             json_string: the argument and the result travel as one string of JSON each, as in Virge::Stork.
+            may_take_s: how long the function may take, in seconds. A plain function that takes longer counts as one
+                that hangs, and an ``async def`` is cancelled. None: the setting ``hung_after_s`` for plain functions,
+                and no limit for others; 0: no limit.
         """
 
         def declare(function: F) -> F:
-            procedure = Procedure.declare(uri, function, invoke, allow, json_string)
+            procedure = Procedure.declare(uri, function, invoke, allow, json_string, may_take_s)
             what = f"procedure {uri}"
             declare_once(self.declared.procedures, uri, procedure, what, lambda other: other.handler.place)
             return function

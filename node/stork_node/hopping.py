@@ -70,7 +70,7 @@ class Hopper:
             if not isinstance(place, Place):
                 raise RuntimeError(f"{coroutine!r} awaits something before it is on the loop")
             if place is Place.THREAD:
-                onward = self._threads.submit(self._go_on, coroutine, context, future, place)
+                onward = context.run(self._threads.submit, self._go_on, coroutine, context, future, place)
             else:
                 onward = context.run(self._submit_to_loop, _rest(coroutine))
         except StopIteration as end:

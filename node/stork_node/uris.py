@@ -11,6 +11,10 @@ APP_TOPIC_AUTH = "io.virge.stork.app.topic_auth"
 APP_AUTH_BATCH = "io.virge.stork.app.auth.batch"
 APP_TOPIC_AUTH_BATCH = "io.virge.stork.app.topic_auth.batch"
 APP_FIGURES = "io.virge.stork.app.figures"
+# An event for it: these sessions have left, and wait for no answers.
+APP_GONE = "io.virge.stork.app.gone"
+# Its error, where a handler was not called since nobody waited any more.
+NOT_BEGUN = "io.virge.stork.error.not_begun"
 
 # The guard: what config.json names as authenticators and authorizer, and who a session is.
 GUARD_AUTH = "io.virge.stork.guard.auth"

@@ -39,6 +39,7 @@ class StorkSession(RouterSession):
         self._handshake = _handshakes.set(self._cut)
         self._said: frozenset[str] = frozenset()
         self._ask: Any = None
+        self._asks_for: str | None = None
 
     def onMessage(self, msg: Any) -> None:
         if is_ending(self._transport):
@@ -64,7 +65,7 @@ class StorkSession(RouterSession):
             self._transport.send = partial(_send_until_welcome, self._transport)
             super().onMessage(hello)
             return
-        self._pending_session_id = util.id()
+        self._pending_session_id, self._asks_for = util.id(), hello.realm
         self._session_roles = hello.roles
         self._ask = partial(guarding.authenticate, guard, self, hello.realm, hello)
         self._transport.send(Challenge("ticket"))
@@ -158,6 +159,8 @@ class StorkSession(RouterSession):
 
     def onClose(self, wasClean: bool) -> None:
         _handshakes.cancel(self._handshake)
+        if self._pending_session_id is not None and (guard := guarding.guard_of(self._asks_for)):
+            guard.gave_up(self._pending_session_id)
         super().onClose(wasClean)
 
     def _cut(self) -> None:
