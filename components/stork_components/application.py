@@ -15,12 +15,14 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
 
 from stork_components.component import end_worker
+from stork_components.forks import close_in_children
 from stork_components.from_threads import FromThreads
 from stork_components.garbage import leave_what_is_here_alone
 from stork_node import AsyncPublisher, Publisher, Stork, loading, uris
 from stork_node.asker import NotBegun
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
+from stork_node.hopping import Interruption
 from stork_node.node_figures import ApplicationFigures
 from stork_node.runtime import Runtime, log_failure
 from stork_node.settings import count, endpoint, name, seconds, setting, text
@@ -32,13 +34,13 @@ class ApplicationSettings:
     """
     ``extra`` of auth, topic_auth, rpc and meta; those of one process share an application, and so must agree.
 
-    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers of each kind that run at once; ``push``
-    is where ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in flight have to
-    end, and then on_stop handlers.
+    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers of each kind that run at once;
+    ``push`` is where ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in
+    flight have to end, and then on_stop handlers.
 
-    A plain handler that takes longer than ``hung_after_s`` hangs. When somebody waits, and only handlers that hang could
-    let him in, the process ends, for the node to start another one (0: never). So it does when the asyncio loop is
-    blocked for ``loop_hung_after_s``.
+    A plain handler that takes longer than ``hung_after_s`` hangs. When somebody waits, and only handlers that hang
+    could let him in, the process ends, for the node to start another one (0: never). So it does when the asyncio loop
+    is blocked for ``loop_hung_after_s``.
     """
 
     app: str = setting(name, "app:stork")
@@ -85,9 +87,14 @@ class Application:
             self._runtime.forget(session_id)
 
     def call(
-        self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: Mapping[str, Any]
+        self,
+        uri: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        session: Mapping[str, Any],
+        interruption: Interruption,
     ) -> "defer.Deferred[Any]":
-        return self._answer(self._runtime.call(uri, args, kwargs, Session.parse(session)))
+        return self._answer(self._runtime.call(uri, args, kwargs, Session.parse(session)), interruption)
 
     def joined(self, session: Mapping[str, Any]) -> None:
         self._runtime.submit(self._runtime.joined(Session.parse(session)))
@@ -99,8 +106,10 @@ class Application:
         """Fires when nothing is running, or so many seconds are over."""
         return _on_reactor(self._runtime.finish(within_s))
 
-    def _answer(self, coroutine: Coroutine[Any, Any, Any]) -> "defer.Deferred[Any]":
-        return _on_reactor(self._runtime.answer(coroutine)).addErrback(_as_wamp_error)
+    def _answer(
+        self, coroutine: Coroutine[Any, Any, Any], interruption: Interruption | None = None
+    ) -> "defer.Deferred[Any]":
+        return _on_reactor(self._runtime.answer(coroutine, interruption)).addErrback(_as_wamp_error)
 
 
 _reactor = FromThreads(reactor)
@@ -147,6 +156,7 @@ async def _start(settings: ApplicationSettings) -> Application:
         await _on_reactor(runtime.stop(settings.stop_s))
         publisher.close()
 
+    close_in_children(reactor)
     await _on_reactor(runtime.start())
     leave_what_is_here_alone()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))

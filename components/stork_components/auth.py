@@ -19,6 +19,7 @@ class Auth(Component):
 
     Settings = ApplicationSettings
     settings: ApplicationSettings
+    can_be_interrupted = True
 
     async def start(self) -> None:
         self._application = await run_application(self.settings)

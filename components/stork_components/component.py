@@ -36,6 +36,8 @@ class Component(ApplicationSession):
     """
 
     Settings: ClassVar[type[Any]]
+    can_be_interrupted: ClassVar[bool] = False
+    """Whether the router may tell it that nobody waits for a call any more."""
 
     @classmethod
     def read_settings(cls, extra: Mapping[str, Any] | None, path: str = "extra") -> Any:
@@ -63,10 +65,14 @@ class Component(ApplicationSession):
             raise end_worker(f"{type(self).__name__}: {error}") from None
         self._process_is_ending = False
         reactor.addSystemEventTrigger("before", "shutdown", self._note_end)
-        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
-        # fail, and leaves its session and its registrations behind. So no component says that calls can be cancelled.
         self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
-        self._session_roles["callee"].call_canceling = False
+
+    def onConnect(self) -> None:
+        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
+        # fail, and leaves its session and its registrations behind. So no such component says that it can.
+        is_embedded = hasattr(self._transport, "_router")
+        self._session_roles["callee"].call_canceling = self.can_be_interrupted and not is_embedded
+        super().onConnect()
 
     async def start(self) -> None:
         """Register and subscribe. Called once, when the session has joined."""

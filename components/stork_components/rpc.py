@@ -4,13 +4,15 @@ from collections import OrderedDict
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.types import CallDetails, RegisterOptions
+from autobahn.wamp.message import Interrupt, Invocation
+from autobahn.wamp.types import CallDetails, ComponentConfig, RegisterOptions
 from twisted.internet import defer
 
 from stork_components import running
 from stork_components.application import ApplicationSettings, run_application
 from stork_components.component import Component, in_turn
 from stork_node import uris
+from stork_node.hopping import Interruption
 
 # Callers whose sessions are remembered; a session id is never given twice.
 _REMEMBERED_SESSIONS = 10_000
@@ -19,6 +21,22 @@ _REMEMBERED_SESSIONS = 10_000
 class Rpc(Component):
     Settings = ApplicationSettings
     settings: ApplicationSettings
+    can_be_interrupted = True
+
+    def __init__(self, config: ComponentConfig) -> None:
+        super().__init__(config)
+        self._invocation = 0
+        self._interruptions: dict[int, Interruption] = {}
+
+    def onMessage(self, msg: Any) -> None:
+        if isinstance(msg, Interrupt):
+            # autobahn would answer at once, and the router would count a call no more whose handler still runs.
+            if interruption := self._interruptions.get(msg.request):
+                interruption.ask()
+            return
+        if isinstance(msg, Invocation):
+            self._invocation = msg.request
+        super().onMessage(msg)
 
     async def start(self) -> None:
         self._sessions: OrderedDict[int, dict[str, Any]] = OrderedDict()
@@ -42,13 +60,28 @@ class Rpc(Component):
 
     def _endpoint(self, uri: str) -> Any:
         def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[Any]":
-            return in_turn(self._answer(uri, args, kwargs, details))
+            # Called within onMessage, so that this is the invocation of now.
+            invocation, interruption = self._invocation, Interruption()
+            self._interruptions[invocation] = interruption
+
+            def end(result: Any) -> Any:
+                self._interruptions.pop(invocation, None)
+                return result
+
+            return in_turn(self._answer(uri, args, kwargs, details, interruption)).addBoth(end)
 
         return endpoint
 
-    async def _answer(self, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], details: CallDetails) -> Any:
+    async def _answer(
+        self,
+        uri: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        details: CallDetails,
+        interruption: Interruption,
+    ) -> Any:
         session = await self._session(details)
-        return await self._application.call(uri, args, kwargs, session)
+        return await self._application.call(uri, args, kwargs, session, interruption)
 
     async def _session(self, details: CallDetails) -> dict[str, Any]:
         """The caller's session, with what the application said of it when it joined."""

@@ -17,6 +17,7 @@ class TopicAuth(Component):
 
     Settings = ApplicationSettings
     settings: ApplicationSettings
+    can_be_interrupted = True
 
     async def start(self) -> None:
         self._application = await run_application(self.settings)

@@ -10,7 +10,6 @@ from stork_node.guard.answers import Verdict
 from stork_node.guard.cache import VerdictCache
 from stork_node.guard.counters import GuardCounters
 
-
 Ask = Callable[[], Awaitable[Verdict]]
 
 

@@ -49,7 +49,9 @@ class Asker:
             raise NotBegun("it waited for longer than its time")
 
 
-asking: contextvars.ContextVar[Asker] = contextvars.ContextVar("asking", default=Asker())
+NOBODY = Asker()
+
+asking: contextvars.ContextVar[Asker] = contextvars.ContextVar("asking", default=NOBODY)
 """Set for as long as a handler runs, and for whatever it starts."""
 
 

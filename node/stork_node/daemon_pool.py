@@ -11,13 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
-from stork_node.asker import Asker, NotBegun
+from stork_node.asker import NOBODY, Asker, NotBegun
 from stork_node.fair_queue import FairQueue
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_NOBODY = Asker()
 
 
 class ThreadJob:
@@ -86,7 +84,7 @@ class DaemonPool(ThreadPoolExecutor):
         Raises:
             RuntimeError: the pool is shut down.
         """
-        return self.submit_for(_NOBODY, function, *args, **kwargs)
+        return self.submit_for(NOBODY, function, *args, **kwargs)
 
     def submit_for(self, asker: Asker, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """

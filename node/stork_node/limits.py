@@ -33,7 +33,7 @@ class ClientLimits:
     message_bytes: int = setting(_at_least_one, 256 * 1024)
     message_elements: int = setting(_at_least_one, 20_000)
     subscriptions: int = setting(_at_least_one, 1_000)
-    calls_in_flight: int = setting(_at_least_one, 32)
+    calls_in_flight: int = setting(_at_least_one, 64)
     questions: int = setting(_at_least_one, 100)
     recoveries: int = setting(_at_least_one, 8)
     waiting_bytes: int = setting(_at_least_one, 256 * 1024)

@@ -17,7 +17,7 @@ from stork_node.declarations import Handler
 from stork_node.errors import CallError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.hang_watch import HangWatch
-from stork_node.hopping import Hopper
+from stork_node.hopping import Hopper, Interruption
 from stork_node.lanes import Lanes
 from stork_node.loop_thread import LoopThread
 from stork_node.node_figures import ApplicationFigures
@@ -134,9 +134,11 @@ class Runtime:
         """
         return self._note(self._loop.submit(coroutine))
 
-    def answer(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    def answer(self, coroutine: Coroutine[Any, Any, T], interruption: Interruption | None = None) -> "Future[T]":
         """
         As ``submit``, for ``authenticate``, ``authorize`` and ``call``: plain functions are run without the loop.
+
+        To cancel the future is to drop the answer; an ``interruption`` leaves it until the handler has ended.
 
         Raises:
             RuntimeError: not started, or stopped.
@@ -144,7 +146,7 @@ class Runtime:
         if not self._loop.running:
             coroutine.close()
             raise RuntimeError("the application is not running")
-        return self._note(self._hopper.submit(coroutine))
+        return self._note(self._hopper.submit(coroutine, interruption))
 
     def _note(self, future: "Future[T]") -> "Future[T]":
         self._asked.add(future)

@@ -8,6 +8,7 @@ import argparse
 import os
 import runpy
 
+from stork_node.child_process import lead_group
 from stork_node.deferred_imports import deferred
 from stork_node.reactor_time import install_steady_time
 
@@ -19,6 +20,9 @@ def main() -> None:
     parser.add_argument("--reactor")
     parser.add_argument("--klass", default="")
     options, _ = parser.parse_known_args()
+    if options.klass.endswith(".ContainerController"):
+        # What the application starts is in its group as well, and is ended with it.
+        lead_group()
     # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
     reactor = install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
     install_steady_time(reactor)

@@ -1,5 +1,6 @@
 """What a visitor's session may have at a time: above it a request is refused, or its connection is not read."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,39 @@ def held_by(protocol: Any) -> str | None:
     return None
 
 
+class Orphans:
+    """The calls in flight of callers that are gone, by user: a callee still works for them."""
+
+    def __init__(self) -> None:
+        # A session forgets its user when it is gone.
+        self._users: dict[Any, Any] = {}
+        self._counts: Counter[Any] = Counter()
+
+    def add(self, invocation: Any) -> None:
+        """Its caller is leaving."""
+        user = self._users[invocation] = _user(invocation.caller)
+        self._counts[user] += 1
+
+    def discard(self, invocation: Any) -> None:
+        """Its callee is done with it; also where it is none of these."""
+        user = self._users.pop(invocation, None)
+        if user is not None:
+            self._counts[user] -= 1
+            if not self._counts[user]:
+                del self._counts[user]
+
+    def count(self, session: Any) -> int:
+        """How many the user of ``session`` has."""
+        return self._counts[_user(session)]
+
+
+def _user(session: Any) -> Any:
+    return session._realm, session._authrole, session._authid
+
+
+orphans = Orphans()
+
+
 class Undecided:
     """How many requests of a session wait for the guard's verdict."""
 
@@ -112,6 +146,11 @@ def _undecided(session: Any) -> Undecided:
     return undecided
 
 
+def undecided_calls(session: Any) -> int:
+    """How many calls of a session wait for the guard's verdict."""
+    return _undecided(session).calls
+
+
 def _subscriptions(session: Any) -> int:
     held = session._router._broker._session_to_subscriptions.get(session, ())
     return len(held) + _undecided(session).subscriptions
@@ -127,4 +166,4 @@ def _recoveries(invocations: Any) -> int:
 
 def _calls(session: Any) -> int:
     invocations = _invocations(session)
-    return len(invocations) - _recoveries(invocations) + _undecided(session).calls
+    return len(invocations) - _recoveries(invocations) + _undecided(session).calls + orphans.count(session)

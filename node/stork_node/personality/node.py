@@ -21,9 +21,11 @@ from xbr._secmod import SecurityModuleMemory
 from stork_node import configuration, settings
 from stork_node.control import NoPlace, socket_path
 from stork_node.drain import DrainSettings, extra_of
+from stork_node.known import NotAsKnown
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.personality.control import listen
 from stork_node.personality.reloading import Processes, ReloadRefused, has_application, replace
+from stork_node.personality.worker_ends import end_with_process
 from stork_node.process_log import take_over_stderr
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
@@ -62,6 +64,10 @@ class Node(crossbar_node.Node):
         self._awaiting_start: set[str] = set()
         self.processes = Processes()
         self._last_words: dict[str, str] = {}
+        try:
+            end_with_process(self._reactor)
+        except (NotAsKnown, AttributeError) as error:
+            self._print.line("warn", f"the end of a process is noticed late with this Crossbar and Twisted: {error}")
 
     def load_config(self, configfile: str | None = None, default: Any = None) -> tuple[int, str | None]:
         """Read ``config.json`` as ``configuration.load`` does; ``configfile`` is an absolute path."""
