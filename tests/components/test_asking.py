@@ -5,7 +5,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.task import Clock
 
-from stork_components.asking import Asker, Question, Unavailable
+from stork_components.asking import Asker, AskerLeft, NotAsked, Question, Unavailable
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
 from stork_node.guard.answers import Verdict
@@ -87,6 +87,51 @@ def test_an_answer_that_takes_too_long_is_unavailable_and_its_call_cancelled(ask
     asking.clock.advance(5.0)
     assert asking.session.calls[0].cancelled
     assert [str(each) for each in outcome] == ["app took longer than 5 s"]
+
+
+REPEATED = Question(APP, ("joe",), repeats="joe's question")
+
+
+def test_a_late_answer_serves_who_asks_again(asking):
+    asking.register(APP)
+    outcome = asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    [call] = asking.session.calls
+    assert not call.cancelled
+    assert [str(each) for each in outcome] == ["app took longer than 5 s"]
+    again = asking.ask(REPEATED)
+    asking.clock.advance(1.0)
+    call.answer.callback("yes")
+    assert again == [(APP, "yes")]
+    assert len(asking.session.calls) == 1
+    asking.ask(REPEATED)
+    assert len(asking.session.calls) == 2
+
+
+def test_who_asks_again_waits_no_longer_than_the_first(asking):
+    asking.register(APP)
+    asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    again = asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    assert [str(each) for each in again] == ["app took longer than 5 s"]
+
+
+def test_a_late_answer_from_before_somebody_registered_serves_nobody(asking):
+    asking.register(APP)
+    asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    asking.asker.forget()
+    assert asking.session.calls[0].cancelled
+    asking.ask(REPEATED)
+    assert len(asking.session.calls) == 2
+
+
+def test_a_question_with_which_the_application_did_not_begin_was_not_asked(asking):
+    asking.register(APP)
+    outcome = asking.ask(REPEATED)
+    asking.session.calls[0].answer.errback(ApplicationError("io.virge.stork.error.not_begun", "left"))
+    assert isinstance(outcome[0], NotAsked)
 
 
 def test_a_callee_that_vanishes_in_the_middle_means_ask_again(asking):
@@ -190,6 +235,16 @@ def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
     assert outcomes == [[error], [error]]
     get(verdicts, "joe", ask)
     assert len(ask.answers) == 2
+
+
+def test_when_who_asked_has_left_the_others_ask_for_themselves():
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
+    outcomes = [get(verdicts, "joe", ask) for _ in range(3)]
+    ask.answers[0].errback(AskerLeft("gone"))
+    assert isinstance(outcomes[0][0], AskerLeft)
+    assert len(ask.answers) == 2
+    ask.answers[1].callback(Verdict(True))
+    assert outcomes[1:] == [[Verdict(True)]] * 2
 
 
 def test_nothing_is_remembered_from_before_somebody_registered():

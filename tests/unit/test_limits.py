@@ -7,7 +7,7 @@ from stork_node.settings import read
 
 def test_the_defaults():
     limits = read(ClientLimits, {}, {})
-    assert (limits.subscriptions, limits.calls_in_flight, limits.message_bytes) == (1_000, 32, 256 * 1024)
+    assert (limits.subscriptions, limits.calls_in_flight, limits.message_bytes) == (1_000, 64, 256 * 1024)
 
 
 def test_some_are_set_and_the_others_stay():
