@@ -1,0 +1,31 @@
+"""A bounded number of connections: the one that has asked for nothing for longest gives way to a newcomer."""
+
+from collections import OrderedDict
+from typing import Any
+
+
+class Crowd:
+    """
+    Args:
+        most: how many channels there may be at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._members: OrderedDict[Any, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def enter(self, channel: Any) -> None:
+        self._members[channel] = None
+        if len(self._members) > self._most:
+            oldest, _ = self._members.popitem(last=False)
+            oldest.transport.abortConnection()
+
+    def ask(self, channel: Any) -> None:
+        if channel in self._members:
+            self._members.move_to_end(channel)
+
+    def leave(self, channel: Any) -> None:
+        self._members.pop(channel, None)
