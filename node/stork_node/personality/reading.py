@@ -1,4 +1,4 @@
-"""Every WebSocket of a router process is read in turns (``stork_components.reading``): private names of autobahn."""
+"""Every client of a router process is read in turns (``stork_components.reading``): private names of autobahn."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 
 from stork_components.reading import Turns
 from stork_node.known import expect
+from stork_node.personality.gated_rawsocket import GatedRawSocket
 
 # Of one connection in its life: it may have been held up when a ping came, but not for ever.
 _MOST_PINGS_FORGIVEN = 10
@@ -14,7 +15,7 @@ _MOST_PINGS_FORGIVEN = 10
 
 def read_in_turns(turns: Turns) -> None:
     """
-    Have every WebSocket of this process read by ``turns``.
+    Have every WebSocket and RawSocket of this process read by ``turns``.
 
     Raises:
         NotAsKnown: autobahn reads in another way.
@@ -43,5 +44,6 @@ def read_in_turns(turns: Turns) -> None:
             protocol.autoPingInterval, protocol._sendAutoPing
         )
 
+    GatedRawSocket.turns = turns
     WampWebSocketServerProtocol.consumeData = consume
     WampWebSocketServerProtocol.onAutoPingTimeout = time_out

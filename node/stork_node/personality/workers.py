@@ -21,6 +21,7 @@ from stork_node.personality.logs import begin_log
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.personality.universal import tell_clients_apart
 from stork_node.personality.upgrading import read_http_here
 from stork_node.personality.websockets import check_handshakes
 from stork_node.process_log import writer_of
@@ -50,6 +51,7 @@ class RouterController(CrossbarRouterController):
         _begin(serves_clients=True)
         install_gate()
         read_http_here()
+        tell_clients_apart()
         watch_entrance()
         check_handshakes()
         keep_in_bounds(reactor)
