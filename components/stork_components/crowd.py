@@ -1,6 +1,7 @@
 """A bounded number of connections: the one that has asked for nothing for longest gives way to a newcomer."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 
@@ -8,10 +9,11 @@ class Crowd:
     """
     Args:
         most: how many channels there may be at a time.
+        end: ends the connection of a channel.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, end: Callable[[Any], None]) -> None:
+        self._most, self._end = most, end
         self._members: OrderedDict[Any, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -21,7 +23,7 @@ class Crowd:
         self._members[channel] = None
         if len(self._members) > self._most:
             oldest, _ = self._members.popitem(last=False)
-            oldest.transport.abortConnection()
+            self._end(oldest)
 
     def ask(self, channel: Any) -> None:
         if channel in self._members:

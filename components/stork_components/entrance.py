@@ -42,6 +42,7 @@ class Entrance:
 
     def __init__(self, clock: Any, descriptors: Descriptors | None = None) -> None:
         self._clock, self._descriptors = clock, descriptors or Descriptors(clock.seconds)
+        self._end_now: Callable[[Any], None] = lambda transport: transport.abortConnection()
         self._clients: set[Any] = set()
         self._giving_way: set[Any] = set()
         self._unjoined: Unjoined[Any] = Unjoined(_most_of_one_address)
@@ -53,6 +54,10 @@ class Entrance:
     def is_full(self) -> bool:
         """Whether somebody had to give way for a descriptor, or was refused, a moment ago."""
         return bool(self._clock.seconds() < self._full_until)
+
+    def end_by(self, end: Callable[[Any], None]) -> None:
+        """Have connections ended by ``end``; before that they are reset."""
+        self._end_now = end
 
     def enter(self, transport: Any, *, has_own_deadline: bool = False) -> float:
         """
@@ -132,7 +137,7 @@ class Entrance:
     def _end(self, transport: Any) -> None:
         self.leave(transport)
         self._giving_way.add(transport)
-        transport.abortConnection()
+        self._end_now(transport)
 
     def _cancel_deadline(self, transport: Any) -> None:
         number = self._deadlines.pop(transport, None)

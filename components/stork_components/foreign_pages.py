@@ -9,7 +9,7 @@ _REFUSED = Refusal(403, "the operator's port does not answer to pages of other s
 
 def check_page(head: Head) -> Refusal | None:
     """The refusal, where the headers say that another site's page has asked. Programs send neither of these headers."""
-    site, origin = head.value(b"sec-fetch-site").decode("latin-1"), head.value(b"origin").decode("latin-1")
+    site, origin = head.value(b"sec-fetch-site").decode("latin-1").lower(), head.value(b"origin").decode("latin-1")
     if site and site not in _OWN_SITES:
         return _REFUSED
     host = head.value(b"host").decode("latin-1")

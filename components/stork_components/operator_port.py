@@ -12,6 +12,7 @@ from twisted.web.server import Request
 
 from stork_components import http_refusals, running
 from stork_components.bounded_site import BoundedSite
+from stork_components.broadcaster import inside
 from stork_components.component import Component, end_worker
 from stork_components.crowd import Crowd
 from stork_components.drain import Drain
@@ -61,7 +62,7 @@ class OperatorPort(Component):
         interface = "" if host == "*" else host.strip("[]")
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
         self._known_hosts = {*self.settings.hosts, interface.lower(), socket.gethostname().lower()}
-        crowd = Crowd(MAX_CONNECTIONS)
+        crowd = Crowd(MAX_CONNECTIONS, _end)
         rules = Rules(check=self._check, entered=crowd.enter, asked=crowd.ask, left=crowd.leave)
         await listening(reactor, int(port), interface=interface).listen(BoundedSite(root, rules))
         self._watching = task.LoopingCall(self._watch)
@@ -113,6 +114,11 @@ class OperatorPort(Component):
         if controller is None:
             return ()
         return tuple(name for name in self.settings.transports if name not in controller.transports)
+
+
+def _end(channel: Any) -> None:
+    if (descriptor := inside.descriptor(channel)) is not None:
+        inside.end(descriptor)
 
 
 class _Root(Resource):

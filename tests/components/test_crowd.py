@@ -5,14 +5,14 @@ from stork_components.crowd import Crowd
 
 class Channel:
     def __init__(self):
-        self.transport, self.is_cut = self, False
+        self.is_cut = False
 
-    def abortConnection(self):  # noqa: N802  # Twisted's name
+    def end(self):
         self.is_cut = True
 
 
 def test_the_one_that_has_asked_for_nothing_for_longest_gives_way():
-    crowd, channels = Crowd(2), [Channel() for _ in range(4)]
+    crowd, channels = Crowd(2, Channel.end), [Channel() for _ in range(4)]
     for channel in channels[:2]:
         crowd.enter(channel)
     crowd.ask(channels[0])
@@ -23,7 +23,7 @@ def test_the_one_that_has_asked_for_nothing_for_longest_gives_way():
 
 
 def test_whoever_is_gone_makes_room():
-    crowd, channels = Crowd(1), [Channel(), Channel()]
+    crowd, channels = Crowd(1, Channel.end), [Channel(), Channel()]
     crowd.enter(channels[0])
     crowd.leave(channels[0])
     crowd.ask(channels[0])

@@ -20,7 +20,7 @@ class Transport:
     def getPeer(self):  # noqa: N802  # Twisted's name
         return self
 
-    def abortConnection(self):  # noqa: N802  # Twisted's name
+    def end(self):
         self.is_cut = True
 
 
@@ -45,7 +45,9 @@ def used():
 
 @pytest.fixture
 def entrance(clock, used):
-    yield Entrance(clock, used)
+    entrance = Entrance(clock, used)
+    entrance.end_by(Transport.end)
+    yield entrance
     limiting.set_limits(DEFAULT_LIMITS)
     handshake.trust(())
 

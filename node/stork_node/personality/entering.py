@@ -10,6 +10,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.tcp import Port
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
+from stork_components.broadcaster import inside
 from stork_components.entrance import FULL, entrance
 from stork_components.http_channel import HttpChannel
 from stork_node.known import NotAsKnown, expect
@@ -28,8 +29,8 @@ def watch_entrance() -> None:
     expect(MaxConnectionsFactory.buildProtocol, "self", "addr")
     expect(_CountedConnection.makeConnection, "self", "transport")
     expect(_CountedConnection.connectionLost, "self", "reason")
-    if not hasattr(Port, "_realPortNumber"):
-        raise NotAsKnown("Twisted listens in another way")
+    if "numberAccepts" not in Port.doRead.__code__.co_names:
+        raise NotAsKnown("Twisted accepts connections in another way")
     ordinary_build, make, lose = (
         MaxConnectionsFactory.buildProtocol,
         _CountedConnection.makeConnection,
@@ -58,6 +59,7 @@ def watch_entrance() -> None:
         entrance.gone(counted.transport)
         lose(counted, reason)
 
+    entrance.end_by(inside.end)
     MaxConnectionsFactory.buildProtocol = build
     _CountedConnection.makeConnection = make_and_enter
     _CountedConnection.connectionLost = lose_and_go
