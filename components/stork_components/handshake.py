@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stork_components import http_refusals
-from stork_node.forwarded import Network, client_address, read_headers, requested_host
+from stork_node.forwarded import Network, client_address, is_in, read_headers, requested_host
 from stork_node.http.origins import AllowedOrigin, describe, is_allowed
 from stork_node.values import peer_host
 
@@ -51,17 +51,29 @@ def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, 
     return None
 
 
-def correct(transport: Any) -> None:
-    """Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says."""
+def is_trusted(host: str) -> bool:
+    """Whether connections from this address may be those of many clients."""
+    return is_in(host, _trusted)
+
+
+def correct(transport: Any) -> str | None:
+    """
+    Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says.
+
+    Returns:
+        The client's address, where a trusted balancer named it.
+    """
     request = getattr(transport, "http_request_data", None)
     if request is None:  # a RawSocket, or a component of the router
-        return
+        return None
     details = transport.transport_details
     # autobahn reads them as lines of Latin-1, in which a client can hide a header within another one.
     details.http_headers_received = headers = read_headers(request)
     if not _trusted:
-        return
+        return None
     peer = peer_host(details.peer)
     address = client_address(peer, headers.get("x-forwarded-for", ""), _trusted)
-    if address != peer:
-        details.peer = transport.peer = address
+    if address == peer:
+        return None
+    details.peer = transport.peer = address
+    return address

@@ -23,6 +23,8 @@ from stork_node.process_figures import read_processes
 
 # An application process that hangs must not keep anybody from seeing the rest.
 _APPLICATION_TIMEOUT_S = 1.0
+# A page takes some 4 ms of the router: there are at most so many of them, and those who ask meanwhile get the same.
+_PAUSE_S = 0.05
 
 
 class Metrics(Resource):
@@ -38,6 +40,7 @@ class Metrics(Resource):
     def __init__(self, component: Any, health: Callable[[], Health]) -> None:
         super().__init__()
         self._component, self._health = component, health
+        self._not_before = 0.0
         # Those that came while the application was asked: they get what is made then.
         self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
 
@@ -46,8 +49,11 @@ class Metrics(Resource):
         gone.addErrback(lambda _: None)
         self._waiting.append((request, gone))
         if len(self._waiting) == 1:
-            self._ask_application().addCallback(self._answer_all)
+            reactor.callLater(max(0.0, self._not_before - reactor.seconds()), self._begin)
         return NOT_DONE_YET
+
+    def _begin(self) -> None:
+        self._ask_application().addCallback(self._answer_all)
 
     def _ask_application(self) -> "defer.Deferred[Any]":
         asked: defer.Deferred[Any] = self._component.call(uris.APP_FIGURES)
@@ -56,6 +62,7 @@ class Metrics(Resource):
 
     def _answer_all(self, application: dict[str, Any] | None) -> None:
         waiting, self._waiting = self._waiting, []
+        self._not_before = reactor.seconds() + _PAUSE_S
         pages: dict[str, bytes] = {}
         try:
             registry = CollectorRegistry(auto_describe=False)

@@ -11,10 +11,15 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from stork_components import http_refusals, running
+from stork_components.bounded_site import BoundedSite
+from stork_components.broadcaster import inside
 from stork_components.component import Component, end_worker
+from stork_components.crowd import Crowd
 from stork_components.drain import Drain
+from stork_components.entrance import entrance
+from stork_components.foreign_pages import check_page
 from stork_components.guard import Guard
-from stork_components.http_channel import BoundedSite, Rules
+from stork_components.http_rules import Rules
 from stork_components.metrics import Metrics
 from stork_components.relay import Relay
 from stork_node import uris
@@ -24,6 +29,8 @@ from stork_node.http.heads import Head, Refusal
 from stork_node.settings import endpoint, names, setting
 
 _WATCH_S = 1.0
+MAX_CONNECTIONS = 32
+"""At a time: the one that has asked for nothing for longest gives way. Their descriptors are those of the reserve."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +62,14 @@ class OperatorPort(Component):
         interface = "" if host == "*" else host.strip("[]")
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
         self._known_hosts = {*self.settings.hosts, interface.lower(), socket.gethostname().lower()}
-        rules = Rules(check=self._check_host, keeps_reserve=False)
+        crowd = Crowd(MAX_CONNECTIONS, _end)
+        rules = Rules(check=self._check, entered=crowd.enter, asked=crowd.ask, left=crowd.leave)
         await listening(reactor, int(port), interface=interface).listen(BoundedSite(root, rules))
         self._watching = task.LoopingCall(self._watch)
         self._watching.start(_WATCH_S, now=False)
+
+    def _check(self, head: Head) -> Refusal | None:
+        return self._check_host(head) or check_page(head)
 
     def _check_host(self, head: Head) -> Refusal | None:
         """A web page can reach a port of the loopback by a name of its own, and not by one of these."""
@@ -93,6 +104,7 @@ class OperatorPort(Component):
                 epoch=relay.epoch if relay else "",
                 is_draining=bool(drain and drain.is_draining),
                 has_caught_up=bool(relay and relay.is_ready),
+                is_full=entrance.is_full,
                 relay_trouble=relay.trouble if relay else "the relay has not started",
             )
         )
@@ -102,6 +114,11 @@ class OperatorPort(Component):
         if controller is None:
             return ()
         return tuple(name for name in self.settings.transports if name not in controller.transports)
+
+
+def _end(channel: Any) -> None:
+    if (descriptor := inside.descriptor(channel)) is not None:
+        inside.end(descriptor)
 
 
 class _Root(Resource):

@@ -5,7 +5,8 @@ from twisted.internet.testing import StringTransport
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 
-from stork_components.http_channel import BoundedSite, Rules
+from stork_components.bounded_site import BoundedSite
+from stork_components.http_rules import Rules
 
 
 def echo(_resource, request):

@@ -1,7 +1,7 @@
 import pytest
 
 from stork_node.errors import ConfigError
-from stork_node.limits import HELD, REFUSED, ClientLimits, LimitCounters
+from stork_node.limits import GAVE_WAY, HELD, REFUSED, ClientLimits, LimitCounters
 from stork_node.settings import read
 
 
@@ -29,4 +29,4 @@ def test_what_is_wrong_is_named(value, sentence):
 
 
 def test_each_limit_is_counted_from_the_start():
-    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD, 0)
+    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD + GAVE_WAY, 0)

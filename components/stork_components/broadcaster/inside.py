@@ -174,6 +174,14 @@ def flush(descriptor: FileDescriptor) -> None:
             return
 
 
+def end(descriptor: FileDescriptor) -> None:
+    """End a connection at once: without a reset, unless something waits that its client does not read."""
+    if descriptor.producer is None and not _buffered(descriptor):
+        descriptor.loseConnection()
+    else:
+        descriptor.abortConnection()
+
+
 def abort(transport: Any, descriptor: FileDescriptor) -> None:
     """
     Cut a connection, and free what waits for it.

@@ -1,4 +1,4 @@
-"""Every WebSocket of a router process is read in turns (``stork_components.reading``): private names of autobahn."""
+"""Every client of a router process is read in turns (``stork_components.reading``): private names of autobahn."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 
 from stork_components.reading import Turns
 from stork_node.known import expect
+from stork_node.personality.gated_rawsocket import GatedRawSocket
 
 # How long a connection that is held up may go without a pong, which may be among what waits to be read.
 _FORGIVEN_S = 120.0
@@ -31,7 +32,7 @@ class _Forgiven:
 
 def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> None:
     """
-    Have every WebSocket of this process read by ``turns``.
+    Have every WebSocket and RawSocket of this process read by ``turns``.
 
     Raises:
         NotAsKnown: autobahn reads in another way.
@@ -59,5 +60,6 @@ def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> 
             protocol.autoPingInterval, protocol._sendAutoPing
         )
 
+    GatedRawSocket.turns = turns
     WampWebSocketServerProtocol.consumeData = consume
     WampWebSocketServerProtocol.onAutoPingTimeout = time_out

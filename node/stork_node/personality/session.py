@@ -11,8 +11,11 @@ from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
 from stork_components import handshake
+from stork_components.broadcaster import inside
 from stork_components.connections import TRY_AGAIN_LATER, close_transport
 from stork_components.deadlines import Deadlines
+from stork_components.entrance import entrance
+from stork_components.unjoined import Step
 from stork_node import uris
 from stork_node.personality import guarding
 from stork_node.personality.endings import is_ending
@@ -34,7 +37,10 @@ class StorkSession(RouterSession):
     """
 
     def onOpen(self, transport: Any) -> None:
-        handshake.correct(transport)
+        connection = inside.descriptor(transport)
+        entrance.step(connection, Step.ASKED)
+        if address := handshake.correct(transport):
+            entrance.belongs_to(connection, address)
         super().onOpen(transport)
         self._handshake = _handshakes.set(self._cut)
         self._said: frozenset[str] = frozenset()
@@ -60,6 +66,7 @@ class StorkSession(RouterSession):
     def _hear_hello(self, hello: Hello) -> None:
         if not self._says_first("HELLO"):
             return
+        entrance.step(inside.descriptor(self._transport), Step.HELLO)
         guard = guarding.guard_for_hello(hello.realm, hello, self._transport, self._transport_config)
         if guard is None:
             self._transport.send = partial(_send_until_welcome, self._transport)
@@ -73,6 +80,7 @@ class StorkSession(RouterSession):
     def _hear_ticket(self, authenticate: Authenticate) -> None:
         if not self._says_first("AUTHENTICATE"):
             return
+        entrance.leave(inside.descriptor(self._transport))
         if self._ask is None:
             super().onMessage(authenticate)
         else:
@@ -146,6 +154,7 @@ class StorkSession(RouterSession):
 
     def onJoin(self, details: Any) -> None:
         _handshakes.cancel(self._handshake)
+        entrance.leave(inside.descriptor(self._transport))
         guard = guarding.guard_of(self._realm)
         if guard:
             guard.joined(details.session)

@@ -17,8 +17,13 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site as TwistedSite
 from zope.interface import classImplements
 
-from stork_components.http_channel import HttpChannel, Rules, check_twisted
+from stork_components.broadcaster import inside
+from stork_components.entrance import entrance
+from stork_components.http_channel import HttpChannel
 from stork_components.http_request import ShortRequest
+from stork_components.http_request_channel import check_twisted
+from stork_components.http_rules import Rules
+from stork_components.unjoined import Step
 from stork_node.known import expect
 
 
@@ -34,7 +39,7 @@ def read_http_here() -> None:
     expect(WebSocketResource.__init__, "self", "factory")
     expect(Resource404.render_GET, "self", "request")
     expect(_CountedConnection.makeConnection, "self", "transport")
-    rules = Rules(websocket=_websocket)
+    rules = Rules(websocket=_websocket, asked=_asked)
     Site.requestFactory = ShortRequest
     Site.buildProtocol = lambda site, address: HttpChannel(site, address, rules)
     # Nothing is bounded in HTTP/2 here, and autobahn has no WebSockets in it.
@@ -43,6 +48,10 @@ def read_http_here() -> None:
     _CountedConnection.readConnectionLost = _read_lost
     _CountedConnection.writeConnectionLost = _write_lost
     classImplements(_CountedConnection, IHalfCloseableProtocol)
+
+
+def _asked(channel: Any) -> None:
+    entrance.step(inside.descriptor(channel), Step.ASKED)
 
 
 def _websocket(resource: Any, address: Any) -> Any:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import ISSLTransport
 
 from stork_components import handshake, http_refusals
 from stork_components.deadlines import Deadlines
-from stork_components.http_channel import FAREWELL_S
+from stork_components.http_ending import FAREWELL_S
 from stork_node.http.heads import MAX_HEAD_BYTES
 from stork_node.http.origins import origins
 from stork_node.known import expect

@@ -15,11 +15,13 @@ from stork_components.garbage import leave_what_is_here_alone
 from stork_node.log_lines import LogSettings, Printer
 from stork_node.log_writer import BURST_LINES, LINES_PER_S, Allowance
 from stork_node.personality.bounds import keep_in_bounds
+from stork_node.personality.entering import watch_entrance
 from stork_node.personality.gated import install_gate
 from stork_node.personality.logs import begin_log
 from stork_node.personality.router import StorkRouterFactory
 from stork_node.personality.session import StorkSession
 from stork_node.personality.shortcuts import SHORTCUTS, take_all
+from stork_node.personality.universal import tell_clients_apart
 from stork_node.personality.upgrading import read_http_here
 from stork_node.personality.websockets import check_handshakes
 from stork_node.process_log import writer_of
@@ -49,6 +51,8 @@ class RouterController(CrossbarRouterController):
         _begin(serves_clients=True)
         install_gate()
         read_http_here()
+        tell_clients_apart()
+        watch_entrance()
         check_handshakes()
         keep_in_bounds(reactor)
         take_all(SHORTCUTS)
