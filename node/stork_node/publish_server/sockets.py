@@ -36,7 +36,7 @@ _ANSWERS = 20_000
 # it stands still. Its own socket holds as much again, and more.
 _BUS_MESSAGES = 20_000
 # For each relay, which asks for one page of about 1 MiB at a time.
-_REPLAY_REQUESTS, _REPLAY_ANSWERS = 16, 4
+_REPLAY_REQUESTS, _REPLAY_ANSWERS = 2, 4
 
 HANDSHAKE_MS = 10_000
 """How long a connection may take until it has said who it is."""
