@@ -3,11 +3,13 @@
 import logging
 import os
 import time
+from collections.abc import Container
 
 import zmq
 
 from stork_node import clock
 from stork_node.bus import encode_heartbeat
+from stork_node.peers import is_loopback
 from stork_node.positions import Position
 from stork_node.publish_server.awake import AwakeClock
 from stork_node.publish_server.counters import Counters, figures
@@ -18,7 +20,6 @@ from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
-from stork_node.publish_server.zap_handler import is_loopback
 from stork_node.push_log import SegmentLog, log_folder
 from stork_node.push_refusals import kind_of
 from stork_node.timestamps import format_timestamp
@@ -62,6 +63,7 @@ class PublishServer:
         self._grace_ends = now + START_GRACE_S if self._log.continues else now
         self._takes_pushes = False
         self._closed = False
+        self._ready: Container[object] = ()  # sockets that have something to be read, and events
         self._failure = ""  # why the log took nothing the last time
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
         try:
@@ -125,7 +127,7 @@ class PublishServer:
             )
         try:
             while not self._wait():
-                self._turn()
+                self._turn(self._ready)
             self._finish()
         finally:
             self.close()
@@ -161,19 +163,19 @@ class PublishServer:
             0.0 if self._takes_pushes and self._replay.has_work else None,
         ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
-        ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
+        ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
         zap_handler = self._sockets.zap_handler
         if zap_handler and zap_handler.socket in ready and not zap_handler.answer():
             self.counters.strangers += 1
             self._refusals.note("key", "a client whose key is not admitted", "CURVE", time.monotonic())
         return self._wake_reader in ready
 
-    def _turn(self) -> int:
+    def _turn(self, ready: Container[object]) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
         now = time.monotonic()
-        self._sockets.watch.work(now)
+        self._sockets.watch.work(now, ready)
+        arrivals = self._arrivals(ready) if self._takes_pushes else []
         self._end_grace(now)
-        arrivals = self._arrivals() if self._takes_pushes else []
         awake = self._clock.advance(now)
         if arrivals:
             outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
@@ -188,7 +190,10 @@ class PublishServer:
             if outcome.frames or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), len(outcome.frames))
-        self._replay.answer_one()
+        if self._sockets.replay.socket in ready:
+            self._replay.answer_one()
+        else:
+            self._sockets.replay.note_drained()
         if self._takes_pushes and self._replay.has_work:
             self._replay.erase(now)
         for why in self._sockets.watch.cuts():
@@ -208,12 +213,19 @@ class PublishServer:
             self._poller.register(self._sockets.router.socket, zmq.POLLIN)
             self._poller.register(self._sockets.pull.socket, zmq.POLLIN)
 
-    def _arrivals(self) -> list[Arrival]:
+    def _arrivals(self, ready: Container[object]) -> list[Arrival]:
         stamp = format_timestamp(clock.wall())
         arrivals, self._held = self._held, []
-        if not arrivals:
-            arrivals = [read_pull(frames, stamp) for frames in waiting(self._sockets.pull)]
-        arrivals += [read_router(frames, stamp) for frames in waiting(self._sockets.router)]
+        # To ask a socket that has nothing takes as long as to take a push.
+        pull, router = self._sockets.pull, self._sockets.router
+        if not arrivals and pull.socket in ready:
+            arrivals = [read_pull(frames, stamp) for frames in waiting(pull)]
+        elif not arrivals:
+            pull.note_drained()
+        if router.socket in ready:
+            arrivals += [read_router(frames, stamp) for frames in waiting(router)]
+        else:
+            router.note_drained()
         return arrivals
 
     def _note_storage(self, arrivals: list[Arrival], failure: str) -> None:
@@ -248,7 +260,8 @@ class PublishServer:
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _DRAIN_S
-        while self._turn() and time.monotonic() < deadline:
+        every = dict.fromkeys(socket for each in self._sockets.all for socket in (each.socket, each.events))
+        while self._turn(every) and time.monotonic() < deadline:
             pass
         if self._held:
             log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
