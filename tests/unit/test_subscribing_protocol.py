@@ -11,6 +11,7 @@ from stork_node.subscribing.protocol import SubscriberProtocol
 from stork_node.subscribing.stream import Event
 from stork_node.subscribing.subscription import Subscription
 from stork_node.wamp_client import Credentials
+from tests.vector_files import vectors
 
 TOPIC = "v1.orders.42"
 WELCOME = [2, 77, {"authid": "joe", "authrole": "frontend"}]
@@ -407,18 +408,13 @@ def test_what_is_not_wamp_costs_the_connection_and_nothing_else(subscribed, mess
     assert (subscribed.protocol.state, subscribed.protocol.ending.reason) == ("waiting", "garbage")
 
 
-@pytest.mark.parametrize(
-    ("topic", "match", "problem"),
-    [
-        ("v1.orders", "exact", "want version.feed.id"),
-        ("v1.orders.", "exact", "want version.feed.id"),
-        ("v1.orders.4 2", "exact", "want version.feed.id"),
-        ("v1.o." + "x" * 251, "exact", "want version.feed.id"),
-        ("v1.", "prefix", "want version.feed.id, or its beginning"),
-        (TOPIC, "suffix", "'suffix' is no way to match (want exact, prefix or wildcard)"),
-    ],
-)
-def test_what_is_no_topic_is_never_asked_for(topic, match, problem):
+@vectors("topics", "refused")
+def test_what_is_no_topic_is_never_asked_for(case):
     with pytest.raises(InvalidTopic) as refused:
-        Subscription(topic, match, None, handler=print)
-    assert str(refused.value) == f"{topic!r} is not a topic: {problem}"
+        Subscription(case["uri"], case["match"], None, handler=print)
+    assert str(refused.value) == f"{case['uri']!r} is not a topic: {case['reason']}"
+
+
+@vectors("topics", "accepted")
+def test_what_is_a_topic_or_a_pattern_may_be_asked_for(case):
+    assert Subscription(case["uri"], case["match"], None, handler=print).state == "waiting"

@@ -1,19 +1,11 @@
 """One handler's interest in one topic or pattern, through all the connections of its subscriber."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from stork_node.errors import InvalidTopic
 from stork_node.subscribing.stream import Stream
-
-_PART = "[A-Za-z0-9_:@~-]"
-_TOPICS = {
-    "exact": re.compile(rf"{_PART}+\.{_PART}+\.{_PART}+"),
-    "prefix": re.compile(rf"{_PART}+\.{_PART}+\.{_PART}*"),
-    "wildcard": re.compile(rf"{_PART}+\.{_PART}+\."),
-}
+from stork_node.topics import Match, Topic
 
 
 @dataclass(eq=False)
@@ -42,11 +34,7 @@ class Subscription:
     reason: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        if self.match not in _TOPICS:
-            raise InvalidTopic(self.topic, f"{self.match!r} is no way to match (want exact, prefix or wildcard)")
-        if not (len(self.topic) <= 255 and _TOPICS[self.match].fullmatch(self.topic)):
-            beginning = "" if self.match == "exact" else ", or its beginning"
-            raise InvalidTopic(self.topic, f"want version.feed.id{beginning}")
+        Topic.parse_pattern(self.topic, cast(Match, self.match))
         self.streams = {self.topic: Stream(self.topic, self.since)} if self.match == "exact" else {}
         self.wire_id: int | None = None
         self.attempt = 0
