@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stork_node.wamp_client import Credentials
+from stork_node.credentials import Credentials
 from tests.vector_files import vectors
 
 

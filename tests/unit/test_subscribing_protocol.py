@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from stork_node.credentials import Credentials
 from stork_node.errors import InvalidTopic
 from stork_node.subscribing.effects import Hand, Recovered, StateChanged, SubscriptionChanged
 from stork_node.subscribing.endings import Ending
 from stork_node.subscribing.protocol import SubscriberProtocol
 from stork_node.subscribing.stream import Event
 from stork_node.subscribing.subscription import Subscription
-from stork_node.wamp_client import Credentials
 from tests.vector_files import vectors
 
 TOPIC = "v1.orders.42"
@@ -18,6 +18,8 @@ WELCOME = [2, 77, {"authid": "joe", "authrole": "frontend"}]
 NOT_RECOVERED = {"recovered": False, "position": "e:3", "events": []}
 RECOVER = "io.virge.stork.recover"
 UNUSED_ID = 2**53
+NOT_WAMP = "it answered with something that is not WAMP"
+NOT_OFFERED = "its CHALLENGE cannot be answered: asked for wampcra, which was not offered"
 
 
 class Node:
@@ -115,9 +117,13 @@ def test_it_joins_with_its_ticket(node):
         ),
         ([3, {}, "io.virge.stork.expired"], Ending("expired", True, "io.virge.stork.expired"), "waiting"),
         ([3, {}, "wamp.error.no_such_realm"], Ending("refused", False, "wamp.error.no_such_realm"), "closed"),
-        ([36, 5, 1, {}], Ending("garbage", True, "", "it answered with something that is not WAMP"), "waiting"),
-        ("[3", Ending("garbage", True, "", "Expecting ',' delimiter: line 1 column 3 (char 2)"), "waiting"),
-        ([4, "wampcra", {}], Ending("garbage", True, "", "asked for wampcra, which was not offered"), "waiting"),
+        ([36, 5, 1, {}], Ending("garbage", True, "", NOT_WAMP), "waiting"),
+        ("[3", Ending("garbage", True, "", NOT_WAMP), "waiting"),
+        (
+            [4, "wampcra", {}],
+            Ending("garbage", True, "", NOT_OFFERED),
+            "waiting",
+        ),
     ],
     ids=str,
 )

@@ -19,7 +19,6 @@ READERS = {
     "retry_delays": ("js",),
     "signatures": (),
     "topics": ("js",),
-    "wamp_sessions": ("js",),
 }
 """By file: who reads it beside Python."""
 

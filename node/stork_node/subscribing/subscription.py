@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from stork_node.subscribing.stream import Stream
 from stork_node.topics import Match, Topic
+from stork_node.uris import check_uri
 
 
 @dataclass(eq=False)
@@ -15,6 +16,7 @@ class Subscription:
 
     Attributes:
         topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
+        any_uri: whether the topic may be more than a feed's: what a backend may subscribe to.
         state: ``waiting`` (for a connection, or for the next try), ``subscribing``, ``subscribed``, ``refused``
             (final) or ``closed``.
         reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
@@ -30,11 +32,15 @@ class Subscription:
     handler: Callable[..., Any]
     on_recovered: Callable[..., Any] | None = None
     on_state: Callable[..., Any] | None = None
+    any_uri: bool = False
     state: str = field(default="waiting", init=False)
     reason: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        Topic.parse_pattern(self.topic, cast(Match, self.match))
+        if self.any_uri:
+            check_uri(self.topic, self.match)
+        else:
+            Topic.parse_pattern(self.topic, cast(Match, self.match))
         self.streams = {self.topic: Stream(self.topic, self.since)} if self.match == "exact" else {}
         self.wire_id: int | None = None
         self.attempt = 0
