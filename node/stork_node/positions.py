@@ -22,6 +22,12 @@ def new_run() -> str:
     return secrets.token_hex(4)
 
 
+def is_position(text: str) -> bool:
+    """Whether ``text`` is ``"<epoch>:<sequence>"``; see ``Position.parse``."""
+    found = _POSITION.fullmatch(text)
+    return found is not None and int(found[2]) <= MAX_SEQUENCE
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """

@@ -11,9 +11,9 @@ from stork_node.cli import group
 from stork_node.cli.json_values import printable
 from stork_node.cli.publish_server import parse_arguments, publish_server
 from stork_node.cli.session_options import door
+from stork_node.credentials import Credentials
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, Problem, StorkError
 from stork_node.publish_server.settings import PublishServerSettings
-from stork_node.wamp_client import Credentials
 
 HEAVY = {"crossbar", "autobahn", "twisted", "zmq", "msgspec", "rich", "websockets"}
 

@@ -8,6 +8,7 @@ from stork_node import Deny, Stork, Topic
 from stork_node.declarations import Handler, Place
 from stork_node.feeds import Verifier
 from stork_node.policy import Checks, Decision, choose_checks, fold, read_answer
+from tests.vector_files import vectors
 
 
 def owns_order(session, topic): ...
@@ -65,10 +66,6 @@ def test_a_pattern_is_asked_about_where_the_feed_has_it(declared, uri, match, fe
         ("v2.test.1", {}, "feed v2.test is not declared"),
         ("v1.test", {}, "'v1.test' is not a topic: 2 parts where version.feed.id has 3"),
         ("wamp.session.on_join", {}, "feed wamp.session is not declared"),
-        ("", {"match": "prefix"}, "'' is not a topic: a prefix pattern must name version.feed. in full"),
-        ("v1.test.", {"match": "prefix"}, "feed v1.test has no patterns of match prefix"),
-        ("v1.news.", {"match": "wildcard"}, "feed v1.news has no patterns of match wildcard"),
-        ("v1.loose.", {"match": "prefix"}, "feed v1.loose has a verifier that does not know patterns (patterns=True)"),
         ("v1.test.1", {"match": "regex"}, "match 'regex' is none of exact, prefix, wildcard"),
         ("v1.test.1", {"match": ["exact"]}, "match ['exact'] is none of exact, prefix, wildcard"),
         ("v1.typo.1", {}, "feed v1.typo asks the verifier 'admim', which is not declared"),
@@ -76,6 +73,19 @@ def test_a_pattern_is_asked_about_where_the_feed_has_it(declared, uri, match, fe
 )
 def test_a_subscription_is_refused_unasked(declared, uri, options, reason):
     assert choose_checks(declared, uri, "subscribe", options) == Deny(reason)
+
+
+@vectors("topics", "asked")
+def test_a_feed_and_its_verifiers_say_which_patterns_are_asked_about(case):
+    stork = Stork()
+    orders = stork.feed("v1", "orders", patterns=case["patterns"])
+    if case["verifier_knows_patterns"] is not None:
+        orders.verify(owns_order, patterns=case["verifier_knows_patterns"])
+    checks = choose_checks(stork.declared, case["uri"], "subscribe", {"match": case["match"]})
+    if case["reason"]:
+        assert checks == Deny(case["reason"])
+    else:
+        assert checks.topic == Topic.parse_pattern(case["uri"], case["match"])
 
 
 @pytest.mark.parametrize("options", [{}, {"match": None}, {"match": "exact", "get_retained": True}])

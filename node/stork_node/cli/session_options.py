@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from stork_node.credentials import Credentials
 from stork_node.errors import ConfigError, Problem
-from stork_node.wamp_client import Credentials
 
 
 @dataclass(frozen=True)
