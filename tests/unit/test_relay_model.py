@@ -40,6 +40,10 @@ class Mild(RuleBasedStateMachine):
         self.world.push((topic,), store=False)
 
     @rule()
+    def entry_of_a_newer_release(self):
+        self.world.publish(self.world.log.other())
+
+    @rule()
     def heartbeat(self):
         self.world.publish(self.world.log.heartbeat())
 

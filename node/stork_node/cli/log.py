@@ -151,14 +151,14 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
 
 def _erase_files(data: Path, topic: str) -> Iterator[int]:
     """How many pushes were found so far, again and again."""
-    from stork_node.push_log import SegmentLog, log_folder
+    from stork_node.push_log import Erasure, SegmentLog, log_folder
     from stork_node.push_log.inspection import read_info
 
     folder = log_folder(data)
     read_info(folder)  # a log that is not there is an error, and is not begun
     with SegmentLog(folder) as held:
-        held.append_erasure(topic)
-        yield from itertools.accumulate(held.erase_steps(topic))
+        held.append([Erasure(topic)])
+        yield from itertools.accumulate(held.erase(topic))
 
 
 def _erase_at(server: str, topic: str) -> Iterator[int]:
@@ -185,8 +185,8 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from stork_node.bus import EraseFrame, PushFrame, decode_frame
-    from stork_node.push_log.records import ERASED
+    from stork_node.bus import EraseFrame, OtherFrame, PushFrame, decode_frame
+    from stork_node.push_log.entries import ERASED
     from stork_node.timestamps import format_timestamp
 
     line: dict[str, Any] = {"position": str(position), "time": format_timestamp(record.time_ms / 1000)}
@@ -197,5 +197,7 @@ def _describe(position: "Position", record: "Record") -> dict[str, Any]:
     frame = decode_frame(record.frame)
     if isinstance(frame, EraseFrame):
         return line | {"erases": frame.topic}
+    if isinstance(frame, OtherFrame):
+        return line | {"kind": frame.kind}
     assert isinstance(frame, PushFrame)  # noqa: S101
     return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}

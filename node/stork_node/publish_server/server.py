@@ -20,7 +20,7 @@ from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
-from stork_node.push_log import SegmentLog, log_folder
+from stork_node.push_log import PushLog, SegmentLog, log_folder
 from stork_node.push_refusals import kind_of
 from stork_node.timestamps import format_timestamp
 
@@ -51,9 +51,10 @@ class PublishServer:
         DamagedLog: damage to the log that a crash does not explain.
     """
 
-    def __init__(self, settings: PublishServerSettings, push_log: SegmentLog | None = None) -> None:
+    def __init__(self, settings: PublishServerSettings, push_log: PushLog | None = None) -> None:
         self.counters = Counters()
-        self._log = push_log or _open_log(settings)
+        self._log: PushLog = push_log or _open_log(settings)
+        self._published = self._log.tail.sequence
         now = time.monotonic()
         self._clock = AwakeClock(_LONGEST_TURN_S, now)
         self._refusals = RefusalLog(log)
@@ -73,7 +74,12 @@ class PublishServer:
             self._log.close()
             raise
         self._replay = ReplayService(
-            self._sockets.replay, self._log, self.counters, self._publish, self._send_heartbeat, self._may_erase
+            self._sockets.replay,
+            self._log,
+            self.counters,
+            self._publish_committed,
+            self._send_heartbeat,
+            self._may_erase,
         )
         self._wake_reader, self._wake_writer = os.pipe()
         self._poller = zmq.Poller()
@@ -179,17 +185,16 @@ class PublishServer:
         awake = self._clock.advance(now)
         if arrivals:
             outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
-            for frame in outcome.frames:
-                self._publish(frame)
+            self._publish_committed()
             for arrival, answer in zip(arrivals, outcome.answers, strict=True):
                 if arrival.envelope:
                     answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
                 if isinstance(arrival.request, Refusal):
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(arrival.request.reason), arrival.request.reason, where, now)
-            if outcome.frames or outcome.failure:
+            if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
-            log.debug("%d documents, %d published", len(arrivals), len(outcome.frames))
+            log.debug("%d documents, %d published", len(arrivals), outcome.stored)
         if self._sockets.replay.socket in ready:
             self._replay.answer_one()
         else:
@@ -241,13 +246,19 @@ class PublishServer:
         # What waits on PULL would wake the loop again and again.
         self._poller.register(self._sockets.pull.socket, 0 if self._held else zmq.POLLIN)
 
-    def _publish(self, frame: bytes) -> None:
-        self._sockets.pub.publish(frame)
+    def _publish_committed(self) -> None:
+        while self._published < self._log.tail.sequence:
+            followed = self._log.follow(self._published)
+            for frame in followed.frames:
+                self._sockets.pub.publish(frame)
+            self._published = followed.position.sequence
 
     def _send_heartbeat(self) -> None:
         self.counters.heartbeats += 1
         stamp = format_timestamp(clock.wall())
-        self._publish(encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log)))
+        self._sockets.pub.publish(
+            encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log))
+        )
 
     def _may_erase(self, address: str, right: str) -> bool:
         return right == "erase" if self._is_encrypted else is_loopback(address)
@@ -267,7 +278,7 @@ class PublishServer:
             log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
 
 
-def _open_log(settings: PublishServerSettings) -> SegmentLog:
+def _open_log(settings: PublishServerSettings) -> PushLog:
     return SegmentLog(
         log_folder(settings.data),
         sync=settings.sync,
