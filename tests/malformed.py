@@ -1,4 +1,4 @@
-"""Every push document that DELIVERY excludes, with the reason that its pusher is given."""
+"""Every push document that docs/delivery.md#push-document excludes, with the reason that its pusher is given."""
 
 import json
 

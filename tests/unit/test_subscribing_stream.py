@@ -148,7 +148,7 @@ def test_an_event_without_a_position_passes_and_moves_nothing():
 
 
 class Following(RuleBasedStateMachine):
-    """A node that pushes, cuts, forgets and answers as DELIVERY allows it to; no push may vanish without a word."""
+    """A node that pushes, cuts, forgets and answers by docs/delivery.md#recovery; no push may vanish without a word."""
 
     def __init__(self):
         super().__init__()

@@ -16,7 +16,7 @@ from stork_node.errors import CallError, ConnectionRefused
 from stork_node.wamp_client import Event, NotAnswered, Session, SessionEnded
 
 _LONGEST_PAUSE_S = 15.0
-# DESIGN, "Refusals and endings": these pass.
+# docs/architecture.md#refusals-and-endings: these pass.
 _TRY_AGAIN = frozenset({"io.virge.stork.unavailable", "wamp.error.authorization_failed"})
 
 
