@@ -64,7 +64,7 @@ def test_a_number_has_a_unit_that_its_name_does_not_contradict(rows):
 
 def test_every_environment_variable_of_the_code_has_a_row():
     [rows] = tables(PAGE, "variable", "default", "meaning")
-    files = [*(ROOT / "node/stork_node").rglob("*.py"), *(ROOT / "components").rglob("*.py")]
+    files = [*(ROOT / "node").rglob("*.py"), *(ROOT / "components").rglob("*.py")]
     files += [ROOT / ".crossbar/config.json", ROOT / ".crossbar/app.py", ROOT / "Dockerfile"]
     used = {name for file in files for name in _ENVIRONMENT.findall(file.read_text())}
     assert {row["variable"].strip("`") for row in rows} == used - _CROSSBARS

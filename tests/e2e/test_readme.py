@@ -94,7 +94,7 @@ def test_the_python_push_reaches_its_subscriber(deployment, name):
 
 @pytest.mark.parametrize("name", ["push.php", "php message"])
 def test_the_php_push_reaches_its_subscriber(deployment, name):
-    configure = f"Stork\\Stork::configure(['endpoint' => '{deployment.router}']);\n\necho "
+    configure = f"\\Stork\\Stork::configure(['endpoint' => '{deployment.router}']);\n\necho "
     text = block(name).replace("echo ", configure)
     with deployment.nodes[0].join("t-ann") as ann:
         ann.subscribe("v1.orders.42")
