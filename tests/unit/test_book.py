@@ -24,7 +24,7 @@ RUN_BY_E2E |= {"publisher", "php message", "caller", "subscriber"}
 RUN_BY_BROWSER = {"page.html", "stork.js"}
 
 CITATION = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
-FOREIGN = re.compile(r"\b(?:[A-Z][A-Z_]+\.md|(?:DESIGN|DELIVERY|ENGINE|HOUSE|STYLE)(?:, \"|'s\b|[.)]))")
+FOREIGN = re.compile(r"\b(?:[A-Z][A-Z_]+\.md|DESIGN|DELIVERY|(?:ENGINE|HOUSE|STYLE|CONTROL)(?=, [\"']|'s\b|[.)]))")
 PATH = re.compile(rf"`((?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]+)`")
 
 
