@@ -87,7 +87,7 @@
   // --- Stream: the order of one topic --------------------------------------------------------------------------------
 
   /**
-   * The position of one topic within one subscription (DELIVERY, "The client's algorithm").
+   * The position of one topic within one subscription (docs/delivery.md#the-clients-algorithm).
    *
    * Items are `{event, position}`. Every method returns the items to hand on now, each at most once and in order.
    */

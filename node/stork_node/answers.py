@@ -1,4 +1,4 @@
-"""Answers of the publish server to its peers, one JSON frame each (DELIVERY, "Answer on ROUTER")."""
+"""Answers of the publish server to its peers, one JSON frame each (docs/delivery.md#answers)."""
 
 from typing import Literal
 

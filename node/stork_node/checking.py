@@ -23,7 +23,7 @@ from stork_node.http.origins import AllowedOrigin, origins
 
 Ports = Literal["none", "node", "all"]
 
-# DELIVERY, "Crossbar settings this needs".
+# docs/delivery.md#crossbar-settings.
 _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
 _DELIVERING = ("websocket", "web", "universal")

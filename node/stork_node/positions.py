@@ -34,7 +34,7 @@ class Position:
     The place of one push, or 0 before the first of its epoch.
 
     Positions of one epoch compare by their sequence. To compare those of two epochs is a ``ValueError``: the caller has
-    to decide what another epoch means (see DELIVERY, "Break").
+    to decide what another epoch means (see docs/delivery.md#break).
     """
 
     epoch: str

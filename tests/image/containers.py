@@ -12,7 +12,7 @@ from typing import Any
 from tests.gateway import ROOT, wait_for
 
 STAND_IN = ROOT.parent / "shared" / "tools"
-# What podman needs where it may not set cgroups and limits of its own choice (shared/tools/README.md).
+# What podman needs where it may not set cgroups and limits of its own choice.
 CONFINED = (["--runtime", "runc"], ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096"])
 SECRET_ENVIRON = "STORK_", "CROSSBAR_"
 

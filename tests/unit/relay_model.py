@@ -1,7 +1,7 @@
 """
 A model of a deployment around the real relay core: a log that numbers, a bus that loses, replay, nodes and clients.
 
-The clients follow DELIVERY's algorithm to the letter, and remember what they handed on since they were last told of a
+The clients follow docs/delivery.md#the-clients-algorithm, and remember what they handed on since they were told of a
 gap: ``check`` compares that with the log.
 """
 
@@ -187,7 +187,7 @@ class Node:
 
 
 class Client:
-    """DELIVERY, "The client's algorithm", and a memory of what was handed on."""
+    """docs/delivery.md#the-clients-algorithm, and a memory of what was handed on."""
 
     def __init__(self) -> None:
         self.node: Node | None = None

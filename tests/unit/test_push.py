@@ -108,7 +108,7 @@ WEIRD_JSON = st.recursive(
 
 
 def keeps_the_rules(frame: bytes) -> bool:
-    """What DELIVERY says of the values in a document, by other means than the decoder's."""
+    """What docs/delivery.md#push-document says of the values in a document, by other means than the decoder's."""
 
     def check_text(text: str) -> str:
         text.encode()

@@ -1,4 +1,4 @@
-"""DESIGN's table of refusals and endings, as a subscriber reads it."""
+"""The table docs/architecture.md#refusals-and-endings, as a subscriber reads it."""
 
 import pytest
 

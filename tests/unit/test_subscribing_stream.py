@@ -80,7 +80,7 @@ def test_a_stream_goes_step_by_step(case):
 
 
 class Following(RuleBasedStateMachine):
-    """A node that pushes, cuts, forgets and answers as DELIVERY allows it to; no push may vanish without a word."""
+    """A node that pushes, cuts, forgets and answers by docs/delivery.md#recovery; no push may vanish without a word."""
 
     def __init__(self):
         super().__init__()

@@ -1,7 +1,7 @@
 """
 The private names of Crossbar, autobahn and Twisted that the broadcaster relies on: ``self_test`` checks them.
 
-Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (CROSSBAR.md, 5 to 7).
+Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (docs/crossbar.md#writing-to-connections).
 """
 
 import select

@@ -1,4 +1,4 @@
-"""A client's session in the router: what Crossbar's class does, and what DESIGN's table of refusals asks for."""
+"""A client's session in the router: Crossbar's class, and the endings of docs/architecture.md#refusals-and-endings."""
 
 from functools import partial
 from typing import Any

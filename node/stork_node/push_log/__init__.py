@@ -1,5 +1,5 @@
 """
-The push log: every push that is answered ok is on disk first, with its number (DELIVERY, "Log" and "Position").
+The push log: every push that is answered ok is on disk first, with its number (docs/delivery.md#log, #position).
 
     folder/lock                       held by one process; says which
     folder/0000000000000001.segment   a line about who wrote it, records, and a seal once the next one follows

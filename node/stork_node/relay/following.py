@@ -1,8 +1,8 @@
 """
-Following: from frames of the bus and pages of replay to each push in order and once, or to a break (DELIVERY, "Relay").
+Following: from frames of the bus and pages of replay to each push in order and once, or to a break.
 
 The bus may lose, repeat and delay frames, and may carry frames of other publish servers. Replay is the authority: what
-it says of epoch, run and place is believed, and nothing else is.
+it says of epoch, run and place is believed, and nothing else is (docs/delivery.md#relay).
 """
 
 from collections.abc import Iterable, Sequence

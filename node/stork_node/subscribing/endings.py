@@ -1,5 +1,5 @@
 """
-Refusals and endings: what happened, in one word, and whether to try again (DESIGN, "Refusals and endings").
+Refusals and endings: what happened, in one word, and whether to try again (docs/architecture.md#refusals-and-endings).
 
 The words are those of stork.js: ``denied``, ``expired``, ``disconnected`` and ``refused`` for what may be final;
 ``unavailable``, ``draining``, ``session_over``, ``break``, ``goodbye``, ``lost``, ``silent``, ``garbage``, ``ticket``.

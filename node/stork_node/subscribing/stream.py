@@ -58,7 +58,7 @@ class Answered:
 
 class Stream:
     """
-    The position of one topic (DELIVERY, "The client's algorithm").
+    The position of one topic (docs/delivery.md#the-clients-algorithm).
 
     ``take`` and ``answer`` give the events to hand on now, each at most once and in order.
 
