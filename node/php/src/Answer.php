@@ -23,7 +23,7 @@ final class Answer implements \Stringable
     ) {
     }
 
-    // DELIVERY, "Position"; sequences stay below 2^53.
+    // docs/delivery.md#position; sequences stay below 2^53.
     private const POSITION = '/^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,15})$/D';
     private const MAX_SEQUENCE = 2 ** 53 - 1;
 

@@ -1,4 +1,4 @@
-"""What the publish server wants of a log, wherever it is kept (ENGINE)."""
+"""What the publish server wants of a log, wherever it is kept (docs/delivery.md#log)."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
