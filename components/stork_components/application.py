@@ -18,6 +18,7 @@ from stork_components.component import end_worker
 from stork_components.from_threads import FromThreads
 from stork_components.garbage import leave_what_is_here_alone
 from stork_node import AsyncPublisher, Publisher, Stork, loading
+from stork_node.endpoints import Port, local_endpoint
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.node_figures import ApplicationFigures
@@ -39,7 +40,7 @@ class ApplicationSettings:
 
     app: str = setting(name, "app:stork")
     threads: int = setting(count, 32)
-    push: str = setting(endpoint, "tcp://127.0.0.1:5557")
+    push: str = setting(endpoint, local_endpoint(Port.ROUTER))
     secret: str = setting(text, "")
     stop_s: float = setting(seconds, 5.0)
     hung_after_s: float = setting(seconds, 10.0)

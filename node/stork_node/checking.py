@@ -17,6 +17,7 @@ from typing import Any, Literal
 from stork_node import configuration
 from stork_node.configuration import Configuration, is_stork_component
 from stork_node.deferred_imports import deferred
+from stork_node.endpoints import Endpoint
 from stork_node.errors import ConfigError, Problem
 from stork_node.gate.reading import SERIALIZERS
 from stork_node.http.origins import AllowedOrigin, origins
@@ -26,7 +27,6 @@ Ports = Literal["none", "node", "all"]
 # DELIVERY, "Crossbar settings this needs".
 _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
-_DELIVERING = ("websocket", "web", "universal")
 
 
 def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> None:
@@ -202,5 +202,5 @@ def _bind_fault(interface: str, port: int) -> str | None:
 
 def _endpoint_fault(endpoint: str) -> str | None:
     """The same for ``tcp://HOST:PORT``."""
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    return None if port == "*" else _bind_fault(host.strip("[]").replace("*", ""), int(port))
+    at = Endpoint.parse(endpoint)
+    return _bind_fault(at.host.replace("*", ""), at.port) if at.port else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stork_node.endpoints import Endpoint, bracketed
 from stork_node.errors import ConfigError, Problem
 from stork_node.expansion import expand
 
@@ -30,8 +31,8 @@ class Listener:
 
     @property
     def host(self) -> str:
-        """The host to reach this port at from the same machine."""
-        return self.interface if self.interface not in ("", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104  # compared
+        """The host to reach this port at from the same machine, as a URL has it."""
+        return bracketed(Endpoint(self.interface or "*", self.port).to_reach)
 
     @property
     def page_url(self) -> str:
