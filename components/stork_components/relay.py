@@ -184,7 +184,7 @@ class Relay(Component):
             function(*args)
         except Exception as error:
             self.log.failure("the relay failed")
-            raise end_worker(f"the relay failed: {error!r}") from error
+            end_worker(f"the relay failed: {error!r}")
 
     def _follow(self, messages: Sequence[Message]) -> None:
         frames = []

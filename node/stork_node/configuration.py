@@ -38,12 +38,6 @@ class Listener:
     def page_url(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/"
 
-    @property
-    def websocket_url(self) -> str | None:
-        if self.websocket_path is None:
-            return None
-        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/{self.websocket_path.strip('/')}"
-
 
 @dataclass(frozen=True)
 class Configuration:

@@ -124,14 +124,6 @@ def count(value: Any) -> int:
     return int(number)
 
 
-def flag(value: Any) -> bool:
-    """true or false."""
-    words = {True: True, False: False, "true": True, "false": False}
-    if isinstance(value, bool | str) and value in words:
-        return words[value]
-    raise ValueError(f"{value!r} is not true or false")
-
-
 def names(value: Any) -> tuple[str, ...]:
     """A list of strings that are not empty, or one string with commas."""
     items = value.split(",") if isinstance(value, str) else value
