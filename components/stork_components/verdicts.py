@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Hashable
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
-from stork_node.guard.answers import Verdict
 from stork_node.guard.cache import VerdictCache
 from stork_node.guard.counters import GuardCounters
+from stork_node.permission import Permission
 
 
 class Verdicts:
@@ -15,7 +15,7 @@ class Verdicts:
         self._reactor, self._counters = reactor, counters
         self._cache = VerdictCache(capacity)
         self._generation = 0
-        self._asking: dict[Hashable, list[defer.Deferred[Verdict]]] = {}
+        self._asking: dict[Hashable, list[defer.Deferred[Permission]]] = {}
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -26,15 +26,15 @@ class Verdicts:
         self._cache.clear()
         self._generation += 1
 
-    async def get(self, key: Hashable, ask: Callable[[], Awaitable[Verdict]]) -> Verdict:
+    async def get(self, key: Hashable, ask: Callable[[], Awaitable[Permission]]) -> Permission:
         """The verdict for ``key``; an exception of ``ask`` goes to everyone who waits for it, and is not remembered."""
         known = self._cache.get(key, self._reactor.seconds())
         if known:
             self._counters.cache_hits += 1
             return known
-        verdict: Verdict
+        verdict: Permission
         if key in self._asking:
-            waiting: defer.Deferred[Verdict] = defer.Deferred()
+            waiting: defer.Deferred[Permission] = defer.Deferred()
             self._asking[key].append(waiting)
             verdict = await waiting
             return verdict

@@ -18,6 +18,7 @@ from stork_node.hang_watch import HangWatch
 from stork_node.hopping import Hopper
 from stork_node.loop_thread import LoopThread
 from stork_node.node_figures import ApplicationFigures
+from stork_node.permission import Permission
 from stork_node.policy import Checks, choose_checks, fold, read_answer
 from stork_node.presence import Presence
 from stork_node.rpc import Procedure, decode_arguments, encode_result, is_uri
@@ -190,32 +191,22 @@ class Runtime:
             details: Crossbar's, with ``ticket``.
 
         Returns:
-            ``{"allow": True, "authid", "role", "extra", "private", "expires_at"}`` (Unix time in seconds or None), or
-            ``{"allow": False, "retry", "reason"}``.
+            ``Principal.to_wire`` or ``Deny.to_wire``.
 
         Raises:
             HandlerFailed: the authenticator raised, or answered neither a ``Principal`` nor a ``Deny``.
         """
         if self._declared.authenticator is None:
-            return _denied(Deny("no authenticator is declared"))
+            return Deny("no authenticator is declared").to_wire()
         try:
             request = AuthRequest.parse(realm, authid, details)
         except ValueError as error:
-            return _denied(Deny(str(error)))
+            return Deny(str(error)).to_wire()
         answer = await self._handlers.run(self._declared.authenticator, request)
-        if isinstance(answer, Deny):
-            return _denied(answer)
-        if not isinstance(answer, Principal):
+        if not isinstance(answer, Principal | Deny):
             wrong = TypeError(f"answered with a value of type {type(answer).__name__}, want Principal(…) or Deny(…)")
             raise HandlerFailed(self._declared.authenticator, wrong)
-        return {
-            "allow": True,
-            "authid": answer.authid,
-            "role": answer.role,
-            "extra": answer.extra,
-            "private": answer.private,
-            "expires_at": answer.expires_at_s,
-        }
+        return answer.to_wire()
 
     async def authorize(
         self, session: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]
@@ -230,16 +221,15 @@ class Runtime:
             options: of the SUBSCRIBE.
 
         Returns:
-            ``{"allow", "cache_s", "reason"}``: for how many seconds that holds for this user, and why not.
+            ``Permission.to_wire``.
 
         Raises:
             HandlerFailed: a verifier raised, or answered neither True nor False nor a ``Deny``.
         """
         checks = choose_checks(self._declared, uri, action, options)
         if isinstance(checks, Deny):
-            return {"allow": False, "cache_s": 0.0, "reason": checks.reason}
-        decision = fold(checks.verifiers, await self._ask(checks, Session.parse(session)))
-        return {"allow": decision.allow, "cache_s": decision.cache_s, "reason": decision.reason}
+            return Permission(False, reason=checks.reason).to_wire()
+        return fold(checks.verifiers, await self._ask(checks, Session.parse(session))).to_wire()
 
     async def _ask(self, checks: Checks, session: Session) -> list[bool | Deny]:
         arguments = (session, checks.topic) if checks.topic else (session,)
@@ -291,10 +281,6 @@ class Runtime:
         """Tell the on_leave handlers, all at once, when ``joined`` is through with the session."""
         await self._presence.joined(session.id)
         await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_leave))
-
-
-def _denied(deny: Deny) -> dict[str, Any]:
-    return {"allow": False, "retry": deny.retry, "reason": deny.reason}
 
 
 def _check_error(procedure: Procedure, error: CallError) -> None:

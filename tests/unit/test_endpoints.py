@@ -23,9 +23,7 @@ def test_the_publish_server_is_reached_by_name_and_address(host: str, in_endpoin
 def test_what_is_no_host_is_refused_by_the_name_of_its_variable(host: str) -> None:
     with pytest.raises(ConfigError) as refused:
         publish_server_endpoint(Port.ROUTER, {"STORK_PUBLISH_SERVER": host})
-    assert (
-        str(refused.value) == f"STORK_PUBLISH_SERVER: {host!r} is not a host (want a name or an address, no port)"
-    )
+    assert str(refused.value) == f"STORK_PUBLISH_SERVER: {host!r} is not a host (want a name or an address, no port)"
 
 
 @pytest.mark.parametrize(("host", "in_endpoint"), [each for each in GOOD if each[0]])
