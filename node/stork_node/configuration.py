@@ -85,7 +85,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     """
     folder = folder.resolve()
     file = folder / "config.json"
-    config = _read(file)
+    config = read_file(folder)
     problems: list[Problem] = []
     workers = config.get("workers", [])
     guest = next((worker for worker in workers if _is_publish_server(worker)), None)
@@ -108,7 +108,14 @@ def is_stork_component(component: Mapping[str, Any]) -> bool:
     return str(component.get("classname", "")).startswith("stork_components.")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_file(folder: Path) -> dict[str, Any]:
+    """
+    ``config.json`` as it is written.
+
+    Raises:
+        ConfigError: no such file, not JSON, or no configuration.
+    """
+    file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
