@@ -22,6 +22,7 @@ from stork_node.endpoints import Port, local_endpoint
 from stork_node.errors import CallError, StorkError
 from stork_node.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.node_figures import ApplicationFigures
+from stork_node.process_state import the
 from stork_node.runtime import Runtime, log_failure
 from stork_node.settings import count, endpoint, name, seconds, setting, text
 from stork_node.values import Session
@@ -93,12 +94,15 @@ class ApplicationProcess:
 
 
 _reactor = FromThreads(reactor)
-_running: dict[ApplicationSettings, "defer.Deferred[ApplicationProcess]"] = {}
+
+
+class Started(dict[ApplicationSettings, "defer.Deferred[ApplicationProcess]"]):
+    """The application that was asked for in this process: one, or none."""
 
 
 def is_started() -> bool:
     """Whether a component of this process has asked for the application before."""
-    return bool(_running)
+    return bool(the(Started))
 
 
 async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
@@ -109,17 +113,18 @@ async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
         Disagreement: another component of this process has other settings.
         StorkError: it cannot be imported, or one of its on_start handlers failed.
     """
-    if settings not in _running:
-        if _running:
+    asked_for = the(Started)
+    if settings not in asked_for:
+        if asked_for:
             raise Disagreement("the application's components of one process must have the same extra")
-        _running[settings] = defer.ensureDeferred(_start(settings))
+        asked_for[settings] = defer.ensureDeferred(_start(settings))
     started: defer.Deferred[ApplicationProcess] = defer.Deferred()
 
     def hand_on(result: Any) -> Any:
         started.callback(result)
         return result
 
-    _running[settings].addBoth(hand_on)
+    asked_for[settings].addBoth(hand_on)
     application: ApplicationProcess = await started
     return application
 
@@ -143,7 +148,7 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
 
 async def finish() -> None:
     """Wait for what this process's application is asked already, ``stop_s`` at most."""
-    for settings, started in list(_running.items()):
+    for settings, started in list(the(Started).items()):
         if started.called and isinstance(application := started.result, ApplicationProcess):
             await application.finish(settings.stop_s)
 

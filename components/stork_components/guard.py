@@ -29,6 +29,7 @@ from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.node_figures import GuardState
 from stork_node.permission import Permission
+from stork_node.process_state import the
 from stork_node.settings import count, names, seconds, section, setting, text
 from stork_node.topics import Match
 from stork_node.values import Deny, Session, peer_host
@@ -54,21 +55,24 @@ class GuardSettings:
     limits: ClientLimits = setting(section(ClientLimits), DEFAULT_LIMITS)
 
 
+@dataclass
+class DirectCalls:
+    """Whether the router of this process calls its guard directly, and tells it of sessions (``personality``)."""
+
+    are_made: bool = False
+
+
 class Guard(Component):
-    """
-    Asked by WAMP, as stock Crossbar does, or called by the router directly where that is ours (``personality``): then
-    ``is_told_of_sessions``, and needs no meta events.
-    """
+    """Asked by WAMP, as stock Crossbar does, or called directly (``DirectCalls``): then it needs no meta events."""
 
     Settings = GuardSettings
     settings: GuardSettings
-    is_told_of_sessions = False
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
         handshake.allow(self.settings.origins)
-        limiting.set_limits(self.settings.limits)
-        self.counters = GuardCounters(messages_refused=limiting.messages_refused)
+        limiting.bounds().set(self.settings.limits)
+        self.counters = GuardCounters(messages_refused=limiting.bounds().messages_refused)
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
@@ -86,7 +90,7 @@ class Guard(Component):
         self._pending_joins = 0
         self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
-        if not self.is_told_of_sessions:
+        if not the(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
         await self.register(lambda *args: in_turn(self.authenticate(*args)), uris.GUARD_AUTH)

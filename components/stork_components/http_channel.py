@@ -8,6 +8,7 @@ It is the ``channel`` of Twisted's requests, so that Twisted's and Crossbar's re
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -43,7 +44,6 @@ REQUEST_TIMEOUT_S = 30.0
 FAREWELL_S = 2.0
 
 _farewells = Deadlines(reactor, FAREWELL_S)
-_by_seconds: dict[float, Deadlines] = {}
 
 _ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")
 # The part of the reserve in which a client has the time to read that it is refused.
@@ -425,10 +425,9 @@ class BoundedSite(Site):
         """No line for each request."""
 
 
+@cache
 def _deadlines(seconds: float) -> Deadlines:
-    if seconds not in _by_seconds:
-        _by_seconds[seconds] = Deadlines(reactor, seconds)
-    return _by_seconds[seconds]
+    return Deadlines(reactor, seconds)
 
 
 def _short_answer(refusal: Refusal) -> bytes:

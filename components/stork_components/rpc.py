@@ -43,7 +43,7 @@ class Procedures:
         """What the router does for ``single``; the process that this one takes over from is in nobody's way."""
         registration_id = await self._wamp.call("wamp.registration.lookup", uri)
         callees = await self._wamp.call("wamp.registration.list_callees", registration_id) if registration_id else []
-        if not running.predecessors.issuperset(callees):
+        if not running.predecessors().issuperset(callees):
             text = f"register for already registered procedure '{uri}'"
             raise ApplicationError(ApplicationError.PROCEDURE_ALREADY_EXISTS, text)
 

@@ -98,7 +98,7 @@ class ContainerController(CrossbarContainerController):
         """This process takes over from the one that has these sessions."""
         from stork_components import running
 
-        running.predecessors.update(session_ids)
+        running.follow_on(session_ids)
 
     @wamp.register(None)
     async def stork_retire(self, details: Any = None) -> None:
