@@ -95,7 +95,8 @@ class ReplayService:
     def _send_page(self, envelope: list[bytes], request: ReplayRequest) -> None:
         seen = shorten(f"{request.epoch}:{request.after}")
         if self._replay.is_impossible(request):
-            log.error("a relay claims to have seen %s, which this log, at %s, never gave", seen, self._log.tail)
+            if not self._counters.claims_refused:
+                log.error("a relay claims to have seen %s, which this log, at %s, never gave", seen, self._log.tail)
             self._counters.claims_refused += 1
             self._send(envelope, encode_refusal(f"{seen} is a position that this log never gave"))
             return
