@@ -27,14 +27,15 @@ def test_defaults_stand_where_nothing_is_said():
     assert read(Example, {}, {}) == Example("tcp://127.0.0.1:5556", 5.0, 10, ("frontend",), "", "app:stork")
 
 
-def test_values_are_parsed_and_references_resolved():
+@pytest.mark.parametrize("host", ["[::1]", "::1"])
+def test_values_are_parsed_and_references_resolved(host):
     values = {
         "bus": "tcp://${HOST}:5556",
         "timeout_s": "2.5",
         "entries": "${N:-20}",
         "roles": ["frontend", "admin"],
     }
-    assert read(Example, values, {"HOST": "[::1]"}) == Example(
+    assert read(Example, values, {"HOST": host}) == Example(
         "tcp://[::1]:5556", 2.5, 20, ("frontend", "admin"), "", "app:stork"
     )
 
