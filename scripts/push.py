@@ -13,6 +13,7 @@ FAILED, WRONG_USAGE = 1, 2
 try:
     from msgspec import Raw
 
+    from stork_node.endpoints import Port, publish_server_endpoint
     from stork_node.errors import ConfigError, InvalidPush, PushFailed
     from stork_node.publisher import Publisher
 except ImportError as missing:
@@ -27,8 +28,7 @@ Prints the push's position. Exit status: 0 stored, 1 refused or not confirmed, 2
 
 
 def default_endpoint(answered: bool) -> str:
-    host = os.environ.get("STORK_PUBLISH_SERVER") or "127.0.0.1"
-    return f"tcp://{f'[{host}]' if ':' in host else host}:{5557 if answered else 5555}"
+    return publish_server_endpoint(Port.ROUTER if answered else Port.PULL, os.environ)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Push documents for tests; ``tests/vectors/push_documents.json`` has those that docs/delivery.md#push-document excludes."""
+"""Push documents for tests; those that docs/delivery.md#push-document excludes are in ``tests/vectors``."""
 
 import json
 

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Awaitable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError, TransportLost
@@ -62,7 +62,7 @@ class Component(ApplicationSession):
         try:
             self.settings = self.read_settings(config.extra)
         except ConfigError as error:
-            raise end_worker(f"{type(self).__name__}: {error}") from None
+            end_worker(f"{type(self).__name__}: {error}")
         self._process_is_ending = False
         reactor.addSystemEventTrigger("before", "shutdown", self._note_end)
         self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
@@ -88,7 +88,7 @@ class Component(ApplicationSession):
         except Exception as error:
             if not isinstance(error, StorkError | ApplicationError):
                 self.log.failure("{name} failed to start", name=type(self).__name__)
-            raise end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}") from error
+            end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}")
 
     def register(self, endpoint: Any, *args: Any, **kwargs: Any) -> Any:
         return super().register(_spread(endpoint), *args, **kwargs)
@@ -121,7 +121,7 @@ class Component(ApplicationSession):
 
     def _end_unless_ending(self) -> None:
         if not self._process_is_ending:
-            raise end_worker(f"{type(self).__name__} has lost its session with the router")
+            end_worker(f"{type(self).__name__} has lost its session with the router")
 
     def _note_end(self) -> None:
         self._process_is_ending = True
@@ -157,7 +157,7 @@ def _sentence(error: Exception) -> str:
     return error.error_message() if isinstance(error, ApplicationError) else str(error)
 
 
-def end_worker(sentence: str) -> SystemExit:
+def end_worker(sentence: str) -> NoReturn:
     """
     End this worker process: says why on its log, and exits at once with status 1.
 

@@ -90,7 +90,7 @@ class Entrance:
         if oldest is None:
             return False
         self._note_full(_GIVE_WAY)
-        limiting.counters.limited["descriptors"] += 1
+        limiting.bounds().counters.limited["descriptors"] += 1
         self._end(oldest)
         return True
 
@@ -120,7 +120,7 @@ class Entrance:
     def _end_one_of(self, address: str | None, oldest: Any) -> None:
         if oldest is None:
             return
-        limiting.counters.limited["unjoined_connections"] += 1
+        limiting.bounds().counters.limited["unjoined_connections"] += 1
         most = _most_of_one_address()
         sentence = f"{address} has more than {most} connections that have not joined: the oldest give way"
         _log.warn("{sentence}", sentence=sentence, _about="unjoined_connections")

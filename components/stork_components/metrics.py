@@ -12,14 +12,16 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from stork_components import clients, http_refusals, limiting, running
+from stork_components import clients, limiting, running
 from stork_components.guard import Guard
 from stork_components.relay import Relay
 from stork_node import uris
 from stork_node.exposition import build_family, families, publish_server_families
 from stork_node.health import Health
+from stork_node.http.counters import HttpCounters
 from stork_node.node_figures import ApplicationFigures, NodeFigures
 from stork_node.process_figures import read_processes
+from stork_node.process_state import the
 
 # An application process that hangs must not keep anybody from seeing the rest.
 _APPLICATION_TIMEOUT_S = 1.0
@@ -92,8 +94,8 @@ class Metrics(Resource):
         sessions, subscriptions = clients.census(self._component)
         node = NodeFigures(int(health.http_status == 200), int(health.status == "degraded"), sessions, subscriptions)
         yield from families("stork", node)
-        yield from families("stork_http", http_refusals.counters)
-        yield from families("stork", limiting.counters)
+        yield from families("stork_http", the(HttpCounters))
+        yield from families("stork", limiting.bounds().counters)
         guard, relay = running.find(Guard), running.find(Relay)
         if guard:
             yield from families("stork_guard", guard.counters)

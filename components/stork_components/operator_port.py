@@ -23,6 +23,7 @@ from stork_components.http_rules import Rules
 from stork_components.metrics import Metrics
 from stork_components.relay import Relay
 from stork_node import uris
+from stork_node.endpoints import Endpoint
 from stork_node.health import HOPELESS_AFTER_S, Health, NodeState, judge
 from stork_node.http import hosts
 from stork_node.http.heads import Head, Refusal
@@ -58,13 +59,13 @@ class OperatorPort(Component):
         root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
         root.putChild(b"ready", _Json(self._ready))
         root.putChild(b"metrics", Metrics(self, self.health))
-        host, _, port = self.settings.listen.removeprefix("tcp://").rpartition(":")
-        interface = "" if host == "*" else host.strip("[]")
+        listen = Endpoint.parse(self.settings.listen)
+        interface = "" if listen.host == "*" else listen.host
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
         self._known_hosts = {*self.settings.hosts, interface.lower(), socket.gethostname().lower()}
         crowd = Crowd(MAX_CONNECTIONS, _end)
         rules = Rules(check=self._check, entered=crowd.enter, asked=crowd.ask, left=crowd.leave)
-        await listening(reactor, int(port), interface=interface).listen(BoundedSite(root, rules))
+        await listening(reactor, listen.port, interface=interface).listen(BoundedSite(root, rules))
         self._watching = task.LoopingCall(self._watch)
         self._watching.start(_WATCH_S, now=False)
 

@@ -23,6 +23,7 @@ from stork_components.zmq_reader import Message
 from stork_node import bus, clock, replay, uris
 from stork_node.broadcast_counters import BroadcastCounters
 from stork_node.bus import Heartbeat
+from stork_node.endpoints import Port, local_endpoint
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.node_figures import RelayState
 from stork_node.positions import Position
@@ -51,8 +52,8 @@ class RelaySettings:
     sign nor answer of it for ``first_frame_s``.
     """
 
-    bus: str = setting(endpoint, "tcp://127.0.0.1:5556")
-    replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
+    bus: str = setting(endpoint, local_endpoint(Port.PUB))
+    replay: str = setting(endpoint, local_endpoint(Port.REPLAY))
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
     beat_s: float = setting(interval, 20.0)
@@ -183,7 +184,7 @@ class Relay(Component):
             function(*args)
         except Exception as error:
             self.log.failure("the relay failed")
-            raise end_worker(f"the relay failed: {error!r}") from error
+            end_worker(f"the relay failed: {error!r}")
 
     def _follow(self, messages: Sequence[Message]) -> None:
         frames = []

@@ -1,16 +1,17 @@
-"""rpc, in the application process: registers the procedures that the application declares."""
+"""The application's procedures: registers those that it declares, and answers their calls."""
 
 from collections import OrderedDict
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.message import Interrupt, Invocation
-from autobahn.wamp.types import CallDetails, ComponentConfig, RegisterOptions
+from autobahn.wamp.types import CallDetails, RegisterOptions
 from twisted.internet import defer
 
 from stork_components import running
-from stork_components.application import ApplicationSettings, run_application
-from stork_components.component import Component, in_turn
+from stork_components.application_process import ApplicationProcess
+from stork_components.component import in_turn
+from stork_components.interruptions import InterruptibleComponent
+from stork_components.old_names import OldComponent
 from stork_node import uris
 from stork_node.hopping import Interruption
 
@@ -18,29 +19,19 @@ from stork_node.hopping import Interruption
 _REMEMBERED_SESSIONS = 10_000
 
 
-class Rpc(Component):
-    Settings = ApplicationSettings
-    settings: ApplicationSettings
-    can_be_interrupted = True
+class Procedures:
+    """
+    Args:
+        wamp: the session that registers them.
+        application: whose they are.
+    """
 
-    def __init__(self, config: ComponentConfig) -> None:
-        super().__init__(config)
-        self._invocation = 0
-        self._interruptions: dict[int, Interruption] = {}
-
-    def onMessage(self, msg: Any) -> None:
-        if isinstance(msg, Interrupt):
-            # autobahn would answer at once, and the router would count a call no more whose handler still runs.
-            if interruption := self._interruptions.get(msg.request):
-                interruption.ask()
-            return
-        if isinstance(msg, Invocation):
-            self._invocation = msg.request
-        super().onMessage(msg)
-
-    async def start(self) -> None:
+    def __init__(self, wamp: InterruptibleComponent, application: ApplicationProcess) -> None:
+        self._wamp, self._application = wamp, application
         self._sessions: OrderedDict[int, dict[str, Any]] = OrderedDict()
-        self._application = await run_application(self.settings)
+
+    async def register(self) -> None:
+        """Register all of them."""
         for procedure in self._application.stork.procedures:
             invoke = procedure.invoke
             if invoke == "single":
@@ -48,24 +39,22 @@ class Rpc(Component):
                 # As the router knows it: the next release of the application registers while this one still answers.
                 invoke = "last"
             options = RegisterOptions(invoke=invoke, details_arg="details")
-            await self.register(self._endpoint(procedure.uri), procedure.uri, options)
+            await self._wamp.register(self._endpoint(procedure.uri), procedure.uri, options)
 
     async def _refuse_if_taken(self, uri: str) -> None:
         """What the router does for ``single``; the process that this one takes over from is in nobody's way."""
-        registration_id = await self.call("wamp.registration.lookup", uri)
-        callees = await self.call("wamp.registration.list_callees", registration_id) if registration_id else []
-        if not running.predecessors.issuperset(callees):
+        registration_id = await self._wamp.call("wamp.registration.lookup", uri)
+        callees = await self._wamp.call("wamp.registration.list_callees", registration_id) if registration_id else []
+        if not running.predecessors().issuperset(callees):
             text = f"register for already registered procedure '{uri}'"
             raise ApplicationError(ApplicationError.PROCEDURE_ALREADY_EXISTS, text)
 
     def _endpoint(self, uri: str) -> Any:
         def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[Any]":
-            # Called within onMessage, so that this is the invocation of now.
-            invocation, interruption = self._invocation, Interruption()
-            self._interruptions[invocation] = interruption
+            invocation, interruption = self._wamp.begin_invocation()
 
             def end(result: Any) -> Any:
-                self._interruptions.pop(invocation, None)
+                self._wamp.end_invocation(invocation)
                 return result
 
             return in_turn(self._answer(uri, args, kwargs, details, interruption)).addBoth(end)
@@ -89,7 +78,7 @@ class Rpc(Component):
         if known:
             self._sessions.move_to_end(details.caller)
             return known
-        facts = await self.call(uris.GUARD_SESSION, details.caller) if details.caller else None
+        facts = await self._wamp.call(uris.GUARD_SESSION, details.caller) if details.caller else None
         session = {
             "session": details.caller,
             "authid": details.caller_authid,
@@ -100,3 +89,8 @@ class Rpc(Component):
         if len(self._sessions) > _REMEMBERED_SESSIONS:
             self._sessions.popitem(last=False)
         return session
+
+
+class Rpc(OldComponent):
+    async def serve(self, application: ApplicationProcess) -> None:
+        await Procedures(self, application).register()

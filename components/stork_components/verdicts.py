@@ -6,11 +6,11 @@ from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
 from stork_components.asking import AskerLeft
-from stork_node.guard.answers import Verdict
 from stork_node.guard.cache import VerdictCache
 from stork_node.guard.counters import GuardCounters
+from stork_node.permission import Permission
 
-Ask = Callable[[], Awaitable[Verdict]]
+Ask = Callable[[], Awaitable[Permission]]
 
 
 class Verdicts:
@@ -18,7 +18,7 @@ class Verdicts:
         self._reactor, self._counters = reactor, counters
         self._cache = VerdictCache(capacity)
         self._generation = 0
-        self._asking: dict[Hashable, list[tuple[defer.Deferred[Verdict], Ask]]] = {}
+        self._asking: dict[Hashable, list[tuple[defer.Deferred[Permission], Ask]]] = {}
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -29,7 +29,7 @@ class Verdicts:
         self._cache.clear()
         self._generation += 1
 
-    async def get(self, key: Hashable, ask: Ask) -> Verdict:
+    async def get(self, key: Hashable, ask: Ask) -> Permission:
         """
         The verdict for ``key``. An exception of ``ask`` goes to everyone who waits for it, and is not remembered; but
         where that one asker has left, each of the others asks for itself.
@@ -38,9 +38,9 @@ class Verdicts:
         if known:
             self._counters.cache_hits += 1
             return known
-        verdict: Verdict
+        verdict: Permission
         if key in self._asking:
-            waiting: defer.Deferred[Verdict] = defer.Deferred()
+            waiting: defer.Deferred[Permission] = defer.Deferred()
             self._asking[key].append((waiting, ask))
             verdict = await waiting
             return verdict

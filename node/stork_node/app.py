@@ -4,13 +4,13 @@ import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from stork_node.declarations import Declarations, Handler, Place, declare_once, declared_twice
 from stork_node.errors import DeclarationError, Problem, StorkError
 from stork_node.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s, check_patterns
 from stork_node.hopping import is_on_loop
+from stork_node.push_options import PushOptions
 from stork_node.pushers import AsyncPusher, BlockingPusher, NotRunning
 from stork_node.rpc import Invoke, Procedure
 
@@ -139,15 +139,7 @@ class Stork:
         return function
 
     def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = None,
-        *,
-        id: str | None = None,
-        exclude: Iterable[int] = (),
-        store: bool = True,
-        timestamp: str | datetime | None = None,
+        self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
     ) -> Awaitable[str]:
         """
         Push, in an ``async def`` handler: ``await stork.push(["v1.orders.42"], type="paid", data={"id": 42})``.
@@ -163,7 +155,7 @@ class Stork:
             raise StorkError(
                 "stork.push is awaited in async def handlers: a plain def handler uses stork.publisher.push(…)"
             )
-        return publisher.push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
+        return publisher.push(topics, type, data, **options)
 
     @property
     def async_publisher(self) -> AsyncPusher:

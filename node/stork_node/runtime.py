@@ -21,6 +21,7 @@ from stork_node.hopping import Hopper, Interruption
 from stork_node.lanes import Lanes
 from stork_node.loop_thread import LoopThread
 from stork_node.node_figures import ApplicationFigures
+from stork_node.permission import Permission
 from stork_node.policy import Checks, choose_checks, fold, read_answer
 from stork_node.presence import Presence
 from stork_node.rpc import Procedure, decode_arguments, encode_result, is_uri
@@ -216,34 +217,24 @@ class Runtime:
                 been called goes on.
 
         Returns:
-            ``{"allow": True, "authid", "role", "extra", "private", "expires_at"}`` (Unix time in seconds or None), or
-            ``{"allow": False, "retry", "reason"}``.
+            ``Principal.to_wire`` or ``Deny.to_wire``.
 
         Raises:
             HandlerFailed: the authenticator raised, or answered neither a ``Principal`` nor a ``Deny``.
             NotBegun: it was not called.
         """
         if self._declared.authenticator is None:
-            return _denied(Deny("no authenticator is declared"))
+            return Deny("no authenticator is declared").to_wire()
         try:
             request = AuthRequest.parse(realm, authid, details)
         except ValueError as error:
-            return _denied(Deny(str(error)))
+            return Deny(str(error)).to_wire()
         self._ask_for(Kind.JOIN, request.address, details.get("session"), within_s)
         answer = await self._handlers.run(self._declared.authenticator, request)
-        if isinstance(answer, Deny):
-            return _denied(answer)
-        if not isinstance(answer, Principal):
+        if not isinstance(answer, Principal | Deny):
             wrong = TypeError(f"answered with a value of type {type(answer).__name__}, want Principal(…) or Deny(…)")
             raise HandlerFailed(self._declared.authenticator, wrong)
-        return {
-            "allow": True,
-            "authid": answer.authid,
-            "role": answer.role,
-            "extra": answer.extra,
-            "private": answer.private,
-            "expires_at": answer.expires_at_s,
-        }
+        return answer.to_wire()
 
     async def authorize(
         self,
@@ -265,7 +256,7 @@ class Runtime:
                 called, they all are.
 
         Returns:
-            ``{"allow", "cache_s", "reason"}``: for how many seconds that holds for this user, and why not.
+            ``Permission.to_wire``.
 
         Raises:
             HandlerFailed: a verifier raised, or answered neither True nor False nor a ``Deny``.
@@ -273,11 +264,10 @@ class Runtime:
         """
         checks = choose_checks(self._declared, uri, action, options)
         if isinstance(checks, Deny):
-            return {"allow": False, "cache_s": 0.0, "reason": checks.reason}
+            return Permission(False, reason=checks.reason).to_wire()
         asker = Session.parse(session)
         self._ask_for(Kind.VERIFY, _user(asker), asker.id, within_s)
-        decision = fold(checks.verifiers, await self._ask(checks, asker))
-        return {"allow": decision.allow, "cache_s": decision.cache_s, "reason": decision.reason}
+        return fold(checks.verifiers, await self._ask(checks, asker)).to_wire()
 
     async def _ask(self, checks: Checks, session: Session) -> list[bool | Deny]:
         arguments = (session, checks.topic) if checks.topic else (session,)
@@ -337,10 +327,6 @@ class Runtime:
 
 def _user(session: Session) -> Hashable:
     return session.role, session.authid
-
-
-def _denied(deny: Deny) -> dict[str, Any]:
-    return {"allow": False, "retry": deny.retry, "reason": deny.reason}
 
 
 def _check_error(procedure: Procedure, error: CallError) -> None:

@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 from stork_components.asking import Asker, AskerLeft, NotAsked, Question, Unavailable
 from stork_components.registrations import Registrations
 from stork_components.verdicts import Verdicts
-from stork_node.guard.answers import Verdict
 from stork_node.guard.counters import GuardCounters
+from stork_node.permission import Permission
 from tests.components.fake_session import FakeSession
 
 APP, BACKEND = "app", "backend"
@@ -211,8 +211,8 @@ def test_equal_questions_at_the_same_time_are_asked_once():
     outcomes = [get(verdicts, "joe", ask) for _ in range(5)]
     other = get(verdicts, "jack", ask)
     assert len(ask.answers) == 2
-    ask.answers[0].callback(Verdict(True))
-    assert outcomes == [[Verdict(True)]] * 5
+    ask.answers[0].callback(Permission(True))
+    assert outcomes == [[Permission(True)]] * 5
     assert other == []
 
 
@@ -220,8 +220,8 @@ def test_a_verdict_is_asked_for_again_when_its_time_is_over():
     clock = Clock()
     verdicts, ask = Verdicts(clock, 10, GuardCounters()), Gathering()
     get(verdicts, "joe", ask)
-    ask.answers[0].callback(Verdict(True, cache_s=60.0))
-    assert get(verdicts, "joe", ask) == [Verdict(True, cache_s=60.0)]
+    ask.answers[0].callback(Permission(True, cache_s=60.0))
+    assert get(verdicts, "joe", ask) == [Permission(True, cache_s=60.0)]
     clock.advance(60.0)
     assert get(verdicts, "joe", ask) == []
     assert len(ask.answers) == 2
@@ -243,17 +243,17 @@ def test_when_who_asked_has_left_the_others_ask_for_themselves():
     ask.answers[0].errback(AskerLeft("gone"))
     assert isinstance(outcomes[0][0], AskerLeft)
     assert len(ask.answers) == 2
-    ask.answers[1].callback(Verdict(True))
-    assert outcomes[1:] == [[Verdict(True)]] * 2
+    ask.answers[1].callback(Permission(True))
+    assert outcomes[1:] == [[Permission(True)]] * 2
 
 
 def test_nothing_is_remembered_from_before_somebody_registered():
     verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
     get(verdicts, "known", ask)
-    ask.answers[0].callback(Verdict(True, cache_s=60.0))
+    ask.answers[0].callback(Permission(True, cache_s=60.0))
     get(verdicts, "asked for", ask)
     verdicts.forget()
-    ask.answers[1].callback(Verdict(True, cache_s=60.0))
+    ask.answers[1].callback(Permission(True, cache_s=60.0))
     for key in ("known", "asked for"):
         get(verdicts, key, ask)
     assert len(ask.answers) == 4

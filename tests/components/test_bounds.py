@@ -101,7 +101,9 @@ from stork_node.personality import bounds
 WebSocketProtocol.consumeData = lambda self, more: None
 class End(Exception):
     pass
-bounds.end_worker = End
+def end(sentence):
+    raise End(sentence)
+bounds.end_worker = end
 try:
     bounds.keep_in_bounds(None)
 except End as end:

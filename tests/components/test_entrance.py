@@ -48,7 +48,7 @@ def entrance(clock, used):
     entrance = Entrance(clock, used)
     entrance.end_by(Transport.end)
     yield entrance
-    limiting.set_limits(DEFAULT_LIMITS)
+    limiting.bounds().set(DEFAULT_LIMITS)
     handshake.trust(())
 
 
@@ -100,16 +100,16 @@ def test_the_node_is_full_for_a_moment(entrance, used, clock):
 
 
 def test_one_address_has_a_bound(entrance):
-    limiting.set_limits(ClientLimits(unjoined_connections=2))
-    before = limiting.counters.limited["unjoined_connections"]
+    limiting.bounds().set(ClientLimits(unjoined_connections=2))
+    before = limiting.bounds().counters.limited["unjoined_connections"]
     cut = enter(entrance, "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1")
     assert [transport.is_cut for transport in cut] == [True, False, False, False]
-    assert limiting.counters.limited["unjoined_connections"] == before + 1
+    assert limiting.bounds().counters.limited["unjoined_connections"] == before + 1
     assert not entrance.is_full
 
 
 def test_a_balancer_has_none_and_its_clients_have_one(entrance):
-    limiting.set_limits(ClientLimits(unjoined_connections=2))
+    limiting.bounds().set(ClientLimits(unjoined_connections=2))
     handshake.trust(networks("10.0.0.0/8"))
     through = enter(entrance, *["10.0.0.1"] * 5)
     assert not any(transport.is_cut for transport in through)

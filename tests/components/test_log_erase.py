@@ -98,9 +98,16 @@ def test_a_log_that_a_server_holds_is_left_to_that_server(tmp_path, monkeypatch)
     assert result.output == f"erased 3 pushes to {TOPIC}\n"
     monkeypatch.setenv("STORK_PUBLISH_SERVER", "publish")
     assert run(TOPIC).output == f"erased 3 pushes to {TOPIC}\n"
+    for host in ("fd00::7", "[fd00::7]"):
+        monkeypatch.setenv("STORK_PUBLISH_SERVER", host)
+        assert run(TOPIC).exit_code == 0
+    assert run("--server", "tcp://fd00::7:1", TOPIC).exit_code == 0
     assert asked == [
         ("tcp://127.0.0.1:5558", "geheim", TOPIC),
         ("tcp://publish:5558", "geheim", TOPIC),
+        ("tcp://[fd00::7]:5558", "geheim", TOPIC),
+        ("tcp://[fd00::7]:5558", "geheim", TOPIC),
+        ("tcp://[fd00::7]:1", "geheim", TOPIC),
     ]
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from stork_node import Deny, Stork, Topic
 from stork_node.declarations import Handler, Place
 from stork_node.feeds import Verifier
-from stork_node.policy import Checks, Decision, choose_checks, fold, read_answer
+from stork_node.permission import Permission
+from stork_node.policy import Checks, choose_checks, fold, read_answer
 from tests.vector_files import vectors
 
 
@@ -40,7 +41,7 @@ def functions(checks):
 def test_a_feed_without_verifiers_asks_nobody(declared):
     checks = choose_checks(declared, "v1.test.1", "subscribe", {})
     assert checks == Checks((), Topic("v1", "test", "1"))
-    assert fold(checks.verifiers, []) == Decision(True, cache_s=0.0)
+    assert fold(checks.verifiers, []) == Permission(True, cache_s=0.0)
 
 
 def test_verifiers_are_asked_in_their_order_and_named_ones_by_their_name(declared):
@@ -136,14 +137,14 @@ def verifier(cache_s, function=owns_order):
 @pytest.mark.parametrize(
     ("cache_s", "answers", "decision"),
     [
-        ((), [], Decision(True, 0.0)),
-        ((60,), [True], Decision(True, 60)),
-        ((60, 5), [True, True], Decision(True, 5)),
-        ((60, 0), [True, True], Decision(True, 0)),
-        ((60,), [False], Decision(False, 60, "verifier owns_order said no")),
-        ((60,), [Deny()], Decision(False, 60, "verifier owns_order said no")),
-        ((60, 0), [Deny("not yours")], Decision(False, 60, "not yours")),
-        ((60, 5, 1), [True, Deny("not yours")], Decision(False, 5, "not yours")),
+        ((), [], Permission(True, 0.0)),
+        ((60,), [True], Permission(True, 60)),
+        ((60, 5), [True, True], Permission(True, 5)),
+        ((60, 0), [True, True], Permission(True, 0)),
+        ((60,), [False], Permission(False, 60, "verifier owns_order said no")),
+        ((60,), [Deny()], Permission(False, 60, "verifier owns_order said no")),
+        ((60, 0), [Deny("not yours")], Permission(False, 60, "not yours")),
+        ((60, 5, 1), [True, Deny("not yours")], Permission(False, 5, "not yours")),
     ],
 )
 def test_answers_come_to_the_first_refusal_or_yes_for_the_shortest_time(cache_s, answers, decision):

@@ -134,18 +134,18 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
     names, unless there is a --data. Without STORK_BUS_SECRET it does so for its own host only. Positions stay as they
     are. A push to several topics stays for the others. The disk itself is not wiped.
     """
+    from stork_node.endpoints import Port, local_endpoint, publish_server_endpoint
     from stork_node.push_log import LogInUse
     from stork_node.topics import Topic
 
     Topic.parse(topic)
-    host = os.environ.get("STORK_PUBLISH_SERVER")
     is_data_given = context.get_parameter_source("data") is click.core.ParameterSource.COMMANDLINE
-    if server is None and host and not is_data_given:
-        server = f"tcp://{host}:5558"
+    if server is None and os.environ.get("STORK_PUBLISH_SERVER") and not is_data_given:
+        server = publish_server_endpoint(Port.REPLAY, os.environ)
     try:
         number = _show_progress(_erase_at(server, topic) if server else _erase_files(data, topic))
     except LogInUse:
-        number = _show_progress(_erase_at("tcp://127.0.0.1:5558", topic))
+        number = _show_progress(_erase_at(local_endpoint(Port.REPLAY), topic))
     click.echo(f"erased {number:,} pushes to {topic}")
 
 
@@ -162,12 +162,12 @@ def _erase_files(data: Path, topic: str) -> Iterator[int]:
 
 
 def _erase_at(server: str, topic: str) -> Iterator[int]:
+    from stork_node.endpoints import Endpoint
     from stork_node.eraser import ask_to_erase
     from stork_node.errors import ConfigError, Problem
-    from stork_node.settings import endpoint
 
     try:
-        endpoint(server)
+        server = str(Endpoint.parse(server))
     except ValueError as error:
         raise ConfigError([Problem("--server", str(error))]) from None
     for answer in ask_to_erase(server, os.environ.get("STORK_BUS_SECRET", ""), topic):

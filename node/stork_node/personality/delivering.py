@@ -47,7 +47,7 @@ def deliver(protocol: Any, serializer: str, payload: bytes) -> None:
 
 
 def refuse(protocol: Any, code: int, case: str, reason: str) -> None:
-    limiting.messages_refused[case] += 1
+    limiting.bounds().messages_refused[case] += 1
     _log.info("a message of {peer} is refused: {reason}", peer=protocol.peer, reason=reason)
     # A close frame has room for 123 bytes of reason.
     if not close_transport(protocol, code, reason.encode()[:120].decode(errors="ignore")):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from autobahn.wamp.message import Call, Error, Subscribe
@@ -11,6 +12,7 @@ from stork_components.broadcaster import inside
 from stork_components.clients import INSIDERS
 from stork_components.limiting import limits, note
 from stork_node import uris
+from stork_node.process_state import the
 
 # Before it has joined, a client is told little.
 _UNJOINED_WAITING_BYTES = 64 * 1024
@@ -34,19 +36,21 @@ def refusal(session: Any, message: Any) -> Error | None:
     return Error(message.MESSAGE_TYPE, message.request, uris.LIMIT, [text])
 
 
-_released: Callable[[Any], None] | None = None
+@dataclass
+class _Released:
+    call: Callable[[Any], None] | None = None
 
 
 def call_when_released(function: Callable[[Any], None]) -> None:
     """Have ``function`` called with a session's transport, whenever one thing less is in flight for that session."""
-    global _released
-    _released = function
+    the(_Released).call = function
 
 
 def release(session: Any) -> None:
     """Something that ``session`` waited for is answered."""
-    if _released is not None and session._transport is not None:
-        _released(session._transport)
+    call = the(_Released).call
+    if call is not None and session._transport is not None:
+        call(session._transport)
 
 
 def held_by(protocol: Any) -> str | None:

@@ -22,11 +22,12 @@ from stork_node import configuration, settings
 from stork_node.control import NoPlace, socket_path
 from stork_node.drain import DrainSettings, extra_of
 from stork_node.known import NotAsKnown
-from stork_node.log_lines import LogSettings, Printer
+from stork_node.log_lines import LogSettings, NodeEnd, Printer
 from stork_node.personality.control import listen
 from stork_node.personality.reloading import Processes, ReloadRefused, has_application, replace
 from stork_node.personality.worker_ends import end_with_process
 from stork_node.process_log import take_over_stderr
+from stork_node.process_state import the
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
 FIRST_PAUSE_S = 0.2
@@ -193,7 +194,7 @@ class Node(crossbar_node.Node):
         await self.end_process(self.processes.current(worker), kill=False, within_s=_END_S)
 
     def _stop(self) -> None:
-        Printer.node_is_ending = True
+        the(NodeEnd).has_begun = True
         self.stop()
 
     def _applications(self) -> list[dict[str, Any]]:
@@ -209,7 +210,7 @@ class Node(crossbar_node.Node):
     def _fail(self, sentence: str) -> None:
         if not self._is_ending:
             self._print.line("error", sentence)
-            Printer.node_is_ending = True
+            the(NodeEnd).has_begun = True
             self._controller._shutdown_was_clean = False
             self._controller.shutdown()
             # Crossbar asks them to end, and would wait for 21 s.

@@ -102,17 +102,17 @@ class ContainerController(CrossbarContainerController):
         """This process takes over from the one that has these sessions."""
         from stork_components import running
 
-        running.predecessors.update(session_ids)
+        running.follow_on(session_ids)
 
     @wamp.register(None)
     async def stork_retire(self, details: Any = None) -> None:
         """Take nothing more, and finish what has begun."""
-        from stork_components import application, running
+        from stork_components import application_process, running
 
         retired = defer.ensureDeferred(running.retire())
         # A router that hangs answers nothing.
         await retired.addTimeout(_RETIRE_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
-        await application.finish()
+        await application_process.finish()
 
     @wamp.register(None)
     @defer.inlineCallbacks
