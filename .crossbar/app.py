@@ -1,7 +1,8 @@
 """
 The application: who may join, what they may see, and what they may call.
 
-This one is for trying things out. Change it, and start the node again; the README has all that an application can say.
+This one is for trying things out. Change it, and start the node again. All that an application can say is on the
+page docs/application.md of the book, in the folder node/ of Stork node.
 """
 
 import hmac

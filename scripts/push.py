@@ -15,6 +15,7 @@ try:
 
     from stork_node.clients.publisher import Publisher
     from stork_node.errors import ConfigError, InvalidPush, PushFailed
+    from stork_node.transport.endpoints import Port, publish_server_endpoint
 except ImportError as missing:
     print(f"push.py: {missing}: run it with .venv/bin/python, or pip install pyzmq msgspec", file=sys.stderr)
     sys.exit(WRONG_USAGE)
@@ -27,8 +28,7 @@ Prints the push's position. Exit status: 0 stored, 1 refused or not confirmed, 2
 
 
 def default_endpoint(answered: bool) -> str:
-    host = os.environ.get("STORK_PUBLISH_SERVER") or "127.0.0.1"
-    return f"tcp://{f'[{host}]' if ':' in host else host}:{5557 if answered else 5555}"
+    return publish_server_endpoint(Port.ROUTER if answered else Port.PULL, os.environ)
 
 
 def parse_arguments() -> argparse.Namespace:

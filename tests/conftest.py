@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import txaio
 
+from stork_node import process_state
 from stork_node.protocol.recursion import limit_recursion
 from tests.gateway import Deployment
 
@@ -23,6 +24,13 @@ hypothesis.settings.load_profile("untimed")
 def pytest_collection_finish() -> None:
     """What tests import of Crossbar raises the limit, and what should be a RecursionError would crash them all."""
     limit_recursion()
+
+
+@pytest.fixture(autouse=True)
+def _process_state() -> Iterator[None]:
+    """What one test sets for its process is not there in the next."""
+    yield
+    process_state.reset()
 
 
 @pytest.fixture(scope="session")

@@ -1,34 +1,33 @@
-"""auth, in the application process: asks the application's authenticator about a ticket."""
+"""The application's tickets: asks its authenticator who a client is, and tells its figures."""
 
 import os
 from typing import Any
 
 from autobahn.wamp.types import RegisterOptions
 
-from stork_components.application import ApplicationSettings, run_application
+from stork_components.application_process import ApplicationProcess
 from stork_components.asking.batches import register_batch
+from stork_components.old_names import OldComponent
 from stork_crossbar.component import Component
 from stork_node.protocol import uris
 
 
-class Auth(Component):
+async def serve_tickets(session: Component, application: ApplicationProcess) -> None:
     """
-    Registers ``io.virge.stork.app.auth(realm, authid, details)`` and ``….batch``, for the guard, and
+    Register ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard, and
     ``io.virge.stork.app.figures()``, for ``/metrics``.
     """
 
-    Settings = ApplicationSettings
-    settings: ApplicationSettings
+    def tell_figures() -> dict[str, Any]:
+        return {"pid": os.getpid(), "user_code_seconds": application.figures.as_json()}
 
-    async def start(self) -> None:
-        self._application = await run_application(self.settings)
-        # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
-        await self.register(self._figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
-        await register_batch(self, self._authenticate, uris.APP_AUTH_BATCH)
-        await self.register(self._authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
+    # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
+    await session.register(tell_figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
+    await session.subscribe(application.forget, uris.APP_GONE)
+    await register_batch(session, application.authenticate, uris.APP_AUTH_BATCH)
+    await session.register(application.authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 
-    def _authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> Any:
-        return self._application.authenticate(realm, authid, details)
 
-    def _figures(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "user_code_seconds": self._application.figures.as_json()}
+class Auth(OldComponent):
+    async def serve(self, application: ApplicationProcess) -> None:
+        await serve_tickets(self, application)

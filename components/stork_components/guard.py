@@ -5,45 +5,37 @@ Registers ``io.virge.stork.guard.auth`` (dynamic ticket authenticator), ``….to
 role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….session`` (what the application said of one).
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
-from stork_components.asking.application_client import Asker, Question, Unavailable
+from stork_components.asking.application_client import Asker, AskerLeft, Question, Unavailable
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
+from stork_components.asking.waiting_sessions import WaitingSessions
 from stork_crossbar.component import Component, in_turn
 from stork_crossbar.connections import client_limits, closing
 from stork_crossbar.connections.expiries import Expiries
-from stork_crossbar.http import handshake
+from stork_crossbar.opening import handshake
 from stork_node import clock
-from stork_node.application.values import peer_host
+from stork_node.application.permission import Permission
+from stork_node.application.values import Deny, Session, peer_host
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.config.settings import count, names, seconds, section, setting, text
-from stork_node.errors import InvalidTopic
-from stork_node.guard.admitted import Admitted
-from stork_node.guard.answers import (
-    Admission,
-    Denial,
-    Nonsense,
-    Verdict,
-    read_backend_ticket_answer,
-    read_backend_verdict,
-    read_ticket_answer,
-    read_verdict,
-)
+from stork_node.errors import InvalidAnswer
+from stork_node.guard import core
+from stork_node.guard.admitted import Admission, Admitted
+from stork_node.guard.answers import read_backend_permission, read_backend_ticket_answer, read_ticket_answer
 from stork_node.guard.counters import GuardCounters
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
+from stork_node.process_state import the
 from stork_node.protocol import uris
-from stork_node.protocol.topics import Topic
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+from stork_node.protocol.topics import Match
 
 
 @dataclass(frozen=True)
@@ -66,27 +58,30 @@ class GuardSettings:
     limits: ClientLimits = setting(section(ClientLimits), DEFAULT_LIMITS)
 
 
+@dataclass
+class DirectCalls:
+    """Whether the router of this process calls its guard directly, and tells it of sessions (``personality``)."""
+
+    are_made: bool = False
+
+
 class Guard(Component):
-    """
-    Asked by WAMP, as stock Crossbar does, or called by the router directly where that is ours (``personality``): then
-    ``is_told_of_sessions``, and needs no meta events.
-    """
+    """Asked by WAMP, as stock Crossbar does, or called directly (``DirectCalls``): then it needs no meta events."""
 
     Settings = GuardSettings
     settings: GuardSettings
-    is_told_of_sessions = False
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
         handshake.allow(self.settings.origins)
-        client_limits.set_limits(self.settings.limits)
-        self.counters = GuardCounters(messages_refused=client_limits.messages_refused)
+        client_limits.bounds().set(self.settings.limits)
+        self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
-        self._callees = Registrations(reactor, callees, registered=self._verdicts.forget)
+        self._callees = Registrations(reactor, callees, registered=self._forget)
         self._asker = Asker(
             self,
             self._callees,
@@ -96,15 +91,21 @@ class Guard(Component):
             batches=batches,
         )
         self._pending_joins = 0
+        self._waiting = WaitingSessions()
+        self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
-        if not self.is_told_of_sessions:
+        if not the(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
         await self.register(lambda *args: in_turn(self.authenticate(*args)), uris.GUARD_AUTH)
         await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
+
+    def _forget(self) -> None:
+        self._verdicts.forget()
+        self._asker.forget()
 
     def missing(self) -> tuple[str, ...]:
         """The application's procedures that neither it nor a backend has registered."""
@@ -127,28 +128,31 @@ class Guard(Component):
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
-        session_id = details["session"]
-        if not _can_travel([authid, details]):
-            self._turn_away("denied", details, "what the client sent is not UTF-8")
+        if refused := core.refuse_ticket(authid, details):
+            self._turn_away(core.refusal_case(refused), details, refused.reason)
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
         try:
             asked = (realm, authid, details)
-            uri, answer = await self._asker.ask(Question(uris.APP_AUTH, asked, uris.BACKEND_AUTH, asked))
+            within_s = self.settings.application_timeout_s
+            question = Question(uris.APP_AUTH, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
+            with self._waiting.asking_for(details["session"]):
+                uri, answer = await self._asker.ask(question)
             if uri == uris.BACKEND_AUTH:
                 decision = read_backend_ticket_answer(answer, self.settings.roles)
             else:
                 decision = read_ticket_answer(answer, self.settings.roles, clock.wall())
-        except (Unavailable, Nonsense) as error:
+        except (Unavailable, InvalidAnswer) as error:
             self._turn_away("unavailable", details, str(error))
         finally:
             self._pending_joins -= 1
-        if isinstance(decision, Denial):
-            self._turn_away("expired" if decision.retry else "denied", details, decision.reason)
-        self._admitted.expect(session_id, decision, reactor.seconds())
+        if isinstance(decision, Deny):
+            self._turn_away(core.refusal_case(decision), details, decision.reason)
+        session = Session.by_ticket(decision, details["session"], realm, details["transport"]["peer"])
+        self._admitted.expect(Admission(session, decision.expires_at_s), reactor.seconds())
         self.counters.joins += 1
-        return {"authid": decision.authid, "role": decision.role, "extra": dict(decision.extra)}
+        return {"authid": decision.authid, "role": decision.role, "extra": decision.extra}
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """The reason is for the log; the client is told the case, which says what it can do."""
@@ -176,13 +180,25 @@ class Guard(Component):
         """A session is gone; may be said more than once."""
         self._admitted.leave(session_id)
         self._expiries.forget(session_id)
+        self.gave_up(session_id)
+
+    def gave_up(self, session_id: int) -> None:
+        """A session is gone, or its client before it has joined: the application need not begin with its questions."""
+        if self._waiting.leave(session_id):
+            if not self._gone:
+                reactor.callLater(0, self._tell_gone)
+            self._gone.append(session_id)
+
+    def _tell_gone(self) -> None:
+        gone, self._gone = self._gone, []
+        self.publish(uris.APP_GONE, gone)
 
     def _end(self, session_id: int) -> None:
         closing.close(self, session_id, closing.SESSION_IS_OVER, "session expired")
 
     def _session(self, session_id: int) -> dict[str, Any] | None:
-        admission = self._admitted.get(session_id)
-        return _facts(admission) if admission else None
+        session = self._admitted.get(session_id)
+        return session.to_wire() if session else None
 
     # -- subscribing and calling ---------------------------------------------------------------------------------------
 
@@ -200,91 +216,62 @@ class Guard(Component):
         """
         outcomes = self.counters.calls if action == "call" else self.counters.subscriptions
         try:
-            verdict = await self._verdict(session, uri, action, options or {})
+            permission = await self._permission(session, uri, action, options or {})
+        except AskerLeft:
+            outcomes["undecided"] += 1
+            raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
         except ApplicationError:
             outcomes["undecided"] += 1
             raise
-        outcomes["allowed" if verdict.allow else "denied"] += 1
-        if not verdict.allow:
+        outcomes["allowed" if permission.allow else "denied"] += 1
+        if not permission.allow:
             self.log.info(
                 "{action} of {uri} denied to {authid}: {reason}",
                 action=action,
                 uri=uri,
                 authid=session["authid"],
-                reason=verdict.reason,
+                reason=permission.reason,
             )
         # Crossbar's own cache has no user in its key, so that it must never remember an answer.
-        return {"allow": verdict.allow, "cache": False, "disclose": True}
+        return {"allow": permission.allow, "cache": False, "disclose": True}
 
-    async def _verdict(self, session: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]) -> Verdict:
-        match = options.get("match") or "exact"
-        if action not in ("subscribe", "call"):
-            return Verdict(False, reason=f"the role {session['authrole']} never may {action}")
-        if match == "exact" and (action, uri) in uris.OPEN_TO_ALL:
-            return Verdict(True)
-        if action == "subscribe" and (fault := _topic_fault(uri, match)):
-            return Verdict(False, reason=fault)
-        if match != "exact" and self._callees.has(uris.BACKEND_TOPIC_AUTH):
-            # Virge::Stork has no patterns: its authorizers do not look at options, and take one for a topic.
-            return Verdict(False, reason="patterns are not for topics that a backend decides about")
-        admission = self._admitted.get(session["session"])
-        facts = _facts(admission) if admission else {}
-        # Two sessions of one user may hold different facts: their answers are not each other's.
-        fingerprint = _fingerprint(admission)
-        key = (action, match, uri, session["authid"], session["authrole"], fingerprint)
-        return await self._verdicts.get(key, lambda: self._ask(session, facts, uri, action, dict(options)))
+    async def _permission(
+        self, details: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]
+    ) -> Permission:
+        match: Match = options.get("match") or "exact"
+        role, authid = details["authrole"], details["authid"]
+        by_backend = self._callees.has(uris.BACKEND_TOPIC_AUTH)
+        decided = core.decide_unasked(role, action, uri, match, by_backend=by_backend)
+        if decided is not None:
+            return decided
+        session = self._admitted.get(details["session"])
+        key = core.cache_key(session, role, authid, action, uri, match)
+        # One that another authenticator of config.json has let in is known by what Crossbar says of it.
+        known = session or Session.parse({"realm": self._realm, **details})
+        return await self._verdicts.get(key, lambda: self._ask(details, known, uri, action, dict(options), key))
 
     async def _ask(
-        self, session: dict[str, Any], facts: dict[str, Any], uri: str, action: str, options: dict[str, Any]
-    ) -> Verdict:
-        # An application is told where a connection comes from, and no more of it: the rest is half of the size.
-        peer = {"peer": (session.get("transport") or {}).get("peer")}
-        question = Question(uris.APP_TOPIC_AUTH, ({**session, "transport": peer, **facts}, uri, action, options))
+        self,
+        details: dict[str, Any],
+        session: Session,
+        uri: str,
+        action: str,
+        options: dict[str, Any],
+        key: Hashable,
+    ) -> Permission:
+        asked_app = (session.to_wire(), uri, action, options, self.settings.application_timeout_s)
+        question = Question(uris.APP_TOPIC_AUTH, asked_app, repeats=key)
         if action == "subscribe":
             # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
-            question = replace(
-                question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=(session, uri, action, options)
-            )
+            asked = (details, uri, action, options)
+            question = replace(question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
         try:
-            answered_by, answer = await self._asker.ask(question)
-            return read_backend_verdict(answer) if answered_by == uris.BACKEND_TOPIC_AUTH else read_verdict(answer)
-        except (Unavailable, Nonsense) as error:
+            with self._waiting.asking_for(details["session"]):
+                answered_by, answer = await self._asker.ask(question)
+            is_backend = answered_by == uris.BACKEND_TOPIC_AUTH
+            return read_backend_permission(answer) if is_backend else Permission.from_wire(answer)
+        except AskerLeft:
+            raise
+        except (Unavailable, InvalidAnswer) as error:
             self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
-
-
-def _topic_fault(uri: str, match: Any) -> str | None:
-    """Why nobody is asked about this: it is not a topic, or one of the node's and the router's own."""
-    try:
-        Topic.parse_pattern(uri, match)
-    except InvalidTopic as error:
-        return str(error)
-    return f"{uri} is not for applications" if f"{uri}.".startswith(uris.RESERVED_TOPICS) else None
-
-
-def _can_travel(value: Any) -> bool:
-    """
-    Whether a question with ``value`` in it reaches the application. Lone surrogates have no UTF-8, and CBOR clients may
-    send keys that are no text: Crossbar drops what it cannot serialize, and nobody would answer.
-    """
-    try:
-        _ENCODER.encode(value).encode()
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _fingerprint(admission: Admission | None) -> str:
-    """Equal for sessions with equal facts, their authid and role aside."""
-    if admission is None or not (admission.extra or admission.private):
-        return "" if admission else "unknown"
-    return json.dumps([admission.extra, admission.private], sort_keys=True, default=str)
-
-
-def _facts(admission: Admission) -> dict[str, Any]:
-    return {
-        "authid": admission.authid,
-        "authrole": admission.role,
-        "authextra": dict(admission.extra),
-        "private": dict(admission.private),
-    }

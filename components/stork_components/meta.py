@@ -1,10 +1,11 @@
-"""meta, in the application process: tells the application who joined and who left, with the whole session each time."""
+"""The application's visitors: tells it who joined and who left, with the whole session each time."""
 
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
 
-from stork_components.application import ApplicationSettings, run_application
+from stork_components.application_process import ApplicationProcess
+from stork_components.old_names import OldComponent
 from stork_crossbar.component import Component, in_turn
 from stork_node.protocol import uris
 
@@ -12,31 +13,31 @@ from stork_node.protocol import uris
 _INTERNAL_ROLES = frozenset({"backend", "trusted", "anonymous"})
 
 
-class Meta(Component):
+class Visitors:
     """
     Calls ``on_join`` for each session of a visitor, and ``on_leave`` with the same session when it is gone.
 
-    Sessions that were there before this component are joined when it starts. Who left before that is not known to it:
+    Sessions that were there before are joined when it begins. Who left before that is not known to it:
     an application that keeps a list clears it in ``on_start``.
     """
 
-    Settings = ApplicationSettings
-    settings: ApplicationSettings
-
-    async def start(self) -> None:
-        self._application = await run_application(self.settings)
-        if not self._application.stork.follows_sessions:
-            return
+    def __init__(self, wamp: Component, application: ApplicationProcess) -> None:
+        self._wamp, self._application = wamp, application
         # None while the guard is asked about a session that has just joined.
         self._sessions: dict[int, dict[str, Any] | None] = {}
-        await self.subscribe(lambda details, **_: in_turn(self._joined(details)), "wamp.session.on_join")
-        await self.subscribe(self._left, "wamp.session.on_leave")
-        for session_id in await self.call("wamp.session.list"):
+
+    async def follow(self) -> None:
+        """Begin, where the application has handlers for that."""
+        if not self._application.stork.follows_sessions:
+            return
+        await self._wamp.subscribe(lambda details, **_: in_turn(self._joined(details)), "wamp.session.on_join")
+        await self._wamp.subscribe(self._left, "wamp.session.on_leave")
+        for session_id in await self._wamp.call("wamp.session.list"):
             await self._reconcile(session_id)
 
     async def _reconcile(self, session_id: int) -> None:
         try:
-            details = await self.call("wamp.session.get", session_id)
+            details = await self._wamp.call("wamp.session.get", session_id)
         except ApplicationError as error:
             if error.error != ApplicationError.NO_SUCH_SESSION:
                 raise
@@ -49,7 +50,7 @@ class Meta(Component):
         if session_id in self._sessions or details.get("authrole") in _INTERNAL_ROLES:
             return
         self._sessions[session_id] = None
-        facts = await self.call(uris.GUARD_SESSION, session_id)
+        facts = await self._wamp.call(uris.GUARD_SESSION, session_id)
         session = {**details, **(facts or {})}
         self._application.joined(session)
         if session_id in self._sessions:
@@ -61,3 +62,8 @@ class Meta(Component):
         session = self._sessions.pop(session_id, None)
         if session:
             self._application.left(session)
+
+
+class Meta(OldComponent):
+    async def serve(self, application: ApplicationProcess) -> None:
+        await Visitors(self, application).follow()

@@ -16,15 +16,18 @@ from stork_components.guard import Guard
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.connections import client_limits, insiders
-from stork_crossbar.http import refusals
+from stork_node.http.counters import HttpCounters
 from stork_node.metrics.exposition import build_family, families, publish_server_families
 from stork_node.metrics.health import Health
 from stork_node.metrics.node_figures import ApplicationFigures, NodeFigures
 from stork_node.metrics.process_figures import read_processes
+from stork_node.process_state import the
 from stork_node.protocol import uris
 
 # An application process that hangs must not keep anybody from seeing the rest.
 _APPLICATION_TIMEOUT_S = 1.0
+# A page takes some 4 ms of the router: there are at most so many of them, and those who ask meanwhile get the same.
+_PAUSE_S = 0.05
 
 
 class Metrics(Resource):
@@ -40,6 +43,7 @@ class Metrics(Resource):
     def __init__(self, component: Any, health: Callable[[], Health]) -> None:
         super().__init__()
         self._component, self._health = component, health
+        self._not_before = 0.0
         # Those that came while the application was asked: they get what is made then.
         self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
 
@@ -48,8 +52,11 @@ class Metrics(Resource):
         gone.addErrback(lambda _: None)
         self._waiting.append((request, gone))
         if len(self._waiting) == 1:
-            self._ask_application().addCallback(self._answer_all)
+            reactor.callLater(max(0.0, self._not_before - reactor.seconds()), self._begin)
         return NOT_DONE_YET
+
+    def _begin(self) -> None:
+        self._ask_application().addCallback(self._answer_all)
 
     def _ask_application(self) -> "defer.Deferred[Any]":
         asked: defer.Deferred[Any] = self._component.call(uris.APP_FIGURES)
@@ -58,6 +65,7 @@ class Metrics(Resource):
 
     def _answer_all(self, application: dict[str, Any] | None) -> None:
         waiting, self._waiting = self._waiting, []
+        self._not_before = reactor.seconds() + _PAUSE_S
         pages: dict[str, bytes] = {}
         try:
             registry = CollectorRegistry(auto_describe=False)
@@ -87,8 +95,8 @@ class Metrics(Resource):
         sessions, subscriptions = insiders.census(self._component)
         node = NodeFigures(int(health.http_status == 200), int(health.status == "degraded"), sessions, subscriptions)
         yield from families("stork", node)
-        yield from families("stork_http", refusals.counters)
-        yield from families("stork", client_limits.counters)
+        yield from families("stork_http", the(HttpCounters))
+        yield from families("stork", client_limits.bounds().counters)
         guard, relay = registry.find(Guard), registry.find(Relay)
         if guard:
             yield from families("stork_guard", guard.counters)

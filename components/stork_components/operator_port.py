@@ -17,14 +17,22 @@ from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker
 from stork_crossbar.http import refusals
-from stork_crossbar.http.channel import BoundedSite, Rules
+from stork_crossbar.http.bounded_site import BoundedSite
+from stork_crossbar.http.foreign_pages import check_page
+from stork_crossbar.http.rules import Rules
+from stork_crossbar.internals import broadcasting
+from stork_crossbar.opening.crowd import Crowd
+from stork_crossbar.opening.entrance import entrance
 from stork_node.config.settings import endpoint, names, setting
 from stork_node.http import hosts
 from stork_node.http.heads import Head, Refusal
 from stork_node.metrics.health import HOPELESS_AFTER_S, Health, NodeState, judge
 from stork_node.protocol import uris
+from stork_node.transport.endpoints import Endpoint
 
 _WATCH_S = 1.0
+MAX_CONNECTIONS = 32
+"""At a time: the one that has asked for nothing for longest gives way. Their descriptors are those of the reserve."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,18 @@ class OperatorPort(Component):
         root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
         root.putChild(b"ready", _Json(self._ready))
         root.putChild(b"metrics", Metrics(self, self.health))
-        host, _, port = self.settings.listen.removeprefix("tcp://").rpartition(":")
-        interface = "" if host == "*" else host.strip("[]")
+        listen = Endpoint.parse(self.settings.listen)
+        interface = "" if listen.host == "*" else listen.host
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
         self._known_hosts = {*self.settings.hosts, interface.lower(), socket.gethostname().lower()}
-        rules = Rules(check=self._check_host, keeps_reserve=False)
-        await listening(reactor, int(port), interface=interface).listen(BoundedSite(root, rules))
+        crowd = Crowd(MAX_CONNECTIONS, _end)
+        rules = Rules(check=self._check, entered=crowd.enter, asked=crowd.ask, left=crowd.leave)
+        await listening(reactor, listen.port, interface=interface).listen(BoundedSite(root, rules))
         self._watching = task.LoopingCall(self._watch)
         self._watching.start(_WATCH_S, now=False)
+
+    def _check(self, head: Head) -> Refusal | None:
+        return self._check_host(head) or check_page(head)
 
     def _check_host(self, head: Head) -> Refusal | None:
         """A web page can reach a port of the loopback by a name of its own, and not by one of these."""
@@ -94,6 +106,7 @@ class OperatorPort(Component):
                 epoch=relay.epoch if relay else "",
                 is_draining=bool(drain and drain.is_draining),
                 has_caught_up=bool(relay and relay.is_ready),
+                is_full=entrance.is_full,
                 relay_trouble=relay.trouble if relay else "the relay has not started",
             )
         )
@@ -103,6 +116,11 @@ class OperatorPort(Component):
         if controller is None:
             return ()
         return tuple(name for name in self.settings.transports if name not in controller.transports)
+
+
+def _end(channel: Any) -> None:
+    if (descriptor := broadcasting.descriptor(channel)) is not None:
+        broadcasting.end(descriptor)
 
 
 class _Root(Resource):

@@ -32,6 +32,7 @@ from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
 from stork_node.relay.stream import Action, Break, Events, Stream
+from stork_node.transport.endpoints import Port, local_endpoint
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
@@ -52,8 +53,8 @@ class RelaySettings:
     sign nor answer of it for ``first_frame_s``.
     """
 
-    bus: str = setting(endpoint, "tcp://127.0.0.1:5556")
-    replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
+    bus: str = setting(endpoint, local_endpoint(Port.PUB))
+    replay: str = setting(endpoint, local_endpoint(Port.REPLAY))
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
     beat_s: float = setting(interval, 20.0)
@@ -184,7 +185,7 @@ class Relay(Component):
             function(*args)
         except Exception as error:
             self.log.failure("the relay failed")
-            raise end_worker(f"the relay failed: {error!r}") from error
+            end_worker(f"the relay failed: {error!r}")
 
     def _follow(self, messages: Sequence[Message]) -> None:
         frames = []

@@ -31,7 +31,7 @@
 
   /** `"<epoch>:<sequence>"` as `{epoch, sequence, text}`; null for anything else. Sequences stay below 2^53. */
   function parsePosition(text) {
-    const parts = typeof text === "string" && /^(.+):(\d{1,16})$/s.exec(text);
+    const parts = typeof text === "string" && /^([0-9A-Za-z_-]{1,64}):(0|[1-9][0-9]{0,15})$/.exec(text);
     if (!parts || !Number.isSafeInteger(+parts[2])) return null;
     return { epoch: parts[1], sequence: +parts[2], text };
   }
@@ -73,21 +73,21 @@
   // --- Topics -----------------------------------------------------------------------------------------------------
 
   const PART = "[A-Za-z0-9_:@~-]";
-  const TOPICS = {
-    exact: RegExp(`^${PART}+\\.${PART}+\\.${PART}+$`),
-    prefix: RegExp(`^${PART}+\\.${PART}+\\.${PART}*$`),
-    wildcard: RegExp(`^${PART}+\\.${PART}+\\.$`),
-  };
+  const TOPICS = new Map([
+    ["exact", RegExp(`^${PART}+\\.${PART}+\\.${PART}+$`)],
+    ["prefix", RegExp(`^${PART}+\\.${PART}+\\.${PART}*$`)],
+    ["wildcard", RegExp(`^${PART}+\\.${PART}+\\.$`)],
+  ]);
 
   /** Whether `topic` can be asked for at all. What cannot would cost the whole connection (a protocol error). */
   function isTopic(topic, match = "exact") {
-    return typeof topic === "string" && topic.length <= 255 && Boolean(TOPICS[match]) && TOPICS[match].test(topic);
+    return typeof topic === "string" && topic.length <= 255 && TOPICS.has(match) && TOPICS.get(match).test(topic);
   }
 
   // --- Stream: the order of one topic --------------------------------------------------------------------------------
 
   /**
-   * The position of one topic within one subscription (DELIVERY, "The client's algorithm").
+   * The position of one topic within one subscription (docs/delivery.md#the-clients-algorithm).
    *
    * Items are `{event, position}`. Every method returns the items to hand on now, each at most once and in order.
    */
@@ -130,7 +130,7 @@
       let items = [];
       let recovered = Boolean(asked && answer && answer.recovered === true);
       if (recovered) {
-        items = this._pass(Array.isArray(answer.events) ? answer.events.map(toItem) : []);
+        items = this._pass(Array.isArray(answer.events) ? answer.events.filter(isEvent).map(toItem) : []);
         this._advance(answer.position);
         if (answer.more && this.position !== before) return { items, recovered: null, position: this.position, more: true };
         recovered = !answer.more; // more without a step forward would go on for ever
@@ -163,6 +163,10 @@
       this.at = at;
       return true;
     }
+  }
+
+  function isEvent(value) {
+    return Boolean(value) && typeof value === "object" && !Array.isArray(value);
   }
 
   function toItem({ position, type, data, timestamp }) {

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Awaitable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError, TransportLost
@@ -36,6 +36,8 @@ class Component(ApplicationSession):
     """
 
     Settings: ClassVar[type[Any]]
+    can_be_interrupted: ClassVar[bool] = False
+    """Whether the router may tell it that nobody waits for a call any more."""
 
     @classmethod
     def read_settings(cls, extra: Mapping[str, Any] | None, path: str = "extra") -> Any:
@@ -60,13 +62,17 @@ class Component(ApplicationSession):
         try:
             self.settings = self.read_settings(config.extra)
         except ConfigError as error:
-            raise end_worker(f"{type(self).__name__}: {error}") from None
+            end_worker(f"{type(self).__name__}: {error}")
         self._process_is_ending = False
         reactor.addSystemEventTrigger("before", "shutdown", self._note_end)
-        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
-        # fail, and leaves its session and its registrations behind. So no component says that calls can be cancelled.
         self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
-        self._session_roles["callee"].call_canceling = False
+
+    def onConnect(self) -> None:
+        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
+        # fail, and leaves its session and its registrations behind. So no such component says that it can.
+        is_embedded = hasattr(self._transport, "_router")
+        self._session_roles["callee"].call_canceling = self.can_be_interrupted and not is_embedded
+        super().onConnect()
 
     async def start(self) -> None:
         """Register and subscribe. Called once, when the session has joined."""
@@ -82,7 +88,7 @@ class Component(ApplicationSession):
         except Exception as error:
             if not isinstance(error, StorkError | ApplicationError):
                 self.log.failure("{name} failed to start", name=type(self).__name__)
-            raise end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}") from error
+            end_worker(f"{type(self).__name__} failed to start: {_sentence(error)}")
 
     def register(self, endpoint: Any, *args: Any, **kwargs: Any) -> Any:
         return super().register(_spread(endpoint), *args, **kwargs)
@@ -115,7 +121,7 @@ class Component(ApplicationSession):
 
     def _end_unless_ending(self) -> None:
         if not self._process_is_ending:
-            raise end_worker(f"{type(self).__name__} has lost its session with the router")
+            end_worker(f"{type(self).__name__} has lost its session with the router")
 
     def _note_end(self) -> None:
         self._process_is_ending = True
@@ -151,7 +157,7 @@ def _sentence(error: Exception) -> str:
     return error.error_message() if isinstance(error, ApplicationError) else str(error)
 
 
-def end_worker(sentence: str) -> SystemExit:
+def end_worker(sentence: str) -> NoReturn:
     """
     End this worker process: says why on its log, and exits at once with status 1.
 

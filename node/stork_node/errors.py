@@ -6,6 +6,7 @@ Everything that can go wrong, named.
     ├── DeclarationError       app.py declares something twice or wrongly
     ├── InvalidTopic           not version.feed.id
     ├── InvalidPosition        not epoch:sequence
+    ├── InvalidAnswer          an application's answer to the guard that is none
     ├── InvalidPush            a push document that is refused
     ├── InvalidFrame           bytes on the bus that are not a frame of ours
     │   └── UnknownProtocol    … of a release too far from this one
@@ -61,6 +62,10 @@ class InvalidPosition(StorkError):
     def __init__(self, text: str) -> None:
         super().__init__(f"{text!r} is not a position (want EPOCH:SEQUENCE)")
         self.text = text
+
+
+class InvalidAnswer(StorkError):
+    """The application, or a backend, is at fault; the client may try again."""
 
 
 class InvalidPush(StorkError):

@@ -11,12 +11,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stork_node import clock
+from stork_node.application.permission import Permission
 from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
 from stork_node.application.running.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
 from stork_node.application.stork import Stork
-from stork_node.application.values import Session
-from stork_node.errors import CallError, ConfigError, StorkError
-from stork_node.guard.answers import Denial, Nonsense, read_ticket_answer, read_verdict
+from stork_node.application.values import Deny, Principal, Session
+from stork_node.errors import CallError, ConfigError, InvalidAnswer, StorkError
+from stork_node.guard import core
+from stork_node.guard.answers import read_ticket_answer
 from stork_node.protocol import uris
 from stork_node.protocol.topics import Match
 from stork_node.protocol.wire_values import to_wire
@@ -123,33 +125,27 @@ class AppTester:
         """
         self._start()
         session_id = next(self._ids)
+        peer = f"tcp4:{address}:50000"
         details = {
             "ticket": ticket,
             "session": session_id,
             "authmethod": "ticket",
-            "transport": {"peer": f"tcp4:{address}:50000", "http_headers_received": dict(headers or {})},
+            "transport": {"peer": peer, "http_headers_received": dict(headers or {})},
         }
-        try:
-            answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
-            admission = read_ticket_answer(answer, self._roles, clock.wall())
-        except Nonsense as error:
-            raise Unavailable("", str(error)) from error
-        if isinstance(admission, Denial):
-            uri, _ = uris.REFUSALS["expired" if admission.retry else "denied"]
-            raise (Expired if admission.retry else Denied)(uri, admission.reason)
-        session = Session(
-            id=session_id,
-            authid=admission.authid,
-            role=admission.role,
-            realm=realm,
-            extra=dict(admission.extra),
-            private=dict(admission.private),
-            authmethod="ticket",
-            authprovider="dynamic",
-            address=address,
-        )
+        principal = core.refuse_ticket(authid, details) or self._authenticate(realm, authid, details)
+        if isinstance(principal, Deny):
+            uri, _ = uris.REFUSALS[core.refusal_case(principal)]
+            raise (Expired if principal.retry else Denied)(uri, principal.reason)
+        session = Session.by_ticket(principal, session_id, realm, peer)
         self._wait(self._runtime.joined(session))
         return Client(self, session)
+
+    def _authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> Principal | Deny:
+        answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
+        try:
+            return read_ticket_answer(answer, self._roles, clock.wall())
+        except InvalidAnswer as error:
+            raise Unavailable("", str(error)) from error
 
     def backend(self, authid: str = "backend") -> "Client":
         """A session of the role ``backend``: it may call every procedure, and on_join handlers are not told of it."""
@@ -174,23 +170,15 @@ class AppTester:
             raise Unavailable(uri, f"no answer within {self._timeout_s} s") from None
 
     def _authorize(self, session: Session, uri: str, action: str, options: Mapping[str, Any]) -> None:
-        if session.role == "backend" or (action, uri) in uris.OPEN_TO_ALL:
+        if session.role == "backend":
             return
-        details = {
-            "session": session.id,
-            "authid": session.authid,
-            "authrole": session.role,
-            "realm": session.realm,
-            "authmethod": session.authmethod,
-            "authprovider": session.authprovider,
-            "authextra": session.extra,
-            "private": session.private,
-            "transport": {"peer": f"tcp4:{session.address}:50000"},
-        }
-        answer = self._ask(self._runtime.authorize(details, uri, action, options), uris.UNAVAILABLE)
-        verdict = read_verdict(answer)
-        if not verdict.allow:
-            raise Denied("wamp.error.not_authorized", verdict.reason)
+        match: Match = options.get("match") or "exact"
+        permission = core.decide_unasked(session.role, action, uri, match, by_backend=False)
+        if permission is None:
+            question = self._runtime.authorize(session.to_wire(), uri, action, options)
+            permission = Permission.from_wire(self._ask(question, uris.UNAVAILABLE))
+        if not permission.allow:
+            raise Denied(core.NOT_AUTHORIZED, permission.reason)
 
 
 def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:

@@ -54,7 +54,7 @@ class StreamPusher:
 
 
 class ZmqPusher:
-    """Push documents (DELIVERY) on a PUSH socket, as ``Publisher(answered=False)`` sends them."""
+    """Push documents (docs/delivery.md#push-document) on a PUSH socket, as ``Publisher(answered=False)`` sends them."""
 
     def __init__(self, port: int) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)

@@ -1,4 +1,4 @@
-"""Each refusal and ending by its case, in words (DESIGN, "Refusals and endings")."""
+"""Each refusal and ending by its case, in words (docs/architecture.md#refusals-and-endings)."""
 
 import pytest
 from playwright.sync_api import Page, expect

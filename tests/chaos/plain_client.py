@@ -1,5 +1,5 @@
 """
-DELIVERY's client algorithm, written down once more, from the page alone: nothing of the library is used.
+docs/delivery.md#the-clients-algorithm, written down once more, from the page alone: nothing of the library is used.
 
     keep one position per topic; after every SUBSCRIBED call recover (with null where there is none); hold that topic's
     events back until the answer; hand on the answer's events, then what is held with a greater position; ignore any

@@ -5,10 +5,10 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.task import Clock
 
-from stork_components.asking.application_client import Asker, Question, Unavailable
+from stork_components.asking.application_client import Asker, AskerLeft, NotAsked, Question, Unavailable
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
-from stork_node.guard.answers import Verdict
+from stork_node.application.permission import Permission
 from stork_node.guard.counters import GuardCounters
 from tests.components.fake_session import FakeSession
 
@@ -89,6 +89,51 @@ def test_an_answer_that_takes_too_long_is_unavailable_and_its_call_cancelled(ask
     assert [str(each) for each in outcome] == ["app took longer than 5 s"]
 
 
+REPEATED = Question(APP, ("joe",), repeats="joe's question")
+
+
+def test_a_late_answer_serves_who_asks_again(asking):
+    asking.register(APP)
+    outcome = asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    [call] = asking.session.calls
+    assert not call.cancelled
+    assert [str(each) for each in outcome] == ["app took longer than 5 s"]
+    again = asking.ask(REPEATED)
+    asking.clock.advance(1.0)
+    call.answer.callback("yes")
+    assert again == [(APP, "yes")]
+    assert len(asking.session.calls) == 1
+    asking.ask(REPEATED)
+    assert len(asking.session.calls) == 2
+
+
+def test_who_asks_again_waits_no_longer_than_the_first(asking):
+    asking.register(APP)
+    asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    again = asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    assert [str(each) for each in again] == ["app took longer than 5 s"]
+
+
+def test_a_late_answer_from_before_somebody_registered_serves_nobody(asking):
+    asking.register(APP)
+    asking.ask(REPEATED)
+    asking.clock.advance(5.0)
+    asking.asker.forget()
+    assert asking.session.calls[0].cancelled
+    asking.ask(REPEATED)
+    assert len(asking.session.calls) == 2
+
+
+def test_a_question_with_which_the_application_did_not_begin_was_not_asked(asking):
+    asking.register(APP)
+    outcome = asking.ask(REPEATED)
+    asking.session.calls[0].answer.errback(ApplicationError("io.virge.stork.error.not_begun", "left"))
+    assert isinstance(outcome[0], NotAsked)
+
+
 def test_a_callee_that_vanishes_in_the_middle_means_ask_again(asking):
     asking.register(APP, 1)
     outcome = asking.ask()
@@ -166,8 +211,8 @@ def test_equal_questions_at_the_same_time_are_asked_once():
     outcomes = [get(verdicts, "joe", ask) for _ in range(5)]
     other = get(verdicts, "jack", ask)
     assert len(ask.answers) == 2
-    ask.answers[0].callback(Verdict(True))
-    assert outcomes == [[Verdict(True)]] * 5
+    ask.answers[0].callback(Permission(True))
+    assert outcomes == [[Permission(True)]] * 5
     assert other == []
 
 
@@ -175,8 +220,8 @@ def test_a_verdict_is_asked_for_again_when_its_time_is_over():
     clock = Clock()
     verdicts, ask = Verdicts(clock, 10, GuardCounters()), Gathering()
     get(verdicts, "joe", ask)
-    ask.answers[0].callback(Verdict(True, cache_s=60.0))
-    assert get(verdicts, "joe", ask) == [Verdict(True, cache_s=60.0)]
+    ask.answers[0].callback(Permission(True, cache_s=60.0))
+    assert get(verdicts, "joe", ask) == [Permission(True, cache_s=60.0)]
     clock.advance(60.0)
     assert get(verdicts, "joe", ask) == []
     assert len(ask.answers) == 2
@@ -192,13 +237,23 @@ def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
     assert len(ask.answers) == 2
 
 
+def test_when_who_asked_has_left_the_others_ask_for_themselves():
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
+    outcomes = [get(verdicts, "joe", ask) for _ in range(3)]
+    ask.answers[0].errback(AskerLeft("gone"))
+    assert isinstance(outcomes[0][0], AskerLeft)
+    assert len(ask.answers) == 2
+    ask.answers[1].callback(Permission(True))
+    assert outcomes[1:] == [[Permission(True)]] * 2
+
+
 def test_nothing_is_remembered_from_before_somebody_registered():
     verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
     get(verdicts, "known", ask)
-    ask.answers[0].callback(Verdict(True, cache_s=60.0))
+    ask.answers[0].callback(Permission(True, cache_s=60.0))
     get(verdicts, "asked for", ask)
     verdicts.forget()
-    ask.answers[1].callback(Verdict(True, cache_s=60.0))
+    ask.answers[1].callback(Permission(True, cache_s=60.0))
     for key in ("known", "asked for"):
         get(verdicts, key, ask)
     assert len(ask.answers) == 4

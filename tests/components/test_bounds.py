@@ -101,7 +101,9 @@ from stork_crossbar.connections import bounds
 WebSocketProtocol.consumeData = lambda self, more: None
 class End(Exception):
     pass
-bounds.end_worker = End
+def end(sentence):
+    raise End(sentence)
+bounds.end_worker = end
 try:
     bounds.keep_in_bounds(None)
 except End as end:
@@ -207,6 +209,77 @@ dealer.processYield(callee, message.Yield(1))
 print(len(sent), in_flight())
 """
     assert run(DEALER + script) == "[(99, 'Invocation'), (0, 'Error')] 1\n2 [0, 0, 0, 0]"
+
+
+CANCELLABLE = """
+from types import SimpleNamespace
+from stork_crossbar.connections.session_limits import orphans
+callee._session_roles = {"callee": SimpleNamespace(call_canceling=True)}
+for caller in callers:
+    caller._authid = "joe"
+"""
+
+
+def test_calls_of_who_leaves_are_interrupted_and_counted_for_the_user_until_their_callee_is_done():
+    script = """
+call(callers[0], 1)
+call(callers[0], 2)
+sent.clear()
+dealer.detach(callers[0])
+callers[0]._authid = None
+print(sent, orphans.count(callers[1]), in_flight())
+dealer.processYield(callee, message.Yield(1))
+dealer.processInvocationError(callee, message.Error(68, 2, "wamp.error.canceled"))
+print(orphans.count(callers[1]), in_flight(), len(sent))
+"""
+    assert run(DEALER + CANCELLABLE + script) == (
+        "[(99, 'Interrupt'), (99, 'Interrupt')] 2 [2, 0, 0, 1]\n0 [0, 0, 0, 0] 2"
+    )
+
+
+def test_calls_of_who_has_left_end_with_their_callee():
+    script = """
+call(callers[0], 1)
+dealer.detach(callers[0])
+dealer.detach(callee)
+print(orphans.count(callers[1]), in_flight())
+"""
+    assert run(DEALER + CANCELLABLE + script) == "0 [0, 0, 0, 0]"
+
+
+def test_a_call_of_who_left_while_it_was_decided_is_not_made():
+    script = """
+dealer.detach(callers[0])
+call(callers[0], 1)
+print(sent, in_flight())
+"""
+    assert run(DEALER + script) == "[] [0, 0, 0, 0]"
+
+
+def test_a_call_that_is_cancelled_while_it_is_decided_is_not_made():
+    script = """
+from twisted.internet import defer
+from stork_crossbar.connections.session_limits import count_undecided
+count_undecided(callers[0], "call", defer.Deferred())
+dealer.processCancel(callers[0], message.Cancel(1))
+dealer.processCancel(callers[0], message.Cancel(2))
+call(callers[0], 1)
+call(callers[0], 2)
+print(sent)
+"""
+    assert run(DEALER + script) == "[(0, 'Error'), (99, 'Invocation')]"
+
+
+def test_a_connection_that_is_held_up_is_forgiven_no_pong_for_long():
+    script = """
+from types import SimpleNamespace
+from stork_crossbar.connections.frame_reading import _Forgiven
+held = SimpleNamespace(autoPingInterval=20, autoPingTimeout=20)
+forgiven = _Forgiven(40.0)
+print([forgiven.again(now, held) for now in (40.0, 80.0, 120.0, 160.0)])
+print(forgiven.again(1000.0, held))
+"""
+    assert run(script) == "[True, True, True, False]\nTrue"
 
 
 def test_a_subscription_that_is_gone_is_forgotten():

@@ -1,6 +1,6 @@
 import gc
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from twisted.internet.tcp import Server
@@ -281,8 +281,8 @@ def test_where_the_inside_is_unknown_pushes_are_published_and_that_is_said_once(
 def test_where_the_inside_is_unknown_a_break_ends_the_process(inside, monkeypatch):
     monkeypatch.delattr(UriObservationMap, "match_observations")
 
-    def end(sentence: str) -> SystemExit:
-        return SystemExit(sentence)
+    def end(sentence: str) -> NoReturn:
+        raise SystemExit(sentence)
 
     monkeypatch.setattr(broadcaster_module, "end_worker", end)
     broadcaster = Broadcaster(inside.component, inside.reactor)

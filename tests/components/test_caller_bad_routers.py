@@ -87,7 +87,7 @@ def test_a_router_that_hangs_up_says_with_which_code() -> None:
     assert raised.value.reason == ""
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[50]", '[8, 48, "x", {}, "a.b"]', "[36, 1, 2, {}, []]", "[99]"])
+@pytest.mark.parametrize("text", ["no JSON", "[50]", '[8, 48, "x", {}, "a.b"]', "[36]", "[2, 8, {}]"])
 def test_a_router_that_sends_nonsense_loses_the_session_and_the_call(text: str) -> None:
     with (
         router(says(WELCOME, text)) as url,

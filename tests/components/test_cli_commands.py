@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -170,20 +171,45 @@ def test_watch_ends_where_it_may_see_nothing(deployment: Deployment, node: Node)
     assert "no subscription to v1.user.alice: wamp.error.not_authorized" in watched.stderr
 
 
-def test_watch_comes_back_when_the_node_does(deployment: Deployment, watching: Callable[..., Watch]) -> None:
+def test_watch_recovers_what_was_pushed_while_its_node_was_away(
+    deployment: Deployment, watching: Callable[..., Watch]
+) -> None:
     first = deployment.start_node("first")
     watch = watching(first, "v1.test.1", STORK_TICKET=TICKET)
-    first.stop()
-    watch.wait_for_line("; trying again")
-    operator_port = deployment.operator_ports[first.port]
-    second = Node(first.folder, first.port, operator_port, deployment.folder / "second.log", deployment.environ)
-    deployment.processes.append(second)
-    second.wait_for_line("the node is ready")
-    wait_for(lambda: watch.log.count("stork: watching v1.test.1") == 2, "a second subscription")
     with deployment.publisher() as publisher:
-        # Without replay, what is pushed before the second node's relay has connected does not arrive.
-        wait_for(lambda: publisher.push("v1.test.1", "again") and watch.lines, "a push in the watch")
+        positions = [publisher.push("v1.test.1", "before")]
+        watch.wait_for_lines(1)
+        first.stop()
+        watch.wait_for_line("stork: the connection ended: draining (the node restarts); trying again")
+        positions += [publisher.push("v1.test.1", "meanwhile", n) for n in range(3)]
+        operator_port = deployment.operator_ports[first.port]
+        second = Node(first.folder, first.port, operator_port, deployment.folder / "second.log", deployment.environ)
+        deployment.processes.append(second)
+        second.wait_for_line("the node is ready")
+        wait_for(lambda: watch.log.count("stork: watching v1.test.1") == 2, "a second subscription")
+        recovered = "stork: nothing was missed in v1.test.1"
+        wait_for(lambda: recovered in watch.log, recovered)
+        positions.append(publisher.push("v1.test.1", "after"))
+        lines = watch.wait_for_lines(5)
+    assert [line.split()[1] for line in lines] == positions
     assert watch.stop(signal.SIGINT) == 0
+
+
+def test_watch_says_that_something_is_lost_after_a_new_epoch(tmp_path: Path, watching: Callable[..., Watch]) -> None:
+    with Deployment(tmp_path) as deployment:
+        publish_server = deployment.start_publish_server()
+        node = deployment.start_node()
+        watch = watching(node, "v1.test.1", STORK_TICKET=TICKET)
+        with deployment.publisher() as publisher:
+            publisher.push("v1.test.1", "before")
+            watch.wait_for_lines(1)
+            publish_server.stop()
+            shutil.rmtree(tmp_path / "data")
+            deployment.start_publish_server()
+            publisher.push("v1.test.1", "lost or not")
+        watch.wait_for_line("stork: the connection ended: break")
+        watch.wait_for_line("stork: something may be lost in v1.test.1")
+        assert watch.stop(signal.SIGINT) == 0
 
 
 def test_check_accepts_what_init_writes(deployment: Deployment, tmp_path: Path) -> None:

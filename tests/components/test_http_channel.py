@@ -5,7 +5,8 @@ from twisted.internet.testing import StringTransport
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 
-from stork_crossbar.http.channel import BoundedSite, Rules
+from stork_crossbar.http.bounded_site import BoundedSite
+from stork_crossbar.http.rules import Rules
 
 
 def echo(_resource, request):

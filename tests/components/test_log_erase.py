@@ -11,7 +11,7 @@ from stork_node.clients.eraser import EraseFailed, ask_to_erase
 from stork_node.errors import ConfigError, InvalidTopic
 from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
 from stork_node.protocol.replay import Erasing
-from stork_node.push_log import SegmentLog, StorageFailed, UnusableFolder, log_folder
+from stork_node.push_log import Erasure, SegmentLog, StorageFailed, UnusableFolder, log_folder
 from stork_node.push_log.inspection import verify
 from tests.components.replaying import all_pages, frames_of, request
 from tests.components.served import Peer, peer, serving, settings, wait_for
@@ -98,9 +98,16 @@ def test_a_log_that_a_server_holds_is_left_to_that_server(tmp_path, monkeypatch)
     assert result.output == f"erased 3 pushes to {TOPIC}\n"
     monkeypatch.setenv("STORK_PUBLISH_SERVER", "publish")
     assert run(TOPIC).output == f"erased 3 pushes to {TOPIC}\n"
+    for host in ("fd00::7", "[fd00::7]"):
+        monkeypatch.setenv("STORK_PUBLISH_SERVER", host)
+        assert run(TOPIC).exit_code == 0
+    assert run("--server", "tcp://fd00::7:1", TOPIC).exit_code == 0
     assert asked == [
         ("tcp://127.0.0.1:5558", "geheim", TOPIC),
         ("tcp://publish:5558", "geheim", TOPIC),
+        ("tcp://[fd00::7]:5558", "geheim", TOPIC),
+        ("tcp://[fd00::7]:5558", "geheim", TOPIC),
+        ("tcp://[fd00::7]:1", "geheim", TOPIC),
     ]
 
 
@@ -121,7 +128,7 @@ def test_a_log_that_nobody_holds_is_erased_in_its_files_and_relays_learn_of_it_l
 def test_cat_shows_erasures(tmp_path):
     with SegmentLog(log_folder(tmp_path)) as log:
         log.append(pushes(1))
-        log.append_erasure(TOPIC)
+        log.append([Erasure(TOPIC)])
     for more in ((), ("--topic", TOPIC)):
         shown = CliRunner().invoke(command, ["cat", "--data", str(tmp_path), *more]).output.splitlines()
         line = json.loads(shown[-1])
@@ -145,10 +152,10 @@ def test_a_server_that_cannot_erase_says_why_and_can_be_asked_again(tmp_path):
     class Broken(SegmentLog):
         is_broken = True
 
-        def erase_steps(self, topic):
+        def erase(self, topic):
             if self.is_broken:
                 raise StorageFailed("No space left on device")
-            return super().erase_steps(topic)
+            return super().erase(topic)
 
     with serving(log=(log := Broken(tmp_path))) as server:
         with pytest.raises(EraseFailed) as failed:
@@ -164,8 +171,8 @@ def test_pushes_are_answered_while_a_topic_is_erased(tmp_path):
 
         steps = 0
 
-        def erase_steps(self, topic):
-            for number in super().erase_steps(topic):
+        def erase(self, topic):
+            for number in super().erase(topic):
                 self.steps += 1
                 yield number
 

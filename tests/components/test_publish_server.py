@@ -16,7 +16,8 @@ from stork_node.protocol.push import Push
 from stork_node.publish_server import PublishServer
 from stork_node.push_log import Entry, SegmentLog, StorageFailed
 from tests.components.served import ANY, DEADLINE_S, Peer, is_refused, peer, serving, settings, wait_for
-from tests.malformed import MALFORMED, document
+from tests.malformed import document
+from tests.vector_files import frame_of, vectors
 
 
 def ask(socket: Peer, frame: bytes) -> dict[str, object]:
@@ -102,23 +103,23 @@ def test_an_id_on_pull_counts_on_the_router_as_well(server):
         assert ask(dealer, document(id="k"))["duplicate"] is True
 
 
-@pytest.mark.parametrize(("frame", "reason"), MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_push_on_the_router_is_answered_with_its_reason(server, frame, reason):
+@vectors("push_documents", "refused")
+def test_a_malformed_push_on_the_router_is_answered_with_its_reason(server, case):
     with peer(zmq.DEALER, server.router_endpoint) as dealer:
-        answer = ask(dealer, frame)
-        assert (answer["ok"], answer["error"], answer["reason"]) == (False, "invalid_push", reason)
+        answer = ask(dealer, frame_of(case))
+        assert (answer["ok"], answer["error"], answer["reason"]) == (False, case["error"], case["reason"])
         assert ask(dealer, document())["position"].endswith(":1")
     assert server.counters.refused.total() == 1
 
 
-@pytest.mark.parametrize(("frame", "reason"), MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_push_on_pull_is_counted_and_logged_and_the_next_is_taken(server, caplog, frame, reason):
+@vectors("push_documents", "refused")
+def test_a_malformed_push_on_pull_is_counted_and_logged_and_the_next_is_taken(server, caplog, case):
     with peer(zmq.PUSH, server.pull_endpoint) as pusher:
-        pusher.send(frame)
+        pusher.send(frame_of(case))
         pusher.send(document())
         wait_for(lambda: server.counters.accepted == 1, "the good push")
     assert server.counters.refused.total() == 1
-    said = f"refused a push on {server.pull_endpoint}: {reason}"
+    said = f"refused a push on {server.pull_endpoint}: {case['reason']}"
     wait_for(lambda: said in caplog.messages, "the reason in the log")
 
 

@@ -10,8 +10,8 @@ import zmq
 from stork_node.clients.eraser import EraseFailed, ask_to_erase
 from stork_node.protocol.replay import EraseRequest, encode_request
 from stork_node.publish_server import server as server_module
-from stork_node.publish_server.zap_handler import is_loopback
 from stork_node.transport.curve import ClientKeys, secure_client
+from stork_node.transport.peers import is_loopback
 from tests.components.replaying import ask_page, request
 from tests.components.served import Peer, peer, serving, settings, wait_for
 from tests.components.zmtp import connect, frame, is_ended, join
@@ -61,13 +61,13 @@ def test_a_message_without_an_end_is_cut(server, port, kind, size):
 
 
 def test_the_peer_that_holds_most_is_cut_where_all_together_hold_too_much():
-    with serving(settings(peers_bytes=84 << 20)) as server, ExitStack() as stack:
+    with serving(settings(peers_bytes=42 << 20)) as server, ExitStack() as stack:
         peers = [stack.enter_context(join(server.pull_endpoint, b"PUSH")) for _ in range(5)]
         for each in peers:
-            each.sendall(frame(MEBIBYTE, more=True) * 2)
-        wait_for(lambda: held(server) >= 80 << 20, "what all hold")
+            each.sendall(frame(MEBIBYTE, more=True))
+        wait_for(lambda: held(server) >= 40 << 20, "what all hold")
         assert server.counters.cut == 0
-        peers[3].sendall(frame(MEBIBYTE[: 800 << 10], more=True))
+        peers[3].sendall(frame(MEBIBYTE[: 400 << 10], more=True))
         assert is_ended(peers[3])
         wait_for(lambda: server.counters.cut == 1, "the count")
         assert is_alive(server)
@@ -121,19 +121,33 @@ def test_a_subscriber_that_sends_prefixes_without_an_end_is_cut(server):
     wait_for(lambda: server.counters.cut == 1, "the count")
 
 
-def test_connections_beyond_the_limit_of_a_port_are_cut_and_others_served():
-    with serving(settings(connections=5)) as server:
-        first = [join(server.pull_endpoint, b"PUSH") for _ in range(5)]
-        wait_for(lambda: len(server._sockets.pull.peers) == 5, "five")
-        with connect(server.pull_endpoint) as one_more:
-            assert is_ended(one_more)
-        wait_for(lambda: server.counters.cut == 1, "the count")
-        assert is_alive(server)
-        first.pop().close()
-        wait_for(lambda: len(server._sockets.pull.peers) == 4, "a place")
-        join(server.pull_endpoint, b"PUSH").close()
-        for each in first:
-            each.close()
+def test_the_peer_that_is_idle_longest_gives_way_on_a_full_port():
+    with serving(settings(connections=5)) as server, ExitStack() as stack:
+        peers = []
+        for number in range(5):
+            peers.append(stack.enter_context(join(server.pull_endpoint, b"PUSH")))
+            wait_for(lambda number=number: len(server._sockets.pull.peers) == number + 1, "a place")
+        peers[0].sendall(frame(document()))
+        wait_for(lambda: server.counters.accepted == 1, "a push")
+        wait_for(lambda: server._sockets.pull.peers[0].active_at > server._sockets.pull.peers[1].active_at, "a look")
+        stack.enter_context(join(server.pull_endpoint, b"PUSH")).sendall(frame(document()))
+        assert is_ended(peers[1])
+        wait_for(lambda: server.counters.accepted == 2, "a push of the newest")
+        assert server.counters.cut == 1
+
+
+def test_connections_that_say_nothing_give_way_first_on_a_full_port():
+    with serving(settings(connections=5)) as server, ExitStack() as stack:
+        joined = [stack.enter_context(join(server.router_endpoint, b"DEALER")) for _ in range(3)]
+        silent = [stack.enter_context(connect(server.router_endpoint)) for _ in range(2)]
+        wait_for(lambda: len(server._sockets.router.peers) == 5, "five")
+        for _ in range(3):
+            assert is_alive(server)
+        assert is_ended(silent[0])
+        for each in joined:
+            each.sendall(frame(document()))
+            assert each.recv(1)
+        assert server.counters.cut <= 2
 
 
 def test_what_is_pushed_and_read_is_not_held_however_much_it_is(server):
@@ -193,11 +207,15 @@ def test_addresses_of_the_own_host(address, is_own):
     assert is_loopback(address) == is_own
 
 
-def test_a_message_of_many_frames_is_cut_and_others_are_served(server):
-    with join(server.pull_endpoint, b"PUSH") as greedy:
-        greedy.sendall(frame(b"", more=True) * 50_000 + frame(b""))
+@pytest.mark.parametrize("number", [64, 65, 10_063, 10_064, 10_065, 20_064, 50_000])
+def test_a_message_of_many_frames_is_cut_and_others_are_served(server, number):
+    with join(server.pull_endpoint, b"PUSH") as greedy, peer(zmq.PUSH, server.pull_endpoint) as pusher:
+        greedy.sendall(frame(b"", more=True) * number + frame(b""))
         assert is_ended(greedy)
+        pusher.send(document())
+        wait_for(lambda: server.counters.accepted == 1, "the push of another")
     wait_for(lambda: server.counters.cut == 1, "the count")
+    wait_for(lambda: not server._sockets.pull._is_dropping, "the end of it")
     assert is_alive(server)
 
 

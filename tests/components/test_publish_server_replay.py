@@ -1,4 +1,4 @@
-"""Replay, as relays ask for it: DELIVERY, "Relay", and the words of ``stork_node.protocol.replay``."""
+"""Replay, as relays ask for it: docs/delivery.md#relay, and the words of ``stork_node.protocol.replay``."""
 
 import json
 import threading

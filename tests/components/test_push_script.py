@@ -91,7 +91,12 @@ def test_what_goes_wrong_is_one_sentence_and_an_exit_status(arguments, status, s
 
 
 @pytest.mark.parametrize(
-    ("host", "endpoint"), [("publish.invalid", "tcp://publish.invalid:5557"), ("::1", "tcp://[::1]:5557")]
+    ("host", "endpoint"),
+    [
+        ("publish.invalid", "tcp://publish.invalid:5557"),
+        ("::1", "tcp://[::1]:5557"),
+        ("[::1]", "tcp://[::1]:5557"),
+    ],
 )
 def test_the_host_comes_from_the_environment(host, endpoint):
     status, sentence = said("v1.a.1", "t", "--timeout-ms", "50", STORK_PUBLISH_SERVER=host)

@@ -180,3 +180,40 @@ def test_an_error_cuts_its_own_connection_and_no_other(node):
     broken.error = ValueError("text of the exception")
     assert node.turn() == "oooooo"
     assert (broken.is_cut, other.is_cut) == (True, False)
+
+
+def test_many_that_are_held_cost_no_more_looks_than_a_few(node):
+    looks = []
+    turns = Turns(node.reactor, lambda each: looks.append(each) or "waiting_bytes", node.notes.append, clock=node.clock)
+    held = [node.connect("h", 1) for _ in range(500)]
+    for connection in held:
+        turns.take(connection)
+    looks.clear()
+    node.reactor.pump([0.05])
+    assert len(looks) <= 64
+    node.reactor.pump([0.05] * 20)
+    assert {*looks} == {*held}  # each has its turn
+
+
+@pytest.mark.parametrize("limit", ["questions", "waiting_bytes"])
+def test_of_many_that_are_held_each_is_read_in_the_end(node, limit):
+    held = [node.connect("h", 1) for _ in range(50)]
+    node.held["h"] = limit
+    for connection in held:
+        node.turns.take(connection)
+    node.reactor.pump([0.05] * 3)
+    node.held.clear()
+    node.reactor.pump([0.05] * 30)
+    assert text(node) == 50 * "h"
+    assert node.reactor.getDelayedCalls() == []
+
+
+def test_one_that_is_held_for_another_reason_later_is_looked_at_for_that(node):
+    connection = node.connect("a", 1)
+    node.held["a"] = "questions"
+    node.turns.take(connection)
+    node.held["a"] = "waiting_bytes"
+    node.reactor.pump([0.05] * 2)
+    node.held.clear()
+    node.reactor.pump([0.05] * 2)
+    assert text(node) == "a"

@@ -13,8 +13,8 @@ import stork_crossbar.personality
 from stork_crossbar.personality import direct_guard as guarding
 from stork_crossbar.personality import patches as shortcuts
 from stork_crossbar.connections import connection_memory as slimming
-from stork_crossbar.http import websocket_fast_path as upgrading
-from stork_crossbar.http import websockets
+from stork_crossbar.opening import websocket_fast_path as upgrading
+from stork_crossbar.opening import websockets
 from stork_crossbar.personality.patches import SHORTCUTS, Shortcut, take_all
 from twisted.logger import formatEvent, globalLogPublisher
 said = []

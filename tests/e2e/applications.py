@@ -105,7 +105,8 @@ def get_count(call):
 @stork.rpc("test.whoami", allow=True)
 async def whoami(call):
     session = call.session
-    return {"id": session.id, "authid": session.authid, "role": session.role, "private": session.private}
+    facts = ("id", "authid", "role", "private", "extra", "realm", "authmethod", "address")
+    return {name: getattr(session, name) for name in facts}
 
 
 @stork.rpc("test.for-joe", allow=lambda session: session.authid == "joe")

@@ -1,5 +1,5 @@
 """
-README's algorithm for other WAMP clients, with plain autobahn and nothing of this library.
+docs/delivery.md#the-clients-algorithm, with plain autobahn and nothing of this library.
 
     python plain_autobahn.py TICKET TOPIC URL…
 

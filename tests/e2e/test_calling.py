@@ -35,13 +35,17 @@ def test_the_shipped_example_answers_browsers(shipped):
         assert refused.value.uri == "wamp.error.invalid_argument"
 
 
-def test_a_procedure_knows_its_caller_with_its_private_facts(node):
+def test_a_procedure_knows_its_caller_as_a_verifier_does(node):
     with node.join("user:joe") as joe:
         assert joe.call("test.whoami") == {
             "id": joe.session_id,
             "authid": "joe",
             "role": "frontend",
             "private": {"groups": ["joe"]},
+            "extra": {"greeting": "hello joe"},
+            "realm": "realm1",
+            "authmethod": "ticket",
+            "address": "127.0.0.1",
         }
 
 

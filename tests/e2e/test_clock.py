@@ -1,13 +1,17 @@
 """The wall clock of a whole deployment is set, and of the node alone stands still: subscribers see nothing of it."""
 
+import contextlib
+import itertools
 import os
 import signal
+import subprocess
+import threading
 import time
 
 import pytest
 
 from tests.e2e.operator_port import get
-from tests.gateway import Deployment, wait_for
+from tests.gateway import STORK, Deployment, wait_for
 from tests.settable_clock import SettableClock
 from tests.wamp import EVENT, Closed
 
@@ -87,6 +91,64 @@ def test_a_step_changes_nothing_that_a_subscriber_sees(deployed, clock, step):
                 other.subscribe(TOPIC)
             status, page = get(node.operator_url + "ready")
             assert (status, page["status"]) == (200, "ready")
+
+
+@contextlib.contextmanager
+def jumping(clock):
+    """The wall clock is set to and fro all the time, by a second and by a day."""
+    ended = threading.Event()
+
+    def jump():
+        for offset in itertools.cycle([-DAY, 1, -1, DAY, -600, 0, 600]):
+            clock.set(offset)
+            if ended.wait(0.07):
+                return
+
+    thread = threading.Thread(target=jump)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        clock.set(0)
+
+
+def test_steps_while_a_node_starts_reloads_and_drains_change_nothing(tmp_path):
+    clock = SettableClock(tmp_path)
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    environ = clock.environ | {"XDG_RUNTIME_DIR": str(runtime)}
+    with Deployment(tmp_path, app=APP, change=_drains, environ=environ) as deployment, jumping(clock):
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with node.join() as client, deployment.publisher() as publisher:
+            topic, beat = client.subscribe(TOPIC), client.subscribe(BEAT)
+            first = publisher.push([TOPIC], type="started", data={})
+            until_event(client, topic)
+            (node.folder / "app.py").write_text(APP + "# another\n")
+            command = [*STORK, "reload", "--config", str(node.folder)]
+            assert subprocess.run(command, env=deployment.environ, timeout=120).returncode == 0
+            for _ in range(3):
+                until_event(client, beat)
+            publisher.push([TOPIC], type="reloaded", data={})
+            until_event(client, topic)
+            assert client.call(RECOVER, {TOPIC: str(first)})[TOPIC]["recovered"] is True
+            with node.join() as other:
+                other.subscribe(TOPIC)
+            node.popen.send_signal(signal.SIGTERM)
+            publisher.push([TOPIC], type="draining", data={})
+            until_event(client, topic)
+            with pytest.raises(Closed) as closed:
+                client.receive_all()
+            assert closed.value.code == 1012
+        assert node.popen.wait(60) == 0
+        assert "Traceback" not in node.log
+
+
+def _drains(config):
+    _change(config)
+    config["workers"][0]["components"][3]["extra"] = {"wait_s": 2.0, "spread_s": 1.0}
 
 
 def test_a_session_ends_when_the_wall_clock_says_so(deployed, clock):

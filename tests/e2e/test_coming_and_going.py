@@ -17,7 +17,7 @@ OF_A_CONNECTION = [
     "autobahn.wamp.types.SessionDetails",
     "autobahn.wamp.types.TransportDetails",
     "stork_crossbar.connections.gated.GatedWebSocket",
-    "stork_node.guard.answers.Admission",
+    "stork_node.guard.admitted.Admission",
     "stork_crossbar.personality.session.StorkSession",
     "twisted.internet.tcp.Server",
 ]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.operator_port import samples, value
 from tests.gateway import Deployment, wait_for
+from tests.scripted_publish_server import ScriptedPublishServer
 from tests.stubborn import CLOSE, PING, TEXT, Stubborn, frame, message
 from tests.wamp import CALL, SUBSCRIBE
 
@@ -156,6 +157,27 @@ def test_a_slow_client_that_reads_all_the_same_is_told_of_its_end(node, many_way
         for _ in range(3):
             publisher.push("v1.open.ends", type="t", data="x" * 900_000)
         assert opcodes(client.frames_until_the_end()) == [TEXT, TEXT, TEXT, CLOSE]
+
+
+def test_after_4010_nothing_is_answered_and_the_connection_ends(tmp_path):
+    with (
+        Deployment(tmp_path) as deployment,
+        ScriptedPublishServer(deployment.pub, deployment.replay) as server,
+    ):
+        server.begin("first", "run1")
+        node = deployment.start_node()
+        with Stubborn(node.port) as client, Stubborn(node.port, receive_bytes=4096) as deaf:
+            for each in (client, deaf):
+                each.join("test-ticket")
+                each.say(message(SUBSCRIBE, 902, {}, "v1.test.1"))
+                assert each.hear()[0] == 33
+            server.begin("second", "run2")
+            assert close_code([client.frame()]) == 4010
+            say_all(client)
+            server.push("v1.test.1", "after the end")
+            assert client.frames_until_the_end() == []
+            wait_for(lambda: visitors(node) == 0, "the end of both sessions")
+            assert close_code(deaf.frames_until_the_end()) == 4010
 
 
 def test_a_client_that_does_not_answer_1012_does_not_hold_up_the_end_of_the_node(tmp_path):

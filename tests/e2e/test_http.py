@@ -273,6 +273,63 @@ def test_the_operators_port_answers_to_no_other(setup, host):
         assert b"STORK_OPERATOR_HOSTS names others" in answer
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Sec-Fetch-Site: cross-site",),
+        ("Sec-Fetch-Site: same-site",),
+        ("Sec-Fetch-Site: Cross-Site",),
+        ("Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"),
+        ("Sec-Fetch-Site: sideways",),
+        ("Origin: http://evil.example",),
+        ("Origin: null",),
+        ("Origin:",),
+        ("Origin: https://localhost", "Sec-Fetch-Site: same-site"),
+        ("Origin: http://localhost:8081",),
+        ("Origin: http://localhost", "Origin: http://evil.example"),
+        ("Origin: http://evil.example", "Sec-Fetch-Site: same-origin"),
+    ],
+)
+@pytest.mark.parametrize("path", ["health", "ready", "metrics", "nothing"])
+def test_the_operators_port_answers_to_no_page_of_another_site(setup, headers, path):
+    answer = setup.talk("operator", request(*headers, line=f"GET /{path} HTTP/1.1"))
+    assert status(answer) == 403
+    assert answer.endswith(b"\r\n\r\nthe operator's port does not answer to pages of other sites\n")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Sec-Fetch-Site: none",),
+        ("Sec-Fetch-Site: same-origin",),
+        ("Origin: http://localhost",),
+        ("Origin: https://localhost", "Sec-Fetch-Site: same-origin"),
+    ],
+)
+def test_the_operators_port_answers_to_its_own_pages_and_to_whoever_opens_it(setup, headers):
+    answer = setup.talk("operator", request(*headers, "Connection: close", line="GET /ready HTTP/1.1"))
+    assert status(answer) == 200
+
+
+def test_a_page_of_another_site_is_refused_at_its_headers(setup):
+    port, _ = setup.ports["operator"]
+    with connect(port) as client:
+        head = request("Sec-Fetch-Site: cross-site", "Content-Length: 100000000", line="POST /metrics HTTP/1.1")
+        client.sendall(head)
+        assert status(read_to_the_end(client)) == 403
+
+
+def test_many_who_ask_for_metrics_are_answered(setup):
+    one = request(line="GET /metrics HTTP/1.1")
+    port, _ = setup.ports["operator"]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(port)) for _ in range(20)]
+        for client in clients:
+            client.sendall(one * 4 + request("Connection: close", line="GET /metrics HTTP/1.1"))
+        for client in clients:
+            assert read_to_the_end(client).count(b"HTTP/1.1 200") == 5
+
+
 def test_nothing_of_all_this_is_a_traceback_or_a_line_each(setup):
     log = setup.node.log
     assert "Traceback" not in log

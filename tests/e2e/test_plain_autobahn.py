@@ -1,4 +1,4 @@
-"""README's algorithm for other WAMP clients, followed with plain autobahn."""
+"""docs/delivery.md#the-clients-algorithm, followed with plain autobahn."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The README's code blocks, run as they stand but for ports; and its first lines, in a clean clone."""
+"""The code blocks of README and book, run as they stand but for ports; and the first lines, in a clean clone."""
 
 import os
 import re
@@ -9,17 +9,16 @@ from textwrap import indent
 
 import pytest
 
+from stork_node.testing import AppTester, Denied
+from tests.book import block
 from tests.e2e.network import Namespace
 from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process, needs_root, wait_for
 from tests.wamp import Refused
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = dict(re.findall(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL))
-
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    with Deployment(tmp_path_factory.mktemp("readme"), app=BLOCKS["app.py"]) as deployment:
+    with Deployment(tmp_path_factory.mktemp("readme"), app=block("full app.py")) as deployment:
         deployment.start_publish_server()
         deployment.start_node()
         yield deployment
@@ -36,14 +35,30 @@ def on_free_ports(text, deployment):
     return text
 
 
+def commands(name):
+    """What is typed in a block of a console."""
+    return re.findall(r"^\$ (.*)$", block(name), re.MULTILINE)
+
+
 def run(command, text="", **options):
     ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, **options)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
 
-def test_there_are_blocks_to_run():
-    assert {"app.py", "test_app.py", "push", "push.php", "caller", "subscriber"} == set(BLOCKS)
+def test_the_short_application_does_what_its_text_says():
+    names = {}
+    exec(compile(block("app.py"), "app.py", "exec"), names)
+    with AppTester(names["stork"]) as tester:
+        tester.join(ticket="t-ann").subscribe("v1.orders.42")
+        with pytest.raises(Denied):
+            tester.join(ticket="t-bob").subscribe("v1.orders.42")
+        with pytest.raises(Denied):
+            tester.join(ticket="stolen")
+
+
+def test_the_short_application_has_20_lines_of_code():
+    assert len([line for line in block("app.py").splitlines() if line]) <= 20
 
 
 def test_the_application_does_what_its_text_says(deployment):
@@ -61,37 +76,43 @@ def test_the_application_does_what_its_text_says(deployment):
 
 
 def test_the_application_is_tested_with_no_router(tmp_path):
-    for name in ("app.py", "test_app.py"):
-        (tmp_path / name).write_text(BLOCKS[name])
+    (tmp_path / "app.py").write_text(block("full app.py"))
+    (tmp_path / "test_app.py").write_text(block("test_app.py"))
     assert "1 passed" in run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
 
 
-def test_the_python_push_reaches_its_subscriber(deployment):
-    with deployment.nodes[0].join("t-ann") as ann:
-        ann.subscribe("v1.orders.42")
-        run([sys.executable, "-W", "error", "-"], on_free_ports(BLOCKS["push"], deployment))
-        assert [ann.event()[1]["type"] for _ in range(4)] == ["order_paid", "typing", "sale", "order_paid"]
+PYTHON_PUSHES = {"push.py": ["order_paid"], "publisher": ["order_paid", "typing", "sale", "order_paid"]}
 
 
-def test_the_php_push_reaches_its_subscriber(deployment):
-    configure = f"Stork::configure(['endpoint' => '{deployment.router}']);\n\necho Stork::push"
+@pytest.mark.parametrize("name", PYTHON_PUSHES)
+def test_the_python_push_reaches_its_subscriber(deployment, name):
     with deployment.nodes[0].join("t-ann") as ann:
         ann.subscribe("v1.orders.42")
-        position = run(["php"], BLOCKS["push.php"].replace("echo Stork::push", configure), cwd=ROOT).strip()
+        run([sys.executable, "-W", "error", "-"], on_free_ports(block(name), deployment))
+        assert [ann.event()[1]["type"] for _ in PYTHON_PUSHES[name]] == PYTHON_PUSHES[name]
+
+
+@pytest.mark.parametrize("name", ["push.php", "php message"])
+def test_the_php_push_reaches_its_subscriber(deployment, name):
+    configure = f"\\Stork\\Stork::configure(['endpoint' => '{deployment.router}']);\n\necho "
+    text = block(name).replace("echo ", configure)
+    with deployment.nodes[0].join("t-ann") as ann:
+        ann.subscribe("v1.orders.42")
+        position = run(["php"], text, cwd=ROOT).strip()
         _, event, details = ann.event()
         assert (event["type"], event["data"], details["position"]) == ("order_paid", {"id": 42}, position)
 
 
 def test_the_caller_calls(deployment):
-    said = run([sys.executable, "-W", "error", "-"], on_free_ports(BLOCKS["caller"], deployment))
+    said = run([sys.executable, "-W", "error", "-"], on_free_ports(block("caller"), deployment))
     assert said == "{'hello': 'Ann'}\n"
 
 
 def test_the_subscriber_prints_what_is_pushed(deployment, tmp_path):
     """The block stands in a coroutine; ``new_ticket`` is the reader's own."""
-    block = indent(on_free_ports(BLOCKS["subscriber"], deployment), "    ")
+    body = indent(on_free_ports(block("subscriber"), deployment), "    ")
     program = (
-        f"import asyncio\n\ndef new_ticket():\n    return 't-ann'\n\nasync def main():\n{block}\nasyncio.run(main())"
+        f"import asyncio\n\ndef new_ticket():\n    return 't-ann'\n\nasync def main():\n{body}\nasyncio.run(main())"
     )
     with deployment.nodes[0].backend() as backend, deployment.publisher() as publisher:
 
@@ -125,8 +146,9 @@ def test_a_newcomer_runs_a_clean_clone_and_pushes_from_python_and_php(tmp_path):
             shutil.copy2(ROOT / name, clone / name)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("STORK_", "VIRTUAL_ENV"))}
     subprocess.run(["scripts/venv"], cwd=clone, env=environ, check=True, timeout=600)
+    [start] = commands("run")
     with Namespace() as network:
-        up = Process([*network.command, "scripts/run"], tmp_path / "run.log", environ, cwd=clone)
+        up = Process([*network.command, start], tmp_path / "run.log", environ, cwd=clone)
         watch = None
         try:
             up.wait_for_line("Ctrl-C ends it", 60)
@@ -138,9 +160,8 @@ def test_a_newcomer_runs_a_clean_clone_and_pushes_from_python_and_php(tmp_path):
                 cwd=clone,
             )
             watch.wait_for_line("v1.test.1")
-            for pushed in (command, """php scripts/push.php v1.test.1 hello '{"n": 2}'"""):
+            for pushed in (command, *commands("push scripts")):
                 run([*network.command, "sh", "-c", pushed], cwd=clone)
-            run([*network.command, ".venv/bin/python", "scripts/push.py", "v1.test.1", "hello", '{"n": 3}'], cwd=clone)
             for n in (1, 2, 3):
                 watch.wait_for_line(f'"n": {n}')
         finally:

@@ -44,7 +44,7 @@ backend nodes
 
 
 class Subscriber(threading.Thread):
-    """Follows DELIVERY's algorithm for clients: comes back whenever its connection ends, and recovers."""
+    """Follows docs/delivery.md#the-clients-algorithm: comes back whenever its connection ends, and recovers."""
 
     def __init__(self, url: str, name: str, stop: threading.Event) -> None:
         super().__init__(name=name)

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
 
+from stork_node.config.old_components import OLD, SENTENCE
 from tests.e2e.applications import MANY_WAYS
-from tests.gateway import Deployment, wait_for
+from tests.gateway import STORK, Deployment, wait_for
 from tests.wamp import Closed
 
 FAILS_TO_START = """
@@ -41,12 +43,34 @@ def test_an_application_whose_on_start_fails_ends_the_node_with_a_sentence(deplo
 
 def test_components_that_disagree_about_the_application_end_the_node_with_a_sentence(tmp_path):
     def disagree(config):
-        config["workers"][1]["components"][2]["extra"]["threads"] = 7
+        components = config["workers"][1]["components"]
+        components.append({**components[0], "extra": {**components[0]["extra"], "threads": 7}})
 
     with Deployment(tmp_path, app=MANY_WAYS, change=disagree) as deployment:
         status, lines = end_of(deployment.start_node(wait=False))
     assert status == 1
-    assert any("auth, topic_auth, rpc and meta of one process must have the same extra" in line for line in lines)
+    assert any("the application's components of one process must have the same extra" in line for line in lines)
+
+
+def test_a_configuration_of_the_release_before_works_and_is_told_what_to_write(tmp_path):
+    def go_back(config):
+        (application,) = config["workers"][1]["components"]
+        config["workers"][1]["components"] = [{**application, "classname": name} for name in sorted(OLD)]
+
+    with Deployment(tmp_path, app=MANY_WAYS, change=go_back) as deployment:
+        deployment.start_publish_server()
+        node = deployment.start_node()
+        with node.join("user:joe") as joe:
+            joe.subscribe("v1.group.joe")
+            assert joe.call("test.whoami")["authid"] == "joe"
+        assert [line for line in node.log.splitlines() if SENTENCE in line and " warn " in line]
+        assert node.log.count(SENTENCE) == 1
+        checked = subprocess.run(
+            [*STORK, "check", "--config", str(node.folder)], env=deployment.environ, capture_output=True, text=True
+        )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert f"{SENTENCE}. In place of workers[1].components[0]" in checked.stdout
+    assert '"classname": "stork_components.application.Application"' in checked.stdout
 
 
 def test_two_processes_that_register_one_single_procedure_end_the_node_with_a_sentence(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 from tests.gateway import ROOT, wait_for
 
 STAND_IN = ROOT.parent / "shared" / "tools"
-# What podman needs where it may not set cgroups and limits of its own choice (shared/tools/README.md).
+# What podman needs where it may not set cgroups and limits of its own choice.
 CONFINED = (["--runtime", "runc"], ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096"])
 SECRET_ENVIRON = "STORK_", "CROSSBAR_"
 
@@ -38,6 +38,14 @@ def own_environ(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(SECRET_ENVIRON)} | more
 
 
+def _install_podman() -> None:
+    """Where no registry is in reach: podman, an image to build on, and what its networks need."""
+    if not shutil.which("podman"):
+        run([str(STAND_IN / "base-image")], timeout_s=600)
+    if not shutil.which("iptables"):
+        run(["apt-get", "install", "-y", "-qq", "iptables"], timeout_s=600)
+
+
 class Containers:
     """
     The tool that runs containers.
@@ -59,8 +67,8 @@ class Containers:
             and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
         ):
             return cls("docker")
-        if not shutil.which("podman") and (STAND_IN / "base-image").exists() and os.geteuid() == 0:
-            run([str(STAND_IN / "base-image")], timeout_s=600)
+        if (STAND_IN / "base-image").exists() and os.geteuid() == 0:
+            _install_podman()
         return cls("podman") if shutil.which("podman") else None
 
     @property

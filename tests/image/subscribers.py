@@ -1,7 +1,7 @@
 """
 Many subscribers on one event loop, in a thread of its own: WAMP in JSON over ``websockets``, nothing of ours.
 
-Each reconnects for ever, as stork.js does, recovers what it missed meanwhile (DELIVERY, "The client's algorithm"), and
+Each reconnects for ever, as stork.js does, recovers by docs/delivery.md#the-clients-algorithm what it missed, and
 notes when it was connected and what it got.
 """
 

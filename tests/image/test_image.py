@@ -20,7 +20,7 @@ from tests.wamp import Client
 pytestmark = pytest.mark.image
 
 READY = "the node is ready"
-# What the README says that SIGTERM takes at most, in seconds; today's node does not drain.
+# What SIGTERM takes at most (docs/operations.md#drain), in seconds; today's node does not drain.
 STOPS_WITHIN_S = 10
 UID = "10001"
 

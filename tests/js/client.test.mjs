@@ -368,6 +368,39 @@ for (const step of [-86_400_000, -600_000, -1000, 1000, 600_000, 86_400_000]) {
   });
 }
 
+for (const step of [-86_400_000, -1000, 1000, 86_400_000]) {
+  test(`a wall clock that is set by ${step} ms changes no time-out, whatever a client waits for`, async (t) => {
+    const router = await Router.start(t);
+    const { stork, clock, states, until } = client(t, router, { ticket: () => new Promise(() => {}) });
+    await until("connecting");
+    clock.advance(10_000);
+    clock.set = step;
+    clock.advance(19_999); // joining has 30 s
+    assert.equal(states.items.length, 0);
+    clock.advance(1);
+    assert.equal((await until("waiting")).reason, "silent");
+    clock.set = -step;
+    clock.advance(499); // the first pause
+    assert.equal(stork.state, "waiting");
+    clock.advance(1);
+    await until("connecting");
+  });
+
+  test(`a wall clock that is set by ${step} ms changes no time-out of a call`, async (t) => {
+    const { stork, peer, clock } = await joined(t);
+    let failed = null;
+    const call = stork.call("io.example.hang", [], {}, { timeout: 4000 }).catch((error) => (failed = error));
+    await peer.expect(48);
+    clock.set = step;
+    clock.advance(3999);
+    await peer.flushed();
+    assert.equal(failed, null);
+    clock.advance(1);
+    await call;
+    assert.equal(failed.uri, "io.virge.stork.error.timeout");
+  });
+}
+
 test("a machine that slept while its steady clock stood still asks, and reconnects after 10 s without an answer", async (t) => {
   const { peer, clock, until } = await joined(t);
   clock.set = 3_600_000;

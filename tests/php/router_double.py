@@ -38,7 +38,7 @@ Respond = Callable[["RouterDouble", Arrival], None]
 
 
 def accept(server: RouterDouble, arrival: Arrival) -> None:
-    """Numbers and stores, and answers as DELIVERY says; an id seen before is a duplicate."""
+    """Numbers and stores, and answers as docs/delivery.md#answers says; an id seen before is a duplicate."""
     server.reply(arrival.peer, server.store(arrival.document))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, cast
 
 import pytest
-from php_process import run_php
+from php_process import ROOT, run_php
 from router_double import RouterDouble
+
+HOSTS = json.loads((ROOT / "tests/vectors/publish_server_hosts.json").read_text())
 
 CLASSES = """
 class NoType extends Message { public function getData() { return 1; } }
@@ -96,18 +99,29 @@ def test_the_defaults_are_the_publish_server_of_this_machine() -> None:
     assert settings({}) == {"result": {"endpoint": "tcp://127.0.0.1:5557", "timeoutMs": 2000, "transport": "auto"}}
 
 
-@pytest.mark.parametrize(
-    ("host", "endpoint"),
-    [
-        ("publish", "tcp://publish:5557"),
-        ("publish.example.org", "tcp://publish.example.org:5557"),
-        ("10.0.0.7", "tcp://10.0.0.7:5557"),
-        ("fd00::7", "tcp://[fd00::7]:5557"),
-        ("", "tcp://127.0.0.1:5557"),
-    ],
-)
-def test_the_environment_names_the_host(host: str, endpoint: str) -> None:
-    assert settings({}, {"STORK_PUBLISH_SERVER": host})["result"]["endpoint"] == endpoint
+def test_the_environment_names_the_host_as_in_python() -> None:
+    hosts = [vector["host"] for vector in HOSTS["good"]]
+    endpoints = [f"tcp://{vector['endpoint_host']}:5557" for vector in HOSTS["good"]]
+    assert endpoints_of(hosts) == endpoints
+    assert endpoints_of(HOSTS["bad"]) == [None] * len(HOSTS["bad"])
+
+
+def endpoints_of(hosts: list[str]) -> list[str | None]:
+    code = """foreach ($args['hosts'] as $host) {
+        $_ENV['STORK_PUBLISH_SERVER'] = $host;
+        try {
+            $said[] = \\Stork\\Settings::from([])->endpoint;
+        } catch (\\Stork\\InvalidSettings $_) {
+            $said[] = null;
+        }
+    }
+    say($said);"""
+    return cast(list[str | None], run_php(code, {"hosts": hosts}).only)
+
+
+@pytest.mark.parametrize("host", ["fd00::7", "[fd00::7]"])
+def test_an_endpoint_takes_an_ipv6_address_with_or_without_brackets(host: str) -> None:
+    assert settings({"endpoint": f"tcp://{host}:1"})["result"]["endpoint"] == "tcp://[fd00::7]:1"
 
 
 def test_an_endpoint_given_goes_before_the_environment() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stork_node.protocol.push import Push
-from stork_node.push_log import Entry, SegmentLog
+from stork_node.push_log import Entry, PushLog, SegmentLog
 from stork_node.push_log.epochs import Machine
 from tests.malformed import NOW
 
@@ -44,6 +44,11 @@ def kill(log: SegmentLog) -> None:
     """Let go of a log as the end of the process does: the descriptors close, and nothing else happens."""
     log._chain.abandon()
     log._lock.close()
+
+
+def erase_all(log: PushLog, topic: str) -> int:
+    """Erase a topic; returns how many pushes were found."""
+    return sum(log.erase(topic))
 
 
 def frames(entries: Iterable[Entry]) -> list[bytes]:

@@ -1,14 +1,22 @@
 """
 A model of a deployment around the real relay core: a log that numbers, a bus that loses, replay, nodes and clients.
 
-The clients follow DELIVERY's algorithm to the letter, and remember what they handed on since they were last told of a
+The clients follow docs/delivery.md#the-clients-algorithm, and remember what they handed on since they were told of a
 gap: ``check`` compares that with the log.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 
-from stork_node.protocol.bus import EraseFrame, Heartbeat, PushFrame, encode_erase_frame, encode_push_frame
+from stork_node.protocol.bus import (
+    EraseFrame,
+    Frame,
+    Heartbeat,
+    OtherFrame,
+    PushFrame,
+    encode_erase_frame,
+    encode_push_frame,
+)
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
@@ -88,6 +96,13 @@ class Log:
         self._add(Entry((), encode_erase_frame(position, self.run, topic)))
         return EraseFrame(position, self.run, topic)
 
+    def other(self) -> OtherFrame:
+        """An entry of a kind that a newer release has."""
+        position = Position(self.epoch, self.tail + 1)
+        frame = encode_erase_frame(position, self.run, "x").replace(b" erase ", b" command ") + b"\n{}"
+        self._add(Entry((), frame))
+        return OtherFrame(position, self.run, "command")
+
     def heartbeat(self) -> Heartbeat:
         return Heartbeat(Position(self.epoch, self.tail), self.run, TIMESTAMP, {})
 
@@ -110,7 +125,7 @@ class Node:
     def __init__(self, log: Log, history: HistorySettings) -> None:
         self.log, self.history = log, history
         self.clients: list[Client] = []
-        self.bus: deque[PushFrame | EraseFrame | Heartbeat] = deque()
+        self.bus: deque[Frame] = deque()
         self.start()
 
     def start(self) -> None:
@@ -180,7 +195,7 @@ class Node:
 
 
 class Client:
-    """DELIVERY, "The client's algorithm", and a memory of what was handed on."""
+    """docs/delivery.md#the-clients-algorithm, and a memory of what was handed on."""
 
     def __init__(self) -> None:
         self.node: Node | None = None
@@ -273,7 +288,7 @@ class World:
         self.clients = [Client() for _ in range(3)]
         self._pushed = 0
 
-    def publish(self, frame: PushFrame | EraseFrame | Heartbeat) -> None:
+    def publish(self, frame: Frame) -> None:
         for node in self.nodes:
             node.bus.append(frame)
 

@@ -4,6 +4,7 @@ import pytest
 
 from stork_node.protocol.answers import Answer, decode_answer, encode_refused, encode_stored, encode_tail
 from stork_node.protocol.positions import Position
+from tests.vector_files import as_bytes, vectors
 
 POSITION = Position("e", 12)
 
@@ -44,6 +45,8 @@ def test_answers_are_the_documents_of_delivery(frame, document, answer):
     assert decode_answer(frame) == answer
 
 
-@pytest.mark.parametrize("frame", [b"", b"hello", b"[]", b"{}", b'{"ok":1}', b'{"ok":true,"id":"\xff"}', b"[" * 99999])
-def test_what_is_not_an_answer_is_none(frame):
-    assert decode_answer(frame) is None
+@vectors("push_answers", "read")
+def test_an_answer_is_read_or_is_none(case):
+    answer = decode_answer(as_bytes(case["frame"]))
+    expected = case["answer"]
+    assert answer == (expected and Answer(**{name: value for name, value in expected.items() if value is not None}))

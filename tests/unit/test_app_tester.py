@@ -156,7 +156,7 @@ def test_a_handler_that_hangs_is_given_up_as_the_node_gives_it_up():
         ("v1.orders.", "prefix", "alice does not own ''"),
         ("v1.orders.", "wildcard", "feed v1.orders has no patterns of match wildcard"),
         ("v1.bills.1", "exact", "feed v1.bills is not declared"),
-        ("wamp.session.on_join", "exact", "feed wamp.session is not declared"),
+        ("wamp.session.on_join", "exact", "wamp.session.on_join is not for applications"),
     ],
 )
 def test_a_subscription_that_is_refused_is_not_authorized(tester, topic, match, reason):

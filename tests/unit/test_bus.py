@@ -11,6 +11,7 @@ from stork_node.protocol.bus import (
     PROTOCOL,
     EraseFrame,
     Heartbeat,
+    OtherFrame,
     PushFrame,
     decode_frame,
     encode_erase_frame,
@@ -51,6 +52,12 @@ def test_a_heartbeat_is_a_line():
 def test_an_erasure_is_a_line():
     assert encode_erase_frame(POSITION, RUN, "v1.user.7") == ERASE_FRAME
     assert decode_frame(ERASE_FRAME) == EraseFrame(POSITION, RUN, "v1.user.7")
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n{}", b"\nanything"])
+def test_a_kind_of_a_newer_release_has_its_number(rest):
+    frame = ERASE_FRAME.replace(b" erase ", b" command ").replace(b'"topic"', b'"consumer"') + rest
+    assert decode_frame(frame) == OtherFrame(POSITION, RUN, "command")
 
 
 def test_frames_begin_with_what_relays_subscribe_to():
@@ -96,8 +103,8 @@ def test_frames_of_another_protocol_number_are_named_whatever_follows(number):
         (b"stork 1", "it has no header"),
         (b"stork 1 push", "it has no header"),
         (
-            HEARTBEAT_FRAME.replace(b"heartbeat", b"greeting"),
-            "b'greeting' is not a kind of frame, or its event is missing",
+            HEARTBEAT_FRAME.replace(b"heartbeat", b"Greeting"),
+            "b'Greeting' is not a kind of frame, or its event is missing",
         ),
         (PUSH_FRAME.partition(b"\n")[0], "b'push' is not a kind of frame, or its event is missing"),
         (HEARTBEAT_FRAME + b"\n", "b'heartbeat' is not a kind of frame, or its event is missing"),

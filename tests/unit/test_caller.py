@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-from stork_node.clients.wamp_client import Credentials
+from stork_node.clients.credentials import Credentials
+from tests.vector_files import vectors
 
 
 def test_calling_from_a_backend_loads_no_twisted() -> None:
@@ -42,30 +44,18 @@ def test_a_ticket_comes_before_a_secret_and_a_secret_before_nothing(credentials:
     assert credentials.method == method
 
 
-@pytest.mark.parametrize(
-    ("extra", "signature"),
-    [
-        # autobahn.wamp.auth: compute_wcs("secret", challenge), and with derive_key("secret", "grain", 100, 16)
-        ({"challenge": '{"nonce": "x"}'}, "OM8XbaBNYWxfgNLYL5wM95hLMJubT5USlHylOOdep+w="),
-        (
-            {"challenge": '{"nonce": "x"}', "salt": "grain", "iterations": 100, "keylen": 16},
-            "ev1iiHAgDedwwySGUeetBUyHFTaetPR1X1K+fiJwCSc=",
-        ),
-        ({"challenge": '{"nonce": "x"}', "salt": ""}, "OM8XbaBNYWxfgNLYL5wM95hLMJubT5USlHylOOdep+w="),
-    ],
-)
-def test_wampcra_signs_as_autobahn_does(extra: dict[str, object], signature: str) -> None:
-    assert Credentials(secret="secret").answer("wampcra", extra) == signature
+@vectors("signatures", "wampcra")
+def test_wampcra_signs_as_autobahn_does(case: dict[str, Any]) -> None:
+    assert Credentials(secret=case["secret"]).answer("wampcra", case["extra"]) == case["signature"]
 
 
-def test_a_ticket_is_its_own_signature() -> None:
-    assert Credentials(ticket="grün").answer("ticket", {}) == "grün"
+@vectors("signatures", "ticket")
+def test_a_ticket_is_its_own_signature(case: dict[str, Any]) -> None:
+    assert Credentials(ticket=case["ticket"]).answer("ticket", case["extra"]) == case["signature"]
 
 
-@pytest.mark.parametrize(
-    ("credentials", "method"),
-    [(Credentials(ticket="t"), "wampcra"), (Credentials(secret="s"), "ticket"), (Credentials(), "scram")],
-)
-def test_nothing_is_shown_that_was_not_offered(credentials: Credentials, method: str) -> None:
-    with pytest.raises(ValueError, match=f"asked for {method}, which was not offered"):
-        credentials.answer(method, {"challenge": "{}"})
+@vectors("signatures", "never_signed")
+def test_nothing_is_shown_that_was_not_offered(case: dict[str, Any]) -> None:
+    credentials = Credentials(ticket=case.get("ticket"), secret=case.get("secret"))
+    with pytest.raises(ValueError, match=f"asked for {case['method']}, which was not offered"):
+        credentials.answer(case["method"], {"challenge": "{}"})

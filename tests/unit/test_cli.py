@@ -11,7 +11,7 @@ from stork_node.cli import group
 from stork_node.cli.json_values import printable
 from stork_node.cli.publish_server import parse_arguments, publish_server
 from stork_node.cli.session_options import door
-from stork_node.clients.wamp_client import Credentials
+from stork_node.clients.credentials import Credentials
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, Problem, StorkError
 from stork_node.publish_server.settings import PublishServerSettings
 

@@ -17,9 +17,23 @@ def write(folder: Path, config: object) -> Path:
 def test_the_shipped_configuration_has_its_public_port_and_publish_server():
     config = configuration.load(SHIPPED, {})
     assert config.public.page_url == "http://127.0.0.1:8080/"
-    assert config.public.websocket_url == "ws://127.0.0.1:8080/ws"
     assert config.publish_server[0] == "publish-server"
     assert [worker["type"] for worker in config.crossbar["workers"]] == ["router", "container"]
+
+
+@pytest.mark.parametrize(
+    ("interface", "url"),
+    [
+        ("", "http://127.0.0.1:8080/"),
+        ("0.0.0.0", "http://127.0.0.1:8080/"),
+        ("::", "http://[::1]:8080/"),
+        ("fd00::7", "http://[fd00::7]:8080/"),
+        ("stork.example", "http://stork.example:8080/"),
+    ],
+)
+def test_the_page_is_where_its_port_is_bound(interface, url):
+    listener = configuration.Listener("", interface, 8080, tls=False, websocket_path="ws")
+    assert listener.page_url == url
 
 
 def test_references_are_resolved_with_their_types_but_components_resolve_their_own(tmp_path):

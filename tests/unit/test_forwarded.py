@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.http.forwarded import client_address, networks, read_headers, requested_host
+from stork_node.http.forwarded import client_address, client_network, networks, read_headers, requested_host
 
 TRUSTED = networks("10.0.0.0/8, 192.168.1.7, fd00::/8")
 
@@ -141,3 +141,19 @@ def test_the_own_tls_counts_where_no_balancer_speaks():
         "a",
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:2", "2001:db8::/64"),
+        ("2001:db8:0:1::2", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_connections_of_one_client_are_counted_together(host, network):
+    assert client_network(host) == network

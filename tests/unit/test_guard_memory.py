@@ -1,8 +1,9 @@
-from stork_node.guard.admitted import Admitted
-from stork_node.guard.answers import Admission, Verdict
+from stork_node.application.permission import Permission
+from stork_node.application.values import Session
+from stork_node.guard.admitted import Admission, Admitted
 from stork_node.guard.cache import VerdictCache
 
-YES = Verdict(True, cache_s=60.0)
+YES = Permission(True, cache_s=60.0)
 
 
 def test_a_verdict_is_remembered_for_as_long_as_the_verifier_said():
@@ -15,7 +16,7 @@ def test_a_verdict_is_remembered_for_as_long_as_the_verifier_said():
 
 def test_a_verdict_of_zero_seconds_is_not_remembered():
     cache = VerdictCache(10)
-    cache.put("joe", Verdict(True), now=0.0)
+    cache.put("joe", Permission(True), now=0.0)
     assert cache.get("joe", now=0.0) is None
 
 
@@ -38,11 +39,11 @@ def test_a_cache_of_no_capacity_remembers_nothing():
 
 def test_what_was_said_of_a_session_is_known_from_its_ticket_to_its_leave():
     admitted = Admitted()
-    joe = Admission("joe", "frontend", private={"groups": [1]})
-    admitted.expect(1, joe, now=0.0)
-    assert admitted.get(1) is joe
+    joe = Admission(Session(id=1, authid="joe", private={"groups": [1]}))
+    admitted.expect(joe, now=0.0)
+    assert admitted.get(1) is joe.session
     assert admitted.join(1) is joe
-    assert admitted.get(1) is joe
+    assert admitted.get(1) is joe.session
     assert admitted.leave(1) is joe
     assert admitted.get(1) is None
 
@@ -56,8 +57,8 @@ def test_a_session_that_the_guard_has_not_let_in_is_unknown():
 
 def test_sessions_that_never_join_are_forgotten():
     admitted = Admitted(pending_s=60.0)
-    admitted.expect(1, Admission("a", "frontend"), now=0.0)
-    admitted.expect(2, Admission("b", "frontend"), now=30.0)
-    admitted.expect(3, Admission("c", "frontend"), now=61.0)
+    admitted.expect(Admission(Session(id=1, authid="a")), now=0.0)
+    admitted.expect(Admission(Session(id=2, authid="b")), now=30.0)
+    admitted.expect(Admission(Session(id=3, authid="c")), now=61.0)
     assert admitted.get(1) is None
     assert admitted.get(2) is not None

@@ -55,3 +55,9 @@ def test_every_problem_is_said():
         "problems": ["the transport public does not listen", "nothing from the publish server for 30 s"],
         "epoch": None,
     }
+
+
+def test_a_full_node_is_degraded_and_stays_in_the_balancer():
+    health = judge(replace(WELL, is_full=True))
+    assert (health.status, health.http_status) == ("degraded", 200)
+    assert health.problems == ("the descriptors are used up: clients are refused, or give way to others",)

@@ -1,13 +1,13 @@
 import pytest
 
-from stork_node.config.limits import HELD, REFUSED, ClientLimits, LimitCounters
+from stork_node.config.limits import GAVE_WAY, HELD, REFUSED, ClientLimits, LimitCounters
 from stork_node.config.settings import read
 from stork_node.errors import ConfigError
 
 
 def test_the_defaults():
     limits = read(ClientLimits, {}, {})
-    assert (limits.subscriptions, limits.calls_in_flight, limits.message_bytes) == (1_000, 32, 256 * 1024)
+    assert (limits.subscriptions, limits.calls_in_flight, limits.message_bytes) == (1_000, 64, 256 * 1024)
 
 
 def test_some_are_set_and_the_others_stay():
@@ -29,4 +29,4 @@ def test_what_is_wrong_is_named(value, sentence):
 
 
 def test_each_limit_is_counted_from_the_start():
-    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD, 0)
+    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD + GAVE_WAY, 0)

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from stork_node import Deny, Stork, Topic
 from stork_node.application.declarations import Handler, Place
 from stork_node.application.feeds import Verifier
-from stork_node.application.policy import Checks, Decision, choose_checks, fold, read_answer
+from stork_node.application.permission import Permission
+from stork_node.application.policy import Checks, choose_checks, fold, read_answer
+from tests.vector_files import vectors
 
 
 def owns_order(session, topic): ...
@@ -39,7 +41,7 @@ def functions(checks):
 def test_a_feed_without_verifiers_asks_nobody(declared):
     checks = choose_checks(declared, "v1.test.1", "subscribe", {})
     assert checks == Checks((), Topic("v1", "test", "1"))
-    assert fold(checks.verifiers, []) == Decision(True, cache_s=0.0)
+    assert fold(checks.verifiers, []) == Permission(True, cache_s=0.0)
 
 
 def test_verifiers_are_asked_in_their_order_and_named_ones_by_their_name(declared):
@@ -65,10 +67,6 @@ def test_a_pattern_is_asked_about_where_the_feed_has_it(declared, uri, match, fe
         ("v2.test.1", {}, "feed v2.test is not declared"),
         ("v1.test", {}, "'v1.test' is not a topic: 2 parts where version.feed.id has 3"),
         ("wamp.session.on_join", {}, "feed wamp.session is not declared"),
-        ("", {"match": "prefix"}, "'' is not a topic: a prefix pattern must name version.feed. in full"),
-        ("v1.test.", {"match": "prefix"}, "feed v1.test has no patterns of match prefix"),
-        ("v1.news.", {"match": "wildcard"}, "feed v1.news has no patterns of match wildcard"),
-        ("v1.loose.", {"match": "prefix"}, "feed v1.loose has a verifier that does not know patterns (patterns=True)"),
         ("v1.test.1", {"match": "regex"}, "match 'regex' is none of exact, prefix, wildcard"),
         ("v1.test.1", {"match": ["exact"]}, "match ['exact'] is none of exact, prefix, wildcard"),
         ("v1.typo.1", {}, "feed v1.typo asks the verifier 'admim', which is not declared"),
@@ -76,6 +74,19 @@ def test_a_pattern_is_asked_about_where_the_feed_has_it(declared, uri, match, fe
 )
 def test_a_subscription_is_refused_unasked(declared, uri, options, reason):
     assert choose_checks(declared, uri, "subscribe", options) == Deny(reason)
+
+
+@vectors("topics", "asked")
+def test_a_feed_and_its_verifiers_say_which_patterns_are_asked_about(case):
+    stork = Stork()
+    orders = stork.feed("v1", "orders", patterns=case["patterns"])
+    if case["verifier_knows_patterns"] is not None:
+        orders.verify(owns_order, patterns=case["verifier_knows_patterns"])
+    checks = choose_checks(stork.declared, case["uri"], "subscribe", {"match": case["match"]})
+    if case["reason"]:
+        assert checks == Deny(case["reason"])
+    else:
+        assert checks.topic == Topic.parse_pattern(case["uri"], case["match"])
 
 
 @pytest.mark.parametrize("options", [{}, {"match": None}, {"match": "exact", "get_retained": True}])
@@ -126,14 +137,14 @@ def verifier(cache_s, function=owns_order):
 @pytest.mark.parametrize(
     ("cache_s", "answers", "decision"),
     [
-        ((), [], Decision(True, 0.0)),
-        ((60,), [True], Decision(True, 60)),
-        ((60, 5), [True, True], Decision(True, 5)),
-        ((60, 0), [True, True], Decision(True, 0)),
-        ((60,), [False], Decision(False, 60, "verifier owns_order said no")),
-        ((60,), [Deny()], Decision(False, 60, "verifier owns_order said no")),
-        ((60, 0), [Deny("not yours")], Decision(False, 60, "not yours")),
-        ((60, 5, 1), [True, Deny("not yours")], Decision(False, 5, "not yours")),
+        ((), [], Permission(True, 0.0)),
+        ((60,), [True], Permission(True, 60)),
+        ((60, 5), [True, True], Permission(True, 5)),
+        ((60, 0), [True, True], Permission(True, 0)),
+        ((60,), [False], Permission(False, 60, "verifier owns_order said no")),
+        ((60,), [Deny()], Permission(False, 60, "verifier owns_order said no")),
+        ((60, 0), [Deny("not yours")], Permission(False, 60, "not yours")),
+        ((60, 5, 1), [True, Deny("not yours")], Permission(False, 5, "not yours")),
     ],
 )
 def test_answers_come_to_the_first_refusal_or_yes_for_the_shortest_time(cache_s, answers, decision):

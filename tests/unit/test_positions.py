@@ -1,12 +1,15 @@
 import operator
 from contextlib import suppress
+from operator import itemgetter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node.errors import InvalidPosition
-from stork_node.protocol.positions import MAX_SEQUENCE, Position, new_epoch
+from stork_node.protocol.positions import MAX_SEQUENCE, Position, is_position, new_epoch
+from stork_node.relay.recovery import read_positions
+from tests.vector_files import cases, vectors
 
 EPOCHS = st.from_regex(r"[0-9A-Za-z_-]{1,64}", fullmatch=True)
 
@@ -23,29 +26,42 @@ def test_any_text_is_a_position_or_invalid(text):
         assert str(Position.parse(text)) == text
 
 
+READ = cases("positions", "read")
+
+
+@pytest.mark.parametrize("case", [case for case in READ if case["epoch"]], ids=itemgetter("name"))
+def test_what_is_a_position_is_read(case):
+    assert Position.parse(case["text"]) == Position(case["epoch"], case["sequence"])
+    assert is_position(case["text"])
+
+
 @pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        ":",
-        "a:",
-        ":1",
-        "a:-1",
-        "a:01",
-        "a:1.0",
-        "a: 1",
-        "a:1\n",
-        "a:b:1",
-        "é:1",
-        "a:٣",
-        f"a:{2**53}",
-        "a" * 65 + ":1",
-    ],
+    "case", [case for case in READ if not case["epoch"] and isinstance(case["text"], str)], ids=itemgetter("name")
 )
-def test_what_is_not_a_position_is_named(text):
+def test_what_is_not_a_position_is_named(case):
     with pytest.raises(InvalidPosition) as caught:
-        Position.parse(text)
-    assert str(caught.value) == f"{text!r} is not a position (want EPOCH:SEQUENCE)"
+        Position.parse(case["text"])
+    assert str(caught.value) == f"{case['text']!r} is not a position (want EPOCH:SEQUENCE)"
+    assert not is_position(case["text"])
+
+
+@pytest.mark.parametrize("case", [case for case in READ if case["text"] is not None], ids=itemgetter("name"))
+def test_a_recovery_is_asked_from_what_is_a_position(case):
+    expected = Position(case["epoch"], case["sequence"]) if case["epoch"] else None
+    assert read_positions(({"v1.orders.42": case["text"]},), {}) == ({"v1.orders.42": expected}, set())
+
+
+@vectors("positions", "compared")
+def test_positions_compare_within_one_epoch(case):
+    first, second = Position.parse(case["first"]), Position.parse(case["second"])
+    compared = {"<": operator.lt, "=": operator.eq, ">": operator.gt}
+    if case["order"]:
+        assert [sign for sign, compare in compared.items() if compare(first, second)] == [case["order"]]
+        return
+    assert first != second
+    for compare in (operator.lt, operator.le, operator.gt, operator.ge):
+        with pytest.raises(ValueError, match=f"positions {first} and {second} are of two epochs and do not compare"):
+            compare(first, second)
 
 
 def test_positions_of_one_epoch_compare_by_their_sequence():
@@ -57,13 +73,6 @@ def test_positions_of_one_epoch_compare_by_their_sequence():
     assert not ten < nine
     assert not nine >= ten
     assert max([nine, ten, Position("a", 3)]) == ten
-
-
-@pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])
-def test_positions_of_two_epochs_do_not_compare(compare):
-    with pytest.raises(ValueError, match="positions a:1 and b:2 are of two epochs and do not compare"):
-        compare(Position("a", 1), Position("b", 2))
-    assert Position("a", 1) != Position("b", 1)
 
 
 def test_an_epoch_is_new_each_time():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stork_node.protocol.bus import PushFrame, decode_frame, encode_push_frame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import MAX_PUSH_BYTES, Push, decode_push, encode_push
-from stork_node.push_log import BeyondLog, Page, SegmentLog, StorageFailed
+from stork_node.push_log import BeyondLog, Erasure, Followed, Page, SegmentLog, StorageFailed
 from tests.malformed import NOW
 from tests.unit.push_log_tools import frames, kill, open_log, push, pushes, read_all, segment_files
 from tests.unit.test_push import TEXTS, TOPICS, VALUES
@@ -54,6 +54,22 @@ def test_what_was_stored_is_read_as_it_was_published(log):
     assert log.read(4) == Page(4, frames(entries)[4:])
     assert list(log.read(8).numbered()) == [(9, entries[8].frame), (10, entries[9].frame)]
     assert log.read(10) == Page(10, [])
+
+
+def test_what_was_appended_last_is_followed_as_it_is_published(log):
+    for first in (0, 3):
+        entries = log.append([push(1), push(2, store=False), Erasure("v1.a.1")])
+        assert log.follow(first) == Followed(frames(entries), log.tail)
+        assert log.follow(log.tail.sequence) == Followed([], log.tail)
+
+
+def test_what_was_appended_before_is_followed_as_the_log_has_it(log):
+    entries = log.append([push(1), push(2, store=False), push(3)]) + log.append(pushes(2))
+    kept = [entry.frame for entry in entries if entry.kept]
+    assert log.follow(0) == Followed(kept, log.tail)
+    assert log.follow(1) == Followed(kept[1:], log.tail)
+    with pytest.raises(BeyondLog):
+        log.follow(6)
 
 
 def test_of_a_push_that_is_not_to_be_stored_the_log_has_the_number_only(log, tmp_path):

@@ -1,4 +1,4 @@
-"""When a log keeps its epoch: DELIVERY, "Position"."""
+"""When a log keeps its epoch: docs/delivery.md#position."""
 
 import logging
 import shutil
@@ -167,7 +167,7 @@ def test_an_epoch_that_begins_twice_without_a_push_leaves_nothing_behind(tmp_pat
 
 
 def test_a_log_replaced_by_an_older_copy_gives_no_number_twice_once_that_is_known(tmp_path):
-    """The same boot: it keeps its epoch, and only who has seen more can tell. DELIVERY: a new epoch begins."""
+    """The same boot keeps its epoch, until a relay has seen more (docs/delivery.md#position): a new one."""
     folder = tmp_path / "log"
     log = open_log(folder)
     log.append(pushes(3))

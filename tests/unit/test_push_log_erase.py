@@ -3,9 +3,9 @@ import os
 import pytest
 
 from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
-from stork_node.push_log import StorageFailed
+from stork_node.push_log import Erasure, StorageFailed
 from stork_node.push_log.inspection import verify
-from tests.unit.push_log_tools import Clock, frames, kill, open_log, push, pushes, read_all, segment_files
+from tests.unit.push_log_tools import Clock, erase_all, frames, kill, open_log, push, pushes, read_all, segment_files
 
 SECRET = "v1.user.7"
 
@@ -40,10 +40,10 @@ def test_a_topics_pushes_are_removed_and_all_others_stay_where_they_were(tmp_pat
     if end != "open":
         log.close() if end == "closed" else kill(log)
         log = open_log(tmp_path, segment_bytes=segment_bytes)
-    assert log.erase(SECRET) == 9
+    assert erase_all(log, SECRET) == 9
     assert read_all(log) == read_all(log, max_bytes=500) == without_secret(entries)
     assert SECRET.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert log.erase(SECRET) == 0
+    assert erase_all(log, SECRET) == 0
     assert log.append(pushes(1))[0].position.sequence == 31
     kill(log)
     with open_log(tmp_path) as log:
@@ -58,7 +58,7 @@ def test_pushes_are_found_again_where_others_were_removed_before_them(tmp_path):
         for _ in range(10):
             entries += log.append(pushes(300))
         assert [log.read(at).frames[0] for at in (900, 3999)] == [entries[900].frame, entries[3999].frame]
-        assert log.erase(SECRET) == 1000
+        assert erase_all(log, SECRET) == 1000
         assert [log.read(at).frames[0] for at in (3999, 900, 1000)] == [entries[3999].frame, None, entries[1000].frame]
 
 
@@ -66,10 +66,10 @@ def test_a_frame_keeps_all_but_the_topic(tmp_path):
     with open_log(tmp_path) as log:
         log.append([push(1, ["v1.a.1", SECRET, "v1.b.2"], exclude=(5, 6), id="k")])
         before = decode_frame(log.read(0).frames[0])
-        assert log.erase(SECRET) == 1
+        assert erase_all(log, SECRET) == 1
         after = decode_frame(log.read(0).frames[0])
         assert after == PushFrame(before.position, before.run, ("v1.a.1", "v1.b.2"), (5, 6), True, before.event)
-        assert log.erase("v1.a.1") == log.erase("v1.b.2") == 1
+        assert erase_all(log, "v1.a.1") == erase_all(log, "v1.b.2") == 1
         assert log.read(0).frames == [None]
 
 
@@ -80,7 +80,7 @@ def test_nothing_else_is_taken_for_the_topic(tmp_path, topic):
         tricky = push(0, ["v1.b.1"])
         tricky = tricky.__class__(tricky.topics, "v1.a.2", b'["v1.a.2"]', tricky.timestamp)
         entries += log.append([tricky])
-        assert log.erase(topic) == 0
+        assert erase_all(log, topic) == 0
         assert read_all(log) == frames(entries)
 
 
@@ -90,7 +90,7 @@ def test_an_erased_push_keeps_its_id_as_long_as_it_may_be_seen_again(tmp_path):
         log.append([push(topics=[SECRET], id="old user 7")])
         clock.now += 400
         log.append([push(topics=[SECRET], id="new user 7")])
-        assert log.erase(SECRET) == 2
+        assert erase_all(log, SECRET) == 2
         assert [pairs[0][0] for _, pairs in log.recent_ids(since_s=1e6)] == ["new user 7"]
     assert b"old user 7" not in segment_files(tmp_path)[0].read_bytes()
 
@@ -98,7 +98,7 @@ def test_an_erased_push_keeps_its_id_as_long_as_it_may_be_seen_again(tmp_path):
 def test_erasing_while_the_log_is_used_takes_what_was_there_when_it_began(tmp_path):
     with open_log(tmp_path, segment_bytes=1) as log:
         entries = fill(log)
-        steps = log.erase_steps(SECRET)
+        steps = log.erase(SECRET)
         found = next(steps)
         at = log.read(0).last
         entries += log.append([push(topics=[SECRET])])
@@ -111,7 +111,7 @@ def test_a_segment_that_expires_while_it_is_erased_does_not_come_back(tmp_path):
     clock = Clock()
     with open_log(tmp_path, clock=clock, retention_s=100) as log:
         log.append(pushes(20_000, topics=[SECRET]))
-        steps = log.erase_steps(SECRET)
+        steps = log.erase(SECRET)
         next(steps)
         log.append(pushes(3))
         clock.now += 200
@@ -136,10 +136,10 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path, monkeypatch, call):
     with monkeypatch.context() as failing:
         failing.setattr(os, call, fail)
         with pytest.raises(StorageFailed, match="No space left"):
-            log.erase(SECRET)
+            erase_all(log, SECRET)
     assert read_all(log) == [*frames(entries), None]
     assert not list(tmp_path.glob("*.tmp"))
-    assert log.erase(SECRET) == 9
+    assert erase_all(log, SECRET) == 9
     assert read_all(log) == [*without_secret(entries), None]
     log.close()
 
@@ -147,12 +147,12 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path, monkeypatch, call):
 def test_an_erasure_has_a_number_and_a_frame_and_a_later_one_leaves_it_there(tmp_path):
     with open_log(tmp_path) as log:
         fill(log)
-        told = log.append_erasure(SECRET)
+        told = log.append([Erasure(SECRET)])[0]
         assert decode_frame(told.frame) == EraseFrame(told.position, log.run, SECRET)
         assert told.position == log.tail
-        assert log.erase(SECRET) == 9
-        again = log.append_erasure(SECRET)
-        assert log.erase(SECRET) == 0
+        assert erase_all(log, SECRET) == 9
+        again = log.append([Erasure(SECRET)])[0]
+        assert erase_all(log, SECRET) == 0
         assert log.append(pushes(1))[0].position.sequence == 33
     with open_log(tmp_path) as log:
         assert log.tail.sequence == 33
@@ -163,10 +163,10 @@ def test_an_erasure_has_a_number_and_a_frame_and_a_later_one_leaves_it_there(tmp
 def test_an_erase_that_was_killed_half_way_can_be_done_again(tmp_path):
     log = open_log(tmp_path, segment_bytes=1)
     entries = fill(log)
-    steps = log.erase_steps(SECRET)
+    steps = log.erase(SECRET)
     next(steps)
     kill(log)
     (tmp_path / "0000000000000011.tmp").write_bytes(b"half of it")
     with open_log(tmp_path) as log:
-        assert log.erase(SECRET) == 6
+        assert erase_all(log, SECRET) == 6
         assert read_all(log) == without_secret(entries)

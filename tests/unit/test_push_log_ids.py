@@ -1,4 +1,4 @@
-"""The ids that a restarted publish server still knows: DELIVERY, "Push document", ``id``."""
+"""The ids that a restarted publish server still knows: docs/delivery.md#push-document."""
 
 import pytest
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from stork_node.push_log.epochs import Machine
 from stork_node.push_log.inspection import read_info, verify
-from tests.unit.push_log_tools import Clock, kill, open_log, push, read_all
+from tests.unit.push_log_tools import Clock, erase_all, kill, open_log, push, read_all
 
 TOPICS = ["v1.a.1", "v1.b.2"]
 RETENTION_S = 100.0
@@ -81,7 +81,7 @@ class LogLives(RuleBasedStateMachine):
 
     @rule(topic=st.sampled_from(TOPICS))
     def erase(self, topic):
-        self.log.erase(topic)
+        erase_all(self.log, topic)
         for number, (epoch, topics, when, frame) in self.written.items():
             if frame is not None and topic in topics:
                 left = [it for it in topics if it != topic]

@@ -2,11 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stork_node.push_log.entries import ERASED, NUMBER, PUSH
 from stork_node.push_log.segment_files.records import (
-    ERASED,
     HEAD_BYTES,
-    NUMBER,
-    PUSH,
     SEAL_BYTES,
     BadRecord,
     Record,

@@ -3,7 +3,7 @@
 import pytest
 
 from stork_node.errors import InvalidFrame
-from stork_node.protocol.bus import EraseFrame, Heartbeat, PushFrame, encode_push_frame
+from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, encode_push_frame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
@@ -215,3 +215,20 @@ def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():
     assert [waiting.add(push(number)) for number in range(6)] == [0, 0, 0, 1, 1, 1]
     assert [frame.position.sequence for frame in waiting.take(("e", "r"))] == [3, 4, 5]
     assert waiting.take(("e", "r")) == []
+
+
+def test_an_entry_of_a_newer_release_takes_its_number_and_nothing_else_happens():
+    follower = following(10)
+    other = OtherFrame(Position("e", 11), "r", "command")
+    assert follower.take([other, push(12), other], 1.0) == [push(12)]
+    assert follower.position == Position("e", 12)
+
+
+def test_an_entry_of_a_newer_release_in_a_page_is_passed_over_in_its_place():
+    follower = following(10)
+    follower.take([push(14)], 1.0)
+    frames = page(10, 13).frames
+    frames[1] = b'stork 1 command {"epoch":"e","sequence":12,"run":"r","consumer":"c"}\n{}'
+    steps = follower.answer(page(10, 14, frames=frames), 1.0)
+    assert [step.position.sequence for step in steps] == [11, 13]
+    assert follower.position == Position("e", 14)

@@ -1,7 +1,8 @@
 """
 Each subscriber gets each push once and in order, or is told: random interleavings of all that can go wrong.
 
-The world is ``relay_model``; what is tested in it is the real core of the relay, and DELIVERY's algorithm for clients.
+The world is ``relay_model``; what is tested in it is the real core of the relay, with clients
+by docs/delivery.md#the-clients-algorithm.
 """
 
 import pytest
@@ -38,6 +39,10 @@ class Mild(RuleBasedStateMachine):
     @rule(topic=st.sampled_from(TOPICS))
     def push_unstored(self, topic):
         self.world.push((topic,), store=False)
+
+    @rule()
+    def entry_of_a_newer_release(self):
+        self.world.publish(self.world.log.other())
 
     @rule()
     def heartbeat(self):
@@ -142,7 +147,7 @@ class Told(Mild):
 
     @rule(back=few, node=node_numbers)
     def log_is_replaced_by_an_older_copy(self, back, node):
-        """Before anything is pushed to it, a relay asks that has seen as much as any client: DELIVERY needs that."""
+        """Before the first push, a relay asks that has seen as much as any client (docs/delivery.md#position)."""
         log, witness = self.world.log, self.world.nodes[node]
         tail = max(0, log.tail - back)
         seen = [

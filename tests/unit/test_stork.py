@@ -6,12 +6,15 @@ import functools
 import inspect
 import re
 import sys
+from typing import Unpack
 
 import pytest
 
 from stork_node import AsyncPublisher, DeclarationError, NotRunning, Publisher, Stork, StorkError
 from stork_node.application.feeds import NamedVerifier
-from stork_node.application.push_recorder import PushRecorder
+from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder
+from stork_node.clients.push_options import PushOptions
+from stork_node.protocol.push import encode_push
 
 
 @pytest.fixture
@@ -340,3 +343,20 @@ def test_a_verifier_knows_patterns_or_does_not(stork, patterns):
         stork.feed("v1", "news").verify(patterns=patterns)
     with pytest.raises(DeclarationError, match=re.escape(text)):
         stork.verifier("admin", patterns=patterns)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda push: push("v1.a.1", "t", excluded=[7]), lambda push: push("v1.a.1", "t", ID="x")]
+)
+def test_an_option_that_a_push_does_not_have_is_named(call):
+    wanted = "push() has no option {!r} (those are id, exclude, store, timestamp)"
+    with pytest.raises(TypeError) as refused:
+        call(PushRecorder([]).push)
+    assert str(refused.value) in (wanted.format("excluded"), wanted.format("ID"))
+
+
+def test_every_push_takes_the_same_options():
+    pushes = [Stork.push, Publisher.push, AsyncPublisher.push, PushRecorder.push, AsyncPushRecorder.push]
+    assert {inspect.signature(push).parameters["options"].annotation for push in pushes} == {Unpack[PushOptions]}
+    keywords = {p.name for p in inspect.signature(encode_push).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert keywords == set(PushOptions.__annotations__)

@@ -1,4 +1,4 @@
-"""DESIGN's table of refusals and endings, as a subscriber reads it."""
+"""The table docs/architecture.md#refusals-and-endings, as a subscriber reads it."""
 
 import pytest
 
@@ -10,65 +10,36 @@ from stork_node.clients.subscribing.endings import (
     retry_delay_s,
     subscription_ending,
 )
+from stork_node.protocol import close_codes
+from tests.vector_files import cases, vectors
 
 
-@pytest.mark.parametrize(
-    ("uri", "reason", "again"),
-    [
-        ("io.virge.stork.denied", "denied", False),
-        ("io.virge.stork.expired", "expired", True),
-        ("io.virge.stork.unavailable", "unavailable", True),
-        ("wamp.close.system_shutdown", "unavailable", True),
-        ("wamp.error.no_such_realm", "refused", False),
-        ("wamp.error.no_such_procedure", "unavailable", True),
-    ],
-)
-def test_an_abort_is_final_or_not(uri, reason, again):
-    assert abort_ending(uri, "said") == Ending(reason, again, uri, "said")
+@vectors("endings", "aborts")
+def test_an_abort_is_final_or_not(case):
+    assert abort_ending(case["uri"], "said") == Ending(case["reason"], case["again"], case["uri"], "said")
 
 
-@pytest.mark.parametrize(
-    ("uri", "reason", "again"),
-    [
-        ("io.virge.stork.disconnected", "disconnected", False),
-        ("wamp.close.normal", "goodbye", True),
-        ("wamp.close.system_shutdown", "goodbye", True),
-    ],
-)
-def test_a_goodbye_is_final_only_for_a_logout(uri, reason, again):
-    assert goodbye_ending(uri) == Ending(reason, again, uri)
+@vectors("endings", "goodbyes")
+def test_a_goodbye_is_final_only_for_a_logout(case):
+    assert goodbye_ending(case["uri"], "said") == Ending(case["reason"], case["again"], case["uri"], "said")
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        (1012, "draining"),
-        (1013, "unavailable"),
-        (4001, "session_over"),
-        (4010, "break"),
-        (1006, "lost"),
-        (1000, "lost"),
-    ],
-)
-def test_after_a_close_the_subscriber_comes_back(code, reason):
-    assert close_ending(code) == Ending(reason, True)
+@vectors("endings", "subscriptions")
+def test_a_refused_subscription_is_final_or_not(case):
+    assert subscription_ending(case["uri"], "said") == Ending(case["reason"], case["again"], case["uri"], "said")
 
 
-@pytest.mark.parametrize(
-    ("uri", "reason", "again"),
-    [
-        ("wamp.error.not_authorized", "denied", False),
-        ("io.virge.stork.unavailable", "unavailable", True),
-        ("wamp.error.authorization_failed", "unavailable", True),
-        ("wamp.error.invalid_uri", "refused", False),
-    ],
-)
-def test_a_refused_subscription_is_final_or_not(uri, reason, again):
-    assert subscription_ending(uri) == Ending(reason, again, uri)
+@pytest.mark.parametrize("group", ["node", "others"])
+def test_after_a_close_the_subscriber_comes_back(group):
+    for case in cases("close_codes", group):
+        assert close_ending(case["code"], "said") == Ending(case["reason"], case["again"], "", "said")
 
 
-@pytest.mark.parametrize(("attempt", "ceiling"), [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16), (5, 20), (5000, 20)])
-def test_delays_lie_between_half_a_second_and_a_ceiling_that_doubles(attempt, ceiling):
-    assert retry_delay_s(attempt, 0) == 0.5
-    assert retry_delay_s(attempt, 0.5) == (0.5 + ceiling) / 2
-    assert retry_delay_s(attempt, 1) == ceiling
+def test_the_codes_of_a_node_are_those_of_the_vectors():
+    found = {name: value for name, value in vars(close_codes).items() if isinstance(value, int)}
+    assert found == {case["name"]: case["code"] for case in cases("close_codes", "node")}
+
+
+@vectors("retry_delays", "delays")
+def test_delays_lie_between_half_a_second_and_a_ceiling_that_doubles(case):
+    assert retry_delay_s(case["attempt"], case["chance"]) == case["seconds"]

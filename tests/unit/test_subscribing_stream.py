@@ -7,8 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stork_node.clients.subscribing.stream import Answered, Event, Stream
+from stork_node.clients.subscribing.stream import Event, Stream
 from stork_node.errors import InvalidPosition
+from tests.vector_files import vectors
 
 TOPIC = "v1.orders.42"
 
@@ -29,12 +30,6 @@ def not_recovered(position, epoch="e"):
     return {"recovered": False, "position": f"{epoch}:{position}", "events": []}
 
 
-def asked(since):
-    stream = Stream(TOPIC, since)
-    assert stream.hold() == since
-    return stream
-
-
 def test_an_event_is_read_from_its_first_argument_and_its_position():
     payload = {"type": "paid", "data": [1], "timestamp": "2026-01-31T12:00:00Z"}
     assert Event.of(TOPIC, payload, "e:5") == Event(TOPIC, "paid", [1], "2026-01-31T12:00:00Z", "e:5")
@@ -50,105 +45,42 @@ def test_since_must_be_a_position():
         Stream(TOPIC, "yesterday")
 
 
-def test_without_a_position_events_pass_at_once_and_nothing_is_told():
-    stream = Stream(TOPIC)
-    assert stream.hold() is None
-    assert stream.take(event(5)) == [event(5)]
-    assert stream.answer(not_recovered(7)) == Answered([], None, "e:7")
-    assert stream.take(event(7)) == []
-    assert stream.take(event(8)) == [event(8)]
+def of_answer(item):
+    """An event of an answer, which the vectors write by its position."""
+    if not isinstance(item, str):
+        return item
+    return {"position": item, "type": "paid", "data": item, "timestamp": "2026-01-31T12:00:00Z"}
 
 
-def test_a_stream_that_was_cut_before_it_knew_its_position_is_told_of_the_gap():
-    stream = Stream(TOPIC)
-    stream.hold()
-    assert stream.hold() is None
-    assert stream.take(event(9)) == []
-    assert stream.answer(not_recovered(8)) == Answered([event(9)], False, "e:8")
+def whole(answer):
+    if isinstance(answer, dict) and isinstance(answer.get("events"), list):
+        return answer | {"events": [of_answer(item) for item in answer["events"]]}
+    return answer
 
 
-def test_with_a_position_events_are_held_back_until_the_answer_and_come_after_it():
-    stream = asked("e:3")
-    assert stream.take(event(6)) == []
-    assert stream.take(event(7)) == []
-    assert stream.answer(recovered(4, 6)) == Answered([event(4), event(6), event(7)], True, "e:7")
-
-
-def test_an_answer_of_nothing_missed_raises_the_position():
-    stream = asked("e:3")
-    assert stream.answer(recovered(position=90)) == Answered([], True, "e:90")
-
-
-def test_events_that_are_not_later_than_the_position_are_ignored():
-    stream = asked("e:3")
-    assert stream.answer(recovered(3, 4, 4, 2, 5)).events == [event(4), event(5)]
-    assert stream.take(event(5)) == []
-
-
-def test_a_page_is_handed_on_and_the_rest_asked_for():
-    stream = asked("e:3")
-    stream.take(event(9))
-    assert stream.answer(recovered(4, 5, more=True)) == Answered([event(4), event(5)], None, "e:5", more=True)
-    assert stream.take(event(10)) == []
-    assert stream.answer(recovered(6, 9)) == Answered([event(6), event(9), event(10)], True, "e:10")
-
-
-def test_a_page_that_leads_nowhere_is_a_gap_and_not_asked_for_again():
-    stream = asked("e:3")
-    assert stream.answer(recovered(3, more=True)) == Answered([], False, "e:3")
-
-
-def test_told_false_what_is_held_up_to_the_position_is_part_of_the_state():
-    stream = asked("e:3")
-    stream.take(event(8))
-    stream.take(event(9))
-    assert stream.answer(not_recovered(8)) == Answered([event(9)], False, "e:8")
-
-
-def test_told_false_in_another_epoch_the_stream_goes_on_there():
-    stream = asked("e:300")
-    stream.take(event(8, "f"))
-    assert stream.answer(not_recovered(7, "f")) == Answered([event(8, "f")], False, "f:7")
-    assert stream.position == "f:8"
-
-
-@pytest.mark.parametrize("answer", [None, {}, {"recovered": "yes"}, {"recovered": True, "events": "none"}], ids=str)
-def test_an_answer_that_says_nothing_lets_go_of_what_is_held(answer):
-    stream = asked("e:3")
-    stream.take(event(5))
-    answered = stream.answer(answer)
-    assert (answered.events, answered.recovered) == ([event(5)], bool(answer and answer.get("recovered") is True))
-
-
-def test_a_beat_raises_the_position_unless_events_are_held_back():
-    stream = asked("e:3")
-    stream.beat("e:9")
-    assert stream.position == "e:3"
-    stream.answer(recovered(position=3))
-    stream.beat("e:9")
-    stream.beat("e:8")
-    stream.beat("f:20")
-    stream.beat("nonsense")
-    stream.beat(None)
-    assert stream.position == "e:9"
-
-
-def test_a_beat_gives_a_position_where_there_is_none():
-    stream = Stream(TOPIC)
-    stream.hold()
-    stream.beat("e:9")
-    assert stream.position == "e:9"
-
-
-def test_an_event_without_a_position_passes_and_moves_nothing():
-    stream = Stream(TOPIC, "e:3")
-    other = Event(TOPIC, "", 1, "", None)
-    assert stream.take(other) == [other]
-    assert stream.position == "e:3"
+@vectors("recover_answers", "streams")
+def test_a_stream_goes_step_by_step(case):
+    stream = Stream(TOPIC, case["since"])
+    for step in case["steps"]:
+        match step:
+            case {"hold": True, "asks": asks}:
+                assert stream.hold() == asks
+            case {"event": position, "hands": hands}:
+                # What is no position is handed on as it came, which ``Event.of`` does not decide.
+                taken = stream.take(Event(TOPIC, "paid", 1, "2026-01-31T12:00:00Z", position))
+                assert [each.position for each in taken] == hands
+            case {"beat": position}:
+                stream.beat(position)
+                assert stream.position == step["position"]
+            case _:
+                answered = stream.answer(whole(step["answer"]))
+                assert [each.position for each in answered.events] == step["hands"]
+                told = (answered.recovered, answered.position, answered.more)
+                assert told == (step["recovered"], step["position"], step["more"])
 
 
 class Following(RuleBasedStateMachine):
-    """A node that pushes, cuts, forgets and answers as DELIVERY allows it to; no push may vanish without a word."""
+    """A node that pushes, cuts, forgets and answers by docs/delivery.md#recovery; no push may vanish without a word."""
 
     def __init__(self):
         super().__init__()

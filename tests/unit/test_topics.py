@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.errors import InvalidTopic
+from stork_node import Stork
+from stork_node.errors import DeclarationError, InvalidTopic
 from stork_node.protocol.topics import MAX_TOPIC_LENGTH, Topic, is_part
+from tests.vector_files import vectors
 
 LETTERS = "abcXYZ019_-:@~"
 parts = st.text(LETTERS, min_size=1, max_size=80)
@@ -32,70 +34,25 @@ def test_any_text_is_a_topic_that_comes_back_or_is_refused_by_name(text):
         assert str(refused.value) == f"{text!r} is not a topic: {refused.value.reason}"
 
 
-@pytest.mark.parametrize(
-    ("uri", "reason"),
-    [
-        ("", "1 parts where version.feed.id has 3"),
-        ("v1.orders", "2 parts where version.feed.id has 3"),
-        ("v1.orders.42.items", "4 parts where version.feed.id has 3"),
-        ("v1.orders.", "an empty part"),
-        ("..", "an empty part"),
-        ("v1..42", "an empty part"),
-        ("v1.orders.4 2", "'4 2' is not made of letters, digits and _ - : @ ~"),
-        ("v1.orders.42\n", "'42\\n' is not made of letters, digits and _ - : @ ~"),
-        ("v1.orders.ü", "'ü' is not made of letters, digits and _ - : @ ~"),
-        ("v1.orders.٤٢", "'٤٢' is not made of letters, digits and _ - : @ ~"),
-        ("v1.orders.*", "'*' is not made of letters, digits and _ - : @ ~"),
-        ("v1.orders.#", "'#' is not made of letters, digits and _ - : @ ~"),
-        ("v1.o." + "x" * 251, "256 characters, at most 255 are allowed"),
-    ],
-)
-def test_what_is_no_topic_is_refused_with_the_reason(uri, reason):
+@vectors("topics", "accepted")
+def test_an_accepted_topic_or_pattern_parses_to_its_parts(case):
+    topic = Topic.parse_pattern(case["uri"], case["match"])
+    assert topic == Topic(case["version"], case["feed"], case["feed_id"], case["match"])
+    assert topic.uri == case["uri"]
+
+
+@vectors("topics", "refused")
+def test_what_is_no_topic_and_no_pattern_is_refused_with_the_reason(case):
     with pytest.raises(InvalidTopic) as refused:
-        Topic.parse(uri)
-    assert refused.value.reason == reason
+        Topic.parse_pattern(case["uri"], case["match"])
+    assert refused.value.reason == case["reason"]
 
 
-def test_a_topic_of_255_characters_is_one():
-    uri = "v1.o." + "x" * 250
-    assert Topic.parse(uri).uri == uri
-
-
-@pytest.mark.parametrize(
-    ("uri", "match", "topic"),
-    [
-        ("v1.orders.42", "exact", Topic("v1", "orders", "42")),
-        ("v1.orders.", "prefix", Topic("v1", "orders", "", "prefix")),
-        ("v1.orders.4", "prefix", Topic("v1", "orders", "4", "prefix")),
-        ("v1.orders.", "wildcard", Topic("v1", "orders", "", "wildcard")),
-    ],
-)
-def test_a_pattern_within_one_feed_parses(uri, match, topic):
-    assert Topic.parse_pattern(uri, match) == topic
-    assert topic.uri == uri
-
-
-@pytest.mark.parametrize(
-    ("uri", "match", "reason"),
-    [
-        ("v1.orders.", "exact", "an empty part"),
-        ("", "prefix", "a prefix pattern must name version.feed. in full"),
-        ("v1.", "prefix", "a prefix pattern must name version.feed. in full"),
-        ("v1.orders", "prefix", "a prefix pattern must name version.feed. in full"),
-        (".orders.", "prefix", "a prefix pattern must name version.feed. in full"),
-        ("v1.orders.4.2", "prefix", "'4.2' cannot follow version.feed. in a prefix pattern"),
-        ("", "wildcard", "a wildcard pattern must name version.feed. in full"),
-        ("v1..42", "wildcard", "a wildcard pattern must name version.feed. in full"),
-        ("..", "wildcard", "a wildcard pattern must name version.feed. in full"),
-        ("v1.orders.42", "wildcard", "'42' cannot follow version.feed. in a wildcard pattern"),
-        ("v1.orders..", "wildcard", "'.' cannot follow version.feed. in a wildcard pattern"),
-        ("v1.orders." + "x" * 250, "prefix", "260 characters, at most 255 are allowed"),
-    ],
-)
-def test_a_pattern_that_reaches_further_is_refused_with_the_reason(uri, match, reason):
-    with pytest.raises(InvalidTopic) as refused:
-        Topic.parse_pattern(uri, match)
-    assert refused.value.reason == reason
+@vectors("topics", "reserved")
+def test_a_feed_of_the_nodes_or_the_routers_own_topics_cannot_be_declared(case):
+    topic = Topic.parse_pattern(case["uri"], case["match"])
+    with pytest.raises(DeclarationError, match="is not for applications"):
+        Stork().feed(topic.version, topic.feed)
 
 
 @given(anything, st.sampled_from(["prefix", "wildcard"]), parts, parts, parts)

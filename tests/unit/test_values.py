@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from stork_node import Call, Deny, Principal, Session
+from stork_node.application.permission import Permission
 from stork_node.application.values import peer_host
+from stork_node.errors import InvalidAnswer
 
 
 def test_a_principal_needs_only_an_authid():
@@ -195,3 +197,51 @@ def test_the_host_of_a_peer(peer, host):
 def test_a_call_has_no_arguments_unless_it_says_so():
     session = Session(id=1, authid="42")
     assert Call(session=session) == Call(session=session, args=(), kwargs={})
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        Principal("joe"),
+        Principal("joe", role="admin", extra={"a": [1]}, private={"b": None}, expires_at=17.5),
+    ],
+)
+def test_a_principal_arrives_at_the_guard_as_it_was(principal):
+    assert Principal.from_wire(principal.to_wire()) == principal
+
+
+@pytest.mark.parametrize("deny", [Deny(), Deny("expired", retry=True)])
+def test_a_deny_arrives_at_the_guard_as_it_was(deny):
+    assert Deny.from_wire(deny.to_wire()) == deny
+
+
+@pytest.mark.parametrize("permission", [Permission(True), Permission(False, 2.5, "not yours")])
+def test_a_permission_arrives_at_the_guard_as_it_was(permission):
+    assert Permission.from_wire(permission.to_wire()) == permission
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "fd00::7", ""])
+def test_a_session_arrives_at_the_application_as_it_was(address):
+    session = Session(id=7, authid="joe", extra={"a": 1}, private={"b": [2]}, authmethod="ticket", address=address)
+    assert Session.parse(session.to_wire()) == session
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"authid": None},
+        {"authid": ""},
+        {"authid": "\0"},
+        {"role": None},
+        {"extra": [1]},
+        {"private": "x"},
+        {"extra": {"a": object()}},
+        {"expires_at": "tomorrow"},
+        {"expires_at": True},
+        {"expires_at": float("nan")},
+        {"expires_at": 1e15},
+    ],
+)
+def test_a_principal_that_cannot_be_is_an_invalid_answer(wrong):
+    with pytest.raises(InvalidAnswer):
+        Principal.from_wire({"allow": True, "authid": "joe", "role": "frontend"} | wrong)

@@ -15,7 +15,7 @@ from stork_node.protocol.wamp_events import FRAMES, Content, framed
 AUTOBAHN = {each.NAME: each() for each in (JsonObjectSerializer, MsgPackObjectSerializer, CBORObjectSerializer)}
 TOPIC = "v1.orders.42"
 
-# What a push may hold (DELIVERY, "Push document").
+# What a push may hold (docs/delivery.md#push-document).
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not text.startswith("\0"))
 values = st.recursive(

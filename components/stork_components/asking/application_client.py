@@ -1,6 +1,6 @@
 """Asking the application: which of its procedures answers just now, how long to wait for it, and when to ask again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,11 @@ from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
 from stork_components.asking.batches import Batches
+from stork_components.asking.late_answers import LateAnswers
 from stork_components.asking.registrations import Registrations
 from stork_crossbar.internals.deadlines import Deadlines
 from stork_node.errors import StorkError
+from stork_node.protocol import uris
 
 # A callee that leaves fails the calls to it one reactor turn before its registration is gone.
 _SETTLE_S = 0.05
@@ -22,18 +24,28 @@ class Unavailable(StorkError):
     """No answer: no application in time, one that raised, or one that took too long. The client may try again."""
 
 
+class NotAsked(Unavailable):
+    """The application did not begin with the question: its asker was gone, or had waited for too long."""
+
+
+class AskerLeft(NotAsked):
+    """It was dropped since the session for which it was asked is gone: others may ask the same for themselves."""
+
+
 @dataclass(frozen=True)
 class Question:
     """
     One question in its two forms: a backend's procedure is asked where it is registered, the application's otherwise.
 
-    ``backend_uri`` is empty for a question that only the application process can answer.
+    ``backend_uri`` is empty for a question that only the application process can answer. An answer of the application
+    that comes too late serves the next question that ``repeats`` the same; None: no other one.
     """
 
     app_uri: str
     app_args: Sequence[Any]
     backend_uri: str = ""
     backend_args: Sequence[Any] = ()
+    repeats: Hashable = None
 
 
 class Asker:
@@ -56,6 +68,7 @@ class Asker:
         self._session, self._registrations, self._reactor = session, registrations, reactor
         self._application_timeout_s, self._starting_timeout_s = application_timeout_s, starting_timeout_s
         self._deadlines = Deadlines(reactor, application_timeout_s)
+        self._late = LateAnswers(reactor)
         self._batch_uris, self._batches = batches or {}, Batches(session, reactor)
 
     async def ask(self, question: Question) -> tuple[str, Any]:
@@ -64,16 +77,21 @@ class Asker:
             The URI that answered, and its answer as it came.
 
         Raises:
+            NotAsked: the application did not begin with it.
             Unavailable: nobody answered in time, or whoever did raised an error; the text says which.
         """
         give_up_at = self._reactor.seconds() + self._starting_timeout_s
         while True:
             uri = self._callee(question)
             if uri:
-                args = question.backend_args if uri == question.backend_uri else question.app_args
+                is_app = uri == question.app_uri
                 try:
-                    return uri, await self._call(uri, args)
+                    if is_app:
+                        return uri, await self._call(uri, question.app_args, question.repeats)
+                    return uri, await self._call(uri, question.backend_args, None)
                 except ApplicationError as error:
+                    if is_app and error.error == uris.NOT_BEGUN:
+                        raise NotAsked(f"{uri} was not asked: nobody waited any more") from None
                     if error.error not in _NOT_THERE:
                         raise Unavailable(f"{uri} raised {error.error}") from None
                 await self._registrations.changed(_SETTLE_S)
@@ -94,18 +112,35 @@ class Asker:
         call: defer.Deferred[Any] = self._session.call(uri, *args)
         return call
 
-    async def _call(self, uri: str, args: Sequence[Any]) -> Any:
-        call = self._begin(uri, args)
+    def forget(self) -> None:
+        """What was asked before serves nobody who asks from now on."""
+        self._late.forget()
+
+    async def _call(self, uri: str, args: Sequence[Any], repeats: Hashable) -> Any:
+        question = (uri, repeats)
+        call = self._late.take(question) or self._begin(uri, args)
+        answer: defer.Deferred[Any] = defer.Deferred()
         late = False
 
         def give_up() -> None:
             nonlocal late
             late = True
-            call.cancel()
+            if repeats is None:
+                call.cancel()
+            else:
+                answer.cancel()
+                self._late.keep(question, call)
+
+        def hand_on(result: Any) -> Any:
+            if answer.called:
+                return result
+            answer.callback(result)
+            return None
 
         deadline = self._deadlines.set(give_up)
+        call.addBoth(hand_on)
         try:
-            return await call
+            return await answer
         except Exception as error:
             # What a cancelled call fails with depends on the callee, so the clock says whether it was ours.
             if late:

@@ -120,7 +120,7 @@ class Broadcaster:
         subscribe to. Where the router's sessions cannot be read, this process ends, which closes them all.
         """
         if self._fault:
-            raise end_worker(f"connections have to be closed ({reason}), and cannot be: {self._fault}")
+            end_worker(f"connections have to be closed ({reason}), and cannot be: {self._fault}")
         self._closing.close(
             [
                 session

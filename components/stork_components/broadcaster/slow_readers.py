@@ -9,8 +9,6 @@ from stork_crossbar.internals import broadcasting
 from stork_node.broadcast.backlog import Backlog, ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
 
-_LOG_EVERY_S = 60.0
-
 
 class _Reader:
     """A connection that has bytes waiting; counts what leaves, wherever it came from: our events, answers, pings."""
@@ -47,8 +45,6 @@ class SlowReaders:
     def __init__(self, reactor: Any, limits: ReaderLimits, counters: BroadcastCounters) -> None:
         self._reactor, self._limits, self._counters = reactor, limits, counters
         self._readers: dict[FileDescriptor, _Reader] = {}
-        self._said_at: float | None = None
-        self._unsaid = 0
 
     def may_write(self, session: Any, transport: Any, descriptor: FileDescriptor) -> bool:
         """Whether to write more to a connection that has bytes waiting: if not, it is cut now."""
@@ -76,7 +72,6 @@ class SlowReaders:
                 self._let_go(reader)
             elif not self._cut_if_too_slow(reader):
                 reader.backlog.latest = 0
-        self._say()
 
     def _reader(self, session: Any, transport: Any, descriptor: FileDescriptor) -> _Reader:
         reader = self._readers.get(descriptor)
@@ -95,9 +90,7 @@ class SlowReaders:
         self._let_go(reader)
         broadcasting.abort(reader.transport, reader.descriptor)
         self._counters.slow_readers += 1
-        self._unsaid += 1
-        self._last_excess = excess
-        self._say()
+        self.log.warn("readers were too slow and were cut; of this one {excess}", excess=excess)
         return True
 
     def _excess(self, reader: _Reader) -> str | None:
@@ -108,14 +101,3 @@ class SlowReaders:
     def _let_go(self, reader: _Reader) -> None:
         reader.let_go()
         del self._readers[reader.descriptor]
-
-    def _say(self) -> None:
-        """Once in a while: a flood cuts hundreds in a second."""
-        now = self._reactor.seconds()
-        if self._unsaid and (self._said_at is None or now - self._said_at >= _LOG_EVERY_S):
-            self.log.warn(
-                "{number} readers were too slow and were cut; of the last one {excess}",
-                number=self._unsaid,
-                excess=self._last_excess,
-            )
-            self._said_at, self._unsaid = now, 0

@@ -23,22 +23,34 @@ final class Answer implements \Stringable
     ) {
     }
 
+    // docs/delivery.md#position; sequences stay below 2^53.
+    private const POSITION = '/^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,15})$/D';
+    private const MAX_SEQUENCE = 2 ** 53 - 1;
+
     /** @throws ConnectionFailed the bytes are no answer: whoever sent them is no publish server */
     public static function decode(string $bytes): self
     {
         $fields = json_decode($bytes, true, 16);
         $ok = $fields['ok'] ?? null;
         $id = $fields['id'] ?? null;
-        if (is_bool($ok) && ($id === null || is_string($id))) {
+        $duplicate = $fields['duplicate'] ?? false;
+        $reason = $fields['reason'] ?? '';
+        if (is_bool($ok) && ($id === null || is_string($id)) && is_bool($duplicate) && is_string($reason)) {
             $text = $fields[$ok ? 'position' : 'error'] ?? null;
-            if ($ok && is_string($text) && preg_match('/^[^:]+:\d+$/D', $text)) {
-                return new self($id, $text, ($fields['duplicate'] ?? false) === true, null, null);
+            if ($ok && self::isPosition($text)) {
+                return new self($id, $text, $duplicate, null, null);
             }
-            if (!$ok && is_string($text) && is_string($fields['reason'] ?? '')) {
-                return new self($id, null, false, $text, $fields['reason'] ?? '');
+            if (!$ok && is_string($text) && $text !== '') {
+                return new self($id, null, false, $text, $reason);
             }
         }
         throw new ConnectionFailed('it answered with what is no answer: ' . Excerpt::of($bytes));
+    }
+
+    private static function isPosition(mixed $text): bool
+    {
+        return is_string($text) && preg_match(self::POSITION, $text, $parts) === 1
+            && (int) $parts[1] <= self::MAX_SEQUENCE;
     }
 
     public function isOk(): bool

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Stork;
 
 /**
- * One push as it travels: an id and a JSON text of at most 1 MiB (DELIVERY, "Push document").
+ * One push as it travels: an id and a JSON text of at most 1 MiB (docs/delivery.md#push-document).
  *
  * Only what makes no sense to send is checked here; what a push may hold is decided by the publish server alone.
  *

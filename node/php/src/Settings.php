@@ -37,16 +37,13 @@ final class Settings
         foreach (array_diff_key($options, array_flip(self::NAMES)) as $name => $_) {
             $problems[] = "'{$name}' is not a setting (those are " . implode(', ', self::NAMES) . ')';
         }
-        $endpoint = $options['endpoint'] ?? null;
+        $given = $options['endpoint'] ?? null;
+        $host = $given === null ? self::environment('STORK_PUBLISH_SERVER') : '';
+        $endpoint = Endpoint::read($given ?? 'tcp://' . ($host === '' ? '127.0.0.1' : $host) . ':' . self::PORT);
         if ($endpoint === null) {
-            $host = self::environment('STORK_PUBLISH_SERVER');
-            $endpoint = self::endpointOf($host === '' ? '127.0.0.1' : $host);
-            if (!self::isEndpoint($endpoint)) {
-                $problems[] = 'STORK_PUBLISH_SERVER: ' . self::show($host)
-                    . ' is not a host (want a name or an address, no port)';
-            }
-        } elseif (!self::isEndpoint($endpoint)) {
-            $problems[] = 'endpoint: ' . self::show($endpoint) . ' is not an endpoint (want tcp://HOST:PORT)';
+            $problems[] = $given === null
+                ? 'STORK_PUBLISH_SERVER: ' . self::show($host) . ' is not a host (want a name or an address, no port)'
+                : 'endpoint: ' . self::show($given) . ' is not an endpoint (want tcp://HOST:PORT)';
         }
         $timeoutMs = $options['timeout_ms'] ?? 2000;
         if (!is_int($timeoutMs) || $timeoutMs < 1) {
@@ -90,19 +87,6 @@ final class Settings
             return null;
         }
         return $secret === '' ? null : CurveKeys::fromSecret($secret);
-    }
-
-    private static function endpointOf(string $host): string
-    {
-        $host = filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) ? "[{$host}]" : $host;
-        return "tcp://{$host}:" . self::PORT;
-    }
-
-    private static function isEndpoint(mixed $endpoint): bool
-    {
-        return is_string($endpoint)
-            && preg_match('~^tcp://([^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$~D', $endpoint, $parts)
-            && $parts[2] >= 1 && $parts[2] <= 65535;
     }
 
     private static function environment(string $name): string

@@ -36,7 +36,7 @@ def check(folder: Path, ports: "Ports", as_json: bool) -> None:
       stork check --config /etc/stork --ports all
     """
     from stork_crossbar.processes.config_check import check as check_folder
-    from stork_crossbar.processes.config_check import explain_origins
+    from stork_crossbar.processes.config_check import explain_old_names, explain_origins
 
     try:
         check_folder(folder, os.environ, ports)
@@ -49,5 +49,5 @@ def check(folder: Path, ports: "Ports", as_json: bool) -> None:
         click.echo("[]")
     else:
         click.echo(f"{folder / 'config.json'} is fine, and so is the application")
-        for sentence in explain_origins(folder, os.environ):
+        for sentence in [*explain_origins(folder, os.environ), *explain_old_names(folder)]:
             click.echo(sentence)

@@ -22,7 +22,7 @@ def keep_in_bounds(reactor: Any) -> None:
         end_for_good(reactor)
         read_in_turns(turns)
     except (NotAsKnown, AttributeError) as error:
-        raise end_worker(f"clients cannot be kept in bounds with this Crossbar and autobahn: {error}") from error
+        end_worker(f"clients cannot be kept in bounds with this Crossbar and autobahn: {error}")
     call_when_released(turns.let_go)
 
 

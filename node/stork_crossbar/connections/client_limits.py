@@ -6,32 +6,46 @@ from twisted.logger import Logger
 
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits, LimitCounters
 from stork_node.gate.reading import Gate
-
-counters = LimitCounters()
-messages_refused: Counter[str] = Counter()
-"""Messages that the gate refused, by case."""
+from stork_node.process_state import the
 
 _log = Logger()
-_limits = DEFAULT_LIMITS
-_gate = Gate(DEFAULT_LIMITS)
+
+
+class ClientBounds:
+    """
+    Attributes:
+        limits: those that count now: the defaults, until the guard has started.
+        gate: what clients' messages are read by.
+        counters: how often a session has reached each limit.
+        messages_refused: messages that the gate refused, by case.
+    """
+
+    def __init__(self) -> None:
+        self.counters = LimitCounters()
+        self.messages_refused: Counter[str] = Counter()
+        self.set(DEFAULT_LIMITS)
+
+    def set(self, limits: ClientLimits) -> None:
+        """One router process has one guard, which says what counts from now on."""
+        self.limits, self.gate = limits, Gate(limits)
+
+
+def bounds() -> ClientBounds:
+    """This process's."""
+    return the(ClientBounds)
 
 
 def limits() -> ClientLimits:
-    """Those that count now: the defaults, until the guard has started."""
-    return _limits
+    """Those that count now."""
+    return the(ClientBounds).limits
 
 
 def gate() -> Gate:
     """What clients' messages are read by."""
-    return _gate
-
-
-def set_limits(limits: ClientLimits) -> None:
-    global _limits, _gate  # one router process has one guard
-    _limits, _gate = limits, Gate(limits)
+    return the(ClientBounds).gate
 
 
 def note(limit: str) -> None:
     """A session has reached the limit of this name."""
-    counters.limited[limit] += 1
+    bounds().counters.limited[limit] += 1
     _log.warn("a session reached its limit of {limit}", limit=limit.replace("_", " "))

@@ -6,14 +6,15 @@ autobahn-js takes ABORT and GOODBYE as final, and anything else as a connection 
 
 from typing import Any
 
+from stork_node.protocol.close_codes import BREAK as BREAK
+from stork_node.protocol.close_codes import RESTARTING as RESTARTING
+from stork_node.protocol.close_codes import SESSION_IS_OVER as SESSION_IS_OVER
+from stork_node.protocol.close_codes import TRY_AGAIN_LATER as TRY_AGAIN_LATER
+
 NORMAL = 1000
 PROTOCOL_ERROR = 1002
 INVALID_PAYLOAD = 1007
 TOO_BIG = 1009
-RESTARTING = 1012
-TRY_AGAIN_LATER = 1013
-SESSION_IS_OVER = 4001
-BREAK = 4010
 
 
 def close(component: Any, session_id: int, code: int, reason: str) -> bool:

@@ -1,20 +1,38 @@
-"""Every WebSocket of a router process is read in turns (``stork_crossbar.connections.turns``): private names of autobahn."""
+"""Every client of a router process is read in turns (``stork_crossbar.connections.turns``): private names of autobahn."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol
 from crossbar.router.protocol import WampWebSocketServerProtocol
 
 from stork_crossbar.compat import expect
+from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_crossbar.connections.turns import Turns
 
-# Of one connection in its life: it may have been held up when a ping came, but not for ever.
-_MOST_PINGS_FORGIVEN = 10
+# How long a connection that is held up may go without a pong, which may be among what waits to be read.
+_FORGIVEN_S = 120.0
 
 
-def read_in_turns(turns: Turns) -> None:
+class _Forgiven:
+    """Pings that one connection has not answered, one after the other, since it was held up."""
+
+    def __init__(self, now: float) -> None:
+        self._since = self._last = now
+
+    def again(self, now: float, protocol: Any) -> bool:
+        """Whether one more is forgiven, now that it is over."""
+        between_s = (protocol.autoPingInterval or 0) + (protocol.autoPingTimeout or 0)
+        if now - self._last > 1.5 * between_s:  # one in between was answered
+            self._since = now
+        self._last = now
+        return now - self._since < _FORGIVEN_S
+
+
+def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> None:
     """
-    Have every WebSocket of this process read by ``turns``.
+    Have every WebSocket and RawSocket of this process read by ``turns``.
 
     Raises:
         NotAsKnown: autobahn reads in another way.
@@ -32,16 +50,16 @@ def read_in_turns(turns: Turns) -> None:
             ordinary(protocol)
 
     def time_out(protocol: Any) -> None:
-        forgiven = getattr(protocol, "_stork_pings_forgiven", 0)
-        if not turns.has_unread(protocol) or forgiven >= _MOST_PINGS_FORGIVEN:
+        forgiven = getattr(protocol, "_stork_forgiven", None) or _Forgiven(clock())
+        if not turns.has_unread(protocol) or not forgiven.again(clock(), protocol):
             ping_timeout(protocol)
             return
-        protocol._stork_pings_forgiven = forgiven + 1
-        # Its pong may be among what waits here.
+        protocol._stork_forgiven = forgiven
         protocol.autoPingTimeoutCall = protocol.autoPingPending = None
         protocol.autoPingPendingCall = protocol.factory._batched_timer.call_later(
             protocol.autoPingInterval, protocol._sendAutoPing
         )
 
+    GatedRawSocket.turns = turns
     WampWebSocketServerProtocol.consumeData = consume
     WampWebSocketServerProtocol.onAutoPingTimeout = time_out

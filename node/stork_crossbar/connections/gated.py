@@ -7,65 +7,19 @@ itself. What a session does not want is refused here as well: one counted line, 
 
 from typing import Any
 
-from autobahn.wamp.exception import InvalidUriError, ProtocolError
-from autobahn.wamp.serializer import Serializer
 from crossbar.router.protocol import (
     WampRawSocketServerFactory,
     WampRawSocketServerProtocol,
     WampWebSocketServerFactory,
     WampWebSocketServerProtocol,
 )
-from twisted.internet.address import UNIXAddress
-from twisted.logger import Logger
 
 from stork_crossbar.compat import NotAsKnown, expect
 from stork_crossbar.connections import client_limits
-from stork_crossbar.connections.closing import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
-from stork_crossbar.connections.insiders import INSIDERS
-from stork_node.gate.bounds import TooBig, Unreadable
-from stork_node.gate.options import NotExpected, Sender
+from stork_crossbar.connections.closing import PROTOCOL_ERROR, TOO_BIG
+from stork_crossbar.connections.delivering import deliver, refuse, sender
+from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_node.gate.reading import SERIALIZERS
-
-_log = Logger(namespace="stork_components.guard")
-
-
-def _sender(session: Any) -> Sender:
-    if session is None or session._session_id is None:
-        return Sender.STRANGER
-    return Sender.BACKEND if session._authrole in INSIDERS else Sender.VISITOR
-
-
-def _parse(serializer: str, payload: bytes, session: Any) -> Any:
-    raw = client_limits.gate().read(payload, serializer, _sender(session))
-    return Serializer.MESSAGE_TYPE_MAP[raw[0]].parse(raw)
-
-
-def _deliver(protocol: Any, serializer: str, payload: bytes) -> None:
-    """Hand a message to the session, or close the connection that it came by."""
-    session = protocol._session
-    if session is None:
-        return
-    try:
-        session.onMessage(_parse(serializer, payload, session))
-    except TooBig as error:
-        _refuse(protocol, TOO_BIG, "too_big", error.reason)
-    except NotExpected as error:
-        _refuse(protocol, PROTOCOL_ERROR, "protocol", error.reason)
-    except Unreadable as error:
-        _refuse(protocol, INVALID_PAYLOAD, "unreadable", error.reason)
-    except (ProtocolError, InvalidUriError) as error:
-        _refuse(protocol, PROTOCOL_ERROR, "protocol", str(error))
-    except Exception:
-        _log.failure("a message of {address} could not be handled", address=protocol.peer)
-        _refuse(protocol, PROTOCOL_ERROR, "protocol", "the message could not be handled")
-
-
-def _refuse(protocol: Any, code: int, case: str, reason: str) -> None:
-    client_limits.messages_refused[case] += 1
-    _log.info("a message of {peer} is refused: {reason}", peer=protocol.peer, reason=reason)
-    # A close frame has room for 123 bytes of reason.
-    if not close_transport(protocol, code, reason.encode()[:120].decode(errors="ignore")):
-        protocol.abort()
 
 
 class GatedWebSocket(WampWebSocketServerProtocol):
@@ -113,48 +67,18 @@ class GatedWebSocket(WampWebSocketServerProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         serializer = self._serializer.SERIALIZER_ID
         if isBinary == (serializer == "json"):
-            _refuse(self, PROTOCOL_ERROR, "protocol", "a text message is JSON, and a binary one is not")
+            refuse(self, PROTOCOL_ERROR, "protocol", "a text message is JSON, and a binary one is not")
         else:
-            _deliver(self, serializer, payload)
+            deliver(self, serializer, payload)
 
     def _most_bytes(self) -> int:
-        most = client_limits.gate().max_bytes(_sender(self._session))
+        most = client_limits.gate().max_bytes(sender(self._session))
         return min(most, self.maxMessagePayloadSize) if self.maxMessagePayloadSize else most
 
     def _check_size(self, size: int) -> None:
         if size > self._most_bytes() and self.state == self.STATE_OPEN:
             self.message_data = bytearray()
-            _refuse(self, TOO_BIG, "too_big", f"the message has more than {self._most_bytes()} bytes")
-
-
-class GatedRawSocket(WampRawSocketServerProtocol):
-    _is_inside = False
-
-    _session: Any = None
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self._is_inside = isinstance(self.transport.getHost(), UNIXAddress)
-
-    def stringReceived(self, payload: bytes) -> None:
-        if self._is_inside:
-            super().stringReceived(payload)
-        else:
-            _deliver(self, self._serializer.SERIALIZER_ID, payload)
-
-    def lengthLimitExceeded(self, length: int) -> None:
-        _refuse(self, TOO_BIG, "too_big", f"the message has more than {self.MAX_LENGTH} bytes")
-
-    @property
-    def MAX_LENGTH(self) -> int:
-        """Asked by Twisted before it keeps anything of a message."""
-        if self._is_inside or self._session is None:
-            return self._announced_length
-        return min(self._announced_length, client_limits.gate().max_bytes(_sender(self._session)))
-
-    @MAX_LENGTH.setter
-    def MAX_LENGTH(self, length: int) -> None:
-        self._announced_length = length
+            refuse(self, TOO_BIG, "too_big", f"the message has more than {self._most_bytes()} bytes")
 
 
 def install_gate() -> None:
@@ -169,6 +93,7 @@ def install_gate() -> None:
     expect(WampWebSocketServerProtocol.onMessageFrameBegin, "self", "length")
     expect(WampWebSocketServerProtocol.onMessageFrameData, "self", "payload")
     expect(WampWebSocketServerProtocol.onFrameData, "self", "payload")
+    expect(WampRawSocketServerProtocol.dataReceived, "self", "data")
     expect(WampRawSocketServerProtocol.stringReceived, "self", "payload")
     expect(WampRawSocketServerProtocol.lengthLimitExceeded, "self", "length")
     if WampWebSocketServerFactory.protocol not in (WampWebSocketServerProtocol, GatedWebSocket):

@@ -1,6 +1,8 @@
 """What a visitor's session may have at a time: above it a request is refused, or its connection is not read."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from autobahn.wamp.message import Call, Error, Subscribe
@@ -9,6 +11,7 @@ from twisted.internet import defer
 from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals import broadcasting
+from stork_node.process_state import the
 from stork_node.protocol import uris
 
 # Before it has joined, a client is told little.
@@ -33,19 +36,21 @@ def refusal(session: Any, message: Any) -> Error | None:
     return Error(message.MESSAGE_TYPE, message.request, uris.LIMIT, [text])
 
 
-_released: Callable[[Any], None] | None = None
+@dataclass
+class _Released:
+    call: Callable[[Any], None] | None = None
 
 
 def call_when_released(function: Callable[[Any], None]) -> None:
     """Have ``function`` called with a session's transport, whenever one thing less is in flight for that session."""
-    global _released
-    _released = function
+    the(_Released).call = function
 
 
 def release(session: Any) -> None:
     """Something that ``session`` waited for is answered."""
-    if _released is not None and session._transport is not None:
-        _released(session._transport)
+    call = the(_Released).call
+    if call is not None and session._transport is not None:
+        call(session._transport)
 
 
 def held_by(protocol: Any) -> str | None:
@@ -68,6 +73,39 @@ def held_by(protocol: Any) -> str | None:
     if len(invocations) >= limits().recoveries and _recoveries(invocations) >= limits().recoveries:
         return "recoveries"
     return None
+
+
+class Orphans:
+    """The calls in flight of callers that are gone, by user: a callee still works for them."""
+
+    def __init__(self) -> None:
+        # A session forgets its user when it is gone.
+        self._users: dict[Any, Any] = {}
+        self._counts: Counter[Any] = Counter()
+
+    def add(self, invocation: Any) -> None:
+        """Its caller is leaving."""
+        user = self._users[invocation] = _user(invocation.caller)
+        self._counts[user] += 1
+
+    def discard(self, invocation: Any) -> None:
+        """Its callee is done with it; also where it is none of these."""
+        user = self._users.pop(invocation, None)
+        if user is not None:
+            self._counts[user] -= 1
+            if not self._counts[user]:
+                del self._counts[user]
+
+    def count(self, session: Any) -> int:
+        """How many the user of ``session`` has."""
+        return self._counts[_user(session)]
+
+
+def _user(session: Any) -> Any:
+    return session._realm, session._authrole, session._authid
+
+
+orphans = Orphans()
 
 
 class Undecided:
@@ -112,6 +150,11 @@ def _undecided(session: Any) -> Undecided:
     return undecided
 
 
+def undecided_calls(session: Any) -> int:
+    """How many calls of a session wait for the guard's verdict."""
+    return _undecided(session).calls
+
+
 def _subscriptions(session: Any) -> int:
     held = session._router._broker._session_to_subscriptions.get(session, ())
     return len(held) + _undecided(session).subscriptions
@@ -127,4 +170,4 @@ def _recoveries(invocations: Any) -> int:
 
 def _calls(session: Any) -> int:
     invocations = _invocations(session)
-    return len(invocations) - _recoveries(invocations) + _undecided(session).calls
+    return len(invocations) - _recoveries(invocations) + _undecided(session).calls + orphans.count(session)

@@ -6,6 +6,7 @@ connection has a few frames read at once. Of what is left, each turn of the reac
 connection by connection. Meanwhile Twisted reads nothing more from those sockets, so that TCP slows their senders down.
 """
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,8 +22,14 @@ BACKLOG_S = 0.005
 _CONNECTIONS_S = 0.005
 """How long one connection is read before others are looked at, though it has had fewer frames."""
 _LOOK_S = 0.05
+# Of those held because they do not read, as only looking tells when they have, and of the others, which are let go.
+_LOOKED_AT = 32
+_LOOKED_AT_OTHERS = 4
 # autobahn takes the head of a frame and its payload one after the other.
 _STEPS_A_FRAME = 2
+
+BYTES = "waiting_bytes"
+"""The limit that a client is below again when it has read, which nobody is told."""
 
 
 class Turns:
@@ -50,6 +57,8 @@ class Turns:
         self._fresh: deque[Any] = deque()
         self._backlog: deque[Any] = deque()
         self._queued: set[Any] = set()
+        # In the order in which they are looked at: those that wait for bytes to be read, and all others.
+        self._held_by_bytes: dict[Any, None] = {}
         self._held: dict[Any, None] = {}
         self._is_fresh_next = True
         self._spent_s = 0.0
@@ -71,14 +80,21 @@ class Turns:
 
     def has_unread(self, protocol: Any) -> bool:
         """Whether frames of it wait here to be read."""
-        return protocol in self._queued or protocol in self._held
+        return protocol in self._queued or self._is_held(protocol)
+
+    def _is_held(self, protocol: Any) -> bool:
+        return protocol in self._held or protocol in self._held_by_bytes
 
     def let_go(self, protocol: Any) -> None:
         """What ``protocol`` is held for may be over: an answer was given to its client."""
-        if protocol in self._held and self._held_by(protocol) is None:
-            del self._held[protocol]
+        if self._is_held(protocol) and self._held_by(protocol) is None:
+            self._forget(protocol)
             self._queue(protocol, self._backlog)
             self._run_later()
+
+    def _forget(self, protocol: Any) -> None:
+        self._held.pop(protocol, None)
+        self._held_by_bytes.pop(protocol, None)
 
     def _read(self, protocol: Any) -> bool:
         """Read a few frames. Returns whether there is nothing more to be read now."""
@@ -103,19 +119,30 @@ class Turns:
     def _hold(self, protocol: Any, limit: str) -> None:
         self._note(limit)
         protocol.transport.pauseProducing()
-        self._held[protocol] = None
+        (self._held_by_bytes if limit == BYTES else self._held)[protocol] = None
         if self._look_at is None:
             self._look_at = self._reactor.callLater(_LOOK_S, self._look)
 
     def _look(self) -> None:
         self._look_at = None
-        for protocol in list(self._held):
-            if protocol.state == WebSocketProtocol.STATE_CLOSED:
-                del self._held[protocol]
-            else:
-                self.let_go(protocol)
-        if self._held:
+        self._look_at_some(self._held_by_bytes, _LOOKED_AT)
+        self._look_at_some(self._held, _LOOKED_AT_OTHERS)
+        if self._held or self._held_by_bytes:
             self._look_at = self._reactor.callLater(_LOOK_S, self._look)
+
+    def _look_at_some(self, held: dict[Any, None], count: int) -> None:
+        """At the first ones, which are the last from then on: many that are held cost no more than a few."""
+        for protocol in list(itertools.islice(held, count)):
+            if protocol.state == WebSocketProtocol.STATE_CLOSED:
+                del held[protocol]
+                continue
+            limit = self._held_by(protocol)
+            del held[protocol]
+            if limit is None:
+                self._queue(protocol, self._backlog)
+                self._run_later()
+            else:
+                (self._held_by_bytes if limit == BYTES else self._held)[protocol] = None
 
     def _run_later(self) -> None:
         if self._next is None:

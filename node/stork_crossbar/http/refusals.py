@@ -3,15 +3,14 @@
 from twisted.logger import Logger
 
 from stork_node.http.counters import HttpCounters
-
-counters = HttpCounters()
+from stork_node.process_state import the
 
 _log = Logger(namespace="stork_components.http")
 
 
 def count(reason: str) -> None:
-    """``reason`` is one of ``counters.REASONS``."""
-    counters.refused[reason] += 1
+    """``reason`` is one of ``http.counters.REASONS``."""
+    the(HttpCounters).refused[reason] += 1
 
 
 def count_and_say(reason: str, sentence: str) -> None:

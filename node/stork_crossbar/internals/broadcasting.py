@@ -1,7 +1,7 @@
 """
 The private names of Crossbar, autobahn and Twisted that the broadcaster relies on: ``self_test`` checks them.
 
-Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (CROSSBAR.md, 5 to 7).
+Seen in crossbar 26.10, autobahn 26.10, Twisted 26.10 (docs/crossbar.md#writing-to-connections).
 """
 
 import select
@@ -172,6 +172,14 @@ def flush(descriptor: FileDescriptor) -> None:
     while not descriptor.disconnecting and (before := _buffered(descriptor)):
         if descriptor.doWrite() is not None or _buffered(descriptor) == before:
             return
+
+
+def end(descriptor: FileDescriptor) -> None:
+    """End a connection at once: without a reset, unless something waits that its client does not read."""
+    if descriptor.producer is None and not _buffered(descriptor):
+        descriptor.loseConnection()
+    else:
+        descriptor.abortConnection()
 
 
 def abort(transport: Any, descriptor: FileDescriptor) -> None:

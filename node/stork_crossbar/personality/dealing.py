@@ -7,7 +7,7 @@ from autobahn.wamp.exception import ApplicationError, ProtocolError
 from autobahn.wamp.message import Call, Cancel, Error, Interrupt
 from crossbar.router.dealer import Dealer
 
-from stork_crossbar.connections.session_limits import release
+from stork_crossbar.connections.session_limits import orphans, release, undecided_calls
 from stork_crossbar.personality.observing import Observations
 
 
@@ -48,18 +48,85 @@ class Calls(dict[tuple[int, int], Any]):
         self.pop(key, None)
 
 
+def _cancelled(request: int) -> Error:
+    return Error(Call.MESSAGE_TYPE, request, ApplicationError.CANCELED, ["the call was cancelled"])
+
+
 class StorkDealer(Dealer):
     """
     - A session fails only the calls that it was asked to answer. (Crossbar checks that of results alone.)
     - Forgives a client that gives two calls one request id, and one that cancels a call and leaves.
-    - A call whose time is over stays in flight until its callee is done with it, as one that is cancelled does: it is
-      work of the application's, and counts among what its session may have.
+    - A call that is cancelled is answered at once, and its callee is told. The same goes for one whose time is over,
+      and for those of a caller that leaves. (Crossbar answers no CANCEL where the callee cannot be told.)
+    - Such a call stays in flight until its callee is done with it: it is work of the application's. It counts among
+      what its session may have, or its user, where the session is gone.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._invocations_by_call = Calls()
         self._registration_map = Observations(ordered=True)
+        # The ids of calls that were cancelled before it was decided whether they may be made.
+        self._cancelled_early: dict[Any, set[int]] = {}
+
+    def detach(self, session: Any) -> None:
+        self._cancelled_early.pop(session, None)
+        for invocation in self._callee_to_invocations.get(session, ()):
+            orphans.discard(invocation)
+        for invocation in self._caller_to_invocations.get(session, ()):
+            if invocation.callee is not session:
+                self._abandon(invocation)
+        super().detach(session)
+
+    def _abandon(self, invocation: Any) -> None:
+        """The caller leaves; what its callee still does for it is counted on."""
+        if invocation.timeout_call:
+            invocation.timeout_call.cancel()
+            invocation.timeout_call = None
+        if not invocation.canceled:
+            self._interrupt(invocation, Cancel.KILLNOWAIT)
+        invocation.canceled, invocation.error_msg = True, None
+        invocation.call.args = invocation.call.kwargs = invocation.call.payload = None
+        self._caller_to_invocations[invocation.caller].remove(invocation)
+        del self._invocations_by_call[invocation.caller_session_id, invocation.call.request]
+        orphans.add(invocation)
+
+    def processCancel(self, session: Any, cancel: Any) -> None:
+        invocation = self._invocations_by_call.get((session._session_id, cancel.request))
+        if invocation is None:
+            early = self._cancelled_early.setdefault(session, set())
+            if len(early) < undecided_calls(session):
+                early.add(cancel.request)
+        elif not invocation.canceled:
+            self._cancel(invocation, cancel.mode or Cancel.KILLNOWAIT)
+
+    def _cancel(self, invocation: Any, mode: str) -> None:
+        invocation.canceled = True
+        is_told = mode != Cancel.SKIP and self._interrupt(invocation, mode)
+        if is_told and mode == Cancel.KILL:
+            invocation.error_msg = _cancelled(invocation.call.request)  # sent when the callee has answered
+        else:
+            self._router.send(invocation.caller, _cancelled(invocation.call.request))
+
+    def _interrupt(self, invocation: Any, mode: str) -> bool:
+        """Tell the callee that nobody waits any more. False where it cannot be told."""
+        callee = (invocation.callee._session_roles or {}).get("callee")
+        can_be_told = bool(callee and callee.call_canceling and invocation.callee is not invocation.caller)
+        if can_be_told:
+            self._router.send(invocation.callee, Interrupt(invocation.id, mode))
+        return can_be_told
+
+    def _call(
+        self, session: Any, call: Any, registration: Any, authorization: Any, is_queued_call: bool = False
+    ) -> Any:
+        if session not in self._session_to_registrations:
+            return False  # it has left while it was decided whether it may
+        early = self._cancelled_early.get(session, set())
+        if call.request in early:
+            early.discard(call.request)
+            self._router.send(session, _cancelled(call.request))
+            return False
+        return super()._call(session, call, registration, authorization, is_queued_call)
 
     def processInvocationError(self, session: Any, error: Any) -> None:
         invocation = self._invocations.get(error.request)
@@ -96,12 +163,11 @@ class StorkDealer(Dealer):
         self._router.send(
             invocation.caller, Error(Call.MESSAGE_TYPE, invocation.call.request, ApplicationError.CANCELED, texts)
         )
-        callee = (invocation.callee._session_roles or {}).get("callee")
-        if callee and callee.call_canceling:
-            self._router.send(invocation.callee, Interrupt(invocation.id, Cancel.KILLNOWAIT))
+        self._interrupt(invocation, Cancel.KILLNOWAIT)
 
     def _remove_invoke_request(self, invocation: Any) -> None:
         caller = invocation.caller
+        orphans.discard(invocation)
         self._caller_to_invocations.setdefault(caller, Invocations())
         super()._remove_invoke_request(invocation)
         if not self._caller_to_invocations.get(caller, True):

@@ -17,9 +17,10 @@ from crossbar.router.session import RouterSession
 from twisted.internet import defer
 from twisted.logger import Logger
 
-from stork_components.guard import Guard
+from stork_components.guard import DirectCalls, Guard
 from stork_crossbar import registry
 from stork_crossbar.compat import expect
+from stork_node.process_state import the
 from stork_node.protocol import uris
 
 _log = Logger(namespace="stork_components.guard")
@@ -34,7 +35,7 @@ def call_guard() -> None:
     expect(Router.authorize, "self", "session", "uri", "action", "options")
     expect(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")
     expect(PendingAuthTicket.authenticate, "self", "signature")
-    Guard.is_told_of_sessions = True
+    the(DirectCalls).are_made = True
 
 
 _BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
@@ -42,7 +43,7 @@ _BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
 
 def guard_of(realm: str | None) -> Guard | None:
     """The guard of this realm, or None where it has not started, or is to be asked by WAMP."""
-    guard: Guard | None = registry.find(Guard) if Guard.is_told_of_sessions else None
+    guard: Guard | None = registry.find(Guard) if the(DirectCalls).are_made else None
     return guard if guard and guard._realm == realm else None
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import crossbar._logging
@@ -25,6 +26,7 @@ from stork_node.logs.log_lines import LEVELS, LogSettings, is_ours, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import LogWriter
 from stork_node.logs.process_log import catch_strays, flush_log, writer_of
+from stork_node.process_state import the
 from stork_node.protocol import uris
 
 # What Twisted adds to the data of a line; "text" is the line itself, of another logging system.
@@ -54,10 +56,15 @@ def _record(level: str, text: str, namespace: str, fields: Mapping[str, Any]) ->
     return json.dumps(record, ensure_ascii=False) + str(crossbar._logging.record_separator)
 
 
-class Observer:
-    """Takes every event of Twisted's log in a worker process; in a router's, ``serves_clients`` is set."""
+@dataclass
+class Clients:
+    """Whether this process has any: whether it is a router's."""
 
-    serves_clients = False
+    are_served: bool = False
+
+
+class Observer:
+    """Takes every event of Twisted's log in a worker process."""
 
     def __init__(self, writer: LogWriter, settings: LogSettings) -> None:
         self._writer, self._settings = writer, settings
@@ -83,7 +90,7 @@ class Observer:
             return  # the guard has said why
         if fault:
             self._writer.write("info", f"a message of a client is malformed: {fault}", __name__, {}, "malformed")
-        elif self.serves_clients and namespace.startswith(_CLIENTS) and _is_expected(event):
+        elif the(Clients).are_served and namespace.startswith(_CLIENTS) and _is_expected(event):
             self._writer.write("info", f"of a client: {_text(event)}", __name__, {}, "of a client")
         else:
             # Critical is what somebody must be called for, which Crossbar and autobahn do not know.
@@ -152,7 +159,7 @@ def _make_observer() -> Any:
 
 def begin_log(serves_clients: bool) -> None:
     """Take over what this process logs, in every way that it can; once the reactor and Twisted's log are there."""
-    Observer.serves_clients = serves_clients
+    the(Clients).are_served = serves_clients
     if not _is_replaced:
         globalLogPublisher.addObserver(_make_observer())
     for name, level in (("stdout", LogLevel.info), ("stderr", LogLevel.error)):

@@ -18,13 +18,16 @@ from twisted.internet import defer, task
 from twisted.internet.error import ProcessExitedAlready
 from xbr._secmod import SecurityModuleMemory
 
+from stork_crossbar.compat import NotAsKnown
 from stork_crossbar.personality.control import listen
 from stork_crossbar.personality.reloading import Processes, ReloadRefused, has_application, replace
+from stork_crossbar.personality.worker_ends import end_with_process
 from stork_node.config import configuration, settings
 from stork_node.config.drain import DrainSettings, extra_of
 from stork_node.launcher.control import NoPlace, socket_path
-from stork_node.logs.log_lines import LogSettings, Printer
+from stork_node.logs.log_lines import LogSettings, NodeEnd, Printer
 from stork_node.logs.process_log import take_over_stderr
+from stork_node.process_state import the
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
 FIRST_PAUSE_S = 0.2
@@ -62,6 +65,10 @@ class Node(crossbar_node.Node):
         self._awaiting_start: set[str] = set()
         self.processes = Processes()
         self._last_words: dict[str, str] = {}
+        try:
+            end_with_process(self._reactor)
+        except (NotAsKnown, AttributeError) as error:
+            self._print.line("warn", f"the end of a process is noticed late with this Crossbar and Twisted: {error}")
 
     def load_config(self, configfile: str | None = None, default: Any = None) -> tuple[int, str | None]:
         """Read ``config.json`` as ``configuration.load`` does; ``configfile`` is an absolute path."""
@@ -187,7 +194,7 @@ class Node(crossbar_node.Node):
         await self.end_process(self.processes.current(worker), kill=False, within_s=_END_S)
 
     def _stop(self) -> None:
-        Printer.node_is_ending = True
+        the(NodeEnd).has_begun = True
         self.stop()
 
     def _applications(self) -> list[dict[str, Any]]:
@@ -203,7 +210,7 @@ class Node(crossbar_node.Node):
     def _fail(self, sentence: str) -> None:
         if not self._is_ending:
             self._print.line("error", sentence)
-            Printer.node_is_ending = True
+            the(NodeEnd).has_begun = True
             self._controller._shutdown_was_clean = False
             self._controller.shutdown()
             # Crossbar asks them to end, and would wait for 21 s.

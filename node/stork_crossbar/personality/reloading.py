@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from stork_node.config.old_components import is_application
 from stork_node.errors import StorkError
 
 # An application that opens a pool, or waits for its database.
 _START_TIMEOUT_S = 60.0
 _GONE_TIMEOUT_S = 10.0
-
-
-_APPLICATIONS = tuple(f"stork_components.{module}." for module in ("auth", "topic_auth", "rpc", "meta"))
 
 
 class ReloadRefused(StorkError):
@@ -45,7 +43,7 @@ class Processes:
 def has_application(worker: dict[str, Any]) -> bool:
     """Whether a worker of config.json is a container with an application in it."""
     components = worker.get("components", []) if worker["type"] == "container" else []
-    return any(str(component.get("classname")).startswith(_APPLICATIONS) for component in components)
+    return any(is_application(component) for component in components)
 
 
 async def replace(node: Any, worker: dict[str, Any], say: Callable[[str], None]) -> None:

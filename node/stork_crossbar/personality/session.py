@@ -1,4 +1,4 @@
-"""A client's session in the router: what Crossbar's class does, and what DESIGN's table of refusals asks for."""
+"""A client's session in the router: Crossbar's class, and the endings of docs/architecture.md#refusals-and-endings."""
 
 from functools import partial
 from typing import Any
@@ -14,8 +14,11 @@ from stork_crossbar.connections.closing import TRY_AGAIN_LATER, close_transport
 from stork_crossbar.connections.connection_memory import slim
 from stork_crossbar.connections.endings import is_ending
 from stork_crossbar.connections.session_limits import refusal
-from stork_crossbar.http import handshake
+from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.opening import handshake
+from stork_crossbar.opening.entrance import entrance
+from stork_crossbar.opening.unjoined import Step
 from stork_crossbar.personality import direct_guard
 from stork_node.protocol import uris
 
@@ -34,11 +37,15 @@ class StorkSession(RouterSession):
     """
 
     def onOpen(self, transport: Any) -> None:
-        handshake.correct(transport)
+        connection = broadcasting.descriptor(transport)
+        entrance.step(connection, Step.ASKED)
+        if address := handshake.correct(transport):
+            entrance.belongs_to(connection, address)
         super().onOpen(transport)
         self._handshake = _handshakes.set(self._cut)
         self._said: frozenset[str] = frozenset()
         self._ask: Any = None
+        self._asks_for: str | None = None
 
     def onMessage(self, msg: Any) -> None:
         if is_ending(self._transport):
@@ -59,12 +66,13 @@ class StorkSession(RouterSession):
     def _hear_hello(self, hello: Hello) -> None:
         if not self._says_first("HELLO"):
             return
+        entrance.step(broadcasting.descriptor(self._transport), Step.HELLO)
         guard = direct_guard.guard_for_hello(hello.realm, hello, self._transport, self._transport_config)
         if guard is None:
             self._transport.send = partial(_send_until_welcome, self._transport)
             super().onMessage(hello)
             return
-        self._pending_session_id = util.id()
+        self._pending_session_id, self._asks_for = util.id(), hello.realm
         self._session_roles = hello.roles
         self._ask = partial(direct_guard.authenticate, guard, self, hello.realm, hello)
         self._transport.send(Challenge("ticket"))
@@ -72,6 +80,7 @@ class StorkSession(RouterSession):
     def _hear_ticket(self, authenticate: Authenticate) -> None:
         if not self._says_first("AUTHENTICATE"):
             return
+        entrance.leave(broadcasting.descriptor(self._transport))
         if self._ask is None:
             super().onMessage(authenticate)
         else:
@@ -145,6 +154,7 @@ class StorkSession(RouterSession):
 
     def onJoin(self, details: Any) -> None:
         _handshakes.cancel(self._handshake)
+        entrance.leave(broadcasting.descriptor(self._transport))
         guard = direct_guard.guard_of(self._realm)
         if guard:
             guard.joined(details.session)
@@ -158,6 +168,8 @@ class StorkSession(RouterSession):
 
     def onClose(self, wasClean: bool) -> None:
         _handshakes.cancel(self._handshake)
+        if self._pending_session_id is not None and (guard := direct_guard.guard_of(self._asks_for)):
+            guard.gave_up(self._pending_session_id)
         super().onClose(wasClean)
 
     def _cut(self) -> None:

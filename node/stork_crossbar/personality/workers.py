@@ -13,9 +13,11 @@ from twisted.internet import defer, reactor, task
 from stork_crossbar.connections.bounds import keep_in_bounds
 from stork_crossbar.connections.closing import RESTARTING, close_transport
 from stork_crossbar.connections.gated import install_gate
-from stork_crossbar.http.websocket_fast_path import read_http_here
-from stork_crossbar.http.websockets import check_handshakes
 from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
+from stork_crossbar.opening.entering import watch_entrance
+from stork_crossbar.opening.universal import tell_clients_apart
+from stork_crossbar.opening.websocket_fast_path import read_http_here
+from stork_crossbar.opening.websockets import check_handshakes
 from stork_crossbar.personality.logs import begin_log
 from stork_crossbar.personality.patches import SHORTCUTS, take_all
 from stork_crossbar.personality.router import StorkRouterFactory
@@ -49,6 +51,8 @@ class RouterController(CrossbarRouterController):
         _begin(serves_clients=True)
         install_gate()
         read_http_here()
+        tell_clients_apart()
+        watch_entrance()
         check_handshakes()
         keep_in_bounds(reactor)
         take_all(SHORTCUTS)
@@ -98,18 +102,18 @@ class ContainerController(CrossbarContainerController):
         """This process takes over from the one that has these sessions."""
         from stork_crossbar import registry
 
-        registry.predecessors.update(session_ids)
+        registry.follow_on(session_ids)
 
     @wamp.register(None)
     async def stork_retire(self, details: Any = None) -> None:
         """Take nothing more, and finish what has begun."""
-        from stork_components import application
+        from stork_components import application_process
         from stork_crossbar import registry
 
         retired = defer.ensureDeferred(registry.retire())
         # A router that hangs answers nothing.
         await retired.addTimeout(_RETIRE_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
-        await application.finish()
+        await application_process.finish()
 
     @wamp.register(None)
     @defer.inlineCallbacks

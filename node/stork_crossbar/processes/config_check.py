@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stork_crossbar.internals.deferred_imports import deferred
-from stork_node.config import configuration
+from stork_node.config import configuration, old_components
 from stork_node.config.configuration import Configuration, is_stork_component
 from stork_node.errors import ConfigError, Problem
 from stork_node.gate.reading import SERIALIZERS
 from stork_node.http.origins import AllowedOrigin, origins
+from stork_node.transport.endpoints import Endpoint
 
 Ports = Literal["none", "node", "all"]
 
-# DELIVERY, "Crossbar settings this needs".
+# docs/delivery.md#crossbar-settings.
 _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
-_DELIVERING = ("websocket", "web", "universal")
 
 
 def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> None:
@@ -43,6 +43,7 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
             *_crossbars_own(config),
             *_delivery_settings(config),
             *_component_settings(config),
+            *old_components.problems(config.crossbar.get("workers", [])),
             *_publish_server(config, environ, ports),
         )
     ]
@@ -62,6 +63,11 @@ def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
     for _, service in _websockets(config):
         named += origins(service.get("options", {}).get("allowed_origins", []))
     return list(dict.fromkeys(origin.sentence for origin in named))
+
+
+def explain_old_names(folder: Path) -> list[str]:
+    """What to write in place of components whose names work in this release for the last time."""
+    return list(old_components.explain(configuration.read_file(folder).get("workers", [])))
 
 
 def _crossbars_own(config: Configuration) -> Iterator[Problem]:
@@ -164,7 +170,7 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
 
 def _applications(config: Configuration) -> Iterator[Problem]:
     """The applications that the components name: importable, and free of contradictions."""
-    from stork_components.application import ApplicationSettings, find_folder
+    from stork_components.application_process import ApplicationSettings, find_folder
     from stork_node.application import loading
 
     checked = set()
@@ -202,5 +208,5 @@ def _bind_fault(interface: str, port: int) -> str | None:
 
 def _endpoint_fault(endpoint: str) -> str | None:
     """The same for ``tcp://HOST:PORT``."""
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    return None if port == "*" else _bind_fault(host.strip("[]").replace("*", ""), int(port))
+    at = Endpoint.parse(endpoint)
+    return _bind_fault(at.host.replace("*", ""), at.port) if at.port else None

@@ -10,6 +10,7 @@ import runpy
 
 from stork_crossbar.internals.deferred_imports import deferred
 from stork_crossbar.internals.reactor_time import install_steady_time
+from stork_node.launcher.child_process import lead_group
 
 
 def main() -> None:
@@ -19,6 +20,9 @@ def main() -> None:
     parser.add_argument("--reactor")
     parser.add_argument("--klass", default="")
     options, _ = parser.parse_known_args()
+    if options.klass.endswith(".ContainerController"):
+        # What the application starts is in its group as well, and is ended with it.
+        lead_group()
     # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
     reactor = install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
     install_steady_time(reactor)

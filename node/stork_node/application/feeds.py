@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, overload
 from stork_node.application.declarations import Handler, Place
 from stork_node.errors import DeclarationError, InvalidTopic
 from stork_node.protocol.topics import Topic
+from stork_node.protocol.uris import RESERVED_TOPICS
 
 Pattern = Literal["prefix", "wildcard"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,7 +60,7 @@ class Feed:
             Topic.parse(f"{self.version}.{self.name}.x")
         except InvalidTopic as error:
             raise DeclarationError(f"{self.place}: {self} is not a feed: {error.reason}") from None
-        if self.version == "wamp" or (self.version, self.name) == ("io", "virge"):
+        if f"{self}.".startswith(RESERVED_TOPICS):
             raise DeclarationError(f"{self.place}: {self} is not for applications: the router's own topics begin so")
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from stork_node.application.declarations import Declarations
 from stork_node.application.feeds import Feed, Verifier
+from stork_node.application.permission import Permission
 from stork_node.application.values import Deny
 from stork_node.errors import InvalidTopic
 from stork_node.protocol.topics import Topic
@@ -17,15 +18,6 @@ class Checks:
 
     verifiers: tuple[Verifier, ...]
     topic: Topic | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Whether a session may; for how many seconds that holds for its user; and, for the log, why not."""
-
-    allow: bool
-    cache_s: float = 0.0
-    reason: str = ""
 
 
 def choose_checks(declared: Declarations, uri: str, action: str, options: Mapping[str, Any]) -> Checks | Deny:
@@ -96,7 +88,7 @@ def read_answer(answer: Any) -> bool | Deny:
     raise TypeError(f"answered with a value of type {type(answer).__name__}, want True, False or Deny(…)")
 
 
-def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Decision:
+def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Permission:
     """
     What the answers come to: the first refusal, or, once every verifier has agreed, yes.
 
@@ -110,7 +102,7 @@ def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Decis
     for verifier, answer in zip(verifiers, answers, strict=False):
         if not answer:
             reason = answer.reason if isinstance(answer, Deny) else ""
-            return Decision(False, cache_s, reason or f"{verifier.handler.kind} {verifier.handler.name} said no")
+            return Permission(False, cache_s, reason or f"{verifier.handler.kind} {verifier.handler.name} said no")
     if len(answers) < len(verifiers):
         raise ValueError(f"{len(answers)} answers of {len(verifiers)} verifiers, none of which refuses")
-    return Decision(True, cache_s)
+    return Permission(True, cache_s)

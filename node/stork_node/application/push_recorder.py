@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
-from stork_node.clients.publisher import tickets_of
-from stork_node.protocol.push import decode_push, encode_push
+from stork_node.clients.publisher import ticket_of, tickets_of
+from stork_node.clients.push_options import PushOptions
+from stork_node.protocol.push import decode_push
 
 _EPOCH = "test"
 _NOW = "2026-01-01T00:00:00.000Z"
@@ -33,24 +33,14 @@ class PushRecorder:
         self._pushes = pushes
         self._positions: dict[str, str] = {}
 
-    def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = None,
-        *,
-        id: str | None = None,
-        exclude: Iterable[int] = (),
-        store: bool = True,
-        timestamp: str | datetime | None = None,
-    ) -> str:
+    def push(self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]) -> str:
         """
         Keep one push, unless its id was seen before.
 
         Raises:
             InvalidPush: the publish server would refuse it.
         """
-        return self._record(encode_push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp))
+        return self._record(ticket_of(False, topics, type, data, **options).frame)
 
     def push_many(self, pushes: Iterable[Any]) -> list[str]:
         return [self._record(ticket.frame) for ticket in tickets_of(pushes, answered=False)]
@@ -75,7 +65,9 @@ class AsyncPushRecorder:
     def __init__(self, recorder: PushRecorder) -> None:
         self._recorder = recorder
 
-    async def push(self, topics: str | Iterable[str], type: str, data: Any = None, **options: Any) -> str:
+    async def push(
+        self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
+    ) -> str:
         return self._recorder.push(topics, type, data, **options)
 
     async def push_many(self, pushes: Iterable[Any]) -> list[str]:

@@ -1,9 +1,9 @@
 """What an application pushes with: the publishers that a node or a test connects it to."""
 
 from collections.abc import Awaitable, Iterable
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
+from stork_node.clients.push_options import PushOptions
 from stork_node.errors import StorkError
 
 
@@ -20,17 +20,7 @@ class NotRunning(StorkError):
 class BlockingPusher(Protocol):
     """What ``Stork.publisher`` is: a ``stork_node.Publisher``, or a test's recorder."""
 
-    def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = ...,
-        *,
-        id: str | None = ...,
-        exclude: Iterable[int] = ...,
-        store: bool = ...,
-        timestamp: str | datetime | None = ...,
-    ) -> str: ...
+    def push(self, topics: str | Iterable[str], type: str, data: Any = ..., **options: Unpack[PushOptions]) -> str: ...
 
     def push_many(self, pushes: Iterable[Any]) -> list[str]: ...
 
@@ -41,15 +31,7 @@ class AsyncPusher(Protocol):
     """What ``Stork.async_publisher`` is: a ``stork_node.AsyncPublisher``, or a test's recorder."""
 
     def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = ...,
-        *,
-        id: str | None = ...,
-        exclude: Iterable[int] = ...,
-        store: bool = ...,
-        timestamp: str | datetime | None = ...,
+        self, topics: str | Iterable[str], type: str, data: Any = ..., **options: Unpack[PushOptions]
     ) -> Awaitable[str]: ...
 
     def push_many(self, pushes: Iterable[Any]) -> Awaitable[list[str]]: ...

@@ -1,6 +1,7 @@
 """Procedures: what ``Stork.rpc`` declares, and the original's way of calling, by one JSON string each way."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Procedure:
 
     ``allow`` says which clients may call it: True all of them, False none (backends always may), or a check that is
     called with (session). ``invoke`` is WAMP's invocation policy, among several processes that register it.
+    ``may_take_s`` is how long it may take, in seconds: None: as the settings say; 0: as long as it likes.
     """
 
     uri: str
@@ -38,10 +40,17 @@ class Procedure:
     invoke: Invoke
     allow: bool | Verifier
     json_string: bool
+    may_take_s: float | None = None
 
     @classmethod
     def declare(
-        cls, uri: str, function: Callable[..., Any], invoke: Invoke, allow: Any, json_string: bool
+        cls,
+        uri: str,
+        function: Callable[..., Any],
+        invoke: Invoke,
+        allow: Any,
+        json_string: bool,
+        may_take_s: float | None = None,
     ) -> "Procedure":
         """
         Raises:
@@ -59,7 +68,16 @@ class Procedure:
         if not isinstance(allow, bool) and not callable(allow):
             raise DeclarationError(f"{place}: allow is {allow!r}, want True, False or a function of the session")
         check = allow if isinstance(allow, bool) else Verifier(Handler.declare(f"allow of {uri}", allow, "session"))
-        return cls(uri, Handler.declare("procedure", function, "call"), invoke, check, bool(json_string))
+        if may_take_s is not None and not _is_seconds(may_take_s):
+            raise DeclarationError(
+                f"{place}: may_take_s is {may_take_s!r}, want seconds, such as 600, or 0 for no limit"
+            )
+        handler = Handler.declare("procedure", function, "call")
+        return cls(uri, handler, invoke, check, bool(json_string), may_take_s)
+
+
+def _is_seconds(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < math.inf
 
 
 def decode_arguments(uri: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

@@ -4,14 +4,14 @@ import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from stork_node.application.declarations import Declarations, Handler, Place, declare_once, declared_twice
 from stork_node.application.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s, check_patterns
 from stork_node.application.pushers import AsyncPusher, BlockingPusher, NotRunning
 from stork_node.application.rpc import Invoke, Procedure
 from stork_node.application.running.thread_switching import is_on_loop
+from stork_node.clients.push_options import PushOptions
 from stork_node.errors import DeclarationError, Problem, StorkError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -93,6 +93,7 @@ class Stork:
         invoke: Invoke = "single",
         allow: bool | Callable[..., Any] = False,
         json_string: bool = False,
+        may_take_s: float | None = None,
     ) -> Callable[[F], F]:
         """
         Register a procedure: ``function`` (call: Call) answers the result, or raises ``CallError``.
@@ -104,10 +105,13 @@ class Stork:
             allow: which clients may call it (backends always may): True all, False none, or a function that is called
                 with (session) and answers ``True``, ``False`` or ``Deny(reason)``.
             json_string: the argument and the result travel as one string of JSON each, as in Virge::Stork.
+            may_take_s: how long the function may take, in seconds. A plain function that takes longer counts as one
+                that hangs, and an ``async def`` is cancelled. None: the setting ``hung_after_s`` for plain functions,
+                and no limit for others; 0: no limit.
         """
 
         def declare(function: F) -> F:
-            procedure = Procedure.declare(uri, function, invoke, allow, json_string)
+            procedure = Procedure.declare(uri, function, invoke, allow, json_string, may_take_s)
             what = f"procedure {uri}"
             declare_once(self.declared.procedures, uri, procedure, what, lambda other: other.handler.place)
             return function
@@ -135,15 +139,7 @@ class Stork:
         return function
 
     def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = None,
-        *,
-        id: str | None = None,
-        exclude: Iterable[int] = (),
-        store: bool = True,
-        timestamp: str | datetime | None = None,
+        self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
     ) -> Awaitable[str]:
         """
         Push, in an ``async def`` handler: ``await stork.push(["v1.orders.42"], type="paid", data={"id": 42})``.
@@ -159,7 +155,7 @@ class Stork:
             raise StorkError(
                 "stork.push is awaited in async def handlers: a plain def handler uses stork.publisher.push(…)"
             )
-        return publisher.push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
+        return publisher.push(topics, type, data, **options)
 
     @property
     def async_publisher(self) -> AsyncPusher:

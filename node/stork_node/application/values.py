@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from stork_node.errors import InvalidAnswer
 from stork_node.protocol.wire_values import to_wire
 
 # Year 5138. A time beyond it is one in milliseconds, as JavaScript has them, by mistake.
@@ -78,6 +79,31 @@ class Principal:
         at = self.expires_at
         return at.timestamp() if isinstance(at, datetime) else None if at is None else float(at)
 
+    def to_wire(self) -> dict[str, Any]:
+        """As the application process answers the guard; ``expires_at`` is Unix time in seconds, or None."""
+        return {
+            "allow": True,
+            "authid": self.authid,
+            "role": self.role,
+            "extra": self.extra,
+            "private": self.private,
+            "expires_at": self.expires_at_s,
+        }
+
+    @classmethod
+    def from_wire(cls, answer: Mapping[str, Any]) -> Self:
+        """
+        Read what ``to_wire`` wrote; ``extra``, ``private`` and ``expires_at`` may be missing.
+
+        Raises:
+            InvalidAnswer: a field that is missing or wrong.
+        """
+        objects = {name: answer.get(name) or {} for name in ("extra", "private")}
+        try:
+            return cls(answer.get("authid"), answer.get("role"), expires_at=answer.get("expires_at"), **objects)  # type: ignore[arg-type]  # it checks them
+        except (TypeError, ValueError) as error:
+            raise InvalidAnswer(str(error)) from None
+
 
 @dataclass(frozen=True)
 class Deny:
@@ -103,6 +129,15 @@ class Deny:
     def __bool__(self) -> bool:
         return False
 
+    def to_wire(self) -> dict[str, Any]:
+        """As the application process answers the guard."""
+        return {"allow": False, "retry": self.retry, "reason": self.reason}
+
+    @classmethod
+    def from_wire(cls, answer: Mapping[str, Any]) -> Self:
+        """Read what ``to_wire`` wrote; ``retry`` and ``reason`` may be missing."""
+        return cls(str(answer.get("reason", "")), answer.get("retry") is True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
@@ -123,6 +158,35 @@ class Session:
     authmethod: str = ""
     authprovider: str = ""
     address: str = ""
+
+    @classmethod
+    def by_ticket(cls, principal: Principal, session_id: int, realm: str, peer: str | None) -> Self:
+        """The session of a client whose ticket was accepted, and whose connection comes from ``peer``."""
+        return cls(
+            id=session_id,
+            authid=principal.authid,
+            role=principal.role,
+            realm=realm,
+            extra=principal.extra,
+            private=principal.private,
+            authmethod="ticket",
+            authprovider="dynamic",
+            address=peer_host(peer),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """As the guard tells it to the application process, and ``parse`` reads it there."""
+        return {
+            "session": self.id,
+            "authid": self.authid,
+            "authrole": self.role,
+            "realm": self.realm,
+            "authmethod": self.authmethod,
+            "authprovider": self.authprovider,
+            "authextra": self.extra,
+            "private": self.private,
+            "transport": {"peer": self.address},
+        }
 
     @classmethod
     def parse(cls, details: Mapping[str, Any]) -> Self:

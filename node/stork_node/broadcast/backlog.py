@@ -10,7 +10,7 @@ _MARK_EVERY_S = 0.25
 @dataclass(frozen=True)
 class ReaderLimits:
     """
-    What may wait for one reader (DELIVERY, "Slow readers").
+    What may wait for one reader (docs/delivery.md#slow-readers).
 
     ``max_waiting_bytes`` of earlier turns, the oldest of them ``max_waiting_s`` seconds old.
     """

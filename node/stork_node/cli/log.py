@@ -136,38 +136,38 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
     """
     from stork_node.protocol.topics import Topic
     from stork_node.push_log import LogInUse
+    from stork_node.transport.endpoints import Port, local_endpoint, publish_server_endpoint
 
     Topic.parse(topic)
-    host = os.environ.get("STORK_PUBLISH_SERVER")
     is_data_given = context.get_parameter_source("data") is click.core.ParameterSource.COMMANDLINE
-    if server is None and host and not is_data_given:
-        server = f"tcp://{host}:5558"
+    if server is None and os.environ.get("STORK_PUBLISH_SERVER") and not is_data_given:
+        server = publish_server_endpoint(Port.REPLAY, os.environ)
     try:
         number = _show_progress(_erase_at(server, topic) if server else _erase_files(data, topic))
     except LogInUse:
-        number = _show_progress(_erase_at("tcp://127.0.0.1:5558", topic))
+        number = _show_progress(_erase_at(local_endpoint(Port.REPLAY), topic))
     click.echo(f"erased {number:,} pushes to {topic}")
 
 
 def _erase_files(data: Path, topic: str) -> Iterator[int]:
     """How many pushes were found so far, again and again."""
-    from stork_node.push_log import SegmentLog, log_folder
+    from stork_node.push_log import Erasure, SegmentLog, log_folder
     from stork_node.push_log.inspection import read_info
 
     folder = log_folder(data)
     read_info(folder)  # a log that is not there is an error, and is not begun
     with SegmentLog(folder) as held:
-        held.append_erasure(topic)
-        yield from itertools.accumulate(held.erase_steps(topic))
+        held.append([Erasure(topic)])
+        yield from itertools.accumulate(held.erase(topic))
 
 
 def _erase_at(server: str, topic: str) -> Iterator[int]:
     from stork_node.clients.eraser import ask_to_erase
-    from stork_node.config.settings import endpoint
     from stork_node.errors import ConfigError, Problem
+    from stork_node.transport.endpoints import Endpoint
 
     try:
-        endpoint(server)
+        server = str(Endpoint.parse(server))
     except ValueError as error:
         raise ConfigError([Problem("--server", str(error))]) from None
     for answer in ask_to_erase(server, os.environ.get("STORK_BUS_SECRET", ""), topic):
@@ -185,9 +185,9 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from stork_node.protocol.bus import EraseFrame, PushFrame, decode_frame
+    from stork_node.protocol.bus import EraseFrame, OtherFrame, PushFrame, decode_frame
     from stork_node.protocol.timestamps import format_timestamp
-    from stork_node.push_log.segment_files.records import ERASED
+    from stork_node.push_log.entries import ERASED
 
     line: dict[str, Any] = {"position": str(position), "time": format_timestamp(record.time_ms / 1000)}
     if record.id:
@@ -197,5 +197,7 @@ def _describe(position: "Position", record: "Record") -> dict[str, Any]:
     frame = decode_frame(record.frame)
     if isinstance(frame, EraseFrame):
         return line | {"erases": frame.topic}
+    if isinstance(frame, OtherFrame):
+        return line | {"kind": frame.kind}
     assert isinstance(frame, PushFrame)  # noqa: S101
     return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}

@@ -13,6 +13,7 @@ from stork_node.errors import ConfigError, Problem
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.process_log import flush_log, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
+from stork_node.transport.endpoints import LOOPBACK, Port
 
 _HELP = {
     "pull": "Takes pushes, and answers none (PULL).",
@@ -28,11 +29,17 @@ _HELP = {
     "connections": "How many connections each port takes at once.",
     "peers_bytes": "How much all peers together may make the server hold; the largest are cut.",
 }
+
+
+def _bound_to(port: Port) -> str:
+    return f"tcp://${{STORK_BIND:-{LOOPBACK}}}:{int(port)}"
+
+
 _FROM_ENVIRONMENT = {
-    "pull": "tcp://${STORK_BIND:-127.0.0.1}:5555",
-    "router": "tcp://${STORK_BIND:-127.0.0.1}:5557",
-    "pub": "tcp://${STORK_BIND:-127.0.0.1}:5556",
-    "replay": "tcp://${STORK_BIND:-127.0.0.1}:5558",
+    "pull": _bound_to(Port.PULL),
+    "router": _bound_to(Port.ROUTER),
+    "pub": _bound_to(Port.PUB),
+    "replay": _bound_to(Port.REPLAY),
     "secret": "${STORK_BUS_SECRET:-}",
     "data": "${STORK_DATA:-.stork}",
 }

@@ -50,17 +50,16 @@ def push(
     from msgspec import Raw
 
     from stork_node.clients.publisher import Publisher
+    from stork_node.transport.endpoints import Port, publish_server_endpoint
 
     secret = os.environ.get("STORK_BUS_SECRET") if push_key is None else None
-    with Publisher(endpoint or _default_endpoint(), timeout_ms, secret, push_key) as publisher:
+    with Publisher(
+        endpoint or publish_server_endpoint(Port.ROUTER, os.environ), timeout_ms, secret, push_key
+    ) as publisher:
         # Raw: as it was written, digit for digit.
         click.echo(
             publisher.push(topics.split(","), type_, Raw(content.encode()), id=id_, exclude=exclude, store=not no_store)
         )
-
-
-def _default_endpoint() -> str:
-    return f"tcp://{os.environ.get('STORK_PUBLISH_SERVER') or '127.0.0.1'}:5557"
 
 
 def _stdin() -> str:

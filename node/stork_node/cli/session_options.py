@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stork_node.clients.wamp_client import Credentials
+from stork_node.clients.credentials import Credentials
 from stork_node.errors import ConfigError, Problem
 
 

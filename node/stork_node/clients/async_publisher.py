@@ -8,15 +8,14 @@ Pushing from asyncio: ``AsyncPublisher``, many pushes at the same time over one 
 import asyncio
 import os
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from stork_node.clients.async_connection import AsyncConnection
 from stork_node.clients.pending_pushes import Ticket
-from stork_node.clients.publisher import POSITION_REQUEST, new_id, positions_of, tickets_of
+from stork_node.clients.publisher import POSITION_REQUEST, positions_of, ticket_of, tickets_of
+from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import PushFailed
-from stork_node.protocol.push import encode_push
 
 
 class AsyncPublisher:
@@ -44,21 +43,10 @@ class AsyncPublisher:
         self._closed = False
 
     async def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = None,
-        *,
-        id: str | None = None,
-        exclude: Iterable[int] = (),
-        store: bool = True,
-        timestamp: str | datetime | None = None,
+        self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
     ) -> str:
         """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of their calls."""
-        if id is None and self._target.answered:
-            id = new_id()
-        frame = encode_push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
-        return (await self._deliver([Ticket(id, frame)]))[0]
+        return (await self._deliver([ticket_of(self._target.answered, topics, type, data, **options)]))[0]
 
     async def push_many(self, pushes: Iterable[Any]) -> list[str]:
         """Push many in one round trip, in order; see ``Publisher.push_many``."""

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from stork_node.clients.wamp_client import Credentials, Session, SessionEnded
+from stork_node.clients.credentials import Credentials
+from stork_node.clients.subscribing.session import Result
+from stork_node.clients.wamp_client import Session, SessionEnded
 from stork_node.errors import CallError
 
 NOT_JSON = "io.virge.stork.error.not_json"
@@ -72,14 +74,12 @@ class Caller:
         """
         deadline = time.monotonic() + self._timeout_s
         try:
-            message = self._call(uri, args, kwargs, deadline)
+            result = self._call(uri, args, kwargs, deadline)
         except SessionEnded:
-            message = self._call(uri, args, kwargs, deadline)
-        results = message[3] if len(message) > 3 else []
-        kwresults = message[4] if len(message) > 4 else {}
-        if kwresults or len(results) > 1:
-            return CallResult(tuple(results), kwresults)
-        return results[0] if results else None
+            result = self._call(uri, args, kwargs, deadline)
+        if result.kwargs or len(result.args) > 1:
+            return CallResult(tuple(result.args), result.kwargs)
+        return result.args[0] if result.args else None
 
     def call_json(self, uri: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -110,7 +110,7 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _call(self, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], deadline: float) -> list[Any]:
+    def _call(self, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], deadline: float) -> Result:
         with self._lock:
             if self._session is None or self._session.ending:
                 left_s = max(0.0, deadline - time.monotonic())

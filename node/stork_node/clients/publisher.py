@@ -10,11 +10,11 @@ import os
 import secrets
 import weakref
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from stork_node.clients.pending_pushes import Ticket
 from stork_node.clients.push_connections import PushConnections
+from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush, PushFailed, PushRefused
 from stork_node.protocol.push import encode_push
@@ -59,17 +59,7 @@ class Publisher:
         self._closed = False
         self._finalizer = weakref.finalize(self, _close_own, self._connections)
 
-    def push(
-        self,
-        topics: str | Iterable[str],
-        type: str,
-        data: Any = None,
-        *,
-        id: str | None = None,
-        exclude: Iterable[int] = (),
-        store: bool = True,
-        timestamp: str | datetime | None = None,
-    ) -> str:
+    def push(self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]) -> str:
         """
         Push to one or more topics.
 
@@ -77,10 +67,7 @@ class Publisher:
             topics: URIs, 1 to 1,000, or one URI.
             type: 1 to 255 characters.
             data: anything with a JSON form: also dataclasses, datetimes, UUIDs; ``msgspec.Raw`` for ready JSON.
-            id: idempotency key; a random one if None. An id seen in the last 5 minutes is not delivered again.
-            exclude: WAMP session ids that do not get it.
-            store: False for what nobody needs to recover, such as "is typing".
-            timestamp: RFC 3339, or a datetime with a time zone; the time of arrival if None.
+            options: ``id``, ``exclude``, ``store`` and ``timestamp``, see ``PushOptions``.
 
         Returns:
             The push's position once it is stored, that of the first push with this id; ``""`` if not answered.
@@ -90,10 +77,7 @@ class Publisher:
             PushRefused: the publish server could not store it.
             NotConfirmed: no answer in time. Stored or not: push it again with the same ``id``.
         """
-        if id is None and self._target.answered:
-            id = new_id()
-        frame = encode_push(topics, type, data, id=id, exclude=exclude, store=store, timestamp=timestamp)
-        return self._deliver([Ticket(id, frame)])[0]
+        return self._deliver([ticket_of(self._target.answered, topics, type, data, **options)])[0]
 
     def push_many(self, pushes: Iterable[Any]) -> list[str]:
         """
@@ -160,18 +144,32 @@ def _close_own(connections: dict[int, PushConnections]) -> None:
         own.close()
 
 
+def ticket_of(
+    answered: bool, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
+) -> Ticket:
+    """
+    Encode what ``push`` is given; an answered push without an id gets one.
+
+    Raises:
+        InvalidPush: the publish server would refuse it.
+        TypeError: an option that there is not.
+    """
+    if unknown := options.keys() - PushOptions.__annotations__.keys():
+        raise TypeError(f"push() has no option {min(unknown)!r} (those are {', '.join(PushOptions.__annotations__)})")
+    if answered and options.get("id") is None:
+        options["id"] = new_id()
+    return Ticket(options.get("id"), encode_push(topics, type, data, **options))
+
+
 def tickets_of(pushes: Iterable[Any], answered: bool) -> list[Ticket]:
     """Encode what ``push_many`` is given, all of it before anything is sent."""
     tickets = []
     for i, push in enumerate(pushes):
         fields = dict(push) if isinstance(push, Mapping) else {f.name: getattr(push, f.name) for f in _fields(push)}
-        if answered and fields.get("id") is None:
-            fields["id"] = new_id()
         try:
-            frame = encode_push(**fields)
+            tickets.append(ticket_of(answered, **fields))
         except InvalidPush as error:
             raise InvalidPush(f"pushes[{i}].{error.reason}") from None
-        tickets.append(Ticket(fields.get("id"), frame))
     return tickets
 
 

@@ -5,13 +5,10 @@ from typing import Self
 
 import zmq
 
-from stork_node.config.settings import endpoint as parse_endpoint
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.curve import ClientKeys, secure_client
+from stork_node.transport.endpoints import Endpoint, Port, local_endpoint
 from stork_node.transport.sockets import prepare_socket
-
-ANSWERED_ENDPOINT = "tcp://127.0.0.1:5557"
-UNANSWERED_ENDPOINT = "tcp://127.0.0.1:5555"
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class PushTarget:
         problems = []
         keys = None
         try:
-            endpoint = parse_endpoint(endpoint or (ANSWERED_ENDPOINT if answered else UNANSWERED_ENDPOINT))
+            endpoint = str(Endpoint.parse(endpoint or local_endpoint(Port.ROUTER if answered else Port.PULL)))
         except ValueError as error:
             problems.append(Problem("endpoint", str(error)))
         if timeout_ms <= 0:

@@ -15,12 +15,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
+from stork_node.clients.credentials import Credentials
 from stork_node.clients.subscribing.effects import Effect, Hand, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending, close_ending
 from stork_node.clients.subscribing.protocol import JOIN_S, SubscriberProtocol
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
-from stork_node.clients.wamp_client import Credentials
 from stork_node.clients.wamp_connection import open_wamp, require_websockets
 from stork_node.errors import ConnectionRefused, SubscriberEnded, SubscriptionRefused
 
@@ -51,6 +51,7 @@ class Subscriber:
 
     Attributes:
         state: as above; ``session_id`` is the session's id in WAMP while it is ``open``, else 0.
+        authid, authrole: who the node says that this is, while it is ``open``, else empty.
 
     Raises:
         ValueError: the url is no WebSocket's.
@@ -90,6 +91,14 @@ class Subscriber:
     def session_id(self) -> int:
         return self._protocol.session_id
 
+    @property
+    def authid(self) -> str:
+        return self._protocol.identity[0]
+
+    @property
+    def authrole(self) -> str:
+        return self._protocol.identity[1]
+
     def subscribe(
         self,
         topic: str,
@@ -119,9 +128,13 @@ class Subscriber:
             InvalidPosition: ``since`` is no position.
         """
         subscription = Subscription(topic, match, since, handler, on_recovered, on_state)
+        self.follow(subscription)
+        return subscription
+
+    def follow(self, subscription: Subscription) -> None:
+        """What ``subscribe`` does with the subscription that it makes."""
         self._protocol.subscribe(subscription)
         self._nudge.set()
-        return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Give up a subscription: its handler gets nothing more."""

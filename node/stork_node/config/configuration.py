@@ -14,6 +14,7 @@ from typing import Any
 
 from stork_node.config.expansion import expand
 from stork_node.errors import ConfigError, Problem
+from stork_node.transport.endpoints import Endpoint, bracketed
 
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
@@ -30,18 +31,12 @@ class Listener:
 
     @property
     def host(self) -> str:
-        """The host to reach this port at from the same machine."""
-        return self.interface if self.interface not in ("", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104  # compared
+        """The host to reach this port at from the same machine, as a URL has it."""
+        return bracketed(Endpoint(self.interface or "*", self.port).to_reach)
 
     @property
     def page_url(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/"
-
-    @property
-    def websocket_url(self) -> str | None:
-        if self.websocket_path is None:
-            return None
-        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/{self.websocket_path.strip('/')}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     """
     folder = folder.resolve()
     file = folder / "config.json"
-    config = _read(file)
+    config = read_file(folder)
     problems: list[Problem] = []
     workers = config.get("workers", [])
     guest = next((worker for worker in workers if _is_publish_server(worker)), None)
@@ -113,7 +108,14 @@ def is_stork_component(component: Mapping[str, Any]) -> bool:
     return str(component.get("classname", "")).startswith("stork_components.")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_file(folder: Path) -> dict[str, Any]:
+    """
+    ``config.json`` as it is written.
+
+    Raises:
+        ConfigError: no such file, not JSON, or no configuration.
+    """
+    file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

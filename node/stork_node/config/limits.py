@@ -8,6 +8,7 @@ from stork_node.config.settings import count, setting
 from stork_node.metrics.figures import counter_by
 
 REFUSED = ("subscriptions", "calls_in_flight")
+GAVE_WAY = ("unjoined_connections", "descriptors")
 HELD = ("questions", "recoveries", "waiting_bytes")
 
 
@@ -26,6 +27,8 @@ class ClientLimits:
     together), and a visitor's ``message_bytes`` and ``message_elements``: above them the connection is closed. A
     session's requests above ``REFUSED`` are refused; above ``HELD`` it is not read for a while. ``messages_a_turn``:
     frames that are read before other connections are looked at.
+
+    ``unjoined_connections`` are those of one address; above it the one that has waited longest for its next step ends.
     """
 
     handshake_bytes: int = setting(_at_least_one, 64 * 1024)
@@ -33,11 +36,12 @@ class ClientLimits:
     message_bytes: int = setting(_at_least_one, 256 * 1024)
     message_elements: int = setting(_at_least_one, 20_000)
     subscriptions: int = setting(_at_least_one, 1_000)
-    calls_in_flight: int = setting(_at_least_one, 32)
+    calls_in_flight: int = setting(_at_least_one, 64)
     questions: int = setting(_at_least_one, 100)
     recoveries: int = setting(_at_least_one, 8)
     waiting_bytes: int = setting(_at_least_one, 256 * 1024)
     messages_a_turn: int = setting(_at_least_one, 8)
+    unjoined_connections: int = setting(_at_least_one, 1_000)
 
 
 DEFAULT_LIMITS = ClientLimits()
@@ -48,5 +52,7 @@ class LimitCounters:
     """Of one node."""
 
     limited: Counter[str] = counter_by(
-        "limit", "Times that a session reached a limit: a refused request, or a pause in reading.", REFUSED + HELD
+        "limit",
+        "Times that a client reached a limit: a refused request, a pause in reading, or a connection that gave way.",
+        REFUSED + HELD + GAVE_WAY,
     )

@@ -12,17 +12,16 @@ Each field says how its value is parsed; ``read`` reports everything that is wro
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from stork_node.config.expansion import expand
 from stork_node.errors import ConfigError, Problem
+from stork_node.transport.endpoints import Endpoint
 
 S = TypeVar("S")
 
 _SHORTEST_INTERVAL_S = 0.01
-_ENDPOINT = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|\*|[A-Za-z0-9._-]+):([0-9]{1,5}|\*)")
 
 
 def setting(parse: Callable[[Any], Any], default: Any) -> Any:
@@ -89,11 +88,8 @@ def name(value: Any) -> str:
 
 
 def endpoint(value: Any) -> str:
-    """A ZMQ endpoint ``tcp://HOST:PORT``; IPv6 addresses in brackets."""
-    found = _ENDPOINT.fullmatch(value) if isinstance(value, str) else None
-    if not found or (found[2] != "*" and int(found[2]) > 65535):
-        raise ValueError(f"{value!r} is not an endpoint (want tcp://HOST:PORT)")
-    return str(value)
+    """A ZMQ endpoint ``tcp://HOST:PORT``; an IPv6 address comes with or without brackets, and leaves with them."""
+    return str(Endpoint.parse(value))
 
 
 def _number(value: Any, want: str) -> float:
@@ -126,14 +122,6 @@ def count(value: Any) -> int:
     if number != int(number):
         raise ValueError(f"{value!r} is not a whole number (want 1000)")
     return int(number)
-
-
-def flag(value: Any) -> bool:
-    """true or false."""
-    words = {True: True, False: False, "true": True, "false": False}
-    if isinstance(value, bool | str) and value in words:
-        return words[value]
-    raise ValueError(f"{value!r} is not true or false")
 
 
 def names(value: Any) -> tuple[str, ...]:

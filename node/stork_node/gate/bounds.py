@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stork_node.errors import StorkError
 
 MAX_DEPTH = 110
-"""Levels of a WAMP message: a push's data may have 100 (DELIVERY), and the message has a few more around it."""
+"""Levels of a WAMP message: 100 of a push's data (docs/delivery.md#push-document), and a few more around them."""
 
 
 class Unreadable(StorkError):

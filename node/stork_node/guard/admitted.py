@@ -1,5 +1,5 @@
 """
-Who was let in: what the application said of each session, from its ticket to its leave.
+Who was let in: the session as the application knows it, from its ticket to its leave.
 
 A ticket is answered before its session joins, and some sessions never do. Such entries are dropped once they are older
 than ``pending_s``.
@@ -8,7 +8,15 @@ than ``pending_s``.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from stork_node.guard.answers import Admission
+from stork_node.application.values import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A session that may join, until ``expires_at`` (Unix time in seconds)."""
+
+    session: Session
+    expires_at: float | None = None
 
 
 @dataclass
@@ -26,11 +34,11 @@ class Admitted:
     def __len__(self) -> int:
         return len(self._joined)
 
-    def expect(self, session_id: int, admission: Admission, now: float) -> None:
-        """A ticket was accepted: the session with this id is about to join."""
+    def expect(self, admission: Admission, now: float) -> None:
+        """A ticket was accepted: this session is about to join."""
         while self._pending and next(iter(self._pending.values())).since < now - self._pending_s:
             self._pending.popitem(last=False)
-        self._pending[session_id] = _Entry(admission, now)
+        self._pending[admission.session.id] = _Entry(admission, now)
 
     def join(self, session_id: int) -> Admission | None:
         """The session has joined. None if the guard has not let it in (a backend, a component)."""
@@ -43,6 +51,8 @@ class Admitted:
     def leave(self, session_id: int) -> Admission | None:
         return self._joined.pop(session_id, None)
 
-    def get(self, session_id: int) -> Admission | None:
+    def get(self, session_id: int) -> Session | None:
+        """The session of this id, from its ticket on."""
         entry = self._pending.get(session_id)
-        return entry.admission if entry else self._joined.get(session_id)
+        admission = entry.admission if entry else self._joined.get(session_id)
+        return admission.session if admission else None

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from stork_node.guard.answers import Verdict
+from stork_node.application.permission import Permission
 
 
 class VerdictCache:
@@ -15,12 +15,12 @@ class VerdictCache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._entries: OrderedDict[Hashable, tuple[float, Verdict]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[float, Permission]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: Hashable, now: float) -> Verdict | None:
+    def get(self, key: Hashable, now: float) -> Permission | None:
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -34,7 +34,7 @@ class VerdictCache:
     def clear(self) -> None:
         self._entries.clear()
 
-    def put(self, key: Hashable, verdict: Verdict, now: float) -> None:
+    def put(self, key: Hashable, verdict: Permission, now: float) -> None:
         """Remember ``verdict`` for its ``cache_s``; one of zero seconds is not remembered."""
         if verdict.cache_s <= 0 or self._capacity == 0:
             return

@@ -5,6 +5,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Network = IPv4Network | IPv6Network
 
+_OF_ONE_CLIENT = 64
+
 
 def networks(value: object) -> tuple[Network, ...]:
     """
@@ -85,6 +87,24 @@ def requested_host(
         return host, is_secure
     scheme = _first(headers.get("x-forwarded-proto", "")).lower()
     return _first(headers.get("x-forwarded-host", "")) or host, scheme == "https" if scheme else is_secure
+
+
+def is_in(host: str, trusted: Iterable[Network]) -> bool:
+    """Whether an address, as text, is in one of these networks."""
+    return _is_in(host, tuple(trusted))
+
+
+def client_network(host: str) -> str:
+    """
+    Whose connections are counted together: an IPv4 address, or the 64 bits of an IPv6 address that one household has.
+
+    Args:
+        host: an address as text; any other text is returned as it is.
+    """
+    address = _address(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), _OF_ONE_CLIENT), strict=False))
+    return str(address or host)
 
 
 def _first(header: str) -> str:

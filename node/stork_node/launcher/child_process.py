@@ -17,6 +17,13 @@ def adopt_orphans() -> None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def lead_group() -> None:
+    """Make a process group of this process, which then ends with its parent: signals to the parent's miss it."""
+    os.setpgid(0, 0)
+    if _libc:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 class ChildProcess:
     """
     Can be started again after it has ended.

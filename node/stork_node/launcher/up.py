@@ -20,9 +20,9 @@ from stork_node.launcher.welcome import Commands, welcome
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.log_writer import LogWriter
 from stork_node.resources import php_push_script
+from stork_node.transport.endpoints import Port, names_other_host, publish_server_endpoint
 
 _STDOUT = 1
-_THIS_HOST = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
 
 
 def run(folder: Path, environ: Mapping[str, str]) -> int:
@@ -50,7 +50,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
     arguments = config.publish_server if runs_publish_server(own) else None
     preflight(folder, own, "node" if arguments is None else "all")
 
-    publish_server, endpoint = None, f"tcp://{own.get('STORK_PUBLISH_SERVER') or '127.0.0.1'}:5557"
+    publish_server, endpoint = None, publish_server_endpoint(Port.ROUTER, own)
     if arguments is not None:
         publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
         endpoint = parse_arguments(arguments[1:], own).router
@@ -75,7 +75,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
 
 def runs_publish_server(environ: Mapping[str, str]) -> bool:
     """Whether the publish server belongs here: ``STORK_PUBLISH_SERVER`` names no other host."""
-    return environ.get("STORK_PUBLISH_SERVER", "") in _THIS_HOST | {os.uname().nodename}
+    return not names_other_host(environ, os.uname().nodename)
 
 
 def _stork(*arguments: str) -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-_DEFAULT_ENDPOINT = "tcp://127.0.0.1:5557"
+from stork_node.transport.endpoints import Endpoint, Port, local_endpoint
+
 _TOPIC, _TYPE, _DATA = "v1.test.1", "hello", '{"n": 1}'
 
 
@@ -42,8 +43,9 @@ def welcome(page_url: str, ticket: str, *, trial: bool, endpoint: str, encrypted
         encrypted: pushers need the bus secret.
         commands: how to push from here.
     """
-    endpoint = endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//*:", "//127.0.0.1:")
-    elsewhere = "" if endpoint == _DEFAULT_ENDPOINT else shlex.quote(f"--endpoint={endpoint}")
+    bound = Endpoint.parse(endpoint)
+    endpoint = str(Endpoint(bound.to_reach, bound.port))
+    elsewhere = "" if endpoint == local_endpoint(Port.ROUTER) else shlex.quote(f"--endpoint={endpoint}")
     data = shlex.quote(_DATA)
     lines = ["", "Stork node is ready."]
     if trial:

@@ -10,6 +10,7 @@ from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, Problem
 from stork_node.logs import log_text
 from stork_node.logs.log_writer import LogWriter, Render
+from stork_node.process_state import the
 
 LEVELS = ("debug", "info", "warn", "error", "critical")
 _FORMATS = ("text", "json")
@@ -76,15 +77,22 @@ def is_ours(namespace: str) -> bool:
     return namespace.startswith(_OURS) and not namespace.startswith(_CROSSBARS)
 
 
+@dataclass
+class NodeEnd:
+    """Whether the node of this process is on its way out, as it was asked to be."""
+
+    has_begun: bool = False
+
+
 class Printer:
     """
     Prints the log records of a process.
 
-    ``node_is_ending`` is set by the node, ``is_ending`` where only this process is to end. ``last_words`` is the last
+    ``is_ending`` is set where only this process is to end, and not the node (``NodeEnd``). ``last_words`` is the last
     record at ``critical``: why a process has ended.
     """
 
-    node_is_ending = is_ending = False
+    is_ending = False
 
     def __init__(self, settings: LogSettings, writer: LogWriter) -> None:
         self._settings, self._writer = settings, writer
@@ -118,7 +126,7 @@ class Printer:
                 self.line(level, text, namespace, fields)
         # Crossbar warns of the very SIGTERM that it sends to its workers, and of what follows from it.
         elif level in (
-            ("error", "critical") if Printer.node_is_ending or self.is_ending else ("warn", "error", "critical", "info")
+            ("error", "critical") if the(NodeEnd).has_begun or self.is_ending else ("warn", "error", "critical", "info")
         ):
             if namespace.startswith("crossbar.router.auth"):
                 text = text.partition(" (expected")[0]  # what follows is a signature

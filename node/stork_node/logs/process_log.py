@@ -8,12 +8,16 @@ from types import TracebackType
 from stork_node.logs.log_lines import LEVELS, LogSettings, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import Allowance, LogWriter, Render
+from stork_node.process_state import the
 
 COUNTED = {"is_counted": True}
 """``extra`` of a record whose writer has counted others like it already."""
 
 _STDERR = 2
-_writers: dict[str, LogWriter] = {}
+
+
+class _Writers(dict[str, LogWriter]):
+    """By the name of their process."""
 
 
 def writer_of(process: str, render: Render, allowance: Allowance | None = None) -> LogWriter:
@@ -22,9 +26,10 @@ def writer_of(process: str, render: Render, allowance: Allowance | None = None) 
 
     Those of each process have a queue of their own: one that says much takes nobody else's place.
     """
-    if process not in _writers:
-        _writers[process] = LogWriter(_STDERR, render, allowance)
-    return _writers[process]
+    writers = the(_Writers)
+    if process not in writers:
+        writers[process] = LogWriter(_STDERR, render, allowance)
+    return writers[process]
 
 
 def take_over_stderr(process: str, settings: LogSettings) -> LogWriter:
@@ -42,7 +47,7 @@ def take_over_stderr(process: str, settings: LogSettings) -> LogWriter:
 
 def flush_log() -> None:
     """Give what is written a moment to be read; before the process ends."""
-    for writer in list(_writers.values()):
+    for writer in list(the(_Writers).values()):
         writer.flush()
 
 

@@ -25,6 +25,7 @@ class NodeState:
         epoch: that the relay follows; empty where it has seen none.
         is_draining: it was asked to stop, and takes no new clients.
         has_caught_up: the relay has had what the publish server has, so that ``recover`` is answered.
+        is_full: a newcomer was refused, or took the descriptor of another client, a moment ago.
         relay_trouble: what keeps the relay from delivering, in one sentence; empty if nothing does.
     """
 
@@ -36,6 +37,7 @@ class NodeState:
     is_draining: bool = False
     has_caught_up: bool = True
     relay_trouble: str = ""
+    is_full: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def judge(state: NodeState) -> Health:
         (shared if state.frame_age_s > DEGRADED_AFTER_S else own).append("the relay has not caught up yet")
     if state.frame_age_s > DEGRADED_AFTER_S:
         shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
+    if state.is_full:
+        # Other nodes may be as full, and who has joined here is served.
+        shared.append("the descriptors are used up: clients are refused, or give way to others")
     if own or state.frame_age_s > NOT_READY_AFTER_S:
         status = "not_ready"
     elif shared:

@@ -1,11 +1,11 @@
-"""Answers of the publish server to its peers, one JSON frame each (DELIVERY, "Answer on ROUTER")."""
+"""Answers of the publish server to its peers, one JSON frame each (docs/delivery.md#answers)."""
 
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from stork_node.protocol.positions import Position
+from stork_node.protocol.positions import Position, is_position
 
 Error = Literal["invalid_push", "storage_failed"]
 
@@ -51,6 +51,8 @@ def encode_tail(position: Position) -> bytes:
 def decode_answer(frame: bytes) -> Answer | None:
     """Read one answer; None for bytes that are not one (a peer that is no publish server)."""
     try:
-        return _decode(frame)
+        answer = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    is_whole = is_position(answer.position) if answer.ok else answer.error != ""
+    return answer if is_whole else None

@@ -8,10 +8,14 @@ Bus frames: what the publish server publishes and every relay reads, one ZMQ fra
 ``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log
 (see ``replay``) before it believes a number: an older copy of a log gives numbers a second time.
 
+A frame of a kind that only a newer release knows has at least ``epoch``, ``sequence`` and ``run``: it takes its number,
+and a relay passes over it.
+
 Words in ASCII with one space between them (magic, protocol number, kind), and a header in JSON on the same line; in a
 push, the event object follows as clients get it. Reading a frame does not parse the event.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -32,6 +36,8 @@ _PUSH = b"stork %d push " % PROTOCOL
 _ERASE = b"stork %d erase " % PROTOCOL
 _HEARTBEAT = b"stork %d heartbeat " % PROTOCOL
 _SPOKEN = {b"1"}
+_KNOWN = {b"push", b"erase", b"heartbeat"}
+_KIND = re.compile(rb"[a-z_]{1,32}")
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
@@ -68,7 +74,15 @@ class Heartbeat(Struct, frozen=True, gc=False):
     counters: dict[str, float]
 
 
-Frame = PushFrame | EraseFrame | Heartbeat
+class OtherFrame(Struct, frozen=True, gc=False):
+    """An entry of a kind that this release does not know, such as ``command``. It has a number, and is passed over."""
+
+    position: Position
+    run: str
+    kind: str
+
+
+Frame = PushFrame | EraseFrame | OtherFrame | Heartbeat
 
 
 class _PushHeader(Struct, gc=False):
@@ -95,10 +109,17 @@ class _HeartbeatHeader(Struct, gc=False):
     counters: dict[str, float] = {}
 
 
+class _OtherHeader(Struct, gc=False):
+    epoch: str
+    sequence: _Sequence
+    run: str
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_push_header = msgspec.json.Decoder(_PushHeader).decode
 _decode_erase_header = msgspec.json.Decoder(_EraseHeader).decode
 _decode_heartbeat_header = msgspec.json.Decoder(_HeartbeatHeader).decode
+_decode_other_header = msgspec.json.Decoder(_OtherHeader).decode
 
 
 def encode_push_frame(position: Position, run: str, push: Push) -> bytes:
@@ -143,6 +164,9 @@ def decode_frame(frame: bytes) -> Frame:
         if kind == b"heartbeat" and event is None:
             beat = _decode_heartbeat_header(header)
             return Heartbeat(Position(beat.epoch, beat.sequence), beat.run, beat.time, beat.counters)
+        if kind not in _KNOWN and _KIND.fullmatch(kind):
+            other = _decode_other_header(header)
+            return OtherFrame(Position(other.epoch, other.sequence), other.run, kind.decode())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFrame(f"its header: {error}") from None
     raise InvalidFrame(f"{kind[:20]!r} is not a kind of frame, or its event is missing")

@@ -22,13 +22,19 @@ def new_run() -> str:
     return secrets.token_hex(4)
 
 
+def is_position(text: str) -> bool:
+    """Whether ``text`` is ``"<epoch>:<sequence>"``; see ``Position.parse``."""
+    found = _POSITION.fullmatch(text)
+    return found is not None and int(found[2]) <= MAX_SEQUENCE
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """
     The place of one push, or 0 before the first of its epoch.
 
     Positions of one epoch compare by their sequence. To compare those of two epochs is a ``ValueError``: the caller has
-    to decide what another epoch means (see DELIVERY, "Break").
+    to decide what another epoch means (see docs/delivery.md#break).
     """
 
     epoch: str

@@ -2,7 +2,7 @@
 Push documents: the bytes of one frame become a ``Push``, or are refused with the reason; and how a pusher writes them.
 
 What is accepted goes to browsers as it is, so nothing may pass that makes a browser, or the WAMP library in one, drop
-the connection. Every rule of DELIVERY, "Push document", is checked here; ``json_limits`` has those beyond JSON itself.
+the connection. Every rule of docs/delivery.md#push-document is checked here; ``json_limits`` has those beyond JSON.
 """
 
 import json
@@ -99,7 +99,7 @@ def decode_push(frame: bytes, now: str) -> Push:
     Decode one push document.
 
     Args:
-        frame: UTF-8 JSON, at most ``MAX_PUSH_BYTES`` (1 MiB); see DELIVERY, "Push document".
+        frame: UTF-8 JSON, at most ``MAX_PUSH_BYTES`` (1 MiB); see docs/delivery.md#push-document.
         now: RFC 3339 time of arrival, the timestamp of a push that has none.
 
     Raises:

@@ -6,7 +6,9 @@ from typing import NoReturn
 
 import msgspec
 
-TOO_DEEP = "data: nested more than 100 levels"
+from stork_node.protocol.push_limits import MAX_DEPTH
+
+TOO_DEEP = f"data: nested more than {MAX_DEPTH} levels"
 
 _QUOTED_CHARACTERS = 80
 _KEYS = "topics, type, data, timestamp, id, exclude, store"

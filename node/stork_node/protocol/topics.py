@@ -69,10 +69,12 @@ class Topic:
         Parse what a SUBSCRIBE asks for: a topic, or a pattern that stays within one feed.
 
         Raises:
-            InvalidTopic: not a topic, or a pattern that reaches beyond one ``version.feed``.
+            InvalidTopic: not a topic, a pattern that reaches beyond one ``version.feed``, or an unknown ``match``.
         """
         if match == "exact":
             return cls.parse(uri)
+        if match not in ("prefix", "wildcard"):
+            raise InvalidTopic(uri, f"{match!r} is no way to match (want exact, prefix or wildcard)")
         _check_length(uri)
         version, _, rest = uri.partition(".")
         feed, dot, feed_id = rest.partition(".")

@@ -1,5 +1,5 @@
 """
-The publish server: takes pushes, numbers and stores them, publishes them on the bus, and answers (DELIVERY).
+The publish server: takes pushes, numbers and stores them, publishes them on the bus, and answers (docs/delivery.md).
 
     PULL 5555, ROUTER 5557 → requests → intake (ids, log) → PUB 5556, answers
     ROUTER 5558            → replaying ← log              → pages

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field, fields
 
-from stork_node.push_log import SegmentLog
+from stork_node.push_log import PushLog
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Counters:
     claims_refused: int = 0
 
 
-def figures(counters: Counters, log: SegmentLog) -> dict[str, float]:
+def figures(counters: Counters, log: PushLog) -> dict[str, float]:
     """What goes with a heartbeat: all that was counted, ``refused_<kind>`` for each kind, and the state of the log."""
     counted: dict[str, float] = {it.name: getattr(counters, it.name) for it in fields(counters) if it.name != "refused"}
     kinds = {f"refused_{kind.lower()}": number for kind, number in counters.refused.items()}
@@ -50,9 +50,5 @@ def figures(counters: Counters, log: SegmentLog) -> dict[str, float]:
         **counted,
         "refused": counters.refused.total(),
         **kinds,
-        "log_bytes": log.size,
-        "log_segments": log.segments,
-        "log_pushes": log.tail.sequence - log.floor,
-        "log_oldest_age_s": round(log.oldest_age_s, 3),
-        "log_trouble": int(log.trouble != ""),
+        **log.figures(),
     }

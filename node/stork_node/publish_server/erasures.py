@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stork_node.protocol.replay import Erasing, encode_erasing, encode_refusal
 from stork_node.publish_server.counters import Counters
-from stork_node.push_log import DamagedLog, SegmentLog, StorageFailed
+from stork_node.push_log import DamagedLog, Erasure, PushLog, StorageFailed
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -17,11 +17,11 @@ class Erasures:
     """
     One erasure at a time; the others wait.
 
-    ``work`` does a step, and returns what to publish and what to answer to whom. An erasure gets its number first, so
+    ``work`` does a step, and returns what to answer to whom. An erasure gets its number first, so
     that nothing before that number is left when it is done.
     """
 
-    def __init__(self, push_log: SegmentLog, counters: Counters) -> None:
+    def __init__(self, push_log: PushLog, counters: Counters) -> None:
         self._log, self._counters = push_log, counters
         self._waiting: deque[tuple[list[bytes], str]] = deque()
         self._steps: Iterator[int] | None = None
@@ -35,35 +35,34 @@ class Erasures:
         """``envelope`` wants ``topic`` erased."""
         self._waiting.append((envelope, topic))
 
-    def work(self, now: float) -> tuple[list[bytes], list[tuple[list[bytes], list[bytes]]]]:
+    def work(self, now: float) -> list[tuple[list[bytes], list[bytes]]]:
         """
         Do one step of some 0.1 s.
 
         Returns:
-            Frames for the bus, and answers, each with its envelope.
+            Answers, each with its envelope; what was appended is to be published before.
         """
         envelope, topic = self._waiting[0]
-        frames: list[bytes] = []
         try:
             if self._steps is None:
-                frames = [self._log.append_erasure(topic).frame]
-                self._steps, self._pushes, self._progress_at = self._log.erase_steps(topic), 0, now
+                self._log.append([Erasure(topic)])
+                self._steps, self._pushes, self._progress_at = self._log.erase(topic), 0, now
             step = next(self._steps, None)
         except (StorageFailed, DamagedLog) as error:
             log.error("%s cannot be erased: %s", topic, error)
             self._end()
-            return frames, [(envelope, encode_refusal(str(error)))]
+            return [(envelope, encode_refusal(str(error)))]
         if step is None:
             log.info("erased %d pushes to %s", self._pushes, topic)
             self._counters.erasures += 1
             done = encode_erasing(Erasing(self._pushes, is_done=True))
             self._end()
-            return frames, [(envelope, done)]
+            return [(envelope, done)]
         self._pushes += step
         if now < self._progress_at:
-            return frames, []
+            return []
         self._progress_at = now + _PROGRESS_S
-        return frames, [(envelope, encode_erasing(Erasing(self._pushes, is_done=False)))]
+        return [(envelope, encode_erasing(Erasing(self._pushes, is_done=False)))]
 
     def _end(self) -> None:
         self._waiting.popleft()

@@ -9,7 +9,7 @@ from stork_node.protocol.push import PositionRequest, Push
 from stork_node.protocol.push_refusals import kind_of
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.ids import RecentIds
-from stork_node.push_log import SegmentLog, StorageFailed
+from stork_node.push_log import PushLog, StorageFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,17 @@ Request = Push | PositionRequest | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``frames`` to publish, in order, then one answer for each request; ``failure`` says why the log took nothing."""
+    """One answer for each request, and how many pushes were ``stored``; ``failure`` says why the log took nothing."""
 
-    frames: list[bytes]
     answers: list[bytes]
+    stored: int = 0
     failure: str = ""
 
 
 class Intake:
     """Numbers what is new, recognizes what was there before, and writes the answers."""
 
-    def __init__(self, log: SegmentLog, ids: RecentIds, counters: Counters) -> None:
+    def __init__(self, log: PushLog, ids: RecentIds, counters: Counters) -> None:
         self._log, self._ids, self._counters = log, ids, counters
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:
@@ -49,7 +49,6 @@ class Intake:
         self._ids.forget_old(now)
         new = self._new_pushes(requests)
         failure = ""
-        frames: list[bytes] = []
         stored: dict[int, Position] = {}
         if new:
             try:
@@ -57,12 +56,11 @@ class Intake:
             except StorageFailed as error:
                 failure = error.reason
             else:
-                frames = [entry.frame for entry in entries]
                 stored = dict(zip(new, (entry.position for entry in entries), strict=True))
                 self._ids.remember([(push.id, stored[i]) for i, push in new.items() if push.id is not None], now)
         tail = self._log.tail
         answers = [self._answer(request, stored.get(i), tail, failure) for i, request in enumerate(requests)]
-        return Outcome(frames, answers, failure)
+        return Outcome(answers, len(stored), failure)
 
     def _new_pushes(self, requests: Sequence[Request]) -> dict[int, Push]:
         """What is to be stored, by its index in ``requests``; of equal ids in one batch the first."""

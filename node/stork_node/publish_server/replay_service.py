@@ -14,7 +14,7 @@ from stork_node.publish_server.erasures import Erasures
 from stork_node.publish_server.replaying import Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
-from stork_node.push_log import SegmentLog
+from stork_node.push_log import PushLog
 from stork_node.transport.peers import WatchedSocket
 
 log = logging.getLogger("stork_node.publish_server")
@@ -28,7 +28,7 @@ class ReplayService:
     Serves the ROUTER ``socket``; a turn takes one request, so that pushes need not wait for many.
 
     Args:
-        publish: publishes a frame on the bus.
+        publish: publishes what was appended.
         beat: sends a heartbeat now.
         may_erase: whether a peer may erase topics, by its address and what the ZAP handler says of it.
     """
@@ -36,9 +36,9 @@ class ReplayService:
     def __init__(
         self,
         socket: WatchedSocket,
-        push_log: SegmentLog,
+        push_log: PushLog,
         counters: Counters,
-        publish: Callable[[bytes], None],
+        publish: Callable[[], None],
         beat: Callable[[], None],
         may_erase: Callable[[str, str], bool],
     ) -> None:
@@ -86,9 +86,8 @@ class ReplayService:
 
     def erase(self, now: float) -> None:
         """Do one step of an erasure that waits; it takes a number of the log."""
-        frames, answers = self._erasures.work(now)
-        for frame in frames:
-            self._publish(frame)
+        answers = self._erasures.work(now)
+        self._publish()
         for envelope, answer in answers:
             self._send(envelope, answer)
 

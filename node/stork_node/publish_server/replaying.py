@@ -2,13 +2,13 @@
 
 from stork_node.protocol.replay import PAGE_BYTES, PageHeader, ReplayRequest, encode_page
 from stork_node.publish_server.counters import Counters
-from stork_node.push_log import BeyondLog, Page, SegmentLog
+from stork_node.push_log import BeyondLog, Page, PushLog
 
 
 class Replay:
     """Reads pages of one log, held since this run began."""
 
-    def __init__(self, log: SegmentLog, counters: Counters) -> None:
+    def __init__(self, log: PushLog, counters: Counters) -> None:
         self._log, self._counters = log, counters
         self._tail_at_start = log.tail
         self._epochs = log.epochs  # as it was opened: retention deletes what tells of the older ones

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Container
 
 import zmq
 
@@ -20,8 +21,8 @@ from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
-from stork_node.publish_server.zap_handler import is_loopback
-from stork_node.push_log import SegmentLog, log_folder
+from stork_node.push_log import PushLog, SegmentLog, log_folder
+from stork_node.transport.peers import is_loopback
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -50,9 +51,10 @@ class PublishServer:
         DamagedLog: damage to the log that a crash does not explain.
     """
 
-    def __init__(self, settings: PublishServerSettings, push_log: SegmentLog | None = None) -> None:
+    def __init__(self, settings: PublishServerSettings, push_log: PushLog | None = None) -> None:
         self.counters = Counters()
-        self._log = push_log or _open_log(settings)
+        self._log: PushLog = push_log or _open_log(settings)
+        self._published = self._log.tail.sequence
         now = time.monotonic()
         self._clock = AwakeClock(_LONGEST_TURN_S, now)
         self._refusals = RefusalLog(log)
@@ -62,6 +64,7 @@ class PublishServer:
         self._grace_ends = now + START_GRACE_S if self._log.continues else now
         self._takes_pushes = False
         self._closed = False
+        self._ready: Container[object] = ()  # sockets that have something to be read, and events
         self._failure = ""  # why the log took nothing the last time
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
         try:
@@ -71,7 +74,12 @@ class PublishServer:
             self._log.close()
             raise
         self._replay = ReplayService(
-            self._sockets.replay, self._log, self.counters, self._publish, self._send_heartbeat, self._may_erase
+            self._sockets.replay,
+            self._log,
+            self.counters,
+            self._publish_committed,
+            self._send_heartbeat,
+            self._may_erase,
         )
         self._wake_reader, self._wake_writer = os.pipe()
         self._poller = zmq.Poller()
@@ -125,7 +133,7 @@ class PublishServer:
             )
         try:
             while not self._wait():
-                self._turn()
+                self._turn(self._ready)
             self._finish()
         finally:
             self.close()
@@ -161,34 +169,36 @@ class PublishServer:
             0.0 if self._takes_pushes and self._replay.has_work else None,
         ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
-        ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
+        ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
         zap_handler = self._sockets.zap_handler
         if zap_handler and zap_handler.socket in ready and not zap_handler.answer():
             self.counters.strangers += 1
             self._refusals.note("key", "a client whose key is not admitted", "CURVE", time.monotonic())
         return self._wake_reader in ready
 
-    def _turn(self) -> int:
+    def _turn(self, ready: Container[object]) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
         now = time.monotonic()
-        self._sockets.watch.work(now)
+        self._sockets.watch.work(now, ready)
+        arrivals = self._arrivals(ready) if self._takes_pushes else []
         self._end_grace(now)
-        arrivals = self._arrivals() if self._takes_pushes else []
         awake = self._clock.advance(now)
         if arrivals:
             outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
-            for frame in outcome.frames:
-                self._publish(frame)
+            self._publish_committed()
             for arrival, answer in zip(arrivals, outcome.answers, strict=True):
                 if arrival.envelope:
                     answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
                 if isinstance(arrival.request, Refusal):
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(arrival.request.reason), arrival.request.reason, where, now)
-            if outcome.frames or outcome.failure:
+            if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
-            log.debug("%d documents, %d published", len(arrivals), len(outcome.frames))
-        self._replay.answer_one()
+            log.debug("%d documents, %d published", len(arrivals), outcome.stored)
+        if self._sockets.replay.socket in ready:
+            self._replay.answer_one()
+        else:
+            self._sockets.replay.note_drained()
         if self._takes_pushes and self._replay.has_work:
             self._replay.erase(now)
         for why in self._sockets.watch.cuts():
@@ -208,12 +218,19 @@ class PublishServer:
             self._poller.register(self._sockets.router.socket, zmq.POLLIN)
             self._poller.register(self._sockets.pull.socket, zmq.POLLIN)
 
-    def _arrivals(self) -> list[Arrival]:
+    def _arrivals(self, ready: Container[object]) -> list[Arrival]:
         stamp = format_timestamp(clock.wall())
         arrivals, self._held = self._held, []
-        if not arrivals:
-            arrivals = [read_pull(frames, stamp) for frames in waiting(self._sockets.pull)]
-        arrivals += [read_router(frames, stamp) for frames in waiting(self._sockets.router)]
+        # To ask a socket that has nothing takes as long as to take a push.
+        pull, router = self._sockets.pull, self._sockets.router
+        if not arrivals and pull.socket in ready:
+            arrivals = [read_pull(frames, stamp) for frames in waiting(pull)]
+        elif not arrivals:
+            pull.note_drained()
+        if router.socket in ready:
+            arrivals += [read_router(frames, stamp) for frames in waiting(router)]
+        else:
+            router.note_drained()
         return arrivals
 
     def _note_storage(self, arrivals: list[Arrival], failure: str) -> None:
@@ -229,13 +246,19 @@ class PublishServer:
         # What waits on PULL would wake the loop again and again.
         self._poller.register(self._sockets.pull.socket, 0 if self._held else zmq.POLLIN)
 
-    def _publish(self, frame: bytes) -> None:
-        self._sockets.pub.publish(frame)
+    def _publish_committed(self) -> None:
+        while self._published < self._log.tail.sequence:
+            followed = self._log.follow(self._published)
+            for frame in followed.frames:
+                self._sockets.pub.publish(frame)
+            self._published = followed.position.sequence
 
     def _send_heartbeat(self) -> None:
         self.counters.heartbeats += 1
         stamp = format_timestamp(clock.wall())
-        self._publish(encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log)))
+        self._sockets.pub.publish(
+            encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log))
+        )
 
     def _may_erase(self, address: str, right: str) -> bool:
         return right == "erase" if self._is_encrypted else is_loopback(address)
@@ -248,13 +271,14 @@ class PublishServer:
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _DRAIN_S
-        while self._turn() and time.monotonic() < deadline:
+        every = dict.fromkeys(socket for each in self._sockets.all for socket in (each.socket, each.events))
+        while self._turn(every) and time.monotonic() < deadline:
             pass
         if self._held:
             log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
 
 
-def _open_log(settings: PublishServerSettings) -> SegmentLog:
+def _open_log(settings: PublishServerSettings) -> PushLog:
     return SegmentLog(
         log_folder(settings.data),
         sync=settings.sync,

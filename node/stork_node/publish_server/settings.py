@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from stork_node.config.settings import count, endpoint, interval, name, seconds, setting, text
 from stork_node.push_log import Sync
+from stork_node.transport.endpoints import Port, local_endpoint
 
 
 def folder(value: Any) -> Path:
@@ -40,10 +41,10 @@ class PublishServerSettings:
         peers_bytes: how much all peers together may make the server hold, of what is not read and not answered.
     """
 
-    pull: str = setting(endpoint, "tcp://127.0.0.1:5555")
-    router: str = setting(endpoint, "tcp://127.0.0.1:5557")
-    pub: str = setting(endpoint, "tcp://127.0.0.1:5556")
-    replay: str = setting(endpoint, "tcp://127.0.0.1:5558")
+    pull: str = setting(endpoint, local_endpoint(Port.PULL))
+    router: str = setting(endpoint, local_endpoint(Port.ROUTER))
+    pub: str = setting(endpoint, local_endpoint(Port.PUB))
+    replay: str = setting(endpoint, local_endpoint(Port.REPLAY))
     secret: str = setting(text, "")
     heartbeat_s: float = setting(interval, 1.0)
     data: Path = setting(folder, Path(".stork"))

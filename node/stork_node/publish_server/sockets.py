@@ -4,6 +4,7 @@ import ctypes
 import errno
 import resource
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from stork_node.transport.sockets import prepare_socket
 LINGER_MS = 2_000
 
 # A frame beyond this cuts its sender's connection; up to it, one that is too large is refused with a reason.
-_MAX_FRAME_BYTES = 2 << 20
+_MAX_FRAME_BYTES = 5 << 18
 # A request for replay is a line.
 _MAX_REQUEST_BYTES = 64 << 10
 
@@ -35,7 +36,7 @@ _ANSWERS = 20_000
 # it stands still. Its own socket holds as much again, and more.
 _BUS_MESSAGES = 20_000
 # For each relay, which asks for one page of about 1 MiB at a time.
-_REPLAY_REQUESTS, _REPLAY_ANSWERS = 16, 4
+_REPLAY_REQUESTS, _REPLAY_ANSWERS = 2, 4
 
 HANDSHAKE_MS = 10_000
 """How long a connection may take until it has said who it is."""
@@ -43,6 +44,7 @@ HANDSHAKE_MS = 10_000
 # What one wake-up takes of each socket: enough that an append is shared, little enough that heartbeats stay on time.
 _BATCH_MESSAGES = 1_000
 _BATCH_BYTES = 16 << 20
+_BATCH_S = 0.02
 
 _PORTS, _OTHER_DESCRIPTORS = 4, 200
 
@@ -96,7 +98,7 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         # An answer that cannot be sent is an error, which is counted, and is not dropped.
         router.router_mandatory = replay.router_mandatory = True
         most = connections_per_port(settings.connections)
-        pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 20, unsent_bytes=32 << 20)
+        pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 19, unsent_bytes=32 << 20)
         bus = (2 if settings.secret else 1) << 10
         watched = (
             WatchedSocket(pull, pushing),
@@ -174,7 +176,7 @@ def _explain(endpoint: str, error: zmq.ZMQError) -> str:
 
 def waiting(socket: WatchedSocket) -> Iterator[list[bytes]]:
     """The messages that wait on ``socket``, within the limits of a batch."""
-    size = 0
+    size, ends_at = 0, time.monotonic() + _BATCH_S
     for _ in range(_BATCH_MESSAGES):
         try:
             frames = socket.receive()
@@ -182,7 +184,7 @@ def waiting(socket: WatchedSocket) -> Iterator[list[bytes]]:
             return
         yield frames
         size += sum(map(len, frames))
-        if size > _BATCH_BYTES:
+        if size > _BATCH_BYTES or time.monotonic() > ends_at:
             return
 
 

@@ -1,7 +1,5 @@
 """Who may connect to an encrypted publish server, and with which right: the ZAP handler (ZeroMQ RFC 27)."""
 
-import ipaddress
-
 import zmq
 from zmq.utils import z85
 
@@ -43,13 +41,3 @@ class ZapHandler:
         status = [b"200", b"OK"] if right else [b"400", b"key not admitted"]
         self.socket.send_multipart([version, request_id, *status, (right or "").encode(), b""])
         return right is not None
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a peer's address is one of this host's own."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback

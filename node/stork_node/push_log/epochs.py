@@ -1,4 +1,4 @@
-"""Epochs: whether a log that is opened again may go on with the numbers it had (DELIVERY, "Position")."""
+"""Epochs: whether a log that is opened again may go on with the numbers it had (docs/delivery.md#position)."""
 
 from pathlib import Path
 

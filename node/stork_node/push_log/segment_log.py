@@ -8,19 +8,18 @@ from typing import Self
 from msgspec.structs import replace
 
 from stork_node.clock import SteadyWall
-from stork_node.protocol.bus import encode_erase_frame, encode_push_frame
 from stork_node.protocol.positions import Position, new_epoch, new_run
-from stork_node.protocol.push import Push
-from stork_node.push_log.entries import Entry
+from stork_node.push_log.entries import Addition, Entry, Followed, number_entries
 from stork_node.push_log.epochs import Machine, this_machine
 from stork_node.push_log.errors import BeyondLog, CorruptLog, StorageFailed
+from stork_node.push_log.interface import Stored
 from stork_node.push_log.opening import open_folder
 from stork_node.push_log.segment_files.erasing import erase_topic
 from stork_node.push_log.segment_files.headers import Sync
 from stork_node.push_log.segment_files.places import place_before
 from stork_node.push_log.segment_files.reading import Page, read_page
-from stork_node.push_log.segment_files.recent_ids import IDS_KEPT, IDS_KEPT_S, Stored, newest_kept_ms, recent_ids
-from stork_node.push_log.segment_files.records import ERASURE, NUMBER, PUSH, encode_record
+from stork_node.push_log.segment_files.recent_ids import IDS_KEPT, IDS_KEPT_S, newest_kept_ms, recent_ids
+from stork_node.push_log.segment_files.records import encode_record
 from stork_node.push_log.upkeep import MOVED, Upkeep
 
 log = logging.getLogger("stork_node.push_log")
@@ -70,6 +69,7 @@ class SegmentLog:
         self._clock = _not_before(self._newest_ms() / 1000, self._clock)
         self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, self._clock)
         self._closed = False
+        self._latest: Sequence[Entry] = ()
         self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
 
     def __enter__(self) -> Self:
@@ -114,39 +114,32 @@ class SegmentLog:
         """What the system refuses now, besides appends; empty when all is well."""
         return self._upkeep.trouble
 
-    def append(self, pushes: Sequence[Push]) -> list[Entry]:
+    def append(self, additions: Sequence[Addition]) -> list[Entry]:
         """
         Number and store a batch, whole or not at all, with one write.
 
         Raises:
             StorageFailed: none of it is stored, and no number is used up; to be tried again.
         """
-        if not pushes:
+        if not additions:
             return []
-        now_ms, before = self._now_ms(), self.tail
-        entries: list[Entry] = []
-        records: list[bytes] = []
-        for sequence, push in enumerate(pushes, before.sequence + 1):
-            position = Position(before.epoch, sequence)
-            frame = encode_push_frame(position, self.run, push)
-            kind, kept = (PUSH, frame) if push.store else (NUMBER, b"")
-            records.append(encode_record(kind, not records, sequence, now_ms, (push.id or "").encode(), kept))
-            entries.append(Entry(position, frame))
+        now_ms = self._now_ms()
+        entries = list(number_entries(additions, self.tail, self.run))
+        records = [
+            encode_record(each.kind, i == 0, each.position.sequence, now_ms, each.id.encode(), each.kept)
+            for i, each in enumerate(entries)
+        ]
         self._write(b"".join(records), entries[-1].position.sequence, now_ms)
+        self._latest = entries
         return entries
 
-    def append_erasure(self, topic: str) -> Entry:
-        """
-        Number and store that what was pushed to a topic before is to be forgotten; removes nothing by itself.
-
-        Raises:
-            StorageFailed: it is not stored, and no number is used up; to be tried again.
-        """
-        now_ms, before = self._now_ms(), self.tail
-        position = Position(before.epoch, before.sequence + 1)
-        frame = encode_erase_frame(position, self.run, topic)
-        self._write(encode_record(ERASURE, True, position.sequence, now_ms, b"", frame), position.sequence, now_ms)
-        return Entry(position, frame)
+    def follow(self, after: int) -> Followed:
+        """As ``PushLog``."""
+        latest = self._latest
+        if latest and after == latest[0].position.sequence - 1 and latest[-1].position == self.tail:
+            return Followed([entry.frame for entry in latest], self.tail)
+        page = self.read(after)
+        return Followed([frame for frame in page.frames if frame], Position(self.tail.epoch, page.last))
 
     def read(self, after: int, max_bytes: int = 1 << 20) -> Page:
         """
@@ -205,18 +198,8 @@ class SegmentLog:
         self._upkeep.attempt("cannot begin a segment", lambda: self._chain.roll(self._now_ms()))
         return self.tail
 
-    def erase(self, topic: str) -> int:
-        """
-        Remove what was pushed to a topic; returns how many pushes. Positions stay as they are.
-
-        Raises:
-            StorageFailed: some of it may still be there; to be tried again.
-            CorruptLog: damage.
-        """
-        return sum(self.erase_steps(topic))
-
-    def erase_steps(self, topic: str) -> Iterator[int]:
-        """As ``erase``, in steps of some 0.1 s, for a process that has other work between them."""
+    def erase(self, topic: str) -> Iterator[int]:
+        """As ``PushLog``: remove what was pushed to a topic, in steps of some 0.1 s."""
         try:
             if self._chain.writer and not self._chain.writer.segment.is_empty:
                 self._chain.roll(self._now_ms())
@@ -227,6 +210,16 @@ class SegmentLog:
                     yield number
         except OSError as error:
             raise self._failed(error) from None
+
+    def figures(self) -> dict[str, float]:
+        """Its state for metrics, by name."""
+        return {
+            "log_bytes": self.size,
+            "log_segments": self.segments,
+            "log_pushes": self.tail.sequence - self.floor,
+            "log_oldest_age_s": round(self.oldest_age_s, 3),
+            "log_trouble": int(self.trouble != ""),
+        }
 
     def due(self, now: float) -> float:
         """Seconds until ``tick`` has something to do."""

@@ -1,15 +1,15 @@
 """
-Following: from frames of the bus and pages of replay to each push in order and once, or to a break (DELIVERY, "Relay").
+Following: from frames of the bus and pages of replay to each push in order and once, or to a break.
 
 The bus may lose, repeat and delay frames, and may carry frames of other publish servers. Replay is the authority: what
-it says of epoch, run and place is believed, and nothing else is.
+it says of epoch, run and place is believed, and nothing else is (docs/delivery.md#relay).
 """
 
 from collections.abc import Iterable, Sequence
 
 from stork_node.errors import InvalidFrame
 from stork_node.protocol import bus
-from stork_node.protocol.bus import Frame, Heartbeat
+from stork_node.protocol.bus import Frame, Heartbeat, OtherFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.counters import RelayCounters
@@ -25,6 +25,7 @@ _FIRST_PATIENCE_S, _LAST_PATIENCE_S = 2.0, 10.0
 _LATE_S = 5.0
 
 _Key = tuple[str, str]  # epoch, run
+_Numbered = bus.PushFrame | bus.EraseFrame | OtherFrame
 
 
 class Follower:
@@ -98,7 +99,8 @@ class Follower:
             return
         self._last = sequence
         self._counters.followed += 1
-        steps.append(frame)
+        if not isinstance(frame, OtherFrame):
+            steps.append(frame)
 
     def _doubt(self, frame: Frame, now: float, steps: list[Step]) -> None:
         key = (frame.position.epoch, frame.run)
@@ -151,6 +153,8 @@ class Follower:
         for frame in frames:
             is_past = isinstance(frame, bus.PushFrame) and frame.position.sequence <= self._met
             self._counters.followed += not is_past
+            if isinstance(frame, OtherFrame):
+                continue
             steps.append(Past(frame) if isinstance(frame, bus.PushFrame) and is_past else frame)
         self._counters.replayed += len(frames)
         if not is_whole:
@@ -197,9 +201,9 @@ def _check(header: PageHeader, asked: ReplayRequest) -> None:
         raise InvalidFrame(f"a page after {header.after} where {asked.after} was asked for")
 
 
-def _decode(page: Page) -> tuple[Sequence[bus.PushFrame | bus.EraseFrame], bool]:
+def _decode(page: Page) -> tuple[Sequence[_Numbered], bool]:
     """The frames of a page up to the first that cannot be read, and whether those are all."""
-    frames: list[bus.PushFrame | bus.EraseFrame] = []
+    frames: list[_Numbered] = []
     before = page.header.after
     for data in page.frames:
         try:

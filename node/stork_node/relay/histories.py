@@ -1,5 +1,5 @@
 """
-Histories: what was pushed to each topic lately, bounded in time and in memory (DELIVERY, "Recovery").
+Histories: what was pushed to each topic lately, bounded in time and in memory (docs/delivery.md#recovery).
 
 Per push there is no timer and no search: topics stand in the order of their last push, and once a second (``sweep``)
 each rule looks at the topics that had pushes in the second that has become too old for it.

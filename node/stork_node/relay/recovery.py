@@ -1,4 +1,4 @@
-"""Recovery: what a client that was away is told of each topic (DELIVERY, "Recovery")."""
+"""Recovery: what a client that was away is told of each topic (docs/delivery.md#recovery)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,7 @@
 """When peers are measured, and what they may make this process hold together."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from stork_node.transport.peers import WatchedSocket
 
@@ -28,10 +28,15 @@ class PeerWatch:
         """Seconds until ``work`` has something to do; None where there are no peers."""
         return max(0.0, self._check_at - now) if any(socket.has_peers for socket in self._all) else None
 
-    def work(self, now: float) -> None:
-        """Note who has come and gone; where it is time, measure all peers, and cut those that hold too much."""
+    def work(self, now: float, ready: Container[object]) -> None:
+        """
+        Note who has come and gone; where it is time, measure all peers, and cut those that hold too much.
+
+        ``ready``: the sockets that have something to be read, ``WatchedSocket.events`` among them.
+        """
         for socket in self._all:
-            socket.take_events(now)
+            if socket.events in ready:
+                socket.take_events(now)
         if now < self._check_at:
             return
         began = time.thread_time()

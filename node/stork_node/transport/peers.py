@@ -7,14 +7,19 @@ less what was taken in whole messages, is what libzmq holds of it; what was sent
 is what waits for it.
 """
 
+import ipaddress
 import os
 import socket
 import struct
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat, takewhile
+from operator import attrgetter
 
 import zmq
 
+from stork_node.transport.peer_places import who_gives_way
 from stork_node.transport.tcp_traffic import traffic, waits_to_be_read, waits_to_be_sent
 
 _EVENT = struct.Struct("=HI")
@@ -22,9 +27,14 @@ _ACCEPTED, _DISCONNECTED = int(zmq.EVENT_ACCEPTED), int(zmq.EVENT_DISCONNECTED)
 _CONNECTED = int(zmq.EVENT_CONNECTED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE)
+_SRCFD = int(zmq.SRCFD)
 
 MOST_FRAMES = 64
 """Of one message: an envelope, and a document or request."""
+# What is left of a message with more is thrown away, so many frames at a time: others wait for some 10 ms.
+_DROPPED_AT_ONCE = 10_000
+# A greeting, and the shortest READY (ZMTP, 3.1); under CURVE, HELLO and INITIATE (RFC 26).
+_JOINED_BYTES, _CURVE_JOINED_BYTES = 64 + 27, 64 + 202 + 259
 
 # The head of a frame is 2 or 9 bytes (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
 _HEAD_BYTES, _CURVE_BYTES = 9, 33
@@ -57,8 +67,12 @@ class Peer:
     """One connection, by a descriptor of its own: libzmq's may be closed and given away at any time."""
 
     __slots__ = (
+        "active_at",
+        "address",
         "connection",
+        "has_joined",
         "is_cut",
+        "is_local",
         "name",
         "queued",
         "routing_id",
@@ -72,8 +86,11 @@ class Peer:
 
     def __init__(self, fd: int, now: float, queued: int) -> None:
         self.connection = _duplicate(fd)
-        self.name = _name(self.connection)
-        self.since, self.queued, self.taken = now, queued, 0
+        self.address, self.name = _names(self.connection)
+        self.is_local = is_loopback(self.address)
+        self.has_joined = False
+        self.since = self.active_at = now
+        self.queued, self.taken = queued, 0
         self.unread = self.unsent = self.unfinished = self.taken_before = 0
         self.routing_id = b""
         self.is_cut = False
@@ -98,6 +115,10 @@ class Peer:
                 self.connection.recv(_LAST_BYTES, socket.MSG_DONTWAIT)
         self.connection.close()
 
+    def notice_joining(self, needed_bytes: int) -> None:
+        """Whether it has said who it is: ``needed_bytes`` have come, of which libzmq refuses what is no handshake."""
+        self.has_joined = self.has_joined or traffic(self.connection)[1] >= needed_bytes
+
     def measure(self, published: int, is_drained: bool, control_bytes: float, now: float) -> None:
         """
         Find ``unread``, ``unfinished`` and ``unsent``; ``published`` bytes were sent to all peers together, and
@@ -115,6 +136,8 @@ class Peer:
         # What waited before all whole messages were taken, and none was of this peer, belongs to one that goes on.
         is_stalled = is_drained and self.taken == self.taken_before
         self.unfinished = min(unread_before, self.unread) if is_stalled else 0
+        if self.taken != self.taken_before:
+            self.active_at = now
         self.taken_before = self.taken
         self.unsent = self.queued + published - acknowledged
         # Heartbeats are acknowledged, too, and are not in what was sent. Where the kernel has nothing to send, libzmq
@@ -142,7 +165,8 @@ class WatchedSocket:
         self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if is_curve else 0)
         self._control_bytes = _CURVE_CONTROL_BYTES_A_SECOND if is_curve else _CONTROL_BYTES_A_SECOND
         self._published, self._now = 0, 0.0
-        self._is_drained = False
+        self._joined_bytes = _CURVE_JOINED_BYTES if is_curve else _JOINED_BYTES
+        self._is_drained = self._is_dropping = False
         self._has_routing_ids = socket.type == zmq.ROUTER
         endpoint = f"inproc://stork-peers-{id(self)}"
         socket.monitor(endpoint, _ACCEPTED | _CONNECTED | _DISCONNECTED)
@@ -165,7 +189,7 @@ class WatchedSocket:
         Take one whole message.
 
         Raises:
-            zmq.Again: there is none.
+            zmq.Again: there is none, or one of very many frames comes first, which goes away piece by piece.
         """
         return self._receive()[0]
 
@@ -179,21 +203,30 @@ class WatchedSocket:
         frames, first = self._receive()
         return frames, _property(first, "Peer-Address"), _property(first, "User-Id")
 
+    def note_drained(self) -> None:
+        """A poll has found no whole message."""
+        self._is_drained = True
+
     def _receive(self) -> tuple[list[bytes], zmq.Frame]:
         """One whole message, and its first frame as libzmq has it."""
+        if self._is_dropping:
+            self._drop_some()
         try:
-            first = frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
+            first = self.socket.recv(_NOBLOCK, False, False)
         except zmq.Again:
             self._is_drained = True
             raise
         frames = [first.bytes]
-        while frame.more and len(frames) < MOST_FRAMES:
-            frame = self.socket.recv(_NOBLOCK, copy=False, track=False)
-            frames.append(frame.bytes)
-        peer = self._peer_at(int(first.get(zmq.SRCFD)))
-        if frame.more:
+        if first.more:
+            self._receive_more(frames)
+        fd = first.get(_SRCFD)
+        peer = self._peers.get(fd) or self._peer_at(int(fd))
+        if self._is_dropping:
             self._drop_rest(peer)
         if peer is None:
+            return frames, first
+        if not self._has_routing_ids and len(frames) == 1:
+            peer.taken += len(frames[0]) + self._frame_bytes
             return frames, first
         size = sum(map(len, frames)) + self._frame_bytes * len(frames)
         if self._has_routing_ids:
@@ -202,12 +235,35 @@ class WatchedSocket:
         peer.taken += size
         return frames, first
 
+    def _receive_more(self, frames: list[bytes]) -> None:
+        """The frames of a message after its first; as many as a message may have."""
+        while len(frames) < MOST_FRAMES:
+            frame = self.socket.recv(_NOBLOCK, False, False)
+            frames.append(frame.bytes)
+            if not frame.more:
+                return
+        self._is_dropping = True
+
     def _drop_rest(self, peer: Peer | None) -> None:
         """Cut who sends a message of very many frames, and take the others of it out of the way."""
         if peer and not peer.is_cut:
             self._cut(peer, f"a message of it has more than {MOST_FRAMES} frames")
-        while self.socket.get(zmq.RCVMORE):
-            self.socket.recv(_NOBLOCK)
+        with suppress(zmq.Again):
+            self._drop_some()
+
+    def _drop_some(self) -> None:
+        """
+        Throw frames away, until the message ends.
+
+        Raises:
+            zmq.Again: there are more.
+        """
+        # A loop in C: a turn of one in Python costs twice as much.
+        frames = map(self.socket.recv, repeat(_NOBLOCK, _DROPPED_AT_ONCE), repeat(False), repeat(False))
+        dropped = deque(enumerate(takewhile(attrgetter("more"), frames), 1), maxlen=1)
+        if dropped and dropped[0][0] == _DROPPED_AT_ONCE:
+            raise zmq.Again
+        self._is_dropping = False
 
     def _note_routing_id(self, peer: Peer, routing_id: bytes) -> None:
         if peer.routing_id != routing_id:
@@ -236,7 +292,8 @@ class WatchedSocket:
                 self.socket.send(frame, _NOBLOCK | _MORE)
             self.socket.send(frames[-1], _NOBLOCK)
         except zmq.Again:
-            if peer and not peer.is_cut:
+            # A message that waited may be of a connection that has ended, and whose descriptor another one has by now.
+            if peer and not peer.is_cut and waits_to_be_sent(peer.connection):
                 self._cut(peer, "it does not read its answers")
             raise
         if peer:
@@ -253,8 +310,19 @@ class WatchedSocket:
         while self._take_event(now):
             pass
         # Only now: a descriptor that was closed and given away again is known to be so once all events are taken.
-        for peer in self.peers[self.limits.connections :]:
-            self._cut(peer, f"there are {self.limits.connections:,} connections already")
+        if len(self._peers) > self.limits.connections:
+            self._make_room(now)
+
+    def _make_room(self, now: float) -> None:
+        peers = self.peers
+        if len(peers) <= self.limits.connections:
+            return
+        for peer in peers:
+            if not peer.has_joined:
+                peer.notice_joining(self._joined_bytes)
+        for peer in who_gives_way(peers, self.limits.connections, now):
+            why = "been idle longest" if peer.has_joined else "not said who it is"
+            self._cut(peer, f"there are {self.limits.connections:,} connections, and it has {why}")
 
     def _take_event(self, now: float) -> bool:
         try:
@@ -316,13 +384,23 @@ def _duplicate(fd: int) -> socket.socket:
         raise
 
 
-def _name(connection: socket.socket) -> str:
-    """What the log calls a peer: its address and port, where it has not left already."""
+def is_loopback(address: str) -> bool:
+    """Whether a peer's address is one of this host's own."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
+
+
+def _names(connection: socket.socket) -> tuple[str, str]:
+    """A peer's address, and what the log calls it: with its port, where it has not left already."""
     try:
         host, port, *_ = connection.getpeername()
     except (OSError, ValueError):
-        return "a peer"
-    return f"{host}:{port}"
+        return "", "a peer"
+    return host, f"{host}:{port}"
 
 
 def _property(frame: zmq.Frame, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The publish server alone: what it stores and answers, stores and publishes, and replays (DELIVERY)."""
+"""The publish server alone: what it stores and answers, stores and publishes, and replays (docs/delivery.md)."""
 
 import json
 import time

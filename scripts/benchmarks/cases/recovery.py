@@ -12,7 +12,8 @@ from benchmarks.load_client import LoadClient
 from benchmarks.peers import Peer
 from benchmarks.peers.stork import TICKET, Stork
 from benchmarks.pushing import Pusher
-from stork_node.clients.wamp_client import Credentials, Session
+from stork_node.clients.credentials import Credentials
+from stork_node.clients.wamp_client import Session
 
 _RECOVER = "io.virge.stork.recover"
 _OTHERS = 100
@@ -134,6 +135,6 @@ def _push_paced(pusher: Pusher, ticks: range, topics: int) -> None:
 
 
 def _recover(session: Session, topic: str, position: str | None) -> dict:
-    [*_, results] = session.call(_RECOVER, [{topic: position}], {}, timeout_s=10.0)[:4]
-    answer: dict = results[0][topic]
+    result = session.call(_RECOVER, [{topic: position}], {}, timeout_s=10.0)
+    answer: dict = result.args[0][topic]
     return answer

@@ -1,4 +1,4 @@
-// Coming back after a lost connection, and asking for what was missed (DELIVERY, "The client's algorithm").
+// Coming back after a lost connection, and asking for what was missed (docs/delivery.md#the-clients-algorithm).
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

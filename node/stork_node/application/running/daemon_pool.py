@@ -1,19 +1,56 @@
 """
-Threads that never hold up the end of the process.
+Threads that never hold up the end of the process, and that users share.
 
 The threads of ``concurrent.futures.ThreadPoolExecutor`` are joined when the interpreter exits, so that one handler that
 hangs would keep a node from stopping; these are daemons.
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+from stork_node.application.running.asker import NOBODY, Asker, NotBegun
+from stork_node.application.running.fair_queue import FairQueue
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class ThreadJob:
+    """A function that waits for a thread, or runs in one."""
+
+    __slots__ = ("_run", "asker", "future", "thread_id")
+
+    def __init__(self, asker: Asker, future: "Future[Any]", run: Callable[[], Any]) -> None:
+        self.asker, self.future, self._run = asker, future, run
+        self.thread_id: int | None = None
+
+    @property
+    def user(self) -> Hashable:
+        return self.asker.user
+
+    @property
+    def session(self) -> Hashable:
+        return self.asker.session
+
+    def run(self) -> None:
+        self.thread_id = threading.get_ident()
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.asker.check()
+            result = self._run()
+        except BaseException as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+    def refuse(self, reason: str) -> None:
+        """It is taken out of the queue, and its caller gets ``NotBegun``."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(NotBegun(reason))
 
 
 class DaemonPool(ThreadPoolExecutor):
@@ -23,14 +60,17 @@ class DaemonPool(ThreadPoolExecutor):
     It is a ``ThreadPoolExecutor`` in name, since asyncio takes nothing else as a loop's default executor; none of that
     class's threads is ever started.
 
-    Attributes:
-        done: how many jobs have ended.
+    Args:
+        threads: how many there are.
+        name: what the threads are called.
+        share: how many threads one user has at most; None: all.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(self, threads: int, name: str, share: int | None = None) -> None:
         super().__init__(threads)
-        self.limit, self.name, self.done = threads, name, 0
-        self._jobs: deque[Callable[[], None]] = deque()
+        self.limit, self.name, self.share = threads, name, min(share or threads, threads)
+        self._jobs: FairQueue[ThreadJob] = FairQueue(self.share)
+        self._running: dict[ThreadJob, None] = {}
         # One item wakes one thread, for True to work and for False to end.
         self._wakes: SimpleQueue[bool] = SimpleQueue()
         self._lock = threading.Lock()
@@ -44,24 +84,27 @@ class DaemonPool(ThreadPoolExecutor):
         Raises:
             RuntimeError: the pool is shut down.
         """
+        return self.submit_for(NOBODY, function, *args, **kwargs)
+
+    def submit_for(self, asker: Asker, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """
+        The same for somebody: when it is that user's turn, and not once the asker's time is over.
+
+        The future fails with ``NotBegun`` then, and when the asker leaves (``drop``).
+        """
         future: Future[T] = Future()
-
-        def job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
+        job = ThreadJob(asker, future, lambda: function(*args, **kwargs))
         with self._lock:
             if self._stopped:
                 raise RuntimeError("the pool is shut down")
-            self._jobs.append(job)
+            self._jobs.put(job)
             self._wake_one()
+        future.add_done_callback(lambda done: self._forget(job) if done.cancelled() else None)
         return future
+
+    def _forget(self, job: ThreadJob) -> None:
+        with self._lock:
+            self._jobs.remove(job)
 
     def _wake_one(self) -> None:
         """
@@ -69,7 +112,7 @@ class DaemonPool(ThreadPoolExecutor):
 
         Threads of Python run by turns. If each job woke one, they would queue up to find that the first has done all.
         """
-        if self._is_waking or not self._jobs:
+        if self._is_waking or not self._jobs.has_next:
             return
         if self._idle:
             self._idle -= 1
@@ -81,34 +124,66 @@ class DaemonPool(ThreadPoolExecutor):
             return
         self._is_waking = True
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a job waits because every thread has one."""
-        with self._lock:
-            return self._started == self.limit and not self._idle and not self._is_waking and bool(self._jobs)
-
     def _work(self) -> None:
         has_come = False
         while True:
             with self._lock:
                 if not has_come:
                     has_come, self._is_waking = True, False
-                job = self._jobs.popleft() if self._jobs else None
+                job = self._jobs.take()
                 if job:
+                    self._running[job] = None
                     self._wake_one()
                 elif self._stopped:
                     return
                 else:
                     self._idle += 1
             if job:
-                job()
-                job = None  # its arguments live no longer than the call
+                job.run()
                 with self._lock:
-                    self.done += 1
+                    del self._running[job]
+                    self._jobs.end(job.user)
+                job = None  # its arguments live no longer than the call
             else:
                 if not self._wakes.get():
                     return
                 has_come = False
+
+    # -- what waits and what runs --------------------------------------------------------------------------------------
+
+    def drop(self, session: Hashable) -> None:
+        """``session`` is gone: what waits for it is not begun."""
+        with self._lock:
+            jobs = [job for job in self._jobs.of_session(session) if self._jobs.remove(job)]
+        for job in jobs:
+            job.refuse("whoever asked has left")
+
+    def drop_late(self, now: float) -> None:
+        """What waits for longer than its time is not begun. ``now`` is by ``time.monotonic``."""
+        with self._lock:
+            late = self._jobs.find(lambda job: job.asker.begin_by is not None and now > job.asker.begin_by)
+            jobs = [job for job in late if self._jobs.remove(job)]
+        for job in jobs:
+            job.refuse("it waited for longer than its time")
+
+    def running(self) -> list[ThreadJob]:
+        """The jobs that have a thread."""
+        with self._lock:
+            return list(self._running)
+
+    def held_by(self, jobs: Collection[ThreadJob]) -> int:
+        """
+        How many threads ``jobs`` hold, where somebody waits until one of these ends: all of them, or all of the threads
+        that one user may have. 0 where nobody waits, or others may end before.
+        """
+        with self._lock:
+            if not self._jobs or not self._running:
+                return 0
+            if len(self._running) == self.limit and all(job in jobs for job in self._running):
+                return self.limit
+            held_up = set(self._jobs.held_up())
+            of_others = {job.user for job in self._running if job not in jobs}
+            return self.share if held_up - of_others else 0
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
         """Take no more jobs, and let the threads end after those they have. Never waits."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from stork_node.application.declarations import Handler
+from stork_node.application.running.asker import NotBegun, asking, begin, has_begun
 from stork_node.application.running.thread_switching import Place, hop, is_on_loop
 from stork_node.errors import StorkError
 
@@ -66,16 +67,20 @@ class HandlerRunner:
 
         Raises:
             HandlerFailed: it raised something else.
+            NotBegun: nobody waits for its answer any more, so that it was not called.
         """
         began = time.perf_counter()
         try:
             if is_async(handler.function):
                 await hop(Place.LOOP)
+                begin()
                 return await self._run_here(handler.function, *arguments)
             if is_on_loop():
                 result, error = await self._run_in_thread(handler.function, *arguments)
+                has_begun()
             else:
                 await hop(Place.THREAD)
+                begin()
                 result, error = self._outcome(handler.function, *arguments)
             if error:
                 raise error
@@ -84,6 +89,8 @@ class HandlerRunner:
             # A decorated or partial coroutine function looks like a plain one.
             await hop(Place.LOOP)
             return await self._run_here(lambda: result)
+        except NotBegun:
+            raise
         except passing:
             raise
         except asyncio.CancelledError as error:
@@ -97,8 +104,15 @@ class HandlerRunner:
             self._observe(handler.kind, time.perf_counter() - began)
 
     async def _run_here(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        with self._around():
-            return await function(*arguments)
+        may_take_s = asking.get().may_take_s
+        try:
+            async with asyncio.timeout(may_take_s or None) as limit:
+                with self._around():
+                    return await function(*arguments)
+        except TimeoutError:
+            if limit.expired():
+                raise TimeoutError(f"not through within {may_take_s:g} s") from None
+            raise
 
     async def _run_in_thread(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
         context = contextvars.copy_context()

@@ -1,50 +1,70 @@
 """
-Watches the threads and the loop on which an application runs, for handlers that hold all of it and never come back.
+Watches the threads and the loop on which an application runs, for handlers that never come back.
 
 A thread cannot be ended from outside, and a blocked loop not either: the process must go, and another one come.
 """
 
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from types import FrameType
 
-from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.daemon_pool import DaemonPool, ThreadJob
 from stork_node.application.running.loop_thread import LoopThread
 
 _LOOKS = 10
+_LONGEST_PAUSE_S = 1.0
 
 
-@dataclass
-class Stall:
+class AwakeTime:
     """
-    Counts looks at which nothing had moved. Looks, and not time: a process that was stopped (SIGSTOP, a machine that
-    slept) has not hung meanwhile.
+    Seconds, without those in which nobody looked: a process that was stopped (SIGSTOP, a machine that slept) has not
+    hung meanwhile.
     """
 
-    looks: int = 0
-    seen: int = field(default=-1)
+    def __init__(self, longest_pause_s: float, now: float) -> None:
+        self._longest_s, self._last, self.seconds = longest_pause_s, now, 0.0
 
-    def look(self, blocked: bool, done: int) -> bool:
-        """Whether that is ``_LOOKS`` times in a row: ``blocked``, and as much ``done`` as the last time."""
-        self.looks = self.looks + 1 if blocked and done == self.seen else 0
-        self.seen = done
-        return self.looks >= _LOOKS
+    def look(self, now: float) -> float:
+        """``now`` is of any monotonic clock."""
+        self.seconds += min(now - self._last, self._longest_s)
+        self._last = now
+        return self.seconds
 
 
 class HangWatch:
     """
-    Looks at pools and at a loop from a thread of its own, until ``stop``.
+    Looks at pools and at a loop from a thread of its own, until ``stop``. It also drops what waits for too long.
+
+    A handler hangs that takes longer than it may. The process is given up when somebody waits, and all threads that
+    could serve him are held by handlers that hang; a pool that is just full is none. One that hangs alone is logged.
 
     Args:
-        after_s: how long all threads must have been held, or the loop blocked.
+        after_s: how long a handler in a thread may take that does not say so itself; 0: as long as it likes.
+        loop_after_s: how long the loop may be blocked; 0: as long as it likes.
         hung: called once, from that thread, with a sentence.
+        late: called for each handler that takes too long, with a sentence.
     """
 
-    def __init__(self, pools: list[DaemonPool], loop: LoopThread, after_s: float, hung: Callable[[str], None]) -> None:
-        self._pools, self._loop, self._after_s, self._hung = pools, loop, after_s, hung
+    def __init__(
+        self,
+        pools: list[DaemonPool],
+        loop: LoopThread,
+        after_s: float,
+        loop_after_s: float,
+        hung: Callable[[str], None],
+        late: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._pools, self._loop, self._hung, self._late = pools, loop, hung, late
+        self._after_s, self._loop_after_s = after_s, loop_after_s
+        limits = [limit for limit in (after_s, loop_after_s) if limit]
+        self._pause_s = min([_LONGEST_PAUSE_S, *(limit / _LOOKS for limit in limits)])
+        self._time = AwakeTime(2 * self._pause_s, time.monotonic())
+        self._begun: dict[ThreadJob, float] = {}
+        self._overdue: set[ThreadJob] = set()
+        self._beats, self._beat_at = -1, 0.0
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -54,24 +74,47 @@ class HangWatch:
         self._stopped.set()
 
     def _watch(self) -> None:
-        stalls = [Stall() for _ in self._pools]
-        loop_stall = Stall()
-        while not self._stopped.wait(self._after_s / _LOOKS):
-            for pool, stall in zip(self._pools, stalls, strict=True):
-                if stall.look(pool.is_full, pool.done):
-                    self._hung(f"all {pool.limit} threads are held for {self._after_s:g} s, {_places(pool.name)}")
-                    return
-            if loop_stall.look(True, self._loop.beats):
-                self._hung(f"the asyncio loop is blocked for {self._after_s:g} s, {_places(self._loop.name)}")
+        while not self._stopped.wait(self._pause_s):
+            now = time.monotonic()
+            awake_s = self._time.look(now)
+            for pool in self._pools:
+                pool.drop_late(now)
+            sentence = self._look_at_threads(awake_s) or self._look_at_loop(awake_s)
+            if sentence:
+                self._hung(sentence)
                 return
-            self._loop.beat()
+
+    def _look_at_threads(self, awake_s: float) -> str:
+        running = [job for pool in self._pools for job in pool.running()]
+        self._begun = {job: self._begun.get(job, awake_s) for job in running}
+        overdue = {job for job, begun in self._begun.items() if awake_s - begun >= self._may_take_s(job)}
+        for job in overdue - self._overdue:
+            self._late(f"a handler takes longer than {self._may_take_s(job):g} s, {_places([job.thread_id])}")
+        self._overdue = overdue
+        for pool in self._pools:
+            if overdue and (held := pool.held_by(overdue)):
+                whose = f"all {held} threads" + ("" if held == pool.limit else " that one user may have")
+                threads = [job.thread_id for job in pool.running() if job in overdue]
+                return f"{whose} are held for {self._after_s:g} s, {_places(threads)}"
+        return ""
+
+    def _may_take_s(self, job: ThreadJob) -> float:
+        own = job.asker.may_take_s
+        return (self._after_s if own is None else own) or float("inf")
+
+    def _look_at_loop(self, awake_s: float) -> str:
+        if self._loop.beats != self._beats:
+            self._beats, self._beat_at = self._loop.beats, awake_s
+        elif self._loop_after_s and awake_s - self._beat_at >= self._loop_after_s:
+            return f"the asyncio loop is blocked for {self._loop_after_s:g} s, {_places([self._loop.thread_id])}"
+        self._loop.beat()
+        return ""
 
 
-def _places(name: str) -> str:
-    """Where threads of this name are now."""
+def _places(threads: Iterable[int | None]) -> str:
+    """Where these threads are now."""
     frames = sys._current_frames()
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith(name)]
-    places = {_place(frames[thread.ident]) for thread in threads if thread.ident in frames}
+    places = {_place(frames[thread]) for thread in threads if thread in frames}
     return "at " + ", ".join(sorted(places)[:3])
 
 

@@ -6,11 +6,12 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.lanes import Lanes
 
 T = TypeVar("T")
 
 _CANCEL_S = 1.0
+_DEFAULT_THREADS = 8
 
 
 class LoopThread:
@@ -19,13 +20,13 @@ class LoopThread:
     default executor (``asyncio.to_thread``, look-ups of host names).
 
     Attributes:
-        executor: that default executor.
+        executor: that default executor. Each kind of question has its own threads there, too.
         beats: how many calls of ``beat`` the loop has come round to.
     """
 
     def __init__(self, name: str) -> None:
         self.name, self.beats = name, 0
-        self.executor = DaemonPool(8, f"{name}-default")
+        self.executor = Lanes(_DEFAULT_THREADS, f"{name}-default")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -46,6 +47,10 @@ class LoopThread:
     @property
     def running(self) -> bool:
         return self._loop is not None
+
+    @property
+    def thread_id(self) -> int | None:
+        return self._thread.ident if self._thread else None
 
     def start(self) -> None:
         with self._lock:

@@ -3,28 +3,32 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from stork_node.application.auth_request import AuthRequest
 from stork_node.application.declarations import Handler
+from stork_node.application.permission import Permission
 from stork_node.application.policy import Checks, choose_checks, fold, read_answer
 from stork_node.application.rpc import Procedure, decode_arguments, encode_result, is_uri
-from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.asker import Asker, Kind, NotBegun, asking
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.application.running.hang_watch import HangWatch
+from stork_node.application.running.lanes import Lanes
 from stork_node.application.running.loop_thread import LoopThread
 from stork_node.application.running.presence import Presence
-from stork_node.application.running.thread_switching import Hopper
+from stork_node.application.running.thread_switching import Hopper, Interruption
 from stork_node.application.stork import Stork
 from stork_node.application.values import Call, Deny, Principal, Session
 from stork_node.errors import CallError
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.protocol.wire_values import to_wire
 
-__all__ = ["HANDLER_FAILED", "HandlerFailed", "Runtime", "log_failure"]
+__all__ = ["HANDLER_FAILED", "HandlerFailed", "NotBegun", "Runtime", "log_failure"]
 
 T = TypeVar("T")
 
@@ -49,10 +53,13 @@ class Runtime:
 
     Args:
         stork: what to run.
-        threads: how many plain functions may run at the same time.
+        threads: how many plain functions of each kind may run at the same time: authenticators, verifiers, procedures,
+            and on_join with on_leave handlers.
         report: gets the failures of handlers whose answer nobody waits for; called on the loop.
-        hung: gets a sentence, from any thread, when handlers hold every thread, or the loop, for ``hung_after_s``
-            without an end; 0 watches nothing.
+        hung: gets a sentence, from any thread, when somebody waits and only handlers that hang could let him in: those
+            that have taken longer than ``hung_after_s`` (a procedure may say something else); or when the loop is
+            blocked for ``loop_hung_after_s``. 0 watches nothing.
+        late: gets a sentence for each handler in a thread that takes longer than it may.
     """
 
     def __init__(
@@ -62,19 +69,23 @@ class Runtime:
         report: Callable[[HandlerFailed], None] = log_failure,
         hung: Callable[[str], None] = _log.critical,
         hung_after_s: float = 0.0,
+        loop_hung_after_s: float | None = None,
+        late: Callable[[str], None] = _log.error,
     ) -> None:
         self.stork = stork
         self._declared = stork.declared
         self._report = report
         self._loop = LoopThread("stork-loop")
-        self._threads = DaemonPool(threads, "stork-handler")
+        self._threads = Lanes(threads, "stork-handler")
         self.figures = ApplicationFigures()
         self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
         self._hopper = Hopper(self._threads, self._loop.submit)
         self._presence = Presence()
         self._asked: set[Future[Any]] = set()
-        pools = [self._threads, self._loop.executor]
-        self._watch = HangWatch(pools, self._loop, hung_after_s, hung) if hung_after_s else None
+        self._may_take_s = hung_after_s or None
+        pools = self._threads.watched() + self._loop.executor.watched()
+        loop_s = hung_after_s if loop_hung_after_s is None else loop_hung_after_s
+        self._watch = HangWatch(pools, self._loop, hung_after_s, loop_s, hung, late)
 
     # --- its life ---
 
@@ -86,8 +97,7 @@ class Runtime:
             A future; it fails with the ``HandlerFailed`` of the first handler that raises. Call ``stop`` then, too.
         """
         self._loop.start()
-        if self._watch:
-            self._watch.start()
+        self._watch.start()
         return self._loop.submit(self._run_on_start())
 
     def stop(self, timeout_s: float = 5.0) -> "Future[None]":
@@ -101,8 +111,7 @@ class Runtime:
             A future; it never fails.
         """
         stopped: Future[None] = Future()
-        if self._watch:
-            self._watch.stop()
+        self._watch.stop()
 
         def stop() -> None:
             if self._loop.running:
@@ -126,9 +135,11 @@ class Runtime:
         """
         return self._note(self._loop.submit(coroutine))
 
-    def answer(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    def answer(self, coroutine: Coroutine[Any, Any, T], interruption: Interruption | None = None) -> "Future[T]":
         """
         As ``submit``, for ``authenticate``, ``authorize`` and ``call``: plain functions are run without the loop.
+
+        To cancel the future is to drop the answer; an ``interruption`` leaves it until the handler has ended.
 
         Raises:
             RuntimeError: not started, or stopped.
@@ -136,12 +147,17 @@ class Runtime:
         if not self._loop.running:
             coroutine.close()
             raise RuntimeError("the application is not running")
-        return self._note(self._hopper.submit(coroutine))
+        return self._note(self._hopper.submit(coroutine, interruption))
 
     def _note(self, future: "Future[T]") -> "Future[T]":
         self._asked.add(future)
         future.add_done_callback(self._asked.discard)
         return future
+
+    def forget(self, session_id: int) -> None:
+        """A session is gone, or its client before it had joined: what waits for it is not begun."""
+        self._threads.drop(session_id)
+        self._loop.executor.drop(session_id)
 
     def finish(self, timeout_s: float) -> "Future[None]":
         """
@@ -180,7 +196,16 @@ class Runtime:
 
     # --- what the node asks ---
 
-    async def authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> dict[str, Any]:
+    def _ask_for(self, kind: Kind, user: Hashable, session_id: Any, within_s: float | None = None) -> None:
+        """Who asks, for the handlers that the coroutine of now runs."""
+        begin_by = None if within_s is None else time.monotonic() + within_s
+        # Coroutines for which somebody waits are ended; on_join handlers may stay for as long as they like.
+        may_take_s = self._may_take_s if within_s is not None else None
+        asking.set(Asker(kind, user, session_id, begin_by, may_take_s))
+
+    async def authenticate(
+        self, realm: str, authid: str | None, details: Mapping[str, Any], within_s: float | None = None
+    ) -> dict[str, Any]:
         """
         Ask the authenticator who a client is.
 
@@ -188,37 +213,36 @@ class Runtime:
             realm: the realm that the client wants to join.
             authid: who it says it is, or None.
             details: Crossbar's, with ``ticket``.
+            within_s: for how long somebody waits for the answer. The authenticator is not called later; one that has
+                been called goes on.
 
         Returns:
-            ``{"allow": True, "authid", "role", "extra", "private", "expires_at"}`` (Unix time in seconds or None), or
-            ``{"allow": False, "retry", "reason"}``.
+            ``Principal.to_wire`` or ``Deny.to_wire``.
 
         Raises:
             HandlerFailed: the authenticator raised, or answered neither a ``Principal`` nor a ``Deny``.
+            NotBegun: it was not called.
         """
         if self._declared.authenticator is None:
-            return _denied(Deny("no authenticator is declared"))
+            return Deny("no authenticator is declared").to_wire()
         try:
             request = AuthRequest.parse(realm, authid, details)
         except ValueError as error:
-            return _denied(Deny(str(error)))
+            return Deny(str(error)).to_wire()
+        self._ask_for(Kind.JOIN, request.address, details.get("session"), within_s)
         answer = await self._handlers.run(self._declared.authenticator, request)
-        if isinstance(answer, Deny):
-            return _denied(answer)
-        if not isinstance(answer, Principal):
+        if not isinstance(answer, Principal | Deny):
             wrong = TypeError(f"answered with a value of type {type(answer).__name__}, want Principal(…) or Deny(…)")
             raise HandlerFailed(self._declared.authenticator, wrong)
-        return {
-            "allow": True,
-            "authid": answer.authid,
-            "role": answer.role,
-            "extra": answer.extra,
-            "private": answer.private,
-            "expires_at": answer.expires_at_s,
-        }
+        return answer.to_wire()
 
     async def authorize(
-        self, session: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]
+        self,
+        session: Mapping[str, Any],
+        uri: str,
+        action: str,
+        options: Mapping[str, Any],
+        within_s: float | None = None,
     ) -> dict[str, Any]:
         """
         Ask the verifiers whether a session may subscribe, or call.
@@ -228,18 +252,22 @@ class Runtime:
             uri: what it wants to subscribe to, or to call.
             action: ``subscribe`` or ``call``; all else is refused.
             options: of the SUBSCRIBE.
+            within_s: for how long somebody waits for the answer. No verifier is called later; once the first was
+                called, they all are.
 
         Returns:
-            ``{"allow", "cache_s", "reason"}``: for how many seconds that holds for this user, and why not.
+            ``Permission.to_wire``.
 
         Raises:
             HandlerFailed: a verifier raised, or answered neither True nor False nor a ``Deny``.
+            NotBegun: none was called.
         """
         checks = choose_checks(self._declared, uri, action, options)
         if isinstance(checks, Deny):
-            return {"allow": False, "cache_s": 0.0, "reason": checks.reason}
-        decision = fold(checks.verifiers, await self._ask(checks, Session.parse(session)))
-        return {"allow": decision.allow, "cache_s": decision.cache_s, "reason": decision.reason}
+            return Permission(False, reason=checks.reason).to_wire()
+        asker = Session.parse(session)
+        self._ask_for(Kind.VERIFY, _user(asker), asker.id, within_s)
+        return fold(checks.verifiers, await self._ask(checks, asker)).to_wire()
 
     async def _ask(self, checks: Checks, session: Session) -> list[bool | Deny]:
         arguments = (session, checks.topic) if checks.topic else (session,)
@@ -268,6 +296,8 @@ class Runtime:
         procedure = self._declared.procedures.get(uri)
         if procedure is None:
             raise CallError("wamp.error.no_such_procedure", f"no procedure {uri} is declared")
+        self._ask_for(Kind.CALL, _user(session), session.id)
+        asking.set(replace(asking.get(), may_take_s=procedure.may_take_s))
         arguments = decode_arguments(uri, tuple(args), dict(kwargs)) if procedure.json_string else tuple(args)
         named = {} if procedure.json_string else dict(kwargs)
         call = Call(session=session, args=arguments, kwargs=named)
@@ -284,17 +314,19 @@ class Runtime:
 
     async def joined(self, session: Session) -> None:
         """Tell the on_join handlers, all at once; their failures are reported."""
+        self._ask_for(Kind.PRESENCE, _user(session), session.id)
         async with self._presence.joining(session.id):
             await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_join))
 
     async def left(self, session: Session) -> None:
         """Tell the on_leave handlers, all at once, when ``joined`` is through with the session."""
+        self._ask_for(Kind.PRESENCE, _user(session), session.id)
         await self._presence.joined(session.id)
         await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_leave))
 
 
-def _denied(deny: Deny) -> dict[str, Any]:
-    return {"allow": False, "retry": deny.retry, "reason": deny.reason}
+def _user(session: Session) -> Hashable:
+    return session.role, session.authid
 
 
 def _check_error(procedure: Procedure, error: CallError) -> None:

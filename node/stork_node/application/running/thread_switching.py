@@ -8,6 +8,7 @@ between threads of one process costs as much as the rest of a question.
 import asyncio
 import contextlib
 import contextvars
+import threading
 import types
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future, InvalidStateError
@@ -41,6 +42,32 @@ async def hop(place: Place) -> None:
         await _ask_for(place)
 
 
+class Interruption:
+    """
+    Ends a coroutine of a ``Hopper`` where that can be done: one that waits for a thread does not begin, and one on the
+    loop is cancelled. One that runs in a thread goes on. Its future is done when the coroutine really is.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._end: Callable[[], Any] | None = None
+        self.is_asked = False
+
+    def ask(self) -> None:
+        """From any thread, once or more often."""
+        with self._lock:
+            self.is_asked, end = True, self._end
+        if end:
+            end()
+
+    def is_by(self, end: Callable[[], Any]) -> None:
+        """How the coroutine is ended from now on. It is at once, where that was asked for before."""
+        with self._lock:
+            self._end = end
+        if self.is_asked:
+            end()
+
+
 class Hopper:
     """
     Args:
@@ -51,18 +78,28 @@ class Hopper:
     def __init__(self, threads: Executor, submit_to_loop: "Callable[[Coroutine[Any, Any, Any]], Future[Any]]") -> None:
         self._threads, self._submit_to_loop = threads, submit_to_loop
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    def submit(self, coroutine: Coroutine[Any, Any, T], interruption: Interruption | None = None) -> "Future[T]":
         """
         Run a coroutine, up to its first ``hop`` at once; it may await nothing else before it is on the loop.
 
         Cancelling the future cancels the coroutine: what has begun in a thread goes on, and its result is dropped.
         """
         future: Future[T] = Future()
-        self._go_on(coroutine, contextvars.copy_context(), future, None)
+        interruption = interruption or Interruption()
+        if interruption.is_asked:
+            coroutine.close()
+            future.cancel()
+        else:
+            self._go_on(coroutine, contextvars.copy_context(), future, interruption, None)
         return future
 
     def _go_on(
-        self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context, future: "Future[T]", here: Place | None
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        context: contextvars.Context,
+        future: "Future[T]",
+        interruption: Interruption,
+        here: Place | None,
     ) -> None:
         try:
             while (place := context.run(coroutine.send, None)) is here and here:
@@ -70,9 +107,10 @@ class Hopper:
             if not isinstance(place, Place):
                 raise RuntimeError(f"{coroutine!r} awaits something before it is on the loop")
             if place is Place.THREAD:
-                onward = self._threads.submit(self._go_on, coroutine, context, future, place)
+                onward = context.run(self._threads.submit, self._go_on, coroutine, context, future, interruption, place)
+                interruption.is_by(onward.cancel)
             else:
-                onward = context.run(self._submit_to_loop, _rest(coroutine))
+                onward = context.run(self._submit_to_loop, _rest(coroutine, interruption))
         except StopIteration as end:
             _end(future, end.value, None)
         except BaseException as error:
@@ -82,8 +120,17 @@ class Hopper:
             onward.add_done_callback(lambda _: _hand_on(onward, future, place))
 
 
-async def _rest(coroutine: Coroutine[Any, Any, T]) -> T:
+async def _rest(coroutine: Coroutine[Any, Any, T], interruption: Interruption) -> T:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if interruption.is_asked or task is None:
+        raise asyncio.CancelledError
+    interruption.is_by(lambda: _call_soon(loop, task.cancel))
     return await _resume(coroutine)
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and everything on it
+        loop.call_soon_threadsafe(function)
 
 
 @types.coroutine

@@ -1,1 +1,1 @@
-"""A subscriber without a socket: the client's half of delivery (DELIVERY, "The client's algorithm")."""
+"""A subscriber without a socket: the client's half of delivery (docs/delivery.md#the-clients-algorithm)."""

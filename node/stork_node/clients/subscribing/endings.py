@@ -1,11 +1,13 @@
 """
-Refusals and endings: what happened, in one word, and whether to try again (DESIGN, "Refusals and endings").
+Refusals and endings: what happened, in one word, and whether to try again (docs/architecture.md#refusals-and-endings).
 
 The words are those of stork.js: ``denied``, ``expired``, ``disconnected`` and ``refused`` for what may be final;
 ``unavailable``, ``draining``, ``session_over``, ``break``, ``goodbye``, ``lost``, ``silent``, ``garbage``, ``ticket``.
 """
 
 from dataclasses import dataclass
+
+from stork_node.protocol import close_codes
 
 MIN_DELAY_S = 0.5
 MAX_DELAY_S = 20.0
@@ -21,8 +23,6 @@ _OUTAGES = frozenset(
         "wamp.close.system_shutdown",
     }
 )
-
-_CLOSE_REASONS = {1012: "draining", 1013: "unavailable", 4001: "session_over", 4010: "break"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def goodbye_ending(uri: str, text: str = "") -> Ending:
 
 
 def close_ending(code: int, text: str = "") -> Ending:
-    return Ending(_CLOSE_REASONS.get(code, "lost"), True, "", text)
+    return Ending(close_codes.REASONS.get(code, "lost"), True, "", text)
 
 
 def subscription_ending(uri: str, text: str = "") -> Ending:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stork_node.clients.credentials import Credentials
 from stork_node.clients.subscribing.effects import Effect, Hand, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending, retry_delay_s, subscription_ending
-from stork_node.clients.subscribing.session import WampSession
+from stork_node.clients.subscribing.session import NotWamp, Result, WampError, WampSession
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
-from stork_node.clients.wamp_client import Credentials
 from stork_node.protocol.uris import BEAT, RECOVER
 
 STABLE_S = 10.0  # open for this long, and the next delay is short again
@@ -71,6 +71,12 @@ class SubscriberProtocol:
         """The session's id in WAMP; 0 where there is none."""
         return self._link.session.id if self._link and self._link.session else 0
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The session's authid and authrole; empty where there is none."""
+        session = self._link.session if self._link else None
+        return (session.authid, session.authrole) if session else ("", "")
+
     # -- what the shell says
 
     def begin(self, now: float) -> None:
@@ -91,7 +97,7 @@ class SubscriberProtocol:
         link.heard, link.probed = now, False
         try:
             link.session.receive(text, now)
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        except NotWamp as error:
             self.end(Ending("garbage", True, "", str(error)), now)
 
     def end(self, ending: Ending, now: float) -> None:
@@ -231,9 +237,9 @@ class SubscriberProtocol:
                 self._recover(subscription, positions, 0, now)
             self._sweep()
 
-        def failed(uri: str, text: str, now: float) -> None:
+        def failed(error: WampError, now: float) -> None:
             if subscription.state == "subscribing":
-                self._refused(subscription, subscription_ending(uri, text), now)
+                self._refused(subscription, subscription_ending(error.uri, error.text), now)
             self._sweep()
 
         self._session().subscribe(topic, match, done, failed)
@@ -280,26 +286,26 @@ class SubscriberProtocol:
         def current() -> bool:
             return self._link is link and subscription.state == "subscribed"
 
-        def done(answers: Any, now: float) -> None:
+        def done(result: Result, now: float) -> None:
             if not current():
                 return
             subscription.timer = None
             self._ask_for_beats()
-            answers = answers if isinstance(answers, dict) else {}
+            answers = _mapping(result.args[0] if result.args else None) or {}
             more = [topic for topic in asked if self._resume(subscription, topic, _mapping(answers.get(topic)))]
             left = {topic: subscription.stream(topic).position for topic in more}
             self._recover(subscription, left | rest, 0, now)
 
-        def failed(uri: str, _: str, now: float) -> None:
+        def failed(error: WampError, now: float) -> None:
             if not current():
                 return
             subscription.timer = None
-            if uri in ("wamp.error.no_such_procedure", "wamp.error.not_authorized"):
+            if error.uri in ("wamp.error.no_such_procedure", "wamp.error.not_authorized"):
                 link.recovers = False
                 self._recover(subscription, positions, 0, now)
-            elif uri == "wamp.error.invalid_argument":
+            elif error.uri == "wamp.error.invalid_argument":
                 # The same question has the same answer: an event beyond the node's max_message_size, say.
-                done(None, now)
+                done(Result([], {}), now)
             else:  # io.virge.stork.not_ready, and what else may pass
                 again_at = now + retry_delay_s(attempt, self._chance())
                 subscription.timer = (again_at, lambda now: self._recover(subscription, positions, attempt + 1, now))
@@ -307,7 +313,7 @@ class SubscriberProtocol:
         # Events are held back meanwhile: not for ever.
         silent = Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s")
         subscription.timer = (now + RECOVER_S, lambda now: self.end(silent, now))
-        self._session().call(RECOVER, asked, done, failed)
+        self._session().call(RECOVER, [asked], {}, done, failed)
 
     def _resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
         answered = subscription.stream(topic).answer(answer)

@@ -1,10 +1,17 @@
-"""One WAMP session, from HELLO to its end, without a socket."""
+"""
+One WAMP session without a socket, from HELLO to its end: the core under ``Caller`` and ``Subscriber``.
 
-from collections.abc import Callable
+The shell gives it the frames that come (``receive``) and writes what it sends. ``STEPS`` is the whole of its life:
+which message it takes in which state, and in which state it is then.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
+from stork_node.clients.credentials import Credentials
 from stork_node.clients.subscribing.endings import Ending, abort_ending, goodbye_ending
-from stork_node.clients.wamp_client import Credentials
 from stork_node.protocol.wamp_messages import (
     ABORT,
     AUTHENTICATE,
@@ -29,11 +36,67 @@ UNUSED_ID = 2**53  # the highest id that WAMP has: no router gives it to a subsc
 _FEATURES = {"subscription_revocation": True, "pattern_based_subscription": True}
 _ROLES = {"subscriber": {"features": _FEATURES}, "caller": {}}
 
-Done = Callable[[Any, float], None]
-"""Told of an answer: the subscription's id of a SUBSCRIBED, the first result of a RESULT; and the time."""
 
-Failed = Callable[[str, str, float], None]
-"""Told of an ERROR: its URI, its text, and the time."""
+class State(Enum):
+    JOINING = "joining"
+    """HELLO is written."""
+    AUTHENTICATING = "authenticating"
+    """A CHALLENGE is answered."""
+    OPEN = "open"
+    LEAVING = "leaving"
+    """GOODBYE is written; the router's is to come."""
+    ENDED = "ended"
+
+
+STEPS: Mapping[tuple[State, int], State] = {
+    (State.JOINING, CHALLENGE): State.AUTHENTICATING,
+    (State.JOINING, WELCOME): State.OPEN,
+    (State.JOINING, ABORT): State.ENDED,
+    (State.AUTHENTICATING, CHALLENGE): State.AUTHENTICATING,
+    (State.AUTHENTICATING, WELCOME): State.OPEN,
+    (State.AUTHENTICATING, ABORT): State.ENDED,
+    (State.OPEN, EVENT): State.OPEN,
+    (State.OPEN, RESULT): State.OPEN,
+    (State.OPEN, SUBSCRIBED): State.OPEN,
+    (State.OPEN, UNSUBSCRIBED): State.OPEN,
+    (State.OPEN, ERROR): State.OPEN,
+    (State.OPEN, GOODBYE): State.ENDED,
+    (State.LEAVING, GOODBYE): State.ENDED,
+}
+
+_OF_JOINING = (HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE)
+
+
+class NotWamp(ValueError):
+    """What no WAMP router sends: what was lost in it cannot be known, and the connection is of no more use."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a procedure returned."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WampError:
+    """An ERROR: its URI, and its arguments, of which ``text`` is the first where that is a text."""
+
+    uri: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return _text(self.args[0] if self.args else "")
+
+
+Done = Callable[[Any, float], None]
+"""Told of an answer: the subscription's id of a SUBSCRIBED, or a ``Result``; and the time."""
+
+Failed = Callable[[WampError, float], None]
+"""Told of an ERROR, and the time."""
 
 
 class Listener(Protocol):
@@ -49,98 +112,165 @@ class Listener(Protocol):
 
 
 class WampSession:
-    """``send`` writes a message; ``id`` is the session's, 0 until it has joined."""
+    """
+    Args:
+        send: writes a message. A request whose message it does not take (it raises) was never made.
+
+    Attributes:
+        state: see ``State``.
+        id: the session's id, 0 until it has joined; ``authid`` and ``authrole`` as the router gave them.
+    """
 
     def __init__(self, realm: str, credentials: Credentials, send: Callable[[list[Any]], None], on: Listener) -> None:
         self._credentials, self._send, self._on = credentials, send, on
         self._requests: dict[int, tuple[int, Done, Failed]] = {}
         self._last_request = 0
-        self.id = 0
+        self.state = State.JOINING
+        self.id, self.authid, self.authrole = 0, "", ""
+        self._take: Mapping[int, Callable[[list[Any], float], None]] = {
+            CHALLENGE: self._challenged,
+            WELCOME: self._welcomed,
+            ABORT: self._aborted,
+            EVENT: self._event,
+            RESULT: self._result,
+            SUBSCRIBED: self._subscribed,
+            UNSUBSCRIBED: self._unsubscribed,
+            ERROR: self._error,
+            GOODBYE: self._goodbye,
+        }
         details: dict[str, Any] = {"roles": _ROLES, "authmethods": [credentials.method]}
         if credentials.authid is not None:
             details["authid"] = credentials.authid
         send([HELLO, realm, details])
 
-    def subscribe(self, topic: str, match: str, done: Done, failed: Failed = lambda uri, text, now: None) -> None:
-        self._request(SUBSCRIBE, [{} if match == "exact" else {"match": match}, topic], done, failed)
+    # -- what is asked for
 
-    def unsubscribe(self, wire_id: int) -> None:
-        self._request(UNSUBSCRIBE, [wire_id], lambda value, now: None, lambda uri, text, now: None)
+    def subscribe(self, topic: str, match: str, done: Done, failed: Failed = lambda error, now: None) -> int:
+        return self._request(SUBSCRIBE, [{} if match == "exact" else {"match": match}, topic], done, failed)
 
-    def call(self, uri: str, argument: Any, done: Done, failed: Failed) -> None:
-        self._request(CALL, [{}, uri, [argument], {}], done, failed)
+    def unsubscribe(self, wire_id: int) -> int:
+        return self._request(UNSUBSCRIBE, [wire_id], lambda value, now: None, lambda error, now: None)
+
+    def call(self, uri: str, args: list[Any], kwargs: dict[str, Any], done: Done, failed: Failed) -> int:
+        return self._request(CALL, [{}, uri, args, kwargs], done, failed)
+
+    def forget(self, request: int) -> None:
+        """Nobody waits for the answer any more."""
+        self._requests.pop(request, None)
 
     def probe(self) -> None:
         """A question that any router answers, by itself and at once: shows that the connection lives."""
         self.unsubscribe(UNUSED_ID)
 
     def leave(self) -> None:
-        self._send([GOODBYE, {}, "wamp.close.close_realm"])
+        """Say GOODBYE, where the session is open."""
+        if self.state is State.OPEN:
+            self.state = State.LEAVING
+            self._send([GOODBYE, {}, "wamp.close.close_realm"])
 
-    def receive(self, text: str | bytes, now: float) -> None:
+    def _request(self, kind: int, rest: list[Any], done: Done, failed: Failed) -> int:
+        request = self._last_request + 1
+        self._send([kind, request, *rest])
+        self._last_request = request
+        self._requests[request] = (kind, done, failed)
+        return request
+
+    # -- what comes
+
+    def receive(self, frame: str | bytes, now: float) -> None:
         """
         Take one frame.
 
         Raises:
-            ValueError, TypeError, LookupError, AttributeError, RecursionError: what no WAMP router sends.
+            NotWamp: no message of WAMP, or one that has no place in this state.
         """
-        message = decode_message(text)
-        if self.id:
-            self._take(message, now)
+        joining = self.state in (State.JOINING, State.AUTHENTICATING)
+        try:
+            code, *fields = decode_message(frame)
+            if (step := self._step(code)) is not None:
+                before, self.state = self.state, step
+                if before is not State.LEAVING:
+                    self._take[code](fields, now)
+        except NotWamp:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            sentence = "it answered with something" if joining else "the router sent something"
+            raise NotWamp(f"{sentence} that is not WAMP") from error
+
+    def _step(self, code: Any) -> State | None:
+        """The state after a message; None for one that is passed over."""
+        if type(code) is not int:
+            raise ValueError(f"{code!r} is not the code of a message")
+        step = STEPS.get((self.state, code))
+        if step is None and (self.state in (State.JOINING, State.AUTHENTICATING) or code in _OF_JOINING):
+            raise ValueError(f"message {code} while {self.state.value}")
+        return step  # else it belongs to a feature that was not asked for, or to a session that is over
+
+    def _challenged(self, fields: list[Any], now: float) -> None:
+        method, extra = fields
+        try:
+            signature = self._credentials.answer(method, extra)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise NotWamp(f"its CHALLENGE cannot be answered: {error}") from error
+        self._send([AUTHENTICATE, signature, {}])
+
+    def _welcomed(self, fields: list[Any], now: float) -> None:
+        session_id, details = fields
+        if type(session_id) is not int:
+            raise ValueError(f"{session_id!r} is not the id of a session")
+        self.id, self.authid, self.authrole = session_id, details.get("authid", ""), details.get("authrole", "")
+        self._on.welcomed(now)
+
+    def _aborted(self, fields: list[Any], now: float) -> None:
+        details, uri = fields
+        self._on.ended(abort_ending(_uri(uri), _text(details.get("message"))), now)
+
+    def _goodbye(self, fields: list[Any], now: float) -> None:
+        details, uri = fields
+        self._on.ended(goodbye_ending(_uri(uri), _text(details.get("message"))), now)
+        self._send([GOODBYE, {}, "wamp.close.goodbye_and_out"])
+
+    def _event(self, fields: list[Any], now: float) -> None:
+        wire_id, _, details, *rest = fields
+        args, kwargs = payload(rest)
+        self._on.event(wire_id, args[0] if args else None, kwargs.get("position"), details.get("topic"))
+
+    def _result(self, fields: list[Any], now: float) -> None:
+        request, _, *rest = fields
+        if answered := self._answered(CALL, request):
+            answered[0](Result(*payload(rest)), now)
+
+    def _subscribed(self, fields: list[Any], now: float) -> None:
+        request, wire_id, *_ = fields
+        if answered := self._answered(SUBSCRIBE, request):
+            answered[0](wire_id, now)
+
+    def _unsubscribed(self, fields: list[Any], now: float) -> None:
+        request, *rest = fields
+        if request == 0:
+            self._on.revoked(rest[0]["subscription"], _text(rest[0].get("reason")))
         else:
-            self._join(message, now)
+            self._answered(UNSUBSCRIBE, request)
 
-    def _join(self, message: list[Any], now: float) -> None:
-        match message:
-            case [4, str(method), dict(extra)]:
-                self._send([AUTHENTICATE, self._credentials.answer(method, extra), {}])
-            case [2, int(session), dict()]:
-                self.id = session
-                self._on.welcomed(now)
-            case [3, dict(details), str(uri)]:
-                self._on.ended(abort_ending(uri, _text(details.get("message"))), now)
-            case _:
-                raise ValueError("it answered with something that is not WAMP")
+    def _error(self, fields: list[Any], now: float) -> None:
+        kind, request, _, uri, *rest = fields
+        if answered := self._answered(kind, request):
+            answered[1](WampError(_uri(uri), *payload(rest)), now)
 
-    def _take(self, message: list[Any], now: float) -> None:
-        code, *rest = message
-        if code == EVENT:
-            wire_id, _, details, *fields = rest
-            args, kwargs = payload(fields)
-            self._on.event(wire_id, args[0] if args else None, kwargs.get("position"), details.get("topic"))
-        elif code == RESULT:
-            args, _ = payload(rest[2:])
-            self._answered(rest[0], CALL, args[0] if args else None, now)
-        elif code == SUBSCRIBED:
-            self._answered(rest[0], SUBSCRIBE, rest[1], now)
-        elif code == ERROR:
-            self._failed(rest, now)
-        elif code == UNSUBSCRIBED and rest[0] == 0:
-            self._on.revoked(rest[1]["subscription"], _text(rest[1].get("reason")))
-        elif code == UNSUBSCRIBED:
-            self._requests.pop(rest[0], None)
-        elif code == GOODBYE:
-            details, uri = rest
-            self._on.ended(goodbye_ending(uri, _text(details.get("message"))), now)
-            self._send([GOODBYE, {}, "wamp.close.goodbye_and_out"])
-        elif code in (WELCOME, ABORT, CHALLENGE) or not isinstance(code, int):
-            raise ValueError(f"message {code} in a session")
-
-    def _request(self, kind: int, rest: list[Any], done: Done, failed: Failed) -> None:
-        self._last_request += 1
-        self._requests[self._last_request] = (kind, done, failed)
-        self._send([kind, self._last_request, *rest])
-
-    def _answered(self, request: int, kind: int, value: Any, now: float) -> None:
-        if request in self._requests and self._requests[request][0] == kind:
-            self._requests.pop(request)[1](value, now)
-
-    def _failed(self, rest: list[Any], now: float) -> None:
-        kind, request, _, uri, *fields = rest
-        args, _ = payload(fields)
-        if request in self._requests and self._requests[request][0] == kind:
-            self._requests.pop(request)[2](uri, _text(args[0] if args else ""), now)
+    def _answered(self, kind: int, request: Any) -> tuple[Done, Failed] | None:
+        if type(request) is not int:
+            raise ValueError(f"{request!r} is not the number of a request")
+        if request not in self._requests or self._requests[request][0] != kind:
+            return None  # given up before, or never made
+        _, done, failed = self._requests.pop(request)
+        return done, failed
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _uri(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a URI")
+    return value

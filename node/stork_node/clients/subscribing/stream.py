@@ -58,7 +58,7 @@ class Answered:
 
 class Stream:
     """
-    The position of one topic (DELIVERY, "The client's algorithm").
+    The position of one topic (docs/delivery.md#the-clients-algorithm).
 
     ``take`` and ``answer`` give the events to hand on now, each at most once and in order.
 
@@ -104,8 +104,9 @@ class Stream:
                 return Answered(events + self._let_go(), True, self.position)
             if self._at != before:
                 return Answered(events, None, self.position, more=True)
-            # More without a step forward would go on for ever.
-            return Answered(events + self._let_go(), False, self.position)
+            # More without a step forward would go on for ever: what is held comes after a gap.
+            gap_ends = self.position
+            return Answered(events + self._let_go(), False, gap_ends)
         if answer:
             # Told false, the application loads its state after this position: what is held up to it is part of that.
             self._advance(answer.get("position"))

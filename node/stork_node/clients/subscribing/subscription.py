@@ -1,19 +1,12 @@
 """One handler's interest in one topic or pattern, through all the connections of its subscriber."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from stork_node.clients.subscribing.stream import Stream
-from stork_node.errors import InvalidTopic
-
-_PART = "[A-Za-z0-9_:@~-]"
-_TOPICS = {
-    "exact": re.compile(rf"{_PART}+\.{_PART}+\.{_PART}+"),
-    "prefix": re.compile(rf"{_PART}+\.{_PART}+\.{_PART}*"),
-    "wildcard": re.compile(rf"{_PART}+\.{_PART}+\."),
-}
+from stork_node.protocol.topics import Match, Topic
+from stork_node.protocol.uris import check_uri
 
 
 @dataclass(eq=False)
@@ -23,6 +16,7 @@ class Subscription:
 
     Attributes:
         topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
+        any_uri: whether the topic may be more than a feed's: what a backend may subscribe to.
         state: ``waiting`` (for a connection, or for the next try), ``subscribing``, ``subscribed``, ``refused``
             (final) or ``closed``.
         reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
@@ -38,15 +32,15 @@ class Subscription:
     handler: Callable[..., Any]
     on_recovered: Callable[..., Any] | None = None
     on_state: Callable[..., Any] | None = None
+    any_uri: bool = False
     state: str = field(default="waiting", init=False)
     reason: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        if self.match not in _TOPICS:
-            raise InvalidTopic(self.topic, f"{self.match!r} is no way to match (want exact, prefix or wildcard)")
-        if not (len(self.topic) <= 255 and _TOPICS[self.match].fullmatch(self.topic)):
-            beginning = "" if self.match == "exact" else ", or its beginning"
-            raise InvalidTopic(self.topic, f"want version.feed.id{beginning}")
+        if self.any_uri:
+            check_uri(self.topic, self.match)
+        else:
+            Topic.parse_pattern(self.topic, cast(Match, self.match))
         self.streams = {self.topic: Stream(self.topic, self.since)} if self.match == "exact" else {}
         self.wire_id: int | None = None
         self.attempt = 0

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from stork_node.push_log.entries import ERASED, PUSH
 from stork_node.push_log.files import read_file, replace_file
-from stork_node.push_log.segment_files.records import ERASED, PUSH, SEAL_BYTES, Record, Seal, encode_record, encode_seal
+from stork_node.push_log.segment_files.records import SEAL_BYTES, Record, Seal, encode_record, encode_seal
 from stork_node.push_log.segment_files.segments import Segment
 
 _STEP_PUSHES = 10_000

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stork_node.protocol.positions import Position
+from stork_node.push_log.entries import NUMBER
 from stork_node.push_log.errors import CorruptLog
 from stork_node.push_log.files import read_file, replace_file
+from stork_node.push_log.interface import Stored
 from stork_node.push_log.segment_files.headers import BadHeader, decode_header, encode_header
-from stork_node.push_log.segment_files.records import NUMBER, BadRecord, decode_record, encode_record, read_ids
+from stork_node.push_log.segment_files.records import BadRecord, decode_record, encode_record, read_ids
 from stork_node.push_log.segment_files.segments import Segment
 
 IDS_KEPT_S = 300.0
@@ -21,7 +23,6 @@ IDS_KEPT = 1_000_000
 
 _NAME = re.compile(r"\d{16}-(\d{13,16})-(\d+)\.ids")
 
-Stored = list[tuple[str, Position]]
 _Found = list[tuple[int, int, bytes]]  # sequence, time, id
 
 

@@ -15,16 +15,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-PUSH = 1
-"""A push with its frame."""
-NUMBER = 2
-"""A push with ``store: false``: its number only."""
-ERASED = 3
-"""A push whose frame was removed."""
 SEAL = 4
-"""The last record of a segment that is finished."""
-ERASURE = 5
-"""What was pushed to a topic before it is gone: the frame that says so."""
+"""The kind of the last record of a segment that is finished; the other kinds are in ``entries``."""
 
 HEAD_BYTES = 33
 
@@ -48,11 +40,11 @@ class Record(Struct, gc=False):
     One record as it was read.
 
     Attributes:
-        kind: ``PUSH``, ``NUMBER``, ``ERASED``, ``SEAL`` or ``ERASURE``.
+        kind: of the entry, or ``SEAL``.
         starts_batch: whether it is the first of those that were written at once.
         time_ms: since 1970.
         id: idempotency key in UTF-8; empty for none.
-        frame: as published; empty for ``NUMBER`` and ``ERASED``.
+        frame: as published; empty where only the number is kept.
         end: offset of what follows.
     """
 

@@ -15,9 +15,10 @@ from twisted.internet import reactor
 from twisted.internet.interfaces import ISSLTransport
 
 from stork_crossbar.compat import expect
-from stork_crossbar.http import handshake, refusals
-from stork_crossbar.http.channel import FAREWELL_S
+from stork_crossbar.http import refusals
+from stork_crossbar.http.ending import FAREWELL_S
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.opening import handshake
 from stork_node.http.heads import MAX_HEAD_BYTES
 from stork_node.http.origins import origins
 

@@ -18,8 +18,13 @@ from twisted.web.server import Site as TwistedSite
 from zope.interface import classImplements
 
 from stork_crossbar.compat import expect
-from stork_crossbar.http.channel import HttpChannel, Rules, check_twisted
+from stork_crossbar.http.channel import HttpChannel
 from stork_crossbar.http.request import ShortRequest
+from stork_crossbar.http.request_channel import check_twisted
+from stork_crossbar.http.rules import Rules
+from stork_crossbar.internals import broadcasting
+from stork_crossbar.opening.entrance import entrance
+from stork_crossbar.opening.unjoined import Step
 
 
 def read_http_here() -> None:
@@ -34,7 +39,7 @@ def read_http_here() -> None:
     expect(WebSocketResource.__init__, "self", "factory")
     expect(Resource404.render_GET, "self", "request")
     expect(_CountedConnection.makeConnection, "self", "transport")
-    rules = Rules(websocket=_websocket)
+    rules = Rules(websocket=_websocket, asked=_asked)
     Site.requestFactory = ShortRequest
     Site.buildProtocol = lambda site, address: HttpChannel(site, address, rules)
     # Nothing is bounded in HTTP/2 here, and autobahn has no WebSockets in it.
@@ -43,6 +48,10 @@ def read_http_here() -> None:
     _CountedConnection.readConnectionLost = _read_lost
     _CountedConnection.writeConnectionLost = _write_lost
     classImplements(_CountedConnection, IHalfCloseableProtocol)
+
+
+def _asked(channel: Any) -> None:
+    entrance.step(broadcasting.descriptor(channel), Step.ASKED)
 
 
 def _websocket(resource: Any, address: Any) -> Any:

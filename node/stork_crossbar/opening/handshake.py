@@ -5,30 +5,41 @@ Private names of autobahn.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from stork_crossbar.http import refusals
 from stork_node.application.values import peer_host
-from stork_node.http.forwarded import Network, client_address, read_headers, requested_host
+from stork_node.http.forwarded import Network, client_address, is_in, read_headers, requested_host
 from stork_node.http.origins import AllowedOrigin, describe, is_allowed
+from stork_node.process_state import the
 
 # autobahn takes either, by the version of the protocol.
 _ORIGIN_HEADERS = ("origin", "sec-websocket-origin")
 
-_trusted: Sequence[Network] = ()
-_origins: Sequence[AllowedOrigin] = ()
+
+@dataclass
+class Handshakes:
+    """
+    What this process believes of a client's first request.
+
+    Attributes:
+        trusted: proxies that say from whom they have a connection (X-Forwarded-For).
+        origins: whose pages may open any WebSocket, beside those of its own host.
+    """
+
+    trusted: Sequence[Network] = ()
+    origins: Sequence[AllowedOrigin] = ()
 
 
 def trust(proxies: Sequence[Network]) -> None:
     """Believe ``proxies``, in this process, from whom they have a connection (X-Forwarded-For)."""
-    global _trusted
-    _trusted = proxies
+    the(Handshakes).trusted = proxies
 
 
 def allow(origins: Sequence[AllowedOrigin]) -> None:
     """Let pages of ``origins``, in this process, open any WebSocket, beside those of its own host."""
-    global _origins
-    _origins = origins
+    the(Handshakes).origins = origins
 
 
 def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, is_secure: bool) -> str | None:
@@ -41,27 +52,40 @@ def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, 
         is_secure: it came by TLS.
     """
     headers = read_headers(request)
-    host, is_secure = requested_host(peer_host(peer), headers, _trusted, is_secure=is_secure)
+    host, is_secure = requested_host(peer_host(peer), headers, the(Handshakes).trusted, is_secure=is_secure)
     for name in _ORIGIN_HEADERS:
         origin = headers.get(name)
-        if origin is not None and not is_allowed(origin, host, (*_origins, *named), is_secure=is_secure):
+        if origin is not None and not is_allowed(origin, host, (*the(Handshakes).origins, *named), is_secure=is_secure):
             sentence = describe(origin, host)
             refusals.count_and_say("origin", sentence)
             return sentence
     return None
 
 
-def correct(transport: Any) -> None:
-    """Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says."""
+def is_trusted(host: str) -> bool:
+    """Whether connections from this address may be those of many clients."""
+    return is_in(host, the(Handshakes).trusted)
+
+
+def correct(transport: Any) -> str | None:
+    """
+    Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says.
+
+    Returns:
+        The client's address, where a trusted balancer named it.
+    """
     request = getattr(transport, "http_request_data", None)
     if request is None:  # a RawSocket, or a component of the router
-        return
+        return None
     details = transport.transport_details
     # autobahn reads them as lines of Latin-1, in which a client can hide a header within another one.
     details.http_headers_received = headers = read_headers(request)
-    if not _trusted:
-        return
+    trusted = the(Handshakes).trusted
+    if not trusted:
+        return None
     peer = peer_host(details.peer)
-    address = client_address(peer, headers.get("x-forwarded-for", ""), _trusted)
-    if address != peer:
-        details.peer = transport.peer = address
+    address = client_address(peer, headers.get("x-forwarded-for", ""), trusted)
+    if address == peer:
+        return None
+    details.peer = transport.peer = address
+    return address

@@ -1,0 +1,235 @@
+"""
+The user's application in this process: loaded and started once, by whichever component comes first.
+
+Its handlers run on threads and an asyncio loop of their own (``stork_node.application.running.runtime``), never on the reactor's thread.
+"""
+
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+from twisted.internet import defer, reactor
+
+from stork_crossbar.component import end_worker
+from stork_crossbar.internals.forks import close_in_children
+from stork_crossbar.internals.from_threads import FromThreads
+from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
+from stork_node import AsyncPublisher, Publisher, Stork
+from stork_node.application import loading
+from stork_node.application.running.asker import NotBegun
+from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed
+from stork_node.application.running.runtime import Runtime, log_failure
+from stork_node.application.running.thread_switching import Interruption
+from stork_node.application.values import Session
+from stork_node.config.settings import count, endpoint, name, seconds, setting, text
+from stork_node.errors import CallError, StorkError
+from stork_node.metrics.node_figures import ApplicationFigures
+from stork_node.process_state import the
+from stork_node.protocol import uris
+from stork_node.transport.endpoints import Port, local_endpoint
+
+
+@dataclass(frozen=True)
+class ApplicationSettings:
+    """
+    ``extra`` of the application.
+
+    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers of each kind that run at once;
+    ``push`` is where ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in
+    flight have to end, and then on_stop handlers.
+
+    A plain handler that takes longer than ``hung_after_s`` hangs. When somebody waits, and only handlers that hang
+    could let him in, the process ends, for the node to start another one (0: never). So it does when the asyncio loop
+    is blocked for ``loop_hung_after_s``.
+    """
+
+    app: str = setting(name, "app:stork")
+    threads: int = setting(count, 32)
+    push: str = setting(endpoint, local_endpoint(Port.ROUTER))
+    secret: str = setting(text, "")
+    stop_s: float = setting(seconds, 5.0)
+    hung_after_s: float = setting(seconds, 60.0)
+    loop_hung_after_s: float = setting(seconds, 10.0)
+
+
+class Disagreement(StorkError):
+    """Two components of one process want different applications."""
+
+
+class ApplicationProcess:
+    """
+    What the components ask of the application, as Deferreds.
+
+    Cancelling one cancels its handler. A handler that fails is logged with its traceback; its caller gets
+    ``HANDLER_FAILED`` without a word of what was raised.
+    """
+
+    def __init__(self, stork: Stork, runtime: Runtime) -> None:
+        self.stork, self._runtime = stork, runtime
+
+    @property
+    def figures(self) -> ApplicationFigures:
+        return self._runtime.figures
+
+    def authenticate(
+        self, realm: str, authid: str | None, details: Mapping[str, Any], within_s: float | None = None
+    ) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.authenticate(realm, authid, details, within_s))
+
+    def authorize(
+        self,
+        session: Mapping[str, Any],
+        uri: str,
+        action: str,
+        options: Mapping[str, Any],
+        within_s: float | None = None,
+    ) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.authorize(session, uri, action, options, within_s))
+
+    def forget(self, session_ids: Sequence[int]) -> None:
+        """These sessions are gone: what waits for them is not begun."""
+        for session_id in session_ids:
+            self._runtime.forget(session_id)
+
+    def call(
+        self,
+        uri: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        session: Mapping[str, Any],
+        interruption: Interruption,
+    ) -> "defer.Deferred[Any]":
+        return self._answer(self._runtime.call(uri, args, kwargs, Session.parse(session)), interruption)
+
+    def joined(self, session: Mapping[str, Any]) -> None:
+        self._runtime.submit(self._runtime.joined(Session.parse(session)))
+
+    def left(self, session: Mapping[str, Any]) -> None:
+        self._runtime.submit(self._runtime.left(Session.parse(session)))
+
+    def finish(self, within_s: float) -> "defer.Deferred[None]":
+        """Fires when nothing is running, or so many seconds are over."""
+        return _on_reactor(self._runtime.finish(within_s))
+
+    def _answer(
+        self, coroutine: Coroutine[Any, Any, Any], interruption: Interruption | None = None
+    ) -> "defer.Deferred[Any]":
+        return _on_reactor(self._runtime.answer(coroutine, interruption)).addErrback(_as_wamp_error)
+
+
+_reactor = FromThreads(reactor)
+
+
+class Started(dict[ApplicationSettings, "defer.Deferred[ApplicationProcess]"]):
+    """The application that was asked for in this process: one, or none."""
+
+
+def is_started() -> bool:
+    """Whether a component of this process has asked for the application before."""
+    return bool(the(Started))
+
+
+async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
+    """
+    The process's application, started.
+
+    Raises:
+        Disagreement: another component of this process has other settings.
+        StorkError: it cannot be imported, or one of its on_start handlers failed.
+    """
+    asked_for = the(Started)
+    if settings not in asked_for:
+        if asked_for:
+            raise Disagreement("the application's components of one process must have the same extra")
+        asked_for[settings] = defer.ensureDeferred(_start(settings))
+    started: defer.Deferred[ApplicationProcess] = defer.Deferred()
+
+    def hand_on(result: Any) -> Any:
+        started.callback(result)
+        return result
+
+    asked_for[settings].addBoth(hand_on)
+    application: ApplicationProcess = await started
+    return application
+
+
+async def _start(settings: ApplicationSettings) -> ApplicationProcess:
+    stork = loading.load(settings.app, find_folder(settings.app, sys.path))
+    secret = settings.secret or None
+    publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
+    stork.connect(publisher, async_publisher)
+    runtime = Runtime(
+        stork,
+        threads=settings.threads,
+        hung=_end_process,
+        hung_after_s=settings.hung_after_s,
+        loop_hung_after_s=min(settings.loop_hung_after_s, settings.hung_after_s),
+    )
+
+    async def stop() -> None:
+        await _on_reactor(runtime.stop(settings.stop_s))
+        publisher.close()
+
+    close_in_children(reactor)
+    await _on_reactor(runtime.start())
+    leave_what_is_here_alone()
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
+    return ApplicationProcess(stork, runtime)
+
+
+async def finish() -> None:
+    """Wait for what this process's application is asked already, ``stop_s`` at most."""
+    for settings, started in list(the(Started).items()):
+        if started.called and isinstance(application := started.result, ApplicationProcess):
+            await application.finish(settings.stop_s)
+
+
+def _end_process(sentence: str) -> None:
+    end_worker(f"the application hangs: {sentence}")
+
+
+def find_folder(app: str, search_path: Sequence[str]) -> Path:
+    """The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); else the first."""
+    module = app.partition(":")[0].partition(".")[0]
+    for entry in search_path:
+        if (Path(entry) / f"{module}.py").is_file() or (Path(entry) / module / "__init__.py").is_file():
+            return Path(entry)
+    return Path(search_path[0])
+
+
+def _on_reactor(future: "Future[Any]") -> "defer.Deferred[Any]":
+    """A ``concurrent.futures.Future`` as a Deferred that fires on the reactor's thread."""
+    deferred: defer.Deferred[Any] = defer.Deferred(lambda _: future.cancel())
+
+    def fire() -> None:
+        if deferred.called:
+            return
+        if future.cancelled():
+            deferred.errback(defer.CancelledError())
+        elif error := future.exception():
+            deferred.errback(error)
+        else:
+            deferred.callback(future.result())
+
+    if future.done():
+        fire()
+    else:
+        future.add_done_callback(lambda _: _reactor.call(fire))
+    return deferred
+
+
+def _as_wamp_error(failure: Any) -> Any:
+    error = failure.value
+    if isinstance(error, CallError):
+        args = (error.message, *error.arguments) if error.message else error.arguments
+        raise ApplicationError(error.uri, *args, **error.details)
+    if isinstance(error, NotBegun):
+        raise ApplicationError(uris.NOT_BEGUN, str(error))
+    if isinstance(error, HandlerFailed):
+        log_failure(error)
+        raise ApplicationError(HANDLER_FAILED, f"the {error.kind} failed")
+    return failure

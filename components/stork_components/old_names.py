@@ -1,0 +1,26 @@
+"""
+auth, topic_auth, rpc and meta: four components that do what ``stork_components.application.Application`` does.
+
+Configurations that name them work for one more release; the log and ``stork check`` say what to write.
+"""
+
+from stork_components import application_process
+from stork_components.application_process import ApplicationProcess, ApplicationSettings
+from stork_crossbar.interruptions import InterruptibleComponent
+from stork_node.config.old_components import SENTENCE
+
+
+class OldComponent(InterruptibleComponent):
+    """One of the four."""
+
+    Settings = ApplicationSettings
+    settings: ApplicationSettings
+
+    async def start(self) -> None:
+        if not application_process.is_started():
+            self.log.warn("{sentence}: stork check prints it", sentence=SENTENCE)
+        await self.serve(await application_process.run_application(self.settings))
+
+    async def serve(self, application: ApplicationProcess) -> None:
+        """Do its part."""
+        raise NotImplementedError

@@ -1,0 +1,54 @@
+"""A message of a client: to its session where the gate lets it pass, and else the end of its connection."""
+
+from typing import Any
+
+from autobahn.wamp.exception import InvalidUriError, ProtocolError
+from autobahn.wamp.serializer import Serializer
+from twisted.logger import Logger
+
+from stork_crossbar.connections import client_limits
+from stork_crossbar.connections.closing import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
+from stork_crossbar.connections.insiders import INSIDERS
+from stork_node.gate.bounds import TooBig, Unreadable
+from stork_node.gate.options import NotExpected, Sender
+
+_log = Logger(namespace="stork_components.guard")
+
+
+def sender(session: Any) -> Sender:
+    if session is None or session._session_id is None:
+        return Sender.STRANGER
+    return Sender.BACKEND if session._authrole in INSIDERS else Sender.VISITOR
+
+
+def _parse(serializer: str, payload: bytes, session: Any) -> Any:
+    raw = client_limits.gate().read(payload, serializer, sender(session))
+    return Serializer.MESSAGE_TYPE_MAP[raw[0]].parse(raw)
+
+
+def deliver(protocol: Any, serializer: str, payload: bytes) -> None:
+    """Hand a message to the session, or close the connection that it came by."""
+    session = protocol._session
+    if session is None:
+        return
+    try:
+        session.onMessage(_parse(serializer, payload, session))
+    except TooBig as error:
+        refuse(protocol, TOO_BIG, "too_big", error.reason)
+    except NotExpected as error:
+        refuse(protocol, PROTOCOL_ERROR, "protocol", error.reason)
+    except Unreadable as error:
+        refuse(protocol, INVALID_PAYLOAD, "unreadable", error.reason)
+    except (ProtocolError, InvalidUriError) as error:
+        refuse(protocol, PROTOCOL_ERROR, "protocol", str(error))
+    except Exception:
+        _log.failure("a message of {address} could not be handled", address=protocol.peer)
+        refuse(protocol, PROTOCOL_ERROR, "protocol", "the message could not be handled")
+
+
+def refuse(protocol: Any, code: int, case: str, reason: str) -> None:
+    client_limits.bounds().messages_refused[case] += 1
+    _log.info("a message of {peer} is refused: {reason}", peer=protocol.peer, reason=reason)
+    # A close frame has room for 123 bytes of reason.
+    if not close_transport(protocol, code, reason.encode()[:120].decode(errors="ignore")):
+        protocol.abort()

@@ -1,0 +1,38 @@
+"""Answers as bytes: the short ones of refusals, and the heads of those that Twisted's requests give."""
+
+from http import HTTPStatus
+from typing import Any
+
+from stork_node.http.heads import METHODS, Refusal
+
+_RETRY_AFTER_S = 5
+_NOT_SENT = (b"server", b"connection")
+
+
+def refusal_bytes(refusal: Refusal) -> bytes:
+    """One line of text, after which the connection ends."""
+    body = refusal.text.encode() + b"\n"
+    lines = [
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    lines += [f"Allow: {', '.join(METHODS)}"] if refusal.status == 405 else []
+    lines += [f"Retry-After: {_RETRY_AFTER_S}"] if refusal.status == 503 else []
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def head_bytes(version: bytes, code: bytes, reason: bytes, headers: Any, *, is_last: bool) -> bytes:
+    """
+    Args:
+        headers: Twisted's, of which the server's name is left out.
+        is_last: nothing more is answered on this connection.
+    """
+    lines = [version + b" " + code + b" " + reason]
+    for name, values in headers.getAllRawHeaders():
+        if name.lower() not in _NOT_SENT:
+            lines += [name + b": " + value for value in values]
+    if is_last:
+        lines.append(b"Connection: close")
+    return b"\r\n".join([*lines, b"", b""])

@@ -1,0 +1,22 @@
+"""What a push may be given besides its topics, type and data: for everything that has a ``push``."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypedDict
+
+
+class PushOptions(TypedDict, total=False):
+    """
+    Keyword arguments of ``push``.
+
+    Attributes:
+        id: idempotency key; a random one if None. An id seen in the last 5 minutes is not delivered again.
+        exclude: WAMP session ids that do not get it.
+        store: False for what nobody needs to recover, such as "is typing".
+        timestamp: RFC 3339, or a datetime with a time zone; the time of arrival if None.
+    """
+
+    id: str | None
+    exclude: Iterable[int]
+    store: bool
+    timestamp: str | datetime | None

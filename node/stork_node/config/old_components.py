@@ -1,0 +1,38 @@
+"""The four components that one has taken the place of: what to write in config.json instead."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stork_node.errors import Problem
+
+APPLICATION = "stork_components.application.Application"
+OLD = frozenset(f"stork_components.{name}" for name in ("auth.Auth", "topic_auth.TopicAuth", "rpc.Rpc", "meta.Meta"))
+SENTENCE = (
+    "config.json names auth, topic_auth, rpc and meta, which work in this release for the last time: "
+    f"one component, {APPLICATION}, does it all"
+)
+
+
+def is_application(component: Mapping[str, Any]) -> bool:
+    """Whether a component of config.json runs the application, under any of its names."""
+    return component.get("classname") in OLD | {APPLICATION}
+
+
+def problems(workers: list[dict[str, Any]]) -> Iterator[Problem]:
+    """Workers that name the component and an old one of it: both would register the same."""
+    for w, worker in enumerate(workers):
+        names = {component.get("classname") for component in worker.get("components", [])}
+        if APPLICATION in names and (both := sorted(names & OLD)):
+            yield Problem(f"workers[{w}].components", f"{both[0]} is a part of {APPLICATION} (want that alone)")
+
+
+def explain(workers: list[dict[str, Any]]) -> Iterator[str]:
+    """For each worker that has old components: where they are, and the lines that take their place."""
+    for w, worker in enumerate(workers):
+        places = {c: each for c, each in enumerate(worker.get("components", [])) if each.get("classname") in OLD}
+        if places:
+            first = next(iter(places.values()))
+            lines = json.dumps({**first, "classname": APPLICATION}, indent=2, ensure_ascii=False)
+            listed = ", ".join(f"workers[{w}].components[{c}]" for c in places)
+            yield f"{SENTENCE}. In place of {listed}:\n{lines}"

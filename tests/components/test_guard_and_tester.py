@@ -1,0 +1,222 @@
+"""The guard of a node and ``AppTester``, given the same questions: both decide by ``stork_node.guard.core``."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import ComponentConfig
+from twisted.internet import defer
+
+from stork_node import Deny, Principal, Session, Stork
+from stork_node.application.running.runtime import Runtime
+from stork_node.guard.core import NOT_AUTHORIZED
+from stork_node.protocol import uris
+from stork_node.testing import AppTester, Refused
+
+with warnings.catch_warnings():
+    # What autobahn imports has what is deprecated.
+    warnings.simplefilter("ignore")
+    from stork_components.guard import Guard
+
+DEADLINE_S = 30
+PEER = "192.0.2.1"
+REGISTRATIONS = {uris.APP_AUTH: 1, uris.APP_TOPIC_AUTH: 2}
+
+
+def application(seen: list[Session]) -> Stork:
+    """Every kind of answer; ``seen`` gets the sessions of verifiers."""
+    stork = Stork()
+
+    @stork.authenticator
+    def check_ticket(request: Any) -> Any:
+        if request.ticket == "raise":
+            raise ValueError("text of the exception")
+        return {
+            "joe": Principal("joe", extra={"name": "Joe"}, private={"groups": ["staff"]}),
+            "root": Principal("root", role="admin"),
+            "past": Principal("joe", expires_at=time.time() - 60),
+            "later": Principal("joe", expires_at=time.time() + 60),
+            "old": Deny("expired", retry=True),
+            "nonsense": "yes",
+        }.get(request.ticket, Deny("unknown ticket"))
+
+    orders = stork.feed("v1", "orders", patterns=("prefix", "wildcard"))
+
+    @orders.verify(patterns=True)
+    def owns(session: Session, topic: Any) -> Any:
+        seen.append(session)
+        if topic.feed_id == "raise":
+            raise ValueError("text of the exception")
+        return {"42": True, "": True, "nonsense": 1}.get(topic.feed_id, Deny("not yours"))
+
+    stork.feed("v1", "open")
+
+    @stork.rpc("io.example.open", allow=True)
+    def opened(call: Any) -> None:
+        """Answers nothing."""
+
+    @stork.rpc("io.example.checked", allow=lambda session: session.authid == "root")
+    def checked(call: Any) -> None:
+        """Answers nothing."""
+
+    stork.rpc("io.example.closed")(lambda call: None)
+    return stork
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a client is told, and why; no URI: it may."""
+
+    uri: str = ""
+    reason: str = ""
+
+
+class _Log:
+    """The reason of the last line."""
+
+    reason = ""
+
+    def info(self, _line: str, **fields: Any) -> None:
+        self.reason = str(fields["reason"])
+
+    def warn(self, _line: str, **_fields: Any) -> None:
+        self.reason = ""  # of an application at fault the log of the guard tells what it got, a test the cause
+
+
+class GuardAlone(Guard):
+    """A guard with an application, and no router between them."""
+
+    def __init__(self, stork: Stork) -> None:
+        super().__init__(ComponentConfig("realm1", {"roles": ["frontend", "admin"]}))
+        self._realm = "realm1"
+        self.log = _Log()
+        self.runtime = Runtime(stork)
+        self.runtime.start().result(DEADLINE_S)
+        self._answers = {uris.APP_AUTH: self.runtime.authenticate, uris.APP_TOPIC_AUTH: self.runtime.authorize}
+        starting = defer.ensureDeferred(self.start())
+        assert starting.called
+
+    def call(self, uri: str, *args: Any, **_: Any) -> "defer.Deferred[Any]":
+        if uri == "wamp.registration.lookup":
+            return defer.succeed(REGISTRATIONS.get(args[0]))
+        answer: Future[Any] = self.runtime.submit(self._answers[uri](*args))
+        try:
+            return defer.succeed(answer.result(DEADLINE_S))
+        except Exception:
+            return defer.fail(ApplicationError("io.virge.stork.error.handler_failed"))
+
+    def register(self, *_args: Any, **_kwargs: Any) -> "defer.Deferred[None]":
+        return defer.succeed(None)
+
+    def subscribe(self, *_args: Any, **_kwargs: Any) -> "defer.Deferred[None]":
+        return defer.succeed(None)
+
+    def outcome_of(self, asked: Any) -> Outcome:
+        """What came of a question, at once."""
+        self.log.reason = ""
+        results: list[Any] = []
+        defer.ensureDeferred(asked).addBoth(results.append)
+        (result,) = results
+        if isinstance(result, dict):
+            allowed = result.get("allow", True)
+            return Outcome() if allowed else Outcome(NOT_AUTHORIZED, self.log.reason)
+        error = result.value
+        assert isinstance(error, ApplicationError), error
+        return Outcome(error.error, self.log.reason)
+
+    def join(self, ticket: str, authid: str | None, session_id: int) -> Outcome:
+        details = {"ticket": ticket, "session": session_id, "transport": {"peer": f"tcp4:{PEER}:50000"}}
+        outcome = self.outcome_of(self.authenticate("realm1", authid, details))
+        self.joined(session_id)
+        return outcome
+
+
+def outcome_in_test(do: Any) -> Outcome:
+    """The same of a test."""
+    try:
+        do()
+    except Refused as refused:
+        at_fault = refused.uri in ("", uris.UNAVAILABLE)
+        # A client whose join cannot be decided is cut with 1013, without a WAMP error.
+        return Outcome(uris.UNAVAILABLE) if at_fault else Outcome(refused.uri, refused.reason)
+    return Outcome()
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[Session]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def guard(seen: list[Session]) -> Iterator[GuardAlone]:
+    guard = GuardAlone(application(seen))
+    for number, ticket in ((1, "joe"), (2, "root")):
+        assert guard.join(ticket, None, number) == Outcome()
+    yield guard
+    guard.runtime.stop().result(DEADLINE_S)
+
+
+@pytest.fixture(scope="module")
+def tester(seen: list[Session]) -> Iterator[AppTester]:
+    with AppTester(application(seen), roles=("frontend", "admin")) as tester:
+        yield tester
+
+
+TICKETS = ["joe", "root", "later", "past", "old", "nonsense", "raise", "", "unknown", "\ud800", "\0joe"]
+
+
+@pytest.mark.parametrize("authid", [None, "joe", "\udfff"])
+@pytest.mark.parametrize("ticket", TICKETS)
+def test_a_ticket_has_one_answer(guard: GuardAlone, tester: AppTester, ticket: str, authid: str | None) -> None:
+    expected = guard.join(ticket, authid, 100)
+    assert outcome_in_test(lambda: tester.join(ticket, authid)) == expected
+    assert (expected == Outcome()) == (ticket in ("joe", "root", "later") and authid != "\udfff")
+
+
+SUBSCRIPTIONS = [
+    *("v1.orders.42", "v1.orders.43", "v1.orders.", "v1.orders", "v1.orders.raise", "v1.orders.nonsense", "v1.open.1"),
+    *("v1.open.", "v1.bills.1", "v1", "v1.", "", ".", "..", "a.b.c.d", "v1.orders.ü", "v1.orders.4 2", "x" * 300),
+    *(uris.BEAT, f"{uris.BEAT}.x", "io.virge.", "io.virge.stork", "io.virge.stork.recover", "io.virge.x", "io.", "io"),
+    *("wamp.session.on_join", "wamp.session.", "wamp.", "crossbar.a.b", "crossbar.a.", "wampum.a.b", "io.virgo.x"),
+]
+
+
+@pytest.mark.parametrize("match", ["exact", "prefix", "wildcard", "suffix"])
+@pytest.mark.parametrize("topic", SUBSCRIPTIONS)
+def test_a_subscription_has_one_answer(guard: GuardAlone, tester: AppTester, topic: str, match: Any) -> None:
+    joe = {"session": 1, "authid": "joe", "authrole": "frontend"}
+    expected = guard.outcome_of(guard.authorize(joe, topic, "subscribe", {"match": match}))
+    client = tester.join("joe")
+    assert outcome_in_test(lambda: client.subscribe(topic, match=match)) == expected
+    if topic.startswith(("io.", "wamp.", "crossbar.")):
+        assert (expected == Outcome()) == ((topic, match) == (uris.BEAT, "exact"))
+
+
+@pytest.mark.parametrize(("ticket", "session_id"), [("joe", 1), ("root", 2)])
+@pytest.mark.parametrize(
+    "procedure",
+    ["io.example.open", "io.example.checked", "io.example.closed", "io.example.none", uris.GUARD_AUTH, "wamp.a.b", ""],
+)
+def test_a_call_has_one_answer(
+    guard: GuardAlone, tester: AppTester, procedure: str, ticket: str, session_id: int
+) -> None:
+    details = {"session": session_id, "authid": ticket, "authrole": "frontend"}
+    expected = guard.outcome_of(guard.authorize(details, procedure, "call", {}))
+    client = tester.join(ticket)
+    assert outcome_in_test(lambda: client.call(procedure)) == expected
+
+
+def test_a_verifier_sees_one_session(guard: GuardAlone, tester: AppTester, seen: list[Session]) -> None:
+    joe = {"session": 1, "authid": "joe", "authrole": "frontend", "transport": {"peer": f"tcp4:{PEER}:50000"}}
+    del seen[:]
+    guard.outcome_of(guard.authorize(joe, "v1.orders.42", "subscribe", {}))
+    tester.join("joe", address=PEER).subscribe("v1.orders.42")
+    in_node, in_test = seen
+    assert replace(in_test, id=1) == in_node
+    assert in_node == Session.parse(guard._session(1) or {})
+    assert (in_node.realm, in_node.authmethod, in_node.address) == ("realm1", "ticket", PEER)
