@@ -16,10 +16,11 @@ from twisted.internet import reactor
 from stork_components.asking.application_client import Asker, Question, Unavailable
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
-from stork_crossbar.component import Component, in_turn
+from stork_crossbar.component import in_turn
 from stork_crossbar.connections import client_limits, closing
 from stork_crossbar.connections.expiries import Expiries
 from stork_crossbar.http import handshake
+from stork_crossbar.roles import DirectGuard
 from stork_node import clock
 from stork_node.application.values import peer_host
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
@@ -66,15 +67,14 @@ class GuardSettings:
     limits: ClientLimits = setting(section(ClientLimits), DEFAULT_LIMITS)
 
 
-class Guard(Component):
+class Guard(DirectGuard):
     """
     Asked by WAMP, as stock Crossbar does, or called by the router directly where that is ours (``personality``): then
-    ``is_told_of_sessions``, and needs no meta events.
+    ``is_called_directly``, and needs no meta events.
     """
 
     Settings = GuardSettings
     settings: GuardSettings
-    is_told_of_sessions = False
 
     async def start(self) -> None:
         handshake.trust(self.settings.trusted_proxies)
@@ -98,7 +98,7 @@ class Guard(Component):
         self._pending_joins = 0
         self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
-        if not self.is_told_of_sessions:
+        if not self.is_called_directly:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
         await self.register(lambda *args: in_turn(self.authenticate(*args)), uris.GUARD_AUTH)

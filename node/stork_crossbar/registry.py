@@ -4,9 +4,11 @@ The components of this process that are running: what the operator's port looks 
 Crossbar gives components of one process no way to each other but WAMP, and whether that works is what health must tell.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 _running: dict[type, Any] = {}
+_finishing: list[Callable[[], Awaitable[None]]] = []
 
 # The session ids of the components of the process that this one takes over from.
 predecessors: set[int] = set()
@@ -31,3 +33,14 @@ async def retire() -> None:
     """Let every component of this process take nothing more."""
     for component in list(_running.values()):
         await component.retire()
+
+
+def finish_by(finish: Callable[[], Awaitable[None]]) -> None:
+    """Have ``finish`` called when this process takes nothing more: it waits for what has begun."""
+    _finishing.append(finish)
+
+
+async def finish() -> None:
+    """Wait for what has begun in this process."""
+    for one in _finishing:
+        await one()

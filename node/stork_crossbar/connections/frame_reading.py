@@ -1,4 +1,4 @@
-"""Every WebSocket of a router process is read in turns (``stork_crossbar.connections.turns``): private names of autobahn."""
+"""Every WebSocket of a router process is read in turns (``turns``): private names of autobahn."""
 
 from typing import Any
 
