@@ -1,19 +1,19 @@
 """
 The user's application in this process: loaded and started once, by whichever component comes first.
 
-Its handlers run on threads and an asyncio loop of their own (``stork_node.application.running.runtime``), never on the reactor's thread.
+Its handlers run on threads and an asyncio loop of their own (``application.running``), never on the reactor's thread.
 """
 
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
 
+from stork_crossbar import registry
 from stork_crossbar.component import end_worker
 from stork_crossbar.internals.forks import close_in_children
 from stork_crossbar.internals.from_threads import FromThreads
@@ -145,6 +145,7 @@ async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
     if settings not in asked_for:
         if asked_for:
             raise Disagreement("the application's components of one process must have the same extra")
+        registry.finish_by(finish)
         asked_for[settings] = defer.ensureDeferred(_start(settings))
     started: defer.Deferred[ApplicationProcess] = defer.Deferred()
 
@@ -158,7 +159,7 @@ async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
 
 
 async def _start(settings: ApplicationSettings) -> ApplicationProcess:
-    stork = loading.load(settings.app, find_folder(settings.app, sys.path))
+    stork = loading.load(settings.app, loading.find_folder(settings.app, sys.path))
     secret = settings.secret or None
     publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
     stork.connect(publisher, async_publisher)
@@ -190,15 +191,6 @@ async def finish() -> None:
 
 def _end_process(sentence: str) -> None:
     end_worker(f"the application hangs: {sentence}")
-
-
-def find_folder(app: str, search_path: Sequence[str]) -> Path:
-    """The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); else the first."""
-    module = app.partition(":")[0].partition(".")[0]
-    for entry in search_path:
-        if (Path(entry) / f"{module}.py").is_file() or (Path(entry) / module / "__init__.py").is_file():
-            return Path(entry)
-    return Path(search_path[0])
 
 
 def _on_reactor(future: "Future[Any]") -> "defer.Deferred[Any]":

@@ -4,16 +4,16 @@ from typing import Any
 
 from twisted.internet import defer, reactor, task
 
-from stork_crossbar.component import Component
 from stork_crossbar.connections.closing import RESTARTING
 from stork_crossbar.connections.insiders import Client, clients_of, tcp_transports
+from stork_crossbar.roles import Drainer
 from stork_node.config.drain import DrainSettings, schedule
 
 # How often it is looked at what is still in flight.
 _LOOK_S = 0.05
 
 
-class Drain(Component):
+class Drain(Drainer):
     """
     Says on ``/ready`` that the node drains, waits for the balancer, closes the clients one after the other, and waits
     for calls in flight. ``is_draining`` from the first moment on.

@@ -16,10 +16,11 @@ from stork_components.asking.application_client import Asker, AskerLeft, Questio
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
 from stork_components.asking.waiting_sessions import WaitingSessions
-from stork_crossbar.component import Component, in_turn
+from stork_crossbar.component import in_turn
 from stork_crossbar.connections import client_limits, closing
 from stork_crossbar.connections.expiries import Expiries
 from stork_crossbar.opening import handshake
+from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
 from stork_node.application.permission import Permission
 from stork_node.application.values import Deny, Session, peer_host
@@ -58,14 +59,7 @@ class GuardSettings:
     limits: ClientLimits = setting(section(ClientLimits), DEFAULT_LIMITS)
 
 
-@dataclass
-class DirectCalls:
-    """Whether the router of this process calls its guard directly, and tells it of sessions (``personality``)."""
-
-    are_made: bool = False
-
-
-class Guard(Component):
+class Guard(DirectGuard):
     """Asked by WAMP, as stock Crossbar does, or called directly (``DirectCalls``): then it needs no meta events."""
 
     Settings = GuardSettings

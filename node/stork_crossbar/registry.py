@@ -4,7 +4,7 @@ The components of this process that are running: what the operator's port looks 
 Crossbar gives components of one process no way to each other but WAMP, and whether that works is what health must tell.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,12 @@ class Components:
     Attributes:
         started: by class; there is one of each in a process.
         predecessors: the session ids of the components of the process that this one takes over from.
+        finishing: what waits for what has begun, once this process takes nothing more.
     """
 
     started: dict[type, Any] = field(default_factory=dict)
     predecessors: set[int] = field(default_factory=set)
+    finishing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def announce(component: Any) -> None:
@@ -53,3 +55,14 @@ async def retire() -> None:
     """Let every component of this process take nothing more."""
     for component in list(the(Components).started.values()):
         await component.retire()
+
+
+def finish_by(finish: Callable[[], Awaitable[None]]) -> None:
+    """Have ``finish`` called when this process takes nothing more: it waits for what has begun."""
+    the(Components).finishing.append(finish)
+
+
+async def finish() -> None:
+    """Wait for what has begun in this process."""
+    for one in the(Components).finishing:
+        await one()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.components.test_shortcuts import run
+from tests.components.test_patches import run
 
 CONNECTION = """
 from types import SimpleNamespace
@@ -14,8 +14,8 @@ from twisted.internet.task import Clock
 from stork_crossbar.connections import endings
 
 clock, did = Clock(), []
-endings.inside.descriptor = lambda protocol: protocol.transport
-endings.inside.abort = lambda protocol, descriptor: did.append("abort")
+endings.broadcasting.descriptor = lambda protocol: protocol.transport
+endings.broadcasting.abort = lambda protocol, descriptor: did.append("abort")
 endings.end_for_good(clock)
 
 class Transport:

@@ -36,7 +36,12 @@ def test_where_nothing_can_be_written_a_sentence_says_what_is_wanted(monkeypatch
 
 def test_a_start_removes_the_folders_of_killed_processes_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    program = "import time; from stork_node.launcher.temporary import PrivateFolder as F; print(F().path, flush=True); time.sleep(60)"
+    program = """
+import time
+from stork_node.launcher.temporary import PrivateFolder
+print(PrivateFolder().path, flush=True)
+time.sleep(60)
+"""
     environ = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", program], env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

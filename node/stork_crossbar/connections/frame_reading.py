@@ -1,4 +1,4 @@
-"""Every client of a router process is read in turns (``stork_crossbar.connections.turns``): private names of autobahn."""
+"""Every client of a router process is read in turns (``turns``): private names of autobahn."""
 
 import time
 from collections.abc import Callable

@@ -17,9 +17,9 @@ from crossbar.router.session import RouterSession
 from twisted.internet import defer
 from twisted.logger import Logger
 
-from stork_components.guard import DirectCalls, Guard
 from stork_crossbar import registry
 from stork_crossbar.compat import expect
+from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node.process_state import the
 from stork_node.protocol import uris
 
@@ -41,13 +41,13 @@ def call_guard() -> None:
 _BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
 
 
-def guard_of(realm: str | None) -> Guard | None:
+def guard_of(realm: str | None) -> DirectGuard | None:
     """The guard of this realm, or None where it has not started, or is to be asked by WAMP."""
-    guard: Guard | None = registry.find(Guard) if the(DirectCalls).are_made else None
+    guard: DirectGuard | None = registry.find(DirectGuard) if the(DirectCalls).are_made else None
     return guard if guard and guard._realm == realm else None
 
 
-def guard_for_hello(realm: str, hello: Any, transport: Any, transport_config: Mapping[str, Any]) -> Guard | None:
+def guard_for_hello(realm: str, hello: Any, transport: Any, transport_config: Mapping[str, Any]) -> DirectGuard | None:
     """
     The guard, where Crossbar would ask it about this HELLO and nobody else: for a ticket, which the client names first.
     """
@@ -57,7 +57,9 @@ def guard_for_hello(realm: str, hello: Any, transport: Any, transport_config: Ma
     return None
 
 
-def authenticate(guard: Guard, session: Any, realm: str, hello: Any, ticket: str) -> "defer.Deferred[Accept | Deny]":
+def authenticate(
+    guard: DirectGuard, session: Any, realm: str, hello: Any, ticket: str
+) -> "defer.Deferred[Accept | Deny]":
     """What Crossbar's PendingAuthTicket makes of the answer."""
     question = {
         "transport": _transport_facts(session._transport),
@@ -90,13 +92,15 @@ def _transport_facts(transport: Any) -> dict[str, Any]:
     return facts
 
 
-def guard_for_role(realm: str | None, role: Any) -> Guard | None:
+def guard_for_role(realm: str | None, role: Any) -> DirectGuard | None:
     """The guard, where it is the authorizer of this role."""
     is_authorizer = type(role) is RouterRoleDynamicAuth and role._authorizer == uris.GUARD_TOPIC_AUTH
     return guard_of(realm) if is_authorizer else None
 
 
-def authorize(guard: Guard, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> "defer.Deferred[Any]":
+def authorize(
+    guard: DirectGuard, session: Any, uri: str, action: str, options: Mapping[str, Any]
+) -> "defer.Deferred[Any]":
     transport = session._transport.transport_details if session._transport else None
     details = {
         "session": session._session_id,

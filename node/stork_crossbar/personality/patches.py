@@ -6,7 +6,7 @@ A join is some 2 ms of a core with stock Crossbar; that is what bounds how fast 
 - a fifth makes log lines that nobody reads: every value is dressed in terminal colours, and every connection's thirty
   options are pretty-printed, before the logger finds that the level is off;
 - a tenth makes meta events (``wamp.session.on_join``, ``wamp.subscription.on_subscribe``, …) that nobody subscribes to;
-- a third makes WAMP calls between parts of one process: Crossbar asks the guard by its dealer (``guarding.py``).
+- a third makes WAMP calls between parts of one process: Crossbar asks the guard by its dealer (``direct_guard``).
 
 All of that touches private names. Each shortcut says which ones; one that does not find them as it knows them is not
 taken, and Crossbar's ordinary way, which is always right, stays.

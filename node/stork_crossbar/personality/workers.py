@@ -70,10 +70,10 @@ class RouterController(CrossbarRouterController):
     @wamp.register(None)
     async def stork_drain(self, details: Any = None) -> None:
         """Let go of every client, as the drain of config.json says; all at once where there is none."""
-        from stork_components.drain import Drain
         from stork_crossbar import registry
+        from stork_crossbar.roles import Drainer
 
-        drain = registry.find(Drain)
+        drain = registry.find(Drainer)
         if drain:
             await drain.drain()
             return
@@ -107,13 +107,12 @@ class ContainerController(CrossbarContainerController):
     @wamp.register(None)
     async def stork_retire(self, details: Any = None) -> None:
         """Take nothing more, and finish what has begun."""
-        from stork_components import application_process
         from stork_crossbar import registry
 
         retired = defer.ensureDeferred(registry.retire())
         # A router that hangs answers nothing.
         await retired.addTimeout(_RETIRE_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
-        await application_process.finish()
+        await registry.finish()
 
     @wamp.register(None)
     @defer.inlineCallbacks

@@ -170,17 +170,16 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
 
 def _applications(config: Configuration) -> Iterator[Problem]:
     """The applications that the components name: importable, and free of contradictions."""
-    from stork_components.application_process import ApplicationSettings, find_folder
     from stork_node.application import loading
 
     checked = set()
     for worker in config.crossbar.get("workers", []):
         search_path = [*worker.get("options", {}).get("pythonpath", []), *sys.path]
         for component in filter(is_stork_component, worker.get("components", [])):
-            settings = _settings(component, "")
-            if isinstance(settings, ApplicationSettings) and settings.app not in checked:
-                checked.add(settings.app)
-                yield from loading.check(settings.app, find_folder(settings.app, search_path))
+            app = getattr(_settings(component, ""), "app", None)
+            if app and app not in checked:
+                checked.add(app)
+                yield from loading.check(app, loading.find_folder(app, search_path))
 
 
 def _busy_ports(config: Configuration) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Place:
     def of_caller(cls) -> Self:
         """The line outside this library that is being executed."""
         frame = sys._getframe(1)
-        while frame.f_back and Path(frame.f_code.co_filename).parent == _PACKAGE:
+        while frame.f_back and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
             frame = frame.f_back
         return cls(frame.f_code.co_filename, frame.f_lineno)
 

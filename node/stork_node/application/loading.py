@@ -75,13 +75,22 @@ def _import_failed(name: str, folders: Sequence[Path], error: BaseException) -> 
     return _problem(f"{own[-1].filename}:{own[-1].lineno}" if own else _listed(folders), said)
 
 
+def find_folder(app: str, search_path: Sequence[str]) -> Path:
+    """The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); else the first."""
+    module = app.partition(":")[0].partition(".")[0]
+    for entry in search_path:
+        if (Path(entry) / f"{module}.py").is_file() or (Path(entry) / module / "__init__.py").is_file():
+            return Path(entry)
+    return Path(search_path[0])
+
+
 def _is_below(file: str | Path, folders: Iterable[Path]) -> bool:
     return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _is_own(file: str | Path, folders: Iterable[Path]) -> bool:
     """Whether a file (or a folder) is the application's: neither Python's, nor a package's, nor this library's."""
-    others = [Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), Path(__file__).resolve().parent]
+    others = [Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), Path(__file__).resolve().parents[1]]
     return _is_below(file, folders) and not _is_below(file, others)
 
 

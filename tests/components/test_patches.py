@@ -10,11 +10,9 @@ PREPARED = """
 from autobahn.twisted.choosereactor import install_reactor
 install_reactor(None, False, require_optimal_reactor=False)
 import stork_crossbar.personality
-from stork_crossbar.personality import direct_guard as guarding
-from stork_crossbar.personality import patches as shortcuts
-from stork_crossbar.connections import connection_memory as slimming
-from stork_crossbar.opening import websocket_fast_path as upgrading
-from stork_crossbar.opening import websockets
+from stork_crossbar.connections import connection_memory
+from stork_crossbar.opening import websocket_fast_path, websockets
+from stork_crossbar.personality import direct_guard, patches
 from stork_crossbar.personality.patches import SHORTCUTS, Shortcut, take_all
 from twisted.logger import formatEvent, globalLogPublisher
 said = []
@@ -72,14 +70,14 @@ def _warning(refusal):
 def test_a_guard_that_is_not_to_be_called_directly_is_never_found():
     script = """
 import crossbar.router.router as m
-from stork_crossbar import registry as running
+from stork_crossbar import registry
 from stork_components.guard import Guard
 guard = object.__new__(Guard)
 guard._realm = "realm1"
-running.announce(guard)
-print(guarding.guard_of("realm1") is None)
+registry.announce(guard)
+print(direct_guard.guard_of("realm1") is None)
 take_all(SHORTCUTS)
-print(guarding.guard_of("realm1") is guard, guarding.guard_of("realm2") is None)
+print(direct_guard.guard_of("realm1") is guard, direct_guard.guard_of("realm2") is None)
 """
     assert run(script) == "True\nTrue True"
 
@@ -89,7 +87,7 @@ def test_values_go_to_the_log_as_they_are():
 import types, autobahn.util
 module = types.ModuleType("talkative")
 module.hlval = autobahn.util.hlval
-shortcuts.leave_values_plain([module])
+patches.leave_values_plain([module])
 print(module.hlval(17, color="red"), module.hlval("x"))
 """
     assert run(script) == "17 x"
@@ -100,7 +98,7 @@ def test_patterns_are_found_as_crossbar_finds_them_and_leave_no_cycle_behind():
 import gc, itertools
 from crossbar.router.wildcard import WildcardTrieMatcher
 ordinary = WildcardTrieMatcher.iter_matches
-shortcuts.match_patterns_level_by_level()
+patches.match_patterns_level_by_level()
 matcher = WildcardTrieMatcher()
 print(list(matcher.iter_matches("a.b.c")))
 for parts in itertools.product(["a", "b", ""], repeat=3):
@@ -121,7 +119,7 @@ def test_json_is_written_as_autobahn_writes_it():
 import decimal
 import autobahn.wamp.serializer as m
 ordinary = m._dumps
-shortcuts.keep_json_encoder()
+patches.keep_json_encoder()
 values = [[1, b"hi"], {"a": decimal.Decimal("1.5"), 2: None}, "\\u00e4\\0", float("nan"), [], 1e16, {"k": [True]}]
 print(m._dumps is not ordinary, all(m._dumps(value) == ordinary(value) for value in values))
 print(m._dumps([b"hi"], use_binary_hex_encoding=True))
@@ -132,11 +130,14 @@ print(m._dumps([b"hi"], use_binary_hex_encoding=True))
 @pytest.mark.parametrize(
     ("change", "function"),
     [
-        ("import twisted.web.server as m; m.Site.buildProtocol = lambda self: None", "upgrading.read_http_here"),
-        ("import twisted.web.server as m; m.Request.render = lambda self: None", "upgrading.read_http_here"),
+        (
+            "import twisted.web.server as m; m.Site.buildProtocol = lambda self: None",
+            "websocket_fast_path.read_http_here",
+        ),
+        ("import twisted.web.server as m; m.Request.render = lambda self: None", "websocket_fast_path.read_http_here"),
         (
             "import crossbar.webservice.base as m; m.Resource404.render_GET = lambda self: None",
-            "upgrading.read_http_here",
+            "websocket_fast_path.read_http_here",
         ),
         (
             "import crossbar.router.protocol as m; m.set_websocket_options = lambda options: None",
