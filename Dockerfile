@@ -15,18 +15,19 @@ ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
+# The system's certificates, as pip trusts them: a base image may have a company's own.
+ENV UV_PROJECT_ENVIRONMENT=/opt/stork UV_NO_PROGRESS=1 UV_SYSTEM_CERTS=1 UV_LINK_MODE=copy
 RUN python -m venv /opt/stork
 ENV PATH=/opt/stork/bin:$PATH
-COPY requirements-build.lock requirements.lock /build/
-# As in scripts/venv: two packages come last, as they ask for NumPy to build an extension in C that they work without.
-# What pip fetches stays in a cache of the builder's, and is in no layer.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    awk '/^[a-z]/ {late = /^(bjdata|py-ubjson)==/} {print >("/build/" (late ? "late" : "first") ".lock")}' \
-      /build/requirements.lock \
- && install="pip install --no-deps --no-compile --no-build-isolation --require-hashes" \
- && $install -r /build/requirements-build.lock \
- && $install -r /build/first.lock \
- && PYBJDATA_NO_EXTENSION=1 PYUBJSON_NO_EXTENSION=1 $install --no-cache-dir -r /build/late.lock
+COPY pyproject.toml uv.lock /build/
+COPY scripts/pinned.py /build/scripts/
+# As in scripts/venv: pip installs uv, which installs the rest. What both fetch stays in a cache of the builder's, and is in
+# no layer.
+RUN --mount=type=cache,target=/root/.cache \
+    python /build/scripts/pinned.py uv >/build/uv.txt \
+ && pip install --no-deps --no-compile --require-hashes --only-binary :all: -r /build/uv.txt \
+ && uv sync --project /build --frozen --inexact --extra node --no-install-project \
+ && uv export --project /build --quiet --frozen --only-group setup --no-hashes --output-file /build/setup.txt
 
 FROM dependencies AS package
 COPY pyproject.toml README.md LICENSE /build/source/
@@ -39,7 +40,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /build /build/source \
 
 FROM dependencies AS pruned
 COPY scripts/deploy/image/prune.py scripts/deploy/image/never-loaded.txt /build/
-RUN python /build/prune.py /build/never-loaded.txt /build/requirements-build.lock
+RUN python /build/prune.py /build/never-loaded.txt /build/setup.txt
 # Crossbar pins versions of four packages that have known faults; newer ones are locked (pyproject.toml says why).
 RUN ! pip check | grep -vE "^crossbar .* has requirement (h2|hpack|hyperframe|idna)[<>=]|^No broken requirements"
 

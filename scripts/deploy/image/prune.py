@@ -1,8 +1,9 @@
 """
-Take out of this environment what a node never loads: python prune.py never-loaded.txt requirements-build.lock
+Take out of this environment what a node never loads: python prune.py never-loaded.txt setup.txt
 
-What the lock of the build names goes as well, unless a distribution that stays requires it. Requirements for what is
-gone are taken out of the metadata of what stays, so that pip, in a derived image, has nothing to complain of.
+The packages of setup.txt, which installed the others, go as well, unless a distribution that stays requires them.
+Requirements for what is gone are taken out of the metadata of what stays, so that pip, in a derived image, has nothing
+to complain of.
 """
 
 import re
@@ -22,7 +23,7 @@ def canonical(name: str) -> str:
 
 
 def required(requirement: str) -> str:
-    """The distribution that a line of Requires-Dist, or of a lock, names."""
+    """The distribution that a line of Requires-Dist, or of setup.txt, names."""
     found = _NAME.match(requirement)
     return canonical(found[0]) if found else ""
 
@@ -37,9 +38,9 @@ def installed() -> dict[str, Distribution]:
     return {canonical(each.metadata["Name"]): each for each in distributions(path=[str(SITE_PACKAGES)])}
 
 
-def build_tools(lock: Path) -> list[str]:
-    """What the lock names and nothing that is installed, but for other build tools, requires."""
-    tools = {required(line) for line in lock.read_text().splitlines() if "==" in line}
+def build_tools(setup: Path) -> list[str]:
+    """The packages of setup.txt that no other installed package requires."""
+    tools = {required(line) for line in setup.read_text().splitlines() if "==" in line}
     wanted = {
         required(requirement)
         for name, each in installed().items()
