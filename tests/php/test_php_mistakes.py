@@ -103,7 +103,7 @@ def test_the_environment_names_the_host_as_in_python() -> None:
     hosts = [vector["host"] for vector in HOSTS["good"]]
     endpoints = [f"tcp://{vector['endpoint_host']}:5557" for vector in HOSTS["good"]]
     assert endpoints_of(hosts) == endpoints
-    assert endpoints_of(HOSTS["bad"]) == [None] * len(HOSTS["bad"])
+    assert endpoints_of([each["host"] for each in HOSTS["bad"]]) == [None] * len(HOSTS["bad"])
 
 
 def endpoints_of(hosts: list[str]) -> list[str | None]:

@@ -1,6 +1,4 @@
-import json
 import os
-from pathlib import Path
 
 import pytest
 
@@ -8,9 +6,9 @@ from stork_node.cli.publish_server import parse_arguments
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import ConfigError
 from stork_node.transport.endpoints import Endpoint, Port, names_other_host, publish_server_endpoint
+from tests.vector_files import cases, vectors
 
-VECTORS = json.loads((Path(__file__).parent.parent / "vectors/publish_server_hosts.json").read_text())
-GOOD = [(vector["host"], vector["endpoint_host"]) for vector in VECTORS["good"]]
+GOOD = [(vector["host"], vector["endpoint_host"]) for vector in cases("publish_server_hosts", "good")]
 
 
 @pytest.mark.parametrize(("host", "in_endpoint"), GOOD)
@@ -19,8 +17,9 @@ def test_the_publish_server_is_reached_by_name_and_address(host: str, in_endpoin
     assert publish_server_endpoint(port, {"STORK_PUBLISH_SERVER": host}) == f"tcp://{in_endpoint}:{int(port)}"
 
 
-@pytest.mark.parametrize("host", VECTORS["bad"])
-def test_what_is_no_host_is_refused_by_the_name_of_its_variable(host: str) -> None:
+@vectors("publish_server_hosts", "bad")
+def test_what_is_no_host_is_refused_by_the_name_of_its_variable(case: dict[str, str]) -> None:
+    host = case["host"]
     with pytest.raises(ConfigError) as refused:
         publish_server_endpoint(Port.ROUTER, {"STORK_PUBLISH_SERVER": host})
     assert str(refused.value) == f"STORK_PUBLISH_SERVER: {host!r} is not a host (want a name or an address, no port)"

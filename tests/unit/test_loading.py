@@ -172,7 +172,7 @@ def test_an_application_may_have_packages_named_components_and_node(folder, pyte
         folder,
         app="import components, node\nfrom stork_node import Stork\nstork = Stork()\nprint(components.name, node.name)",
     )
-    script = "import sys; from stork_node import loading; loading.load('app:stork', sys.argv[1])"
+    script = "import sys; from stork_node.application import loading; loading.load('app:stork', sys.argv[1])"
     environ = {**os.environ, "PYTHONPATH": str(pytestconfig.rootpath), "PYTHONDONTWRITEBYTECODE": "1"}
     loaded = subprocess.run(
         [sys.executable, "-c", script, str(folder)],

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Also check that ports are free: the node's, or the publish server's too (they are not while these run).",
 )
+@click.option(
+    "--crossbar", is_flag=True, help="Check Crossbar, autobahn and Twisted instead: every private name that is used."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list of {path, text}.")
-def check(folder: Path, ports: "Ports", as_json: bool) -> None:
+def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool) -> None:
     """
     Check .crossbar/config.json and app.py, without starting anything.
 
@@ -34,7 +37,14 @@ def check(folder: Path, ports: "Ports", as_json: bool) -> None:
     Examples:
       stork check
       stork check --config /etc/stork --ports all
+      stork check --crossbar
     """
+    if crossbar:
+        from stork_crossbar.internals.crossbar_check import report
+
+        sentences, is_usable = report()
+        click.echo("\n".join(sentences))
+        raise SystemExit(0 if is_usable else 2)
     from stork_crossbar.processes.config_check import check as check_folder
     from stork_crossbar.processes.config_check import explain_old_names, explain_origins
 

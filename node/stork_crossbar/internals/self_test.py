@@ -14,6 +14,7 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 from twisted.internet.tcp import Server
 
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.internals.private_names import BROADCASTER, missing
 from stork_node.protocol.wamp_events import FRAMES, Content
 
 _SERIALIZERS = (JsonSerializer, MsgPackSerializer, CBORSerializer)
@@ -23,6 +24,8 @@ _EVENT = b'{"type":"t","data":[1,-1.5,null,"\xc3\xa4"],"timestamp":"2026-01-31T1
 
 def fault(component: Any) -> str | None:
     """What is not as expected, for the log; None where all is. ``component`` is embedded in the router."""
+    if absent := missing([BROADCASTER]):
+        return f"there is no {absent[0]}"
     try:
         _check_router(component)
         _check_subscriptions()

@@ -31,16 +31,22 @@ from twisted.logger import Logger
 
 from stork_crossbar.compat import NotAsKnown, expect
 from stork_crossbar.connections.connection_memory import keep_little
+from stork_crossbar.internals import private_names
+from stork_crossbar.internals.private_names import missing
 from stork_crossbar.internals.short_turns import take_short_turns
 from stork_crossbar.personality.direct_guard import call_guard
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """``take`` raises ``NotAsKnown`` (or AttributeError, ImportError) before it has changed anything."""
+    """
+    ``take`` raises ``NotAsKnown`` (or AttributeError, ImportError) before it has changed anything; ``part`` has the
+    private names that it needs.
+    """
 
     saves: str
     take: Callable[[], None]
+    part: str | None = None
 
 
 def take_all(shortcuts: "Iterable[Shortcut]") -> list[str]:
@@ -48,6 +54,8 @@ def take_all(shortcuts: "Iterable[Shortcut]") -> list[str]:
     refused = []
     for shortcut in shortcuts:
         try:
+            if absent := missing([shortcut.part]):
+                raise NotAsKnown(f"there is no {absent[0]}")
             shortcut.take()
         except (NotAsKnown, AttributeError, ImportError) as error:
             refused.append(f"{shortcut.saves} ({error})")
@@ -175,10 +183,10 @@ def keep_json_encoder() -> None:
 SHORTCUTS = (
     Shortcut("log lines that nobody reads are made", leave_values_plain),
     Shortcut("each session makes a logger of its own", share_loggers),
-    Shortcut("meta events are published to nobody", publish_to_somebody),
-    Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level),
-    Shortcut("each message makes a JSON encoder of its own", keep_json_encoder),
-    Shortcut("the guard is called by WAMP", call_guard),
-    Shortcut("what is the same on every connection is kept on each", keep_little),
-    Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor)),
+    Shortcut("meta events are published to nobody", publish_to_somebody, private_names.META_EVENTS),
+    Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level, private_names.PATTERNS),
+    Shortcut("each message makes a JSON encoder of its own", keep_json_encoder, private_names.JSON),
+    Shortcut("the guard is called by WAMP", call_guard, private_names.DIRECT_GUARD),
+    Shortcut("what is the same on every connection is kept on each", keep_little, private_names.CONNECTION_MEMORY),
+    Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor), private_names.SHORT_TURNS),
 )

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from stork_crossbar.internals.crossbar_check import refuse_other_versions
 from stork_crossbar.internals.deferred_imports import deferred
 from stork_crossbar.internals.reactor_time import install_steady_time
 from stork_node.launcher.temporary import PrivateFolder
@@ -19,7 +20,7 @@ def run_node(folder: Path) -> int:
         0 when it was stopped as asked, 1 when it failed.
 
     Raises:
-        ConfigError: there is no place for its runtime directory.
+        ConfigError: there is no place for its runtime directory, or this Crossbar is not as it is known here.
     """
     from autobahn.twisted.choosereactor import install_reactor
 
@@ -30,6 +31,7 @@ def run_node(folder: Path) -> int:
         import crossbar.edge.worker.router  # noqa: F401  # which a realm, and the controller's is one, imports late
         from crossbar.node.main import main
 
+        refuse_other_versions()
         from stork_crossbar.personality import Personality
 
     # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend.
