@@ -122,7 +122,8 @@ class Guard(DirectGuard):
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
-        if refused := core.refuse_ticket(authid, details):
+        refused = core.refuse_ticket(authid, details)
+        if refused is not None:  # a Deny is false
             self._turn_away(core.refusal_case(refused), details, refused.reason)
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")

@@ -132,7 +132,8 @@ class AppTester:
             "authmethod": "ticket",
             "transport": {"peer": peer, "http_headers_received": dict(headers or {})},
         }
-        principal = core.refuse_ticket(authid, details) or self._authenticate(realm, authid, details)
+        refused = core.refuse_ticket(authid, details)
+        principal = self._authenticate(realm, authid, details) if refused is None else refused
         if isinstance(principal, Deny):
             uri, _ = uris.REFUSALS[core.refusal_case(principal)]
             raise (Expired if principal.retry else Denied)(uri, principal.reason)

@@ -14,6 +14,7 @@ READERS = {
     "endings": ("js",),
     "positions": ("js",),
     "push_answers": ("php",),
+    "publish_server_hosts": (),
     "push_documents": ("php",),
     "recover_answers": ("js",),
     "retry_delays": ("js",),

@@ -89,7 +89,7 @@ PRIVATE_NAMES = (
     *_rows("crossbar.router.broker:Broker", "_event_store _session_to_subscriptions _subscription_map"),
     *_rows("crossbar.router.dealer:Dealer", "_add_invoke_request _callee_to_invocations _caller_to_invocations"),
     *_rows("crossbar.router.dealer:Dealer", "_cancel_timers _invocations _invocations_by_call"),
-    *_rows("crossbar.router.dealer:Dealer", "_registration_map _remove_invoke_request _router"),
+    *_rows("crossbar.router.dealer:Dealer", "_registration_map _remove_invoke_request _router _session_to_registrations"),
     *_rows("crossbar.router.observation:UriObservationMap", "_observation_id_to_observation"),
     *_rows("crossbar.router.role:RouterRoleDynamicAuth", "_authorizer", DIRECT_GUARD),
     *_rows("crossbar.router.service:RouterServiceAgent", "_expose_on_sessions _transport", META_EVENTS),
@@ -104,7 +104,9 @@ PRIVATE_NAMES = (
     # Transports.
     *_rows("autobahn.wamp.websocket:WampWebSocketServerProtocol", "_serializer _session"),
     *_rows("autobahn.wamp.websocket:WampWebSocketServerFactory", "_serializers"),
+    *_rows("autobahn.twisted.rawsocket:WampRawSocketServerProtocol", "_handshake_bytes _handshake_complete"),
     *_rows("autobahn.twisted.rawsocket:WampRawSocketServerProtocol", "_serializer _session"),
+    *_rows("crossbar.router.unisocket:UniSocketServerProtocol", "_data _proto"),
     *_rows("autobahn.twisted.rawsocket:WampRawSocketServerFactory", "_serializers"),
     *_rows("autobahn.twisted.resource:WebSocketResource", "_factory"),
     *_rows("autobahn.twisted.websocket:WebSocketAdapterProtocol", "_closeConnection _onMessage"),
@@ -122,6 +124,8 @@ PRIVATE_NAMES = (
     *_rows("twisted.protocols.tls:_AggregateSmallWrites", "_buffer"),
     # Processes.
     *_rows("crossbar", "_import_serializers_quietly _logging _util"),
+    *_rows("crossbar.common.twisted.processutil", "_WorkerWrapIProtocol"),
+    *_rows("crossbar.common.twisted.processutil:_WorkerWrapIProtocol", "_worker"),
     *_rows("crossbar.common.key", "_maybe_generate_node_key"),
     *_rows("crossbar.node.controller:NodeController", "_node _shutdown_requested _shutdown_was_clean _workers"),
     *_rows("crossbar.node.node:Node", "_config _configure_native_worker_container _configure_native_worker_router"),

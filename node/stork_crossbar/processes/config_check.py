@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from stork_crossbar.internals.crossbar_check import refuse_other_versions
 from stork_crossbar.internals.deferred_imports import deferred
 from stork_node.config import configuration, old_components
 from stork_node.config.configuration import Configuration, is_stork_component
@@ -34,8 +35,10 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
     Check ``folder``/config.json, what it names, and which of its ports are free: none, the node's, or all of them.
 
     Raises:
-        ConfigError: every problem that was found.
+        ConfigError: every problem that was found; or this Crossbar is not as it is known here.
     """
+    with deferred():
+        refuse_other_versions()
     config = configuration.load(folder, environ)
     problems = [
         Problem(f"{config.file}: {problem.path}" if problem.path else str(config.file), problem.text)
