@@ -188,6 +188,17 @@ print(in_flight(), dealer._registration_map._observation_id_to_observation)
     assert run(DEALER + script) == "[0, 0, 0, 0] {}"
 
 
+def test_a_call_that_was_cancelled_is_answered_once_where_its_callee_leaves():
+    script = """
+call(callers[0], 1)
+call(callers[1], 1)
+dealer.processCancel(callers[0], message.Cancel(1, "skip"))
+dealer.detach(callee)
+print([each for each in sent if each[1] == "Error"], in_flight())
+"""
+    assert run(DEALER + script) == "[(0, 'Error'), (1, 'Error')] [0, 0, 0, 0]"
+
+
 def test_two_calls_with_one_id_end_both():
     script = """
 call(callers[0], 1)

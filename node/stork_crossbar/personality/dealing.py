@@ -71,8 +71,11 @@ class StorkDealer(Dealer):
 
     def detach(self, session: Any) -> None:
         self._cancelled_early.pop(session, None)
-        for invocation in self._callee_to_invocations.get(session, ()):
+        for invocation in list(self._callee_to_invocations.get(session, ())):
             orphans.discard(invocation)
+            # Its caller has been answered. Crossbar would answer again, and an embedded caller cannot take that.
+            if invocation.canceled and not invocation.error_msg:
+                self._remove_invoke_request(invocation)
         for invocation in self._caller_to_invocations.get(session, ()):
             if invocation.callee is not session:
                 self._abandon(invocation)
