@@ -2,12 +2,14 @@
 
 import asyncio
 import contextvars
+import sys
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
 from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.lanes import Lanes
 from stork_node.application.running.loop_thread import LoopThread
 from stork_node.application.running.thread_switching import Hopper, Place, hop
 
@@ -146,3 +148,21 @@ def test_waiting_before_it_is_on_the_loop_is_an_error(hopper):
 
     with pytest.raises(RuntimeError, match="awaits something before it is on the loop"):
         hopper.submit(wait()).result(DEADLINE_S)
+
+
+def test_a_thread_may_begin_before_the_one_that_submitted_has_gone_on():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    lanes = Lanes(8, "test")
+    try:
+        hopper = Hopper(lanes, lambda coroutine: Future())
+
+        async def question() -> int:
+            await hop(Place.THREAD)
+            return 1
+
+        futures = [hopper.submit(question()) for _ in range(5_000)]
+        assert {future.result(10) for future in futures} == {1}
+    finally:
+        sys.setswitchinterval(interval)
+        lanes.shutdown()
