@@ -153,5 +153,5 @@ def _add(turn: Turn, subscriptions: list[Any], topic: str, content: Content, exc
 
 
 def _may_get_pushes(uri: str) -> bool:
-    """Not so for the router's own events: who follows those alone misses nothing."""
-    return not uri.startswith(_CROSSBARS_TOPICS)
+    """Not so for the router's and the guard's own events: who follows those alone misses nothing."""
+    return uri != uris.APP_GONE and not uri.startswith(_CROSSBARS_TOPICS)

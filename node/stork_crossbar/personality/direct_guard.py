@@ -94,8 +94,9 @@ def _transport_facts(transport: Any) -> dict[str, Any]:
 
 def guard_for_role(realm: str | None, role: Any) -> DirectGuard | None:
     """The guard, where it is the authorizer of this role."""
-    is_authorizer = type(role) is RouterRoleDynamicAuth and role._authorizer == uris.GUARD_TOPIC_AUTH
-    return guard_of(realm) if is_authorizer else None
+    guard = guard_of(realm)
+    is_asked = guard and type(role) is RouterRoleDynamicAuth and role._authorizer == uris.GUARD_TOPIC_AUTH
+    return guard if is_asked else None
 
 
 def authorize(
