@@ -1,6 +1,6 @@
 """The application, as config.json names it: its tickets, topics, procedures and sessions, by one WAMP session."""
 
-from stork_components.application_process import ApplicationSettings, run_application
+from stork_components.application_process import ApplicationSettings, follow_leavers, run_application
 from stork_components.auth import serve_tickets
 from stork_components.meta import Visitors
 from stork_components.rpc import Procedures
@@ -20,5 +20,6 @@ class Application(InterruptibleComponent):
         application = await run_application(self.settings)
         await Procedures(self, application).register()
         await Visitors(self, application).follow()
+        await follow_leavers(self, application)
         await serve_topics(self, application)
         await serve_tickets(self, application)

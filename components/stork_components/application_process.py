@@ -14,7 +14,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
 
 from stork_crossbar import registry
-from stork_crossbar.component import end_worker
+from stork_crossbar.component import Component, end_worker
 from stork_crossbar.internals.forks import close_in_children
 from stork_crossbar.internals.from_threads import FromThreads
 from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
@@ -180,6 +180,11 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
     leave_what_is_here_alone()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return ApplicationProcess(stork, runtime)
+
+
+async def follow_leavers(session: Component, application: ApplicationProcess) -> None:
+    """Subscribe to ``io.virge.stork.app.gone(session_ids)``, once in a process: what waits for these is not begun."""
+    await session.subscribe(application.forget, uris.APP_GONE)
 
 
 async def finish() -> None:

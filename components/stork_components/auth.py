@@ -23,7 +23,6 @@ async def serve_tickets(session: Component, application: ApplicationProcess) -> 
 
     # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
     await session.register(tell_figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
-    await session.subscribe(application.forget, uris.APP_GONE)
     await register_batch(session, application.authenticate, uris.APP_AUTH_BATCH)
     await session.register(application.authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 

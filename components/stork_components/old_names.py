@@ -17,9 +17,13 @@ class OldComponent(InterruptibleComponent):
     settings: ApplicationSettings
 
     async def start(self) -> None:
-        if not application_process.is_started():
+        is_first = not application_process.is_started()
+        if is_first:
             self.log.warn("{sentence}: stork check prints it", sentence=SENTENCE)
-        await self.serve(await application_process.run_application(self.settings))
+        application = await application_process.run_application(self.settings)
+        if is_first:
+            await application_process.follow_leavers(self, application)
+        await self.serve(application)
 
     async def serve(self, application: ApplicationProcess) -> None:
         """Do its part."""

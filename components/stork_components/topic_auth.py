@@ -13,7 +13,6 @@ async def serve_topics(session: Component, application: ApplicationProcess) -> N
     """
     Register ``io.virge.stork.app.topic_auth(session, uri, action, options, within_s)`` and ``….batch``, for the guard.
     """
-    await session.subscribe(application.forget, uris.APP_GONE)
     await register_batch(session, application.authorize, uris.APP_TOPIC_AUTH_BATCH)
     await session.register(application.authorize, uris.APP_TOPIC_AUTH, RegisterOptions(invoke="last"))
 

@@ -1,4 +1,4 @@
-"""Components that a process calls by what they do; ``stork_components`` says how they do it."""
+"""Roles of components that the processes call; the classes in ``stork_components`` fill them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

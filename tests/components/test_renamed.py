@@ -31,7 +31,7 @@ def test_without_a_name_that_it_needs_a_node_is_refused_by_a_sentence(name):
     assert "Traceback" not in refused.stderr
 
 
-def test_a_name_of_nobody_is_missed_by_nobody():
+def test_the_check_passes_when_no_name_that_is_used_is_renamed():
     assert stork("check", renamed="_no_such_name").returncode == 0
 
 

@@ -26,7 +26,8 @@ class PrivateName:
     """
     ``owner`` is ``module`` or ``module:Class``.
 
-    The class, one that it inherits from, or its code has ``name``; a module has it as an attribute, or as a module.
+    It is there when the module has ``name`` (a module in a package counts), or when the class has it. An attribute that
+    methods set is found in the code of these methods.
     """
 
     owner: str
@@ -61,7 +62,7 @@ def _has(owner: type[Any], name: str) -> bool:
 
 
 def _codes(owner: type[Any]) -> Iterator[CodeType]:
-    """The code of all methods; attributes of objects are known by it alone."""
+    """The code of all methods."""
     for each in owner.__mro__:
         for value in vars(each).values():
             function = getattr(value, "fget", None) or getattr(value, "__func__", value)
@@ -139,7 +140,7 @@ PRIVATE_NAMES = (
 )
 
 
-def missing(parts: Iterable[str | None] | None = None) -> list[PrivateName]:
-    """The names that are not there any more, of these parts or of all."""
+def missing(parts: Iterable[str] | None = None) -> list[PrivateName]:
+    """The names of these parts, or of all parts, that are not there."""
     wanted = None if parts is None else set(parts)
     return [name for name in PRIVATE_NAMES if (wanted is None or name.part in wanted) and not name.is_there]

@@ -46,7 +46,7 @@ class Shortcut:
 
     saves: str
     take: Callable[[], None]
-    part: str | None = None
+    part: str = ""
 
 
 def take_all(shortcuts: "Iterable[Shortcut]") -> list[str]:

@@ -107,7 +107,7 @@ class Hopper:
             if not isinstance(place, Place):
                 raise RuntimeError(f"{coroutine!r} awaits something before it is on the loop")
             if place is Place.THREAD:
-                # In a copy: its thread may enter the context while this one has not left it.
+                # A copy, because the new thread may enter the context before this thread has left it.
                 submit = context.copy().run
                 onward = submit(self._threads.submit, self._go_on, coroutine, context, future, interruption, place)
                 interruption.is_by(onward.cancel)
