@@ -17,14 +17,14 @@ from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker
 from stork_crossbar.internals.forks import close_in_children
 from stork_crossbar.internals.from_threads import FromThreads
-from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
+from stork_crossbar.internals.gc_tuning import freeze_startup_objects
 from stork_node import AsyncPublisher, Publisher, Stork
 from stork_node.application import loading
-from stork_node.application.running.asker import NotBegun
+from stork_node.application.running.handler_context import NotBegun
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.application.running.runtime import Runtime, log_failure
 from stork_node.application.running.thread_switching import Interruption
-from stork_node.application.values import Session
+from stork_node.application.values import ClientSession
 from stork_node.config.settings import count, endpoint, name, seconds, setting, text
 from stork_node.errors import CallError, StorkError
 from stork_node.metrics.node_figures import ApplicationFigures
@@ -103,13 +103,13 @@ class ApplicationProcess:
         session: Mapping[str, Any],
         interruption: Interruption,
     ) -> "defer.Deferred[Any]":
-        return self._answer(self._runtime.call(uri, args, kwargs, Session.parse(session)), interruption)
+        return self._answer(self._runtime.call(uri, args, kwargs, ClientSession.parse(session)), interruption)
 
     def joined(self, session: Mapping[str, Any]) -> None:
-        self._runtime.submit(self._runtime.joined(Session.parse(session)))
+        self._runtime.submit(self._runtime.joined(ClientSession.parse(session)))
 
     def left(self, session: Mapping[str, Any]) -> None:
-        self._runtime.submit(self._runtime.left(Session.parse(session)))
+        self._runtime.submit(self._runtime.left(ClientSession.parse(session)))
 
     def finish(self, within_s: float) -> "defer.Deferred[None]":
         """Fires when nothing is running, or so many seconds are over."""
@@ -177,7 +177,7 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
 
     close_in_children(reactor)
     await _on_reactor(runtime.start())
-    leave_what_is_here_alone()
+    freeze_startup_objects()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
     return ApplicationProcess(stork, runtime)
 

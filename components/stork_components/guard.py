@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor
 
-from stork_components.asking.application_client import Asker, AskerLeft, Question, Unavailable
+from stork_components.asking.application_client import ApplicationClient, CallerLeft, Request, Unavailable
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
 from stork_components.asking.waiting_sessions import WaitingSessions
@@ -23,7 +23,7 @@ from stork_crossbar.opening import handshake
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
 from stork_node.application.permission import Permission
-from stork_node.application.values import Deny, Session, peer_host
+from stork_node.application.values import ClientSession, Deny, peer_host
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.config.settings import count, names, seconds, section, setting, text
 from stork_node.errors import InvalidAnswer
@@ -76,7 +76,7 @@ class Guard(DirectGuard):
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
         self._callees = Registrations(reactor, callees, registered=self._forget)
-        self._asker = Asker(
+        self._application = ApplicationClient(
             self,
             self._callees,
             reactor,
@@ -99,7 +99,7 @@ class Guard(DirectGuard):
 
     def _forget(self) -> None:
         self._verdicts.forget()
-        self._asker.forget()
+        self._application.forget()
 
     def missing(self) -> tuple[str, ...]:
         """The application's procedures that neither it nor a backend has registered."""
@@ -131,9 +131,9 @@ class Guard(DirectGuard):
         try:
             asked = (realm, authid, details)
             within_s = self.settings.application_timeout_s
-            question = Question(uris.APP_AUTH, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
+            question = Request(uris.APP_AUTH, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
             with self._waiting.asking_for(details["session"]):
-                uri, answer = await self._asker.ask(question)
+                uri, answer = await self._application.ask(question)
             if uri == uris.BACKEND_AUTH:
                 decision = read_backend_ticket_answer(answer, self.settings.roles)
             else:
@@ -144,7 +144,7 @@ class Guard(DirectGuard):
             self._pending_joins -= 1
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
-        session = Session.by_ticket(decision, details["session"], realm, details["transport"]["peer"])
+        session = ClientSession.by_ticket(decision, details["session"], realm, details["transport"]["peer"])
         self._admitted.expect(Admission(session, decision.expires_at_s), reactor.seconds())
         self.counters.joins += 1
         return {"authid": decision.authid, "role": decision.role, "extra": decision.extra}
@@ -212,7 +212,7 @@ class Guard(DirectGuard):
         outcomes = self.counters.calls if action == "call" else self.counters.subscriptions
         try:
             permission = await self._permission(session, uri, action, options or {})
-        except AskerLeft:
+        except CallerLeft:
             outcomes["undecided"] += 1
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
         except ApplicationError:
@@ -242,30 +242,30 @@ class Guard(DirectGuard):
         session = self._admitted.get(details["session"])
         key = core.cache_key(session, role, authid, action, uri, match)
         # One that another authenticator of config.json has let in is known by what Crossbar says of it.
-        known = session or Session.parse({"realm": self._realm, **details})
+        known = session or ClientSession.parse({"realm": self._realm, **details})
         return await self._verdicts.get(key, lambda: self._ask(details, known, uri, action, dict(options), key))
 
     async def _ask(
         self,
         details: dict[str, Any],
-        session: Session,
+        session: ClientSession,
         uri: str,
         action: str,
         options: dict[str, Any],
         key: Hashable,
     ) -> Permission:
         asked_app = (session.to_wire(), uri, action, options, self.settings.application_timeout_s)
-        question = Question(uris.APP_TOPIC_AUTH, asked_app, repeats=key)
+        question = Request(uris.APP_TOPIC_AUTH, asked_app, repeats=key)
         if action == "subscribe":
             # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
             asked = (details, uri, action, options)
             question = replace(question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
         try:
             with self._waiting.asking_for(details["session"]):
-                answered_by, answer = await self._asker.ask(question)
+                answered_by, answer = await self._application.ask(question)
             is_backend = answered_by == uris.BACKEND_TOPIC_AUTH
             return read_backend_permission(answer) if is_backend else Permission.from_wire(answer)
-        except AskerLeft:
+        except CallerLeft:
             raise
         except (Unavailable, InvalidAnswer) as error:
             self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)

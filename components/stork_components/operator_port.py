@@ -21,7 +21,7 @@ from stork_crossbar.http.bounded_site import BoundedSite
 from stork_crossbar.http.foreign_pages import check_page
 from stork_crossbar.http.rules import Rules
 from stork_crossbar.internals import broadcasting
-from stork_crossbar.opening.crowd import Crowd
+from stork_crossbar.opening.bounded_connections import BoundedConnections
 from stork_crossbar.opening.entrance import entrance
 from stork_node.config.settings import endpoint, names, setting
 from stork_node.http import hosts
@@ -64,8 +64,8 @@ class OperatorPort(Component):
         interface = "" if listen.host == "*" else listen.host
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint
         self._known_hosts = {*self.settings.hosts, interface.lower(), socket.gethostname().lower()}
-        crowd = Crowd(MAX_CONNECTIONS, _end)
-        rules = Rules(check=self._check, entered=crowd.enter, asked=crowd.ask, left=crowd.leave)
+        connections = BoundedConnections(MAX_CONNECTIONS, _end)
+        rules = Rules(check=self._check, entered=connections.enter, asked=connections.ask, left=connections.leave)
         await listening(reactor, listen.port, interface=interface).listen(BoundedSite(root, rules))
         self._watching = task.LoopingCall(self._watch)
         self._watching.start(_WATCH_S, now=False)

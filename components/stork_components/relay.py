@@ -31,7 +31,7 @@ from stork_node.protocol.positions import Position
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
-from stork_node.relay.stream import Action, Break, Events, Stream
+from stork_node.relay.stream import Action, Break, Events, NodeStream
 from stork_node.transport.endpoints import Port, local_endpoint
 
 _PROBE_S = 1.0
@@ -76,7 +76,7 @@ class Relay(Component):
     settings: RelaySettings
 
     async def start(self) -> None:
-        self._stream = Stream(self.settings.history)
+        self._stream = NodeStream(self.settings.history)
         self._broadcaster = Broadcaster(self, reactor)
         self._answering = Answering(reactor, self._broadcaster.waiting_bytes)
         self._recovery = Recovery(self._stream, self._broadcaster.receives)
@@ -133,7 +133,7 @@ class Relay(Component):
     def trouble(self) -> str:
         """What keeps this node from delivering, in one sentence; empty if nothing does."""
         now, waits_since = reactor.seconds(), self._stream.follower.waits_since
-        if self._stream.follower.sees_foreign(now):
+        if self._stream.follower.sees_unknown_source(now):
             return "frames of another epoch on the bus: is there a second publish server?"
         # Where the bus is silent too, the publish server is away, which is no trouble of this node.
         if waits_since is not None and now - waits_since > _STUCK_S and now - self.heard_at < _STUCK_S / 2:
@@ -263,7 +263,7 @@ class Relay(Component):
         self._tell_of_foreign(now)
 
     def _tell_of_foreign(self, now: float) -> None:
-        is_foreign = self._stream.follower.sees_foreign(now)
+        is_foreign = self._stream.follower.sees_unknown_source(now)
         if is_foreign and not self._was_foreign:
             self.log.warn("{trouble}", trouble=self.trouble)
         self._was_foreign = is_foreign

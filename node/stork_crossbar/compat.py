@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 
-class NotAsKnown(Exception):
+class Incompatible(Exception):
     """It is not; the text says what."""
 
 
-def expect(function: Callable[..., Any], *parameters: str) -> None:
+def require_signature(function: Callable[..., Any], *parameters: str) -> None:
     """
     Raises:
-        NotAsKnown: ``function`` takes other parameters than these.
+        Incompatible: ``function`` takes other parameters than these.
     """
     if tuple(inspect.signature(function).parameters) != parameters:
-        raise NotAsKnown(f"{function.__qualname__} takes other parameters")
+        raise Incompatible(f"{function.__qualname__} takes other parameters")

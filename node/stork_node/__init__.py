@@ -6,6 +6,7 @@ with a ``Publisher``, calls its procedures with a ``Caller``, or follows topics 
 loads neither Twisted nor Crossbar, and what needs pyzmq or websockets only where it is used.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from stork_node.application.auth_request import AuthRequest
 from stork_node.application.feeds import Feed
 from stork_node.application.pushers import NotRunning
 from stork_node.application.stork import Stork
-from stork_node.application.values import Call, Deny, Principal, Session
+from stork_node.application.values import Call, ClientSession, Deny, Principal
 from stork_node.errors import (
     CallError,
     ConfigError,
@@ -42,6 +43,7 @@ __all__ = [
     "Call",
     "CallError",
     "Caller",
+    "ClientSession",
     "ConfigError",
     "DeclarationError",
     "Deny",
@@ -55,7 +57,6 @@ __all__ = [
     "Publisher",
     "PushFailed",
     "PushRefused",
-    "Session",
     "Stork",
     "StorkError",
     "Subscriber",
@@ -74,7 +75,14 @@ _ON_DEMAND = {
 }
 
 
+_FORMER_NAMES = {"Session": "ClientSession"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _FORMER_NAMES:
+        new_name = _FORMER_NAMES[name]
+        warnings.warn(f"stork_node.{name} is stork_node.{new_name} now", DeprecationWarning, stacklevel=2)
+        return globals()[new_name]
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_ON_DEMAND[name]), name)

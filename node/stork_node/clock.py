@@ -69,3 +69,27 @@ class AwakeTime:
         else:
             self._before = now
         return now - self._lost_s
+
+
+class SuspendAwareClock:
+    """
+    Seconds in which a process ran. Time for which it was stopped (SIGSTOP), or its machine asleep, does not count.
+
+    Its owner's loop tells the time at each turn. Of a gap between two turns, ``longest_turn_s`` count at most.
+
+    Args:
+        now: of a clock that never goes back, as for ``advance``.
+
+    Attributes:
+        now: this clock's time, in seconds since it was made.
+    """
+
+    def __init__(self, longest_turn_s: float, now: float) -> None:
+        self._longest_turn_s, self._before = longest_turn_s, now
+        self.now = 0.0
+
+    def advance(self, now: float) -> float:
+        """Take the time ``now`` of the other clock; returns this clock's."""
+        self.now += min(now - self._before, self._longest_turn_s)
+        self._before = now
+        return self.now

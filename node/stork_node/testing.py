@@ -15,7 +15,7 @@ from stork_node.application.permission import Permission
 from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
 from stork_node.application.running.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
 from stork_node.application.stork import Stork
-from stork_node.application.values import Deny, Principal, Session
+from stork_node.application.values import ClientSession, Deny, Principal
 from stork_node.errors import CallError, ConfigError, InvalidAnswer, StorkError
 from stork_node.guard import core
 from stork_node.guard.answers import read_ticket_answer
@@ -137,7 +137,7 @@ class AppTester:
         if isinstance(principal, Deny):
             uri, _ = uris.REFUSALS[core.refusal_case(principal)]
             raise (Expired if principal.retry else Denied)(uri, principal.reason)
-        session = Session.by_ticket(principal, session_id, realm, peer)
+        session = ClientSession.by_ticket(principal, session_id, realm, peer)
         self._wait(self._runtime.joined(session))
         return Client(self, session)
 
@@ -151,7 +151,7 @@ class AppTester:
     def backend(self, authid: str = "backend") -> "Client":
         """A session of the role ``backend``: it may call every procedure, and on_join handlers are not told of it."""
         self._start()
-        return Client(self, Session(id=next(self._ids), authid=authid, role="backend", authmethod="wampcra"))
+        return Client(self, ClientSession(id=next(self._ids), authid=authid, role="backend", authmethod="wampcra"))
 
     def _wait(self, coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
         future = self._runtime.submit(coroutine)
@@ -170,7 +170,7 @@ class AppTester:
         except TimeoutError:
             raise Unavailable(uri, f"no answer within {self._timeout_s} s") from None
 
-    def _authorize(self, session: Session, uri: str, action: str, options: Mapping[str, Any]) -> None:
+    def _authorize(self, session: ClientSession, uri: str, action: str, options: Mapping[str, Any]) -> None:
         if session.role == "backend":
             return
         match: Match = options.get("match") or "exact"
@@ -194,7 +194,7 @@ def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
 class Client:
     """One session with an application under test; ``session`` is what its handlers see of it."""
 
-    def __init__(self, tester: AppTester, session: Session) -> None:
+    def __init__(self, tester: AppTester, session: ClientSession) -> None:
         self.session = session
         self._tester: AppTester | None = tester
 

@@ -5,7 +5,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer
 from twisted.internet.task import Clock
 
-from stork_components.asking.application_client import Asker, AskerLeft, NotAsked, Question, Unavailable
+from stork_components.asking.application_client import ApplicationClient, CallerLeft, NotAsked, Request, Unavailable
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
 from stork_node.application.permission import Permission
@@ -13,7 +13,7 @@ from stork_node.guard.counters import GuardCounters
 from tests.components.fake_session import FakeSession
 
 APP, BACKEND = "app", "backend"
-QUESTION = Question(APP, ("joe",), BACKEND, ("jack",))
+QUESTION = Request(APP, ("joe",), BACKEND, ("jack",))
 
 
 class Asking:
@@ -21,7 +21,7 @@ class Asking:
         self.clock = Clock()
         self.session = FakeSession()
         self.registrations = Registrations(self.clock, [APP, BACKEND])
-        self.asker = Asker(
+        self.client = ApplicationClient(
             self.session, self.registrations, self.clock, application_timeout_s=5.0, starting_timeout_s=10.0
         )
         watching = defer.ensureDeferred(self.registrations.watch(self.session))
@@ -30,7 +30,7 @@ class Asking:
 
     def ask(self, question=QUESTION):
         outcome = []
-        defer.ensureDeferred(self.asker.ask(question)).addCallbacks(outcome.append, lambda f: outcome.append(f.value))
+        defer.ensureDeferred(self.client.ask(question)).addCallbacks(outcome.append, lambda f: outcome.append(f.value))
         return outcome
 
     def register(self, uri, registration=1):
@@ -89,7 +89,7 @@ def test_an_answer_that_takes_too_long_is_unavailable_and_its_call_cancelled(ask
     assert [str(each) for each in outcome] == ["app took longer than 5 s"]
 
 
-REPEATED = Question(APP, ("joe",), repeats="joe's question")
+REPEATED = Request(APP, ("joe",), repeats="joe's question")
 
 
 def test_a_late_answer_serves_who_asks_again(asking):
@@ -240,8 +240,8 @@ def test_a_failure_goes_to_everyone_who_waits_and_is_not_remembered():
 def test_when_who_asked_has_left_the_others_ask_for_themselves():
     verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
     outcomes = [get(verdicts, "joe", ask) for _ in range(3)]
-    ask.answers[0].errback(AskerLeft("gone"))
-    assert isinstance(outcomes[0][0], AskerLeft)
+    ask.answers[0].errback(CallerLeft("gone"))
+    assert isinstance(outcomes[0][0], CallerLeft)
     assert len(ask.answers) == 2
     ask.answers[1].callback(Permission(True))
     assert outcomes[1:] == [[Permission(True)]] * 2

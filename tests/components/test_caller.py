@@ -1,4 +1,4 @@
-"""Caller and Session against a stock Crossbar."""
+"""Caller and WampConnection against a stock Crossbar."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ import pytest
 
 from stork_node.clients.caller import Caller, CallResult
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.wamp_client import NotAnswered, Session, SessionEnded
+from stork_node.clients.wamp_client import NotAnswered, SessionEnded, WampConnection
 from stork_node.errors import CallError, ConnectionRefused
 from tests.components.stock_crossbar import StockCrossbar
 from tests.gateway import wait_for
@@ -186,7 +186,7 @@ def test_a_call_is_left_unanswered_when_its_session_is_killed(router: StockCross
 
 
 def test_a_session_that_has_ended_says_why(router: StockCrossbar, caller: Caller) -> None:
-    with Session(router.url, BACKEND) as session:
+    with WampConnection(router.url, BACKEND) as session:
         caller.call("wamp.session.kill", session.id, reason="test.tired")
         wait_for(lambda: session.ending, "the end of the session")
         assert session.ending == "the router said goodbye (test.tired)"
@@ -251,7 +251,7 @@ def test_a_child_process_is_not_held_up_by_a_call_of_the_parents_other_thread(ca
 
 
 def test_a_refused_subscription_is_an_error_with_wamps_uri(router: StockCrossbar) -> None:
-    with Session(router.url, GUEST) as session:
+    with WampConnection(router.url, GUEST) as session:
         assert (session.authid, session.authrole) == ("guest", "guest")
         with pytest.raises(CallError) as raised:
             session.subscribe("v1.test.1")

@@ -1,4 +1,4 @@
-"""Caller and Session against routers that do not keep to WAMP."""
+"""Caller and WampConnection against routers that do not keep to WAMP."""
 
 import json
 import threading

@@ -7,17 +7,17 @@ import sys
 def test_what_was_there_is_left_alone_and_what_comes_later_is_collected():
     script = """
 import gc, weakref
-from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
+from stork_crossbar.internals.gc_tuning import freeze_startup_objects
 
 class Thing: pass
 
-leave_what_is_here_alone()
+freeze_startup_objects()
 frozen = gc.get_freeze_count()
 later = Thing()
 later.self = later
 seen = weakref.ref(later)
 del later
-leave_what_is_here_alone()
+freeze_startup_objects()
 print(frozen > 1000, gc.get_freeze_count() == frozen, gc.get_threshold(), seen() is not None, gc.collect() > 0, seen())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import ComponentConfig
 from twisted.internet import defer
 
-from stork_node import Deny, Principal, Session, Stork
+from stork_node import ClientSession, Deny, Principal, Stork
 from stork_node.application.running.runtime import Runtime
 from stork_node.guard.core import NOT_AUTHORIZED
 from stork_node.protocol import uris
@@ -28,7 +28,7 @@ PEER = "192.0.2.1"
 REGISTRATIONS = {uris.APP_AUTH: 1, uris.APP_TOPIC_AUTH: 2}
 
 
-def application(seen: list[Session]) -> Stork:
+def application(seen: list[ClientSession]) -> Stork:
     """Every kind of answer; ``seen`` gets the sessions of verifiers."""
     stork = Stork()
 
@@ -48,7 +48,7 @@ def application(seen: list[Session]) -> Stork:
     orders = stork.feed("v1", "orders", patterns=("prefix", "wildcard"))
 
     @orders.verify(patterns=True)
-    def owns(session: Session, topic: Any) -> Any:
+    def owns(session: ClientSession, topic: Any) -> Any:
         seen.append(session)
         if topic.feed_id == "raise":
             raise ValueError("text of the exception")
@@ -148,12 +148,12 @@ def outcome_in_test(do: Any) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def seen() -> list[Session]:
+def seen() -> list[ClientSession]:
     return []
 
 
 @pytest.fixture(scope="module")
-def guard(seen: list[Session]) -> Iterator[GuardAlone]:
+def guard(seen: list[ClientSession]) -> Iterator[GuardAlone]:
     guard = GuardAlone(application(seen))
     for number, ticket in ((1, "joe"), (2, "root")):
         assert guard.join(ticket, None, number) == Outcome()
@@ -162,7 +162,7 @@ def guard(seen: list[Session]) -> Iterator[GuardAlone]:
 
 
 @pytest.fixture(scope="module")
-def tester(seen: list[Session]) -> Iterator[AppTester]:
+def tester(seen: list[ClientSession]) -> Iterator[AppTester]:
     with AppTester(application(seen), roles=("frontend", "admin")) as tester:
         yield tester
 
@@ -211,12 +211,12 @@ def test_a_call_has_one_answer(
     assert outcome_in_test(lambda: client.call(procedure)) == expected
 
 
-def test_a_verifier_sees_one_session(guard: GuardAlone, tester: AppTester, seen: list[Session]) -> None:
+def test_a_verifier_sees_one_session(guard: GuardAlone, tester: AppTester, seen: list[ClientSession]) -> None:
     joe = {"session": 1, "authid": "joe", "authrole": "frontend", "transport": {"peer": f"tcp4:{PEER}:50000"}}
     del seen[:]
     guard.outcome_of(guard.authorize(joe, "v1.orders.42", "subscribe", {}))
     tester.join("joe", address=PEER).subscribe("v1.orders.42")
     in_node, in_test = seen
     assert replace(in_test, id=1) == in_node
-    assert in_node == Session.parse(guard._session(1) or {})
+    assert in_node == ClientSession.parse(guard._session(1) or {})
     assert (in_node.realm, in_node.authmethod, in_node.address) == ("realm1", "ticket", PEER)

@@ -13,7 +13,7 @@ import stork_crossbar.personality
 from stork_crossbar.connections import connection_memory
 from stork_crossbar.opening import websocket_fast_path, websockets
 from stork_crossbar.personality import direct_guard, patches
-from stork_crossbar.personality.patches import SHORTCUTS, Shortcut, take_all
+from stork_crossbar.personality.patches import PATCHES, Patch, apply_patches
 from twisted.logger import formatEvent, globalLogPublisher
 said = []
 globalLogPublisher.addObserver(lambda event: said.append(formatEvent(event)))
@@ -27,7 +27,7 @@ def run(script):
 
 
 def test_all_are_taken_with_the_versions_that_are_locked():
-    assert run("print(take_all(SHORTCUTS), said)") == "[] []"
+    assert run("print(apply_patches(PATCHES), said)") == "[] []"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,9 @@ def test_all_are_taken_with_the_versions_that_are_locked():
     ],
 )
 def test_one_that_does_not_find_what_it_knows_is_not_taken_and_the_others_are(change, refusal):
-    assert run(f"{change}\nprint(take_all(SHORTCUTS) == [{refusal!r}], said == [{_warning(refusal)!r}])") == "True True"
+    assert (
+        run(f"{change}\nprint(apply_patches(PATCHES) == [{refusal!r}], said == [{_warning(refusal)!r}])") == "True True"
+    )
 
 
 def _warning(refusal):
@@ -76,7 +78,7 @@ guard = object.__new__(Guard)
 guard._realm = "realm1"
 registry.announce(guard)
 print(direct_guard.guard_of("realm1") is None)
-take_all(SHORTCUTS)
+apply_patches(PATCHES)
 print(direct_guard.guard_of("realm1") is guard, direct_guard.guard_of("realm2") is None)
 """
     assert run(script) == "True\nTrue True"
@@ -151,11 +153,11 @@ print(m._dumps([b"hi"], use_binary_hex_encoding=True))
 )
 def test_bounds_on_http_and_origins_are_never_left_out(change, function):
     script = f"""
-from stork_crossbar.compat import NotAsKnown
+from stork_crossbar.compat import Incompatible
 {change}
 try:
     {function}()
-except NotAsKnown as error:
+except Incompatible as error:
     print(error)
 """
     assert run(script) == "<lambda> takes other parameters"

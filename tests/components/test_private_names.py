@@ -144,18 +144,18 @@ def defined_in(tree: ast.AST) -> Iterator[str]:
 
 
 def expected_in(tree: ast.AST) -> Iterator[str]:
-    """The last part of each function that is given to ``known.expect``."""
+    """The last part of each function that is given to ``known.require_signature``."""
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Name(id="expect"), args=[ast.Attribute(attr=name), *_]):
+            case ast.Call(func=ast.Name(id="require_signature"), args=[ast.Attribute(attr=name), *_]):
                 yield name
 
 
 def looked_up_first() -> set[str]:
-    """Functions that are given to ``expect`` by a variable: ``ordinary = Class.function``."""
+    """Functions that are given to ``require_signature`` by a variable: ``ordinary = Class.function``."""
     found = set()
     for source in SOURCES:
         text = source.read_text()
-        if "expect(ordinary" in text or "expect(begin" in text:
+        if "require_signature(ordinary" in text or "require_signature(begin" in text:
             found |= set(re.findall(r"\b(?:ordinary|begin)\b.* = \S*?\.(\w+)$", text, re.MULTILINE))
     return found

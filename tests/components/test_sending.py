@@ -7,19 +7,19 @@ import pytest
 
 from tests.components.router_inside import sending
 
-PIECE = b"piece"
+PAYLOAD = b"payload"
 
 
-class Lane:
+class DirectConnection:
     """Takes all, or does what ``answer`` does."""
 
     def __init__(self, answer: Callable[[], int] | None = None) -> None:
         self.received: list[bytes] = []
         self._answer = answer
 
-    def send(self, piece: bytes) -> int:
-        sent = self._answer() if self._answer else len(piece)
-        self.received.append(piece[:sent])
+    def send(self, payload: bytes) -> int:
+        sent = self._answer() if self._answer else len(payload)
+        self.received.append(payload[:sent])
         return sent
 
 
@@ -34,24 +34,24 @@ def sender(request) -> Any:
 
 @pytest.mark.parametrize("number", [0, 1, 24, 25, 26, 1000])
 def test_each_connection_gets_its_piece_once(sender, number):
-    lanes = [Lane() for _ in range(number)]
-    others = [Lane() for _ in range(number)]
-    parcels = [*sending.in_parcels(lanes, PIECE, 1), *sending.in_parcels(others, b"another", 1)]
+    connections = [DirectConnection() for _ in range(number)]
+    others = [DirectConnection() for _ in range(number)]
+    batches = [*sending.in_batches(connections, PAYLOAD, 1), *sending.in_batches(others, b"another", 1)]
     for _ in range(20):
-        sender.send(parcels)
-    assert [lane.received for lane in lanes] == [[PIECE] * 20] * number
-    assert [lane.received for lane in others] == [[b"another"] * 20] * number
-    assert all(parcel.sent_at == 7.0 and not parcel.left for parcel in parcels)
+        sender.send(batches)
+    assert [connection.received for connection in connections] == [[PAYLOAD] * 20] * number
+    assert [connection.received for connection in others] == [[b"another"] * 20] * number
+    assert all(batch.sent_at == 7.0 and not batch.left for batch in batches)
 
 
 def test_what_a_socket_did_not_take_is_told(sender):
-    full, partly, well = Lane(lambda: 0), Lane(lambda: 2), Lane()
-    lanes = [*(Lane() for _ in range(60)), full, partly, well]
-    parcels = sending.in_parcels(lanes, PIECE, 3)
-    sender.send(parcels)
-    assert [left for parcel in parcels for left in parcel.left] == [(full, 0), (partly, 2)]
-    assert well.received == [PIECE]
-    assert sum(len(parcel.lanes) * parcel.events for parcel in parcels) == 3 * 63
+    full, partly, well = DirectConnection(lambda: 0), DirectConnection(lambda: 2), DirectConnection()
+    connections = [*(DirectConnection() for _ in range(60)), full, partly, well]
+    batches = sending.in_batches(connections, PAYLOAD, 3)
+    sender.send(batches)
+    assert [left for batch in batches for left in batch.left] == [(full, 0), (partly, 2)]
+    assert well.received == [PAYLOAD]
+    assert sum(len(batch.connections) * batch.events for batch in batches) == 3 * 63
 
 
 def test_two_threads_send_at_the_same_time_and_both_are_waited_for():
@@ -62,25 +62,25 @@ def test_two_threads_send_at_the_same_time_and_both_are_waited_for():
         both.wait()
         if threading.get_ident() != caller:
             time.sleep(0.1)  # the caller has nothing left to do long before
-        return len(PIECE)
+        return len(PAYLOAD)
 
-    lanes = [Lane(meet) if at % 25 == 0 else Lane() for at in range(50)]
-    parcels = sending.in_parcels(lanes, PIECE, 1)
-    sending.Sender(clock, cores=2).send(parcels)
-    assert [lane.received for lane in lanes] == [[PIECE]] * 50
-    assert not any(parcel.left for parcel in parcels)
+    connections = [DirectConnection(meet) if at % 25 == 0 else DirectConnection() for at in range(50)]
+    batches = sending.in_batches(connections, PAYLOAD, 1)
+    sending.Sender(clock, cores=2).send(batches)
+    assert [connection.received for connection in connections] == [[PAYLOAD]] * 50
+    assert not any(batch.left for batch in batches)
 
 
 def test_few_connections_and_one_core_need_no_second_thread():
     alone, few = sending.Sender(clock, cores=1), sending.Sender(clock, cores=2)
     before = threading.active_count()
-    alone.send(sending.in_parcels([Lane() for _ in range(1000)], PIECE, 1))
-    few.send(sending.in_parcels([Lane() for _ in range(49)], PIECE, 1))
+    alone.send(sending.in_batches([DirectConnection() for _ in range(1000)], PAYLOAD, 1))
+    few.send(sending.in_batches([DirectConnection() for _ in range(49)], PAYLOAD, 1))
     assert threading.active_count() == before
 
 
 def test_a_second_thread_that_is_not_woken_in_time_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(sending.Sender, "_help", lambda _: None)
-    lanes = [Lane() for _ in range(100)]
-    sending.Sender(clock, cores=2).send(sending.in_parcels(lanes, PIECE, 1))
-    assert all(lane.received == [PIECE] for lane in lanes)
+    connections = [DirectConnection() for _ in range(100)]
+    sending.Sender(clock, cores=2).send(sending.in_batches(connections, PAYLOAD, 1))
+    assert all(connection.received == [PAYLOAD] for connection in connections)

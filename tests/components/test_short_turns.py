@@ -6,7 +6,7 @@ import select
 import pytest
 from twisted.internet.task import Clock
 
-from stork_crossbar.compat import NotAsKnown
+from stork_crossbar.compat import Incompatible
 from stork_crossbar.internals.short_turns import SOCKETS_A_TURN, ShortTurns, take_short_turns
 
 
@@ -78,6 +78,6 @@ def test_a_few_sockets_are_served_as_they_are(pipes):
 
 def test_another_reactor_is_left_as_it_is():
     clock = Clock()
-    with pytest.raises(NotAsKnown, match="Clock is not the reactor for epoll"):
+    with pytest.raises(Incompatible, match="Clock is not the reactor for epoll"):
         take_short_turns(clock)
     assert not hasattr(clock, "_poller")

@@ -23,7 +23,7 @@ from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.history_settings import HistoryRule, HistorySettings
 from stork_node.relay.recovery import Recovery, read_positions
 from stork_node.relay.steps import Ask
-from stork_node.relay.stream import Break, Events, Stream
+from stork_node.relay.stream import Break, Events, NodeStream
 
 TOPICS = ("v1.a.1", "v1.a.2", "v1.b.1")
 PAGE_NUMBERS = 3
@@ -129,7 +129,7 @@ class Node:
         self.start()
 
     def start(self) -> None:
-        self.stream = Stream(self.history)
+        self.stream = NodeStream(self.history)
         self.recovery = Recovery(self.stream, lambda client, topic: topic in TOPICS)
         self.request: ReplayRequest | None = None
         self.page: Page | None = None

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from stork_node import CallError, Deny, InvalidPush, Principal, Session, Stork, StorkError
+from stork_node import CallError, ClientSession, Deny, InvalidPush, Principal, Stork, StorkError
 from stork_node.application.running.runtime import HandlerFailed
 from stork_node.testing import AppTester, Denied, Expired, RecordedPush, Unavailable
 
@@ -54,7 +54,7 @@ def test_the_designs_example_is_one_line(stork):
 
 def test_a_client_that_joined_is_the_session_its_handlers_see(tester):
     client = tester.join(ticket="alice", realm="realm2", address="192.0.2.1")
-    assert client.session == Session(
+    assert client.session == ClientSession(
         id=1,
         authid="alice",
         realm="realm2",

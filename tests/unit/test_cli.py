@@ -10,7 +10,7 @@ import pytest
 from stork_node.cli import group
 from stork_node.cli.json_values import printable
 from stork_node.cli.publish_server import parse_arguments, publish_server
-from stork_node.cli.session_options import door
+from stork_node.cli.session_options import session_target
 from stork_node.clients.credentials import Credentials
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, Problem, StorkError
 from stork_node.publish_server.settings import PublishServerSettings
@@ -241,7 +241,7 @@ def test_a_ticket_comes_before_the_secret_unless_backend_is_asked_for(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     options = {"url": "ws://h/ws", "realm": "realm1", "ticket": None, "backend": False, "authid": None} | given
-    assert door(**options).credentials == credentials  # type: ignore[arg-type]  # options as click gives them
+    assert session_target(**options).credentials == credentials  # type: ignore[arg-type]  # options as click gives them
 
 
 def test_the_push_key_is_that_of_the_secret(

@@ -81,7 +81,7 @@ def test_threads_that_hang_do_not_keep_a_process_from_ending():
 import asyncio, threading
 from stork_node import Stork
 from stork_node.application.running.runtime import Runtime
-from stork_node.application.values import Session
+from stork_node.application.values import ClientSession
 stork, begun = Stork(), threading.Barrier(3)
 
 @stork.on_join
@@ -95,7 +95,7 @@ async def hangs_in_the_default_executor(session):
 
 runtime = Runtime(stork)
 runtime.start().result()
-runtime.submit(runtime.joined(Session(id=1, authid="a")))
+runtime.submit(runtime.joined(ClientSession(id=1, authid="a")))
 begun.wait()
 print("hanging")
 """

@@ -1,5 +1,5 @@
 from stork_node.application.permission import Permission
-from stork_node.application.values import Session
+from stork_node.application.values import ClientSession
 from stork_node.guard.admitted import Admission, Admitted
 from stork_node.guard.cache import VerdictCache
 
@@ -39,7 +39,7 @@ def test_a_cache_of_no_capacity_remembers_nothing():
 
 def test_what_was_said_of_a_session_is_known_from_its_ticket_to_its_leave():
     admitted = Admitted()
-    joe = Admission(Session(id=1, authid="joe", private={"groups": [1]}))
+    joe = Admission(ClientSession(id=1, authid="joe", private={"groups": [1]}))
     admitted.expect(joe, now=0.0)
     assert admitted.get(1) is joe.session
     assert admitted.join(1) is joe
@@ -57,8 +57,8 @@ def test_a_session_that_the_guard_has_not_let_in_is_unknown():
 
 def test_sessions_that_never_join_are_forgotten():
     admitted = Admitted(pending_s=60.0)
-    admitted.expect(Admission(Session(id=1, authid="a")), now=0.0)
-    admitted.expect(Admission(Session(id=2, authid="b")), now=30.0)
-    admitted.expect(Admission(Session(id=3, authid="c")), now=61.0)
+    admitted.expect(Admission(ClientSession(id=1, authid="a")), now=0.0)
+    admitted.expect(Admission(ClientSession(id=2, authid="b")), now=30.0)
+    admitted.expect(Admission(ClientSession(id=3, authid="c")), now=61.0)
     assert admitted.get(1) is None
     assert admitted.get(2) is not None

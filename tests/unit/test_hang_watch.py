@@ -5,23 +5,14 @@ import time
 import pytest
 
 from stork_node import Stork
-from stork_node.application.running.hang_watch import AwakeTime
 from stork_node.application.running.runtime import Runtime
-from stork_node.application.values import Session
+from stork_node.application.values import ClientSession
 
 DEADLINE_S = 30
 
 
 def session(user):
-    return Session(id=hash(user), authid=user, role="frontend")
-
-
-def test_time_in_which_nobody_looked_does_not_count():
-    time = AwakeTime(2.0, now=100.0)
-    assert time.look(101.0) == 1.0
-    assert time.look(103.0) == 3.0
-    assert time.look(900.0) == 5.0
-    assert time.look(901.0) == 6.0
+    return ClientSession(id=hash(user), authid=user, role="frontend")
 
 
 @pytest.fixture

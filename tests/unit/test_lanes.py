@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from stork_node import Principal, Session, Stork
+from stork_node import ClientSession, Principal, Stork
 from stork_node.application.running.runtime import NotBegun, Runtime
 
 DEADLINE_S = 10
@@ -79,11 +79,11 @@ def subscribe(runtime, user, session=1, within_s=60.0):
 
 
 def call(runtime, user, session=1):
-    return runtime.answer(runtime.call("io.slow", [], {}, Session(id=session, authid=user)))
+    return runtime.answer(runtime.call("io.slow", [], {}, ClientSession(id=session, authid=user)))
 
 
 def on_join(runtime, user):
-    return runtime.submit(runtime.joined(Session(id=len(user), authid=user)))
+    return runtime.submit(runtime.joined(ClientSession(id=len(user), authid=user)))
 
 
 WAYS = [join, subscribe, call, on_join]
@@ -139,7 +139,7 @@ def test_what_waits_for_a_loop_past_its_time_is_not_begun(held):
 
     runtime = Runtime(stork)
     runtime.start().result(DEADLINE_S)
-    runtime.answer(runtime.call("io.block", [], {}, Session(id=1, authid="a")))
+    runtime.answer(runtime.call("io.block", [], {}, ClientSession(id=1, authid="a")))
     held.wait_for(1)
     late = subscribe(runtime, "late", within_s=0.0)
     held.hold.set()

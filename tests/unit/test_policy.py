@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stork_node import Deny, Stork, Topic
-from stork_node.application.declarations import Handler, Place
+from stork_node.application.declarations import Handler, SourceLocation
 from stork_node.application.feeds import Verifier
 from stork_node.application.permission import Permission
 from stork_node.application.policy import Checks, choose_checks, fold, read_answer
@@ -131,7 +131,7 @@ def test_nothing_else_is_an_answer(answer):
 
 
 def verifier(cache_s, function=owns_order):
-    return Verifier(Handler("verifier", function, Place("app.py", 1)), cache_s)
+    return Verifier(Handler("verifier", function, SourceLocation("app.py", 1)), cache_s)
 
 
 @pytest.mark.parametrize(

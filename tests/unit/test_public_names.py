@@ -15,6 +15,7 @@ def test_the_public_names_are_these():
         "Call",
         "CallError",
         "Caller",
+        "ClientSession",
         "ConfigError",
         "DeclarationError",
         "Deny",
@@ -28,7 +29,6 @@ def test_the_public_names_are_these():
         "Publisher",
         "PushFailed",
         "PushRefused",
-        "Session",
         "Stork",
         "StorkError",
         "Subscriber",
@@ -48,6 +48,11 @@ def test_each_public_name_is_there_and_documented(name):
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'stork_node' has no attribute 'Storck'"):
         _ = stork_node.Storck
+
+
+def test_a_former_name_still_works_and_names_the_new_one():
+    with pytest.warns(DeprecationWarning, match=r"^stork_node\.Session is stork_node\.ClientSession now$"):
+        assert stork_node.Session is stork_node.ClientSession
 
 
 HEAVY = ["twisted", "autobahn", "crossbar", "txaio", "click", "rich", "prometheus_client", "websockets", "zmq"]

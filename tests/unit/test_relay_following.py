@@ -8,8 +8,8 @@ from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.counters import RelayCounters
-from stork_node.relay.following import FOREIGN_S, Follower
-from stork_node.relay.steps import Ask, Beginning, Past
+from stork_node.relay.following import UNKNOWN_SOURCE_S, Follower
+from stork_node.relay.steps import Ask, HistoricPush, StreamStart
 from stork_node.relay.waiting import Waiting
 
 NOW = "2026-01-31T12:00:00.000Z"
@@ -60,7 +60,14 @@ def test_what_lies_before_the_tail_that_it_meets_is_past_and_what_came_meanwhile
     follower = new()
     follower.take([push(7), push(8), push(9)], 0.0)
     steps = follower.answer(page(4, 7), 0.0)
-    assert steps == [Beginning(Position("e", 4), False), Past(push(5)), Past(push(6)), Past(push(7)), push(8), push(9)]
+    assert steps == [
+        StreamStart(Position("e", 4), False),
+        HistoricPush(push(5)),
+        HistoricPush(push(6)),
+        HistoricPush(push(7)),
+        push(8),
+        push(9),
+    ]
     assert follower.position == Position("e", 9)
     assert follower.is_ready
 
@@ -71,7 +78,7 @@ def test_it_asks_page_after_page_and_is_ready_with_the_tail_that_it_met_first():
     assert follower.answer(page(0, 2, tail=4), 0.0)[-1] == Ask(request(2))
     assert not follower.is_ready
     steps = follower.answer(page(2, 5, tail=6), 0.0)
-    assert steps == [Past(push(3)), Past(push(4)), push(5), Ask(request(5))]
+    assert steps == [HistoricPush(push(3)), HistoricPush(push(4)), push(5), Ask(request(5))]
     assert follower.is_ready
     assert follower.answer(page(5, 6), 0.0) == [push(6)]
 
@@ -122,8 +129,8 @@ def test_another_epoch_or_a_log_that_does_not_reach_back_is_a_break(answer, posi
     follower = following(10)
     follower.take([beat(12, "f", "s")], 5.0)
     steps = follower.answer(answer, 5.0)
-    assert steps[0] == Beginning(Position.parse(position), True)
-    assert all(isinstance(step, Past) for step in steps[1:])
+    assert steps[0] == StreamStart(Position.parse(position), True)
+    assert all(isinstance(step, HistoricPush) for step in steps[1:])
     assert follower.is_ready
 
 
@@ -132,7 +139,7 @@ def test_a_page_with_a_frame_that_cannot_be_read_is_a_break_after_it():
     follower.take([beat(13)], 0.0)
     readable = page(10, 11).frames
     steps = follower.answer(page(10, 13, frames=[*readable, b"stork 7 push {}\n{}"]), 0.0)
-    assert steps == [push(11), Beginning(Position("e", 13), True)]
+    assert steps == [push(11), StreamStart(Position("e", 13), True)]
     assert follower.take([push(14)], 0.0) == [push(14)]
 
 
@@ -185,10 +192,10 @@ def test_frames_that_replay_does_not_confirm_are_foreign_and_ignored():
     foreign = push(3, "other", "x")
     assert follower.take([foreign], 100.0) == [Ask(request(10))]
     assert follower.answer(page(10, 10), 100.0) == []
-    assert not follower.sees_foreign(100.0)
+    assert not follower.sees_unknown_source(100.0)
     assert follower.take([foreign, push(11), foreign], 100.5) == [push(11)]
-    assert follower.sees_foreign(100.5 + FOREIGN_S - 0.1)
-    assert not follower.sees_foreign(100.5 + FOREIGN_S)
+    assert follower.sees_unknown_source(100.5 + UNKNOWN_SOURCE_S - 0.1)
+    assert not follower.sees_unknown_source(100.5 + UNKNOWN_SOURCE_S)
 
 
 def test_replay_is_asked_about_foreign_frames_once_a_second():
@@ -207,7 +214,7 @@ def test_late_frames_of_the_run_before_are_not_foreign():
     follower.take([beat(10, run="s")], 50.0)
     follower.answer(page(10, 10, run="s"), 50.0)
     assert follower.take([push(9), push(10)], 51.0) == []
-    assert not follower.sees_foreign(51.0)
+    assert not follower.sees_unknown_source(51.0)
 
 
 def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():

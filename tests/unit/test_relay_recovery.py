@@ -9,7 +9,7 @@ from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import Page, PageHeader
 from stork_node.relay.history_settings import HistorySettings
 from stork_node.relay.recovery import MAX_EVENTS_BYTES, Recovery, read_positions
-from stork_node.relay.stream import Stream
+from stork_node.relay.stream import NodeStream
 
 NOW = "2026-01-31T12:00:00.000Z"
 SESSION = 7
@@ -22,7 +22,7 @@ def push(sequence, topics=("v1.a.1",), data="null", exclude=()):
 
 def node(at=10):
     """A stream that began at ``at``, and recovery for a session that receives all but v1.secret."""
-    stream = Stream(HistorySettings())
+    stream = NodeStream(HistorySettings())
     stream.take([Heartbeat(Position("e", at), "r", NOW, {})], 0.0)
     stream.answer(Page(PageHeader("e", "r", 0, at, at, at), []), 0.0)
     return stream, Recovery(stream, lambda session, topic: not topic.startswith("v1.secret."))
@@ -83,7 +83,7 @@ def test_what_is_ahead_of_the_node_is_lacked_until_it_gets_there():
 
 
 def test_before_the_tail_that_it_met_a_node_answers_nothing():
-    stream = Stream(HistorySettings())
+    stream = NodeStream(HistorySettings())
     recovery = Recovery(stream, lambda *_: True)
     assert recovery.lacks(SESSION, {}) == Position("", 0)
     stream.take([Heartbeat(Position("e", 20), "r", NOW, {})], 0.0)

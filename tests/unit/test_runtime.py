@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stork_node import CallError, Deny, Principal, Session, Stork
+from stork_node import CallError, ClientSession, Deny, Principal, Stork
 from stork_node.application.running.runtime import HandlerFailed, Runtime
 
 DEADLINE_S = 10
 
-SESSION = Session(id=7, authid="alice", role="frontend", realm="realm1", private={"groups": ["staff"]})
+SESSION = ClientSession(id=7, authid="alice", role="frontend", realm="realm1", private={"groups": ["staff"]})
 DETAILS = {"session": 7, "authid": "alice", "authrole": "frontend", "realm": "realm1", "private": {"groups": ["staff"]}}
 
 
@@ -162,7 +162,7 @@ def test_a_failure_names_the_handler_and_its_place(stork, runtime, run):
     failure = failure_of(run, runtime.authenticate("realm1", None, {"ticket": "t"}))
     place = f"{__file__}:{check_ticket.__code__.co_firstlineno}"
     assert str(failure) == f"authenticator {check_ticket.__qualname__} ({place}) failed: KeyError: 'user'"
-    assert (failure.kind, failure.name, str(failure.place)) == ("authenticator", check_ticket.__qualname__, place)
+    assert (failure.kind, failure.name, str(failure.location)) == ("authenticator", check_ticket.__qualname__, place)
 
 
 def test_an_exception_whose_text_raises_is_a_failure_like_any_other(stork, runtime, run):
@@ -638,7 +638,7 @@ def test_a_leave_is_told_when_its_own_join_is_through_and_waits_for_no_other(sto
         told.append(("join", session.id))
 
     stork.on_leave(lambda session: told.append(("leave", session.id)))
-    other = Session(id=8, authid="bob")
+    other = ClientSession(id=8, authid="bob")
     joining, leaving = runtime.submit(runtime.joined(SESSION)), runtime.submit(runtime.left(SESSION))
     run(runtime.joined(other))
     run(runtime.left(other))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.subscribing.effects import Hand, Recovered, StateChanged, SubscriptionChanged
+from stork_node.clients.subscribing.effects import Deliver, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending
 from stork_node.clients.subscribing.protocol import SubscriberProtocol
 from stork_node.clients.subscribing.stream import Event
@@ -173,7 +173,10 @@ def test_every_subscribed_is_followed_by_recover_and_the_first_answer_by_the_bea
 def test_an_event_is_handed_on_once(subscribed):
     for sequence in (3, 4, 4, 6):
         subscribed.push(sequence)
-    assert subscribed.effects() == [Hand(subscribed.subscription, event(4)), Hand(subscribed.subscription, event(6))]
+    assert subscribed.effects() == [
+        Deliver(subscribed.subscription, event(4)),
+        Deliver(subscribed.subscription, event(6)),
+    ]
     assert subscribed.subscription.position == "e:6"
 
 
@@ -187,7 +190,7 @@ def test_a_lost_connection_is_taken_up_after_a_delay_and_recovers(subscribed):
     subscribed.push(4)
     subscribed.protocol.end(Ending("lost", True), subscribed.now)
     assert subscribed.effects() == [
-        Hand(subscription, event(4)),
+        Deliver(subscription, event(4)),
         StateChanged("waiting", Ending("lost", True), 0.5),
         SubscriptionChanged(subscription, "waiting", Ending("lost", True)),
     ]
@@ -200,8 +203,8 @@ def test_a_lost_connection_is_taken_up_after_a_delay_and_recovers(subscribed):
     missed = {"position": "e:6", "type": "paid", "data": 6, "timestamp": "2026-01-31T12:00:00Z"}
     subscribed.say([50, 2, {}, [{TOPIC: {"recovered": True, "position": "e:6", "events": [missed]}}]])
     assert subscribed.effects() == [
-        Hand(subscription, event(6)),
-        Hand(subscription, event(7)),
+        Deliver(subscription, event(6)),
+        Deliver(subscription, event(7)),
         Recovered(subscription, TOPIC, True, "e:7"),
     ]
 
@@ -214,7 +217,7 @@ def test_a_gap_is_told_before_what_comes_after_it(subscribed):
     subscribed.effects()
     subscribed.say([50, 2, {}, [{TOPIC: {"recovered": False, "position": "e:8", "events": []}}]])
     subscription = subscribed.subscription
-    assert subscribed.effects() == [Recovered(subscription, TOPIC, False, "e:8"), Hand(subscription, event(9))]
+    assert subscribed.effects() == [Recovered(subscription, TOPIC, False, "e:8"), Deliver(subscription, event(9))]
 
 
 def test_pages_are_asked_for_until_the_last(joined):
@@ -242,7 +245,7 @@ def test_what_can_never_be_answered_is_told_as_a_gap_and_not_asked_again(joined)
     joined.push(9)
     joined.effects()
     joined.say([8, 48, 2, {}, "wamp.error.invalid_argument", ["it is larger than max_message_size"]])
-    assert joined.effects() == [Recovered(subscription, TOPIC, False, "e:3"), Hand(subscription, event(9))]
+    assert joined.effects() == [Recovered(subscription, TOPIC, False, "e:3"), Deliver(subscription, event(9))]
     assert not [message for message in joined.written()[2:] if message[0] == 48]
 
 
@@ -273,7 +276,7 @@ def test_where_there_is_no_recovery_a_gap_is_told_and_events_go_on(joined):
     joined.push(9)
     joined.effects()
     joined.say([8, 48, 2, {}, "wamp.error.no_such_procedure"])
-    assert joined.effects() == [Recovered(subscription, TOPIC, False, "e:3"), Hand(subscription, event(9))]
+    assert joined.effects() == [Recovered(subscription, TOPIC, False, "e:3"), Deliver(subscription, event(9))]
 
 
 def test_a_topic_that_is_absent_from_the_answer_is_a_gap(joined):
@@ -347,7 +350,7 @@ def test_handlers_of_one_topic_share_a_subscription_on_the_wire_that_goes_with_t
     subscribed.say([33, 4, 5])
     subscribed.written()
     subscribed.push(4)
-    assert [each.subscription for each in subscribed.effects() if isinstance(each, Hand)] == [
+    assert [each.subscription for each in subscribed.effects() if isinstance(each, Deliver)] == [
         subscribed.subscription,
         second,
     ]
@@ -362,7 +365,10 @@ def test_the_topics_under_a_pattern_have_a_position_each(joined):
     joined.say([33, 1, 5])
     joined.push(4, topic="v1.orders.1")
     joined.push(5, topic="v1.orders.2")
-    assert [each.event.topic for each in joined.effects() if isinstance(each, Hand)] == ["v1.orders.1", "v1.orders.2"]
+    assert [each.event.topic for each in joined.effects() if isinstance(each, Deliver)] == [
+        "v1.orders.1",
+        "v1.orders.2",
+    ]
     joined.protocol.end(Ending("lost", True), joined.now)
     joined.join()
     joined.say([33, 1, 5])

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stork_node.clients.subscribing.stream import Event, Stream
+from stork_node.clients.subscribing.stream import Event, TopicCursor
 from stork_node.errors import InvalidPosition
 from tests.vector_files import vectors
 
@@ -42,7 +42,7 @@ def test_an_event_of_another_publisher_is_its_argument(payload):
 
 def test_since_must_be_a_position():
     with pytest.raises(InvalidPosition, match="'yesterday' is not a position"):
-        Stream(TOPIC, "yesterday")
+        TopicCursor(TOPIC, "yesterday")
 
 
 def of_answer(item):
@@ -60,7 +60,7 @@ def whole(answer):
 
 @vectors("recover_answers", "streams")
 def test_a_stream_goes_step_by_step(case):
-    stream = Stream(TOPIC, case["since"])
+    stream = TopicCursor(TOPIC, case["since"])
     for step in case["steps"]:
         match step:
             case {"hold": True, "asks": asks}:
@@ -97,7 +97,7 @@ class Following(RuleBasedStateMachine):
     @rule(since=st.booleans())
     @precondition(lambda self: self.stream is None)
     def start(self, since):
-        self.stream = Stream(TOPIC, f"e:{self.tail}" if since else None)
+        self.stream = TopicCursor(TOPIC, f"e:{self.tail}" if since else None)
         if since:
             self.owed = self.tail
 

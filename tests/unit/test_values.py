@@ -1,4 +1,4 @@
-"""Principal, Deny and Session: what they refuse, and how they read what WAMP tells."""
+"""Principal, Deny and ClientSession: what they refuse, and how they read what WAMP tells."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from stork_node import Call, Deny, Principal, Session
+from stork_node import Call, ClientSession, Deny, Principal
 from stork_node.application.permission import Permission
 from stork_node.application.values import peer_host
 from stork_node.errors import InvalidAnswer
@@ -95,10 +95,10 @@ def test_a_principal_keeps_what_it_was_made_of_and_arrives_so():
 
 def test_a_principals_private_facts_are_not_in_its_text():
     assert "secret" not in repr(Principal("42", private={"token": "secret"}))
-    assert "secret" not in repr(Session(id=1, authid="42", private={"token": "secret"}))
+    assert "secret" not in repr(ClientSession(id=1, authid="42", private={"token": "secret"}))
 
 
-@pytest.mark.parametrize("value", [Principal("42"), Deny(), Session(id=1, authid="42")])
+@pytest.mark.parametrize("value", [Principal("42"), Deny(), ClientSession(id=1, authid="42")])
 def test_values_are_frozen(value):
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, dataclasses.fields(value)[0].name, "changed")
@@ -124,7 +124,7 @@ def test_an_invalid_denial_cannot_be_made(arguments, text):
 
 
 def test_a_session_is_read_from_what_wamp_and_the_guard_tell():
-    session = Session.parse(
+    session = ClientSession.parse(
         {
             "session": 7,
             "authid": "alice",
@@ -138,7 +138,7 @@ def test_a_session_is_read_from_what_wamp_and_the_guard_tell():
             "something": "newer",
         }
     )
-    assert session == Session(
+    assert session == ClientSession(
         id=7,
         authid="alice",
         role="frontend",
@@ -171,7 +171,7 @@ def test_a_session_is_read_from_what_wamp_and_the_guard_tell():
     ],
 )
 def test_what_is_not_told_of_a_session_is_empty_and_never_none(details):
-    assert Session.parse(details) == Session(id=0, authid="", role="", realm="")
+    assert ClientSession.parse(details) == ClientSession(id=0, authid="", role="", realm="")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_the_host_of_a_peer(peer, host):
 
 
 def test_a_call_has_no_arguments_unless_it_says_so():
-    session = Session(id=1, authid="42")
+    session = ClientSession(id=1, authid="42")
     assert Call(session=session) == Call(session=session, args=(), kwargs={})
 
 
@@ -222,8 +222,10 @@ def test_a_permission_arrives_at_the_guard_as_it_was(permission):
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "fd00::7", ""])
 def test_a_session_arrives_at_the_application_as_it_was(address):
-    session = Session(id=7, authid="joe", extra={"a": 1}, private={"b": [2]}, authmethod="ticket", address=address)
-    assert Session.parse(session.to_wire()) == session
+    session = ClientSession(
+        id=7, authid="joe", extra={"a": 1}, private={"b": [2]}, authmethod="ticket", address=address
+    )
+    assert ClientSession.parse(session.to_wire()) == session
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,12 @@ class NotAsked(Unavailable):
     """The application did not begin with the question: its asker was gone, or had waited for too long."""
 
 
-class AskerLeft(NotAsked):
+class CallerLeft(NotAsked):
     """It was dropped since the session for which it was asked is gone: others may ask the same for themselves."""
 
 
 @dataclass(frozen=True)
-class Question:
+class Request:
     """
     One question in its two forms: a backend's procedure is asked where it is registered, the application's otherwise.
 
@@ -48,7 +48,7 @@ class Question:
     repeats: Hashable = None
 
 
-class Asker:
+class ApplicationClient:
     """
     Calls whoever answers, waits for one that is starting, and never longer than its two time-outs (seconds).
 
@@ -71,7 +71,7 @@ class Asker:
         self._late = LateAnswers(reactor)
         self._batch_uris, self._batches = batches or {}, Batches(session, reactor)
 
-    async def ask(self, question: Question) -> tuple[str, Any]:
+    async def ask(self, question: Request) -> tuple[str, Any]:
         """
         Returns:
             The URI that answered, and its answer as it came.
@@ -99,7 +99,7 @@ class Asker:
             if remaining_s <= 0 or (not self._callee(question) and not await self._registrations.changed(remaining_s)):
                 raise Unavailable(f"nobody registered {question.app_uri} within {self._starting_timeout_s:g} s")
 
-    def _callee(self, question: Question) -> str | None:
+    def _callee(self, question: Request) -> str | None:
         for uri in (question.backend_uri, question.app_uri):
             if uri and self._registrations.has(uri):
                 return uri

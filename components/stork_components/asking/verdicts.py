@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
-from stork_components.asking.application_client import AskerLeft
+from stork_components.asking.application_client import CallerLeft
 from stork_node.application.permission import Permission
 from stork_node.guard.cache import VerdictCache
 from stork_node.guard.counters import GuardCounters
@@ -49,7 +49,7 @@ class Verdicts:
         generation = self._generation
         try:
             verdict = await ask()
-        except AskerLeft:
+        except CallerLeft:
             for each, ask_again in self._asking.pop(key):
                 defer.ensureDeferred(self.get(key, ask_again)).chainDeferred(each)
             raise

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stork_components.asking.application_client import AskerLeft, NotAsked
+from stork_components.asking.application_client import CallerLeft, NotAsked
 
 
 class WaitingSessions:
@@ -17,14 +17,14 @@ class WaitingSessions:
         Within this, one question more is asked for the session.
 
         Raises:
-            AskerLeft: where it would be ``NotAsked``, and the session has left.
+            CallerLeft: where it would be ``NotAsked``, and the session has left.
         """
         self._questions[session_id] = self._questions.get(session_id, 0) + 1
         try:
             yield
         except NotAsked as error:
             if session_id in self._left:
-                raise AskerLeft(str(error)) from None
+                raise CallerLeft(str(error)) from None
             raise
         finally:
             self._questions[session_id] -= 1

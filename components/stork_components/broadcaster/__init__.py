@@ -1,7 +1,7 @@
 """
 The broadcaster: writes pushes to the connections of this router process that are subscribed to their topics.
 
-Crossbar's publish makes a message for each event and connection. Here all pushes of a turn become one piece of bytes
+Crossbar's publish makes a message for each event and connection. Here all pushes of a turn become one payload of bytes
 for all connections with the same subscriptions, which goes to each socket in one write.
 """
 
@@ -20,7 +20,7 @@ from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.self_test import fault
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
-from stork_node.broadcast.turns import Turn
+from stork_node.broadcast.delivery_batch import DeliveryBatch
 from stork_node.protocol import uris
 from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.positions import Position
@@ -69,7 +69,7 @@ class Broadcaster:
             for push in pushes:
                 fallback_publish.publish(self._component, push)
             return
-        turn = Turn(_observers)
+        delivery = DeliveryBatch(_observers)
         matches: dict[str, list[Any]] = {}
         for push in pushes:
             content = Content(push.event, str(push.position))
@@ -78,17 +78,17 @@ class Broadcaster:
                 subscriptions = matches.get(topic)
                 if subscriptions is None:
                     subscriptions = matches[topic] = self._router.match(topic)
-                _add(turn, subscriptions, topic, content, exclude)
-        self._writer.write(turn)
+                _add(delivery, subscriptions, topic, content, exclude)
+        self._writer.write(delivery)
 
     def beat(self, position: Position) -> None:
         """Tell all who listen the position up to which they have been sent everything."""
         if self.way == "public":
             self._component.publish(uris.BEAT, position=str(position))
             return
-        turn = Turn(_observers)
-        _add(turn, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
-        self._writer.write(turn)
+        delivery = DeliveryBatch(_observers)
+        _add(delivery, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
+        self._writer.write(delivery)
 
     def receives(self, session_id: int, topic: str) -> bool:
         """
@@ -144,12 +144,14 @@ def _observers(subscription: Any) -> Any:
     return subscription.observers
 
 
-def _add(turn: Turn, subscriptions: list[Any], topic: str, content: Content, exclude: Sequence[Any]) -> None:
+def _add(
+    delivery: DeliveryBatch, subscriptions: list[Any], topic: str, content: Content, exclude: Sequence[Any]
+) -> None:
     """One event for each subscription, all with one publication's id."""
     publication = random.randint(1, _MAX_ID)  # noqa: S311  # global scope in WAMP: random, and no secret
     for subscription in subscriptions:
         pattern = subscription.match != "exact"
-        turn.add(subscription, subscription.id, publication, topic if pattern else None, content, exclude)
+        delivery.add(subscription, subscription.id, publication, topic if pattern else None, content, exclude)
 
 
 def _may_get_pushes(uri: str) -> bool:

@@ -10,45 +10,46 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-from stork_crossbar.internals.broadcasting import Lane
+from stork_crossbar.internals.broadcasting import DirectConnection
 
 # To wake the second thread costs as much as a few sends.
 _LEAST_FOR_TWO = 50
-# When nothing is left, the first thread waits for the parcel that the second is at.
-_LANES_A_PARCEL = 25
+# When nothing is left, the first thread waits for the batch that the second is at.
+_CONNECTIONS_A_BATCH = 25
 
 Clock = Callable[[], float]
 
 
-class Parcel:
+class SendBatch:
     """
-    One piece of bytes, which holds ``events`` frames, for a few connections.
+    One payload of bytes, which holds ``events`` frames, for a few connections.
 
     Attributes:
         sent_at: when it had been sent, by the sender's clock.
         left: the connections whose sockets did not take all of it, with the number of bytes that they took.
     """
 
-    __slots__ = ("events", "lanes", "left", "piece", "sent_at")
+    __slots__ = ("connections", "events", "left", "payload", "sent_at")
 
-    def __init__(self, lanes: Sequence[Lane], piece: bytes, events: int) -> None:
-        self.lanes, self.piece, self.events = lanes, piece, events
-        self.left: list[tuple[Lane, int]] = []
+    def __init__(self, connections: Sequence[DirectConnection], payload: bytes, events: int) -> None:
+        self.connections, self.payload, self.events = connections, payload, events
+        self.left: list[tuple[DirectConnection, int]] = []
         self.sent_at = 0.0
 
     def send(self, clock: Clock) -> None:
-        piece, size = self.piece, len(self.piece)
-        for lane in self.lanes:
-            sent = lane.send(piece)
+        payload, size = self.payload, len(self.payload)
+        for connection in self.connections:
+            sent = connection.send(payload)
             if sent != size:
-                self.left.append((lane, sent))
+                self.left.append((connection, sent))
         self.sent_at = clock()
 
 
-def in_parcels(lanes: Sequence[Lane], piece: bytes, events: int) -> list[Parcel]:
+def in_batches(connections: Sequence[DirectConnection], payload: bytes, events: int) -> list[SendBatch]:
     """The same for any number of connections."""
     return [
-        Parcel(lanes[start : start + _LANES_A_PARCEL], piece, events) for start in range(0, len(lanes), _LANES_A_PARCEL)
+        SendBatch(connections[start : start + _CONNECTIONS_A_BATCH], payload, events)
+        for start in range(0, len(connections), _CONNECTIONS_A_BATCH)
     ]
 
 
@@ -59,26 +60,26 @@ def _cores() -> int:
 
 class Sender:
     """
-    Sends parcels: when ``send`` returns, both threads are done with them.
+    Sends batches: when ``send`` returns, both threads are done with them.
 
-    No connection may be in two parcels of one call, as either may be sent first.
+    No connection may be in two batches of one call, as either may be sent first.
     """
 
     def __init__(self, clock: Clock, cores: int | None = None) -> None:
         self._clock = clock
         self._has_cores = (cores or _cores()) > 1
-        self._offers: SimpleQueue[tuple[Iterator[Parcel], threading.Lock]] = SimpleQueue()
+        self._offers: SimpleQueue[tuple[Iterator[SendBatch], threading.Lock]] = SimpleQueue()
         self._helper: threading.Thread | None = None
 
-    def send(self, parcels: Sequence[Parcel]) -> None:
+    def send(self, batches: Sequence[SendBatch]) -> None:
         # Both take the next one from it: a list's iterator gives each to one of them.
-        waiting = iter(parcels)
-        if self._has_cores and sum(len(parcel.lanes) for parcel in parcels) >= _LEAST_FOR_TWO:
+        waiting = iter(batches)
+        if self._has_cores and sum(len(batch.connections) for batch in batches) >= _LEAST_FOR_TWO:
             self._send_with_helper(waiting)
         else:
             self._send_all(waiting)
 
-    def _send_with_helper(self, waiting: Iterator[Parcel]) -> None:
+    def _send_with_helper(self, waiting: Iterator[SendBatch]) -> None:
         if self._helper is None:
             self._helper = threading.Thread(target=self._help, name="sender", daemon=True)
             self._helper.start()
@@ -97,6 +98,6 @@ class Sender:
             self._send_all(waiting)
             helped.release()
 
-    def _send_all(self, waiting: Iterator[Parcel]) -> None:
-        for parcel in waiting:
-            parcel.send(self._clock)
+    def _send_all(self, waiting: Iterator[SendBatch]) -> None:
+        for batch in waiting:
+            batch.send(self._clock)

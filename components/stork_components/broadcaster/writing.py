@@ -1,4 +1,4 @@
-"""Writing a turn: each connection gets its share in one piece, and what goes wrong with one touches no other."""
+"""Writing a turn: each connection gets its group in one payload, and what goes wrong with one touches no other."""
 
 from collections import defaultdict
 from typing import Any
@@ -9,13 +9,13 @@ from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
 
 from stork_components.broadcaster.closing import Closing
-from stork_components.broadcaster.sending import Parcel, Sender, in_parcels
+from stork_components.broadcaster.sending import SendBatch, Sender, in_batches
 from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_crossbar.connections.closing import BREAK
 from stork_crossbar.internals import broadcasting
-from stork_crossbar.internals.broadcasting import Lane
+from stork_crossbar.internals.broadcasting import DirectConnection
 from stork_node.broadcast.counters import BroadcastCounters
-from stork_node.broadcast.turns import Event, Share, Turn
+from stork_node.broadcast.delivery_batch import DeliveryBatch, EventFrame, SubscriberGroup
 
 
 class Writer:
@@ -40,110 +40,112 @@ class Writer:
         self._slow_readers, self._closing, self._counters = slow_readers, closing, counters
         self._sender = Sender(reactor.seconds)
 
-    def write(self, turn: Turn) -> None:
+    def write(self, delivery: DeliveryBatch) -> None:
         """Write all of it now, or have Twisted write it."""
         began = self._reactor.seconds()
         before = self._counters.deliveries
-        parcels, others = self._divide(turn)
-        self._sender.send(parcels)
-        for parcel in parcels:
-            self._note(parcel, began)
+        batches, others = self._divide(delivery)
+        self._sender.send(batches)
+        for batch in batches:
+            self._note(batch, began)
         sent = self._counters.deliveries
-        for share, session in others:
-            self._write_share(session, share)
+        for group, session in others:
+            self._write_group(session, group)
         self._counters.write_seconds.observe(self._reactor.seconds() - began, self._counters.deliveries - sent)
         self._router.count_sent(self._counters.deliveries - before)
 
-    def _divide(self, turn: Turn) -> tuple[list[Parcel], list[tuple[Share, Any]]]:
+    def _divide(self, delivery: DeliveryBatch) -> tuple[list[SendBatch], list[tuple[SubscriberGroup, Any]]]:
         """What can be sent at once, which is nearly always all, and who takes something else."""
-        parcels: list[Parcel] = []
-        others: list[tuple[Share, Any]] = []
+        batches: list[SendBatch] = []
+        others: list[tuple[SubscriberGroup, Any]] = []
         closing = self._closing.sessions
-        for share, sessions in turn.shares():
-            lanes: defaultdict[str, list[Lane]] = defaultdict(list)
+        for group, sessions in delivery.groups():
+            connections: defaultdict[str, list[DirectConnection]] = defaultdict(list)
             for session in sessions:
-                lane = broadcasting.lane(session)
-                if lane and lane.is_open() and lane.is_idle() and session not in closing:
-                    lanes[lane.serializer].append(lane)
+                connection = broadcasting.connection(session)
+                if connection and connection.is_open() and connection.is_idle() and session not in closing:
+                    connections[connection.serializer].append(connection)
                 else:
-                    others.append((share, session))
-            for serializer, some in lanes.items():
+                    others.append((group, session))
+            for serializer, some in connections.items():
                 try:
-                    parcels += in_parcels(some, share.piece(serializer), len(share.events))
+                    batches += in_batches(some, group.payload(serializer), len(group.events))
                 except Exception:
                     # Each of them meets it again, and is closed.
-                    others += [(share, lane.session) for lane in some]
-        return parcels, others
+                    others += [(group, connection.session) for connection in some]
+        return batches, others
 
-    def _note(self, parcel: Parcel, began: float) -> None:
-        deliveries = len(parcel.lanes) * parcel.events
+    def _note(self, batch: SendBatch, began: float) -> None:
+        deliveries = len(batch.connections) * batch.events
         self._counters.deliveries += deliveries
-        self._counters.bytes += len(parcel.lanes) * len(parcel.piece)
-        self._counters.write_seconds.observe(parcel.sent_at - began, deliveries)
-        for lane, sent in parcel.left:
-            self._write_rest(lane, parcel.piece, sent)
+        self._counters.bytes += len(batch.connections) * len(batch.payload)
+        self._counters.write_seconds.observe(batch.sent_at - began, deliveries)
+        for connection, sent in batch.left:
+            self._write_rest(connection, batch.payload, sent)
 
-    def _write_share(self, session: Any, share: Share) -> None:
+    def _write_group(self, session: Any, group: SubscriberGroup) -> None:
         transport = broadcasting.transport(session) if session not in self._closing.sessions else None
         if transport is None or session is self._component:
             return
         try:
-            lane = broadcasting.lane(session)
-            if lane and lane.is_open():
-                self._write_piece(lane, share)
+            connection = broadcasting.connection(session)
+            if connection and connection.is_open():
+                self._write_payload(connection, group)
             else:
-                self._write_messages(session, transport, share)
+                self._write_messages(session, transport, group)
         except (TransportLost, Disconnected):
             pass  # it is closing already
         except Exception as error:
             if broadcasting.is_embedded(session):
                 self.log.failure("a component of this process could not take an event")
             else:
-                self._close_unwritable(session, share, error)
+                self._close_unwritable(session, group, error)
 
-    def _write_piece(self, lane: Lane, share: Share) -> None:
-        if not lane.is_idle() and not self._slow_readers.may_write(lane.session, lane.transport, lane.tcp):
-            self._closing.add(lane.session)
+    def _write_payload(self, connection: DirectConnection, group: SubscriberGroup) -> None:
+        if not connection.is_idle() and not self._slow_readers.may_write(
+            connection.session, connection.transport, connection.tcp
+        ):
+            self._closing.add(connection.session)
             return
-        piece = share.piece(lane.serializer)
-        self._write_rest(lane, piece, lane.send(piece) if lane.is_idle() else 0)
-        self._counters.bytes += len(piece)
-        self._count(share)
+        payload = group.payload(connection.serializer)
+        self._write_rest(connection, payload, connection.send(payload) if connection.is_idle() else 0)
+        self._counters.bytes += len(payload)
+        self._count(group)
 
-    def _write_rest(self, lane: Lane, piece: bytes, sent: int) -> None:
-        left = lane.write_rest(piece, sent)
+    def _write_rest(self, connection: DirectConnection, payload: bytes, sent: int) -> None:
+        left = connection.write_rest(payload, sent)
         if left:
-            self._slow_readers.left(lane.session, lane.transport, lane.tcp, left)
+            self._slow_readers.left(connection.session, connection.transport, connection.tcp, left)
 
-    def _write_messages(self, session: Any, transport: Any, share: Share) -> None:
+    def _write_messages(self, session: Any, transport: Any, group: SubscriberGroup) -> None:
         """As Crossbar does it, message by message."""
         descriptor = broadcasting.descriptor(transport)
         before = broadcasting.waiting_bytes(transport, descriptor) if descriptor else 0
         if before and not self._slow_readers.may_write(session, transport, descriptor):
             self._closing.add(session)
             return
-        for event in share.events:
+        for event in group.events:
             transport.send(_message(event))
         if descriptor and (after := broadcasting.waiting_bytes(transport, descriptor)):
             self._slow_readers.left(session, transport, descriptor, max(0, after - before))
-        self._counters.bytes += len(share.piece("json"))
-        self._count(share)
+        self._counters.bytes += len(group.payload("json"))
+        self._count(group)
 
-    def _count(self, share: Share) -> None:
-        self._counters.deliveries += len(share.events)
+    def _count(self, group: SubscriberGroup) -> None:
+        self._counters.deliveries += len(group.events)
 
-    def _close_unwritable(self, session: Any, share: Share, error: Exception) -> None:
+    def _close_unwritable(self, session: Any, group: SubscriberGroup, error: Exception) -> None:
         self._counters.unwritable += 1
         self.log.error(
             "an event up to {position} cannot be written to session {session}, which is closed: {error}",
-            position=share.events[-1].content.position,
+            position=group.events[-1].content.position,
             session=broadcasting.session_id(session),
             error=error,
         )
         self._closing.close([session], BREAK, "an event cannot be written")
 
 
-def _message(event: Event) -> message.Event:
+def _message(event: EventFrame) -> message.Event:
     if event.memo is None:
         content = event.content
         event.memo = message.Event(

@@ -5,7 +5,7 @@ from typing import Any
 from crossbar.router.dealer import Dealer
 from crossbar.router.observation import UriObservationMap
 
-from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.compat import Incompatible, require_signature
 from stork_crossbar.component import end_worker
 from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.endings import end_for_good
@@ -21,15 +21,15 @@ def keep_in_bounds(reactor: Any) -> None:
         _expect_dealer()
         end_for_good(reactor)
         read_in_turns(turns)
-    except (NotAsKnown, AttributeError) as error:
+    except (Incompatible, AttributeError) as error:
         end_worker(f"clients cannot be kept in bounds with this Crossbar and autobahn: {error}")
     call_when_released(turns.let_go)
 
 
 def _expect_dealer() -> None:
     names = ("id", "registration", "session", "call", "callee", "forward_for", "authorization", "timeout")
-    expect(Dealer._add_invoke_request, "self", f"invocation_request_{names[0]}", *names[1:])
-    expect(Dealer._remove_invoke_request, "self", "invocation_request")
-    expect(UriObservationMap.delete_observation, "self", "observation")
+    require_signature(Dealer._add_invoke_request, "self", f"invocation_request_{names[0]}", *names[1:])
+    require_signature(Dealer._remove_invoke_request, "self", "invocation_request")
+    require_signature(UriObservationMap.delete_observation, "self", "observation")
     if UriObservationMap()._observation_id_to_observation != {}:
-        raise NotAsKnown("observations are kept in another way")
+        raise Incompatible("observations are kept in another way")

@@ -11,7 +11,7 @@ from typing import Any
 
 from crossbar.router.protocol import WampWebSocketServerProtocol
 
-from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.compat import Incompatible, require_signature
 
 _MISSING = object()
 _OF_THE_HANDSHAKE = frozenset(
@@ -52,13 +52,13 @@ class _Queue(list[Any]):
         return self.pop(0)
 
 
-def keep_little() -> None:
-    """Have every WebSocket's values at its start kept on the class, so that ``slim`` finds them there."""
+def share_options() -> None:
+    """Have every WebSocket's values at its start kept on the class, so that ``release_handshake`` finds them there."""
     begin = WampWebSocketServerProtocol._connectionMade
-    expect(begin, "self")
+    require_signature(begin, "self")
     options = (*WampWebSocketServerProtocol.CONFIG_ATTRS_COMMON, *WampWebSocketServerProtocol.CONFIG_ATTRS_SERVER)
     if tuple(WampWebSocketServerProtocol.CONFIG_ATTRS) != options:
-        raise NotAsKnown("autobahn's options are kept in another way")
+        raise Incompatible("autobahn's options are kept in another way")
 
     def begin_with_few(protocol: Any) -> None:
         factory = protocol.factory
@@ -84,7 +84,7 @@ def _can_be_on_class(value: Any) -> bool:
     return not hasattr(type(value), "__get__")
 
 
-def slim(protocol: Any, session: Any) -> None:
+def release_handshake(protocol: Any, session: Any) -> None:
     """Let a WebSocket whose session has joined forget how it came to be. Other transports are left as they are."""
     if not isinstance(protocol, WampWebSocketServerProtocol):
         return

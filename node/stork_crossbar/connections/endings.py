@@ -15,7 +15,7 @@ from autobahn.wamp.websocket import WampWebSocketProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from crossbar.router.protocol import WampRawSocketServerProtocol, WampWebSocketServerProtocol
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.connections.closing import NORMAL
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.deadlines import Deadlines
@@ -29,15 +29,15 @@ def end_for_good(reactor: Any) -> None:
     Have every client's connection of this process end so.
 
     Raises:
-        NotAsKnown: autobahn closes connections in another way.
+        Incompatible: autobahn closes connections in another way.
     """
-    expect(WebSocketProtocol.sendCloseFrame, "self", "code", "reasonUtf8", "isReply")
-    expect(WebSocketAdapterProtocol._closeConnection, "self", "abort")
-    expect(WebSocketAdapterProtocol.connectionLost, "self", "reason")
-    expect(WampWebSocketProtocol.send, "self", "msg")
-    expect(WampRawSocketProtocol.send, "self", "msg")
-    expect(WampRawSocketProtocol.close, "self")
-    expect(WampRawSocketProtocol.connectionLost, "self", "reason")
+    require_signature(WebSocketProtocol.sendCloseFrame, "self", "code", "reasonUtf8", "isReply")
+    require_signature(WebSocketAdapterProtocol._closeConnection, "self", "abort")
+    require_signature(WebSocketAdapterProtocol.connectionLost, "self", "reason")
+    require_signature(WampWebSocketProtocol.send, "self", "msg")
+    require_signature(WampRawSocketProtocol.send, "self", "msg")
+    require_signature(WampRawSocketProtocol.close, "self")
+    require_signature(WampRawSocketProtocol.connectionLost, "self", "reason")
     ends = _Ends(Deadlines(reactor, GRACE_S))
     _end_websockets(WampWebSocketServerProtocol, ends)
     _end_rawsockets(WampRawSocketServerProtocol, ends)

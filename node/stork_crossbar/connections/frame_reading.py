@@ -7,7 +7,7 @@ from typing import Any
 from autobahn.websocket.protocol import WebSocketProtocol
 from crossbar.router.protocol import WampWebSocketServerProtocol
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_crossbar.connections.turns import Turns
 
@@ -35,11 +35,11 @@ def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> 
     Have every WebSocket and RawSocket of this process read by ``turns``.
 
     Raises:
-        NotAsKnown: autobahn reads in another way.
+        Incompatible: autobahn reads in another way.
     """
-    expect(WebSocketProtocol.consumeData, "self")
-    expect(WebSocketProtocol.processData, "self")
-    expect(WebSocketProtocol.onAutoPingTimeout, "self")
+    require_signature(WebSocketProtocol.consumeData, "self")
+    require_signature(WebSocketProtocol.processData, "self")
+    require_signature(WebSocketProtocol.onAutoPingTimeout, "self")
     ordinary, ping_timeout = WampWebSocketServerProtocol.consumeData, WampWebSocketServerProtocol.onAutoPingTimeout
     open_states = (WebSocketProtocol.STATE_OPEN, WebSocketProtocol.STATE_CLOSING)
 

@@ -14,7 +14,7 @@ from crossbar.router.protocol import (
     WampWebSocketServerProtocol,
 )
 
-from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.compat import Incompatible, require_signature
 from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import PROTOCOL_ERROR, TOO_BIG
 from stork_crossbar.connections.delivering import deliver, refuse, sender
@@ -86,20 +86,20 @@ def install_gate() -> None:
     Have every connection of a client that this process takes from now on come by the gate.
 
     Raises:
-        NotAsKnown: Crossbar or autobahn have changed, so that something could go around it.
+        Incompatible: Crossbar or autobahn have changed, so that something could go around it.
     """
-    expect(WampWebSocketServerProtocol.onMessage, "self", "payload", "isBinary")
-    expect(WampWebSocketServerProtocol.onMessageBegin, "self", "isBinary")
-    expect(WampWebSocketServerProtocol.onMessageFrameBegin, "self", "length")
-    expect(WampWebSocketServerProtocol.onMessageFrameData, "self", "payload")
-    expect(WampWebSocketServerProtocol.onFrameData, "self", "payload")
-    expect(WampRawSocketServerProtocol.dataReceived, "self", "data")
-    expect(WampRawSocketServerProtocol.stringReceived, "self", "payload")
-    expect(WampRawSocketServerProtocol.lengthLimitExceeded, "self", "length")
+    require_signature(WampWebSocketServerProtocol.onMessage, "self", "payload", "isBinary")
+    require_signature(WampWebSocketServerProtocol.onMessageBegin, "self", "isBinary")
+    require_signature(WampWebSocketServerProtocol.onMessageFrameBegin, "self", "length")
+    require_signature(WampWebSocketServerProtocol.onMessageFrameData, "self", "payload")
+    require_signature(WampWebSocketServerProtocol.onFrameData, "self", "payload")
+    require_signature(WampRawSocketServerProtocol.dataReceived, "self", "data")
+    require_signature(WampRawSocketServerProtocol.stringReceived, "self", "payload")
+    require_signature(WampRawSocketServerProtocol.lengthLimitExceeded, "self", "length")
     if WampWebSocketServerFactory.protocol not in (WampWebSocketServerProtocol, GatedWebSocket):
-        raise NotAsKnown("WebSockets of clients have another class")
+        raise Incompatible("WebSockets of clients have another class")
     if WampRawSocketServerFactory.protocol not in (WampRawSocketServerProtocol, GatedRawSocket):
-        raise NotAsKnown("RawSockets of clients have another class")
+        raise Incompatible("RawSockets of clients have another class")
     WampWebSocketServerFactory.protocol = GatedWebSocket
     WampRawSocketServerFactory.protocol = GatedRawSocket
     _offer_only(WampWebSocketServerFactory)
@@ -118,7 +118,7 @@ def _offer_only(factory_class: Any) -> None:
             if serializer.SERIALIZER_ID in SERIALIZERS
         }
         if not factory._serializers:
-            raise NotAsKnown(f"a transport offers none of {', '.join(SERIALIZERS)}")
+            raise Incompatible(f"a transport offers none of {', '.join(SERIALIZERS)}")
         if hasattr(factory, "protocols"):
             factory.protocols = [f"wamp.2.{name}" for name in factory._serializers]
 

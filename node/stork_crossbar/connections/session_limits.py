@@ -108,7 +108,7 @@ def _user(session: Any) -> Any:
 orphans = Orphans()
 
 
-class Undecided:
+class UndecidedRequests:
     """How many requests of a session wait for the guard's verdict."""
 
     __slots__ = ("calls", "subscriptions")
@@ -127,14 +127,14 @@ class Undecided:
             self.subscriptions += change
 
 
-_NONE = Undecided()
+_NONE = UndecidedRequests()
 
 
 def count_undecided(session: Any, action: str, decision: "defer.Deferred[Any]") -> None:
     """Count a question about a visitor's session until it is decided."""
     if decision.called or session._authrole in INSIDERS:
         return
-    undecided = session.__dict__.setdefault("_stork_undecided", Undecided())
+    undecided = session.__dict__.setdefault("_stork_undecided", UndecidedRequests())
     undecided.count(action, 1)
 
     def decided(verdict: Any) -> Any:
@@ -145,8 +145,8 @@ def count_undecided(session: Any, action: str, decision: "defer.Deferred[Any]") 
     decision.addBoth(decided)
 
 
-def _undecided(session: Any) -> Undecided:
-    undecided: Undecided = getattr(session, "_stork_undecided", _NONE)
+def _undecided(session: Any) -> UndecidedRequests:
+    undecided: UndecidedRequests = getattr(session, "_stork_undecided", _NONE)
     return undecided
 
 

@@ -8,7 +8,7 @@ from twisted.internet.protocol import Protocol
 from twisted.web.http import Request as HttpRequest
 from twisted.web.server import Request
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.http.answers import head_bytes
 from stork_crossbar.http.flow import Flow
 
@@ -16,12 +16,12 @@ from stork_crossbar.http.flow import Flow
 def check_twisted() -> None:
     """
     Raises:
-        NotAsKnown: Twisted's requests want another channel.
+        Incompatible: Twisted's requests want another channel.
     """
-    expect(HttpRequest.requestReceived, "self", "command", "path", "version")
-    expect(HttpRequest.registerProducer, "self", "producer", "streaming")
-    expect(Request.process, "self")
-    expect(Request.render, "self", "resrc")
+    require_signature(HttpRequest.requestReceived, "self", "command", "path", "version")
+    require_signature(HttpRequest.registerProducer, "self", "producer", "streaming")
+    require_signature(Request.process, "self")
+    require_signature(Request.render, "self", "resrc")
 
 
 class RequestChannel(Protocol):

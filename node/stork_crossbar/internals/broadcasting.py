@@ -77,7 +77,7 @@ def transport(session: Any) -> Any:
     return transport if getattr(transport, "state", OPEN) == OPEN else None
 
 
-class Lane:
+class DirectConnection:
     """
     A connection that may be written to directly: a WebSocket without TLS, masks, batches and fragments.
 
@@ -105,25 +105,25 @@ class Lane:
         tcp = self.tcp
         return not tcp._tempDataLen and not tcp.dataBuffer
 
-    def send(self, piece: bytes) -> int:
+    def send(self, payload: bytes) -> int:
         """Write on the socket, where nothing waits; may be called in any thread. Returns how many bytes it took."""
         try:
-            return self._send(piece)
+            return self._send(payload)
         except Exception:
             # Full; or broken: then Twisted meets the same error when it writes the rest, and ends the connection.
             return 0
 
-    def write_rest(self, piece: bytes, sent: int) -> int:
-        """Have Twisted write what follows after ``sent`` bytes of ``piece``; returns how many wait now."""
-        if sent < len(piece):
-            self.tcp.write(piece[sent:])
-        return len(piece) - sent
+    def write_rest(self, payload: bytes, sent: int) -> int:
+        """Have Twisted write what follows after ``sent`` bytes of ``payload``; returns how many wait now."""
+        if sent < len(payload):
+            self.tcp.write(payload[sent:])
+        return len(payload) - sent
 
 
-def lane(session: Any) -> Lane | None:
-    """The lane of a session that has one, which keeps it: all this for each push would be a third of its time."""
+def connection(session: Any) -> DirectConnection | None:
+    """The connection of a session that has one, which keeps it: all this for each push would be a third of its time."""
     try:
-        found: Lane = session._stork_lane
+        found: DirectConnection = session._stork_connection
     except AttributeError:
         transport = session._transport
         if not (
@@ -135,7 +135,7 @@ def lane(session: Any) -> Lane | None:
             and (serializer := transport._serializer.SERIALIZER_ID) in FRAMES
         ):
             return None
-        found = session._stork_lane = Lane(session, transport, tcp, serializer)
+        found = session._stork_connection = DirectConnection(session, transport, tcp, serializer)
     return found
 
 
@@ -165,7 +165,7 @@ def flush(descriptor: FileDescriptor) -> None:
     """
     Have Twisted write all that the socket takes: a turn of the reactor writes 128 KiB at most.
 
-    Nothing where it takes nothing, for Twisted would first make one piece of all that waits.
+    Nothing where it takes nothing, for Twisted would first make one payload of all that waits.
     """
     if not descriptor.connected or not is_ready(descriptor.fileno(), select.POLLOUT):
         return

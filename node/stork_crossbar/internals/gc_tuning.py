@@ -3,7 +3,7 @@
 import gc
 
 
-def leave_what_is_here_alone() -> None:
+def freeze_startup_objects() -> None:
     """
     Have it look at what is made from now on alone, and less often. Once in a process, when it has started.
 

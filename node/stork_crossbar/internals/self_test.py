@@ -132,24 +132,26 @@ def _check_buffer() -> None:
     try:
         tcp = Server(ours, _Protocol(), ("self test", 0), None, 0, _Reactor())
         over = _Over(tcp)
-        lane = broadcasting.Lane(None, over, tcp, "json")
-        _expect(lane.is_idle() and not tcp.TLS, "a new connection is not idle")
+        connection = broadcasting.DirectConnection(None, over, tcp, "json")
+        _expect(connection.is_idle() and not tcp.TLS, "a new connection is not idle")
         _expect(broadcasting.descriptor(over) is tcp, "the socket's holder is not found")
         tcp.write(b"first ")
         tcp.write(b"second")
-        _expect(not lane.is_idle() and broadcasting.waiting_bytes(over, tcp) == 12, "what waits is counted otherwise")
+        _expect(
+            not connection.is_idle() and broadcasting.waiting_bytes(over, tcp) == 12, "what waits is counted otherwise"
+        )
         tcp.doWrite()
-        _expect(lane.is_idle() and broadcasting.waiting_bytes(over, tcp) == 0, "what was sent still waits")
-        _expect(lane.send(b" third") == 6, "a socket takes nothing")
+        _expect(connection.is_idle() and broadcasting.waiting_bytes(over, tcp) == 0, "what was sent still waits")
+        _expect(connection.send(b" third") == 6, "a socket takes nothing")
         _expect(theirs.recv(100) == b"first second third", "something else arrives than was written")
         large = bytes(4 * 1024 * 1024)
-        left = lane.write_rest(large, lane.send(large))
+        left = connection.write_rest(large, connection.send(large))
         _expect(
             left > 0 and broadcasting.waiting_bytes(over, tcp) == left,
             "what a socket does not take is counted otherwise",
         )
         broadcasting.abort(over, tcp)
-        _expect(lane.is_idle() and broadcasting.waiting_bytes(over, tcp) == 0, "a buffer is not freed")
+        _expect(connection.is_idle() and broadcasting.waiting_bytes(over, tcp) == 0, "a buffer is not freed")
     finally:
         ours.close()
         theirs.close()

@@ -13,7 +13,7 @@ import select
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from stork_crossbar.compat import NotAsKnown
+from stork_crossbar.compat import Incompatible
 from stork_crossbar.internals.polling import is_ready
 from stork_crossbar.internals.zmq_reader import ZmqReader
 
@@ -59,10 +59,10 @@ class ShortTurns:
 def take_short_turns(reactor: Any) -> None:
     """
     Raises:
-        NotAsKnown: this reactor polls in another way.
+        Incompatible: this reactor polls in another way.
     """
     if not isinstance(getattr(reactor, "_poller", None), select.epoll):
-        raise NotAsKnown(f"{type(reactor).__name__} is not the reactor for epoll")
+        raise Incompatible(f"{type(reactor).__name__} is not the reactor for epoll")
 
     def bus() -> list[int]:
         return [reader.fileno() for reader in reactor.getReaders() if isinstance(reader, ZmqReader)]

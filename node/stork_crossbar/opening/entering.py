@@ -10,7 +10,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.tcp import Port
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
-from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.compat import Incompatible, require_signature
 from stork_crossbar.http.channel import HttpChannel
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.opening.entrance import FULL, entrance
@@ -24,13 +24,13 @@ def watch_entrance() -> None:
     Have the connections of every client's transport in this process pass by ``entrance``.
 
     Raises:
-        NotAsKnown: they cannot; a node in which strangers could use up all descriptors must not start.
+        Incompatible: they cannot; a node in which strangers could use up all descriptors must not start.
     """
-    expect(MaxConnectionsFactory.buildProtocol, "self", "addr")
-    expect(_CountedConnection.makeConnection, "self", "transport")
-    expect(_CountedConnection.connectionLost, "self", "reason")
+    require_signature(MaxConnectionsFactory.buildProtocol, "self", "addr")
+    require_signature(_CountedConnection.makeConnection, "self", "transport")
+    require_signature(_CountedConnection.connectionLost, "self", "reason")
     if "numberAccepts" not in Port.doRead.__code__.co_names:
-        raise NotAsKnown("Twisted accepts connections in another way")
+        raise Incompatible("Twisted accepts connections in another way")
     ordinary_build, make, lose = (
         MaxConnectionsFactory.buildProtocol,
         _CountedConnection.makeConnection,

@@ -67,7 +67,7 @@ def is_trusted(host: str) -> bool:
     return is_in(host, the(Handshakes).trusted)
 
 
-def correct(transport: Any) -> str | None:
+def apply_forwarded_headers(transport: Any) -> str | None:
     """
     Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says.
 

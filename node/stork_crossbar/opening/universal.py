@@ -9,7 +9,7 @@ from typing import Any
 
 from crossbar.router.unisocket import UniSocketServerProtocol
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.http import refusals
 from stork_crossbar.http.answers import refusal_bytes
 from stork_node.http.heads import Refused, end_of_head, read_head
@@ -22,9 +22,9 @@ def tell_clients_apart() -> None:
     Have the universal transports of this process wait for a whole request, and refuse what is none.
 
     Raises:
-        NotAsKnown: they tell clients apart in another way.
+        Incompatible: they tell clients apart in another way.
     """
-    expect(UniSocketServerProtocol.dataReceived, "self", "data")
+    require_signature(UniSocketServerProtocol.dataReceived, "self", "data")
     ordinary = UniSocketServerProtocol.dataReceived
 
     def receive(protocol: Any, data: bytes) -> None:

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site as TwistedSite
 from zope.interface import classImplements
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.http.channel import HttpChannel
 from stork_crossbar.http.request import ShortRequest
 from stork_crossbar.http.request_channel import check_twisted
@@ -32,13 +32,13 @@ def read_http_here() -> None:
     Have the sites of this process read HTTP so.
 
     Raises:
-        NotAsKnown: it cannot be; a node with the bounds of Twisted's own HTTP alone must not start.
+        Incompatible: it cannot be; a node with the bounds of Twisted's own HTTP alone must not start.
     """
     check_twisted()
-    expect(TwistedSite.buildProtocol, "self", "addr")
-    expect(WebSocketResource.__init__, "self", "factory")
-    expect(Resource404.render_GET, "self", "request")
-    expect(_CountedConnection.makeConnection, "self", "transport")
+    require_signature(TwistedSite.buildProtocol, "self", "addr")
+    require_signature(WebSocketResource.__init__, "self", "factory")
+    require_signature(Resource404.render_GET, "self", "request")
+    require_signature(_CountedConnection.makeConnection, "self", "transport")
     rules = Rules(websocket=_websocket, asked=_asked)
     Site.requestFactory = ShortRequest
     Site.buildProtocol = lambda site, address: HttpChannel(site, address, rules)

@@ -14,7 +14,7 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 from twisted.internet import reactor
 from twisted.internet.interfaces import ISSLTransport
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.http import refusals
 from stork_crossbar.http.ending import FAREWELL_S
 from stork_crossbar.internals.deadlines import Deadlines
@@ -34,15 +34,15 @@ def check_handshakes() -> None:
     Have the opening handshakes in this process checked.
 
     Raises:
-        NotAsKnown: they cannot be; a node that lets any page in must not start.
+        Incompatible: they cannot be; a node that lets any page in must not start.
     """
     ordinary = WampWebSocketServerProtocol.processHandshake
     set_options = crossbar_protocol.set_websocket_options
-    expect(ordinary, "self")
-    expect(WampWebSocketServerProtocol.failHandshake, "self", "reason", "code", "responseHeaders")
-    expect(WampWebSocketServerProtocol.dropConnection, "self", "abort")
-    expect(autobahn_protocol._url_to_origin, "url")
-    expect(set_options, "factory", "options")
+    require_signature(ordinary, "self")
+    require_signature(WampWebSocketServerProtocol.failHandshake, "self", "reason", "code", "responseHeaders")
+    require_signature(WampWebSocketServerProtocol.dropConnection, "self", "abort")
+    require_signature(autobahn_protocol._url_to_origin, "url")
+    require_signature(set_options, "factory", "options")
 
     def process(protocol: Any) -> None:
         end = protocol.data.find(_END)

@@ -18,7 +18,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from stork_crossbar import registry
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node.process_state import the
 from stork_node.protocol import uris
@@ -28,13 +28,13 @@ _log = Logger(namespace="stork_components.guard")
 
 def call_guard() -> None:
     """Have sessions and routers of this process call the guard, from before it starts."""
-    expect(RouterSession.onMessage, "self", "msg")
-    expect(RouterSession.onJoin, "self", "details")
-    expect(Router.attach, "self", "session")
-    expect(RouterSession.onAuthenticate, "self", "signature", "extra")
-    expect(Router.authorize, "self", "session", "uri", "action", "options")
-    expect(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")
-    expect(PendingAuthTicket.authenticate, "self", "signature")
+    require_signature(RouterSession.onMessage, "self", "msg")
+    require_signature(RouterSession.onJoin, "self", "details")
+    require_signature(Router.attach, "self", "session")
+    require_signature(RouterSession.onAuthenticate, "self", "signature", "extra")
+    require_signature(Router.authorize, "self", "session", "uri", "action", "options")
+    require_signature(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")
+    require_signature(PendingAuthTicket.authenticate, "self", "signature")
     the(DirectCalls).are_made = True
 
 

@@ -20,7 +20,7 @@ from twisted.internet import reactor
 from twisted.logger import ILogObserver, Logger, LogLevel, eventAsText, globalLogPublisher
 from zope.interface import provider
 
-from stork_crossbar.compat import NotAsKnown, expect
+from stork_crossbar.compat import Incompatible, require_signature
 from stork_node.logs import log_text
 from stork_node.logs.log_lines import LEVELS, LogSettings, is_ours, level_of
 from stork_node.logs.log_stream import LogStream
@@ -146,8 +146,8 @@ def replace_crossbars_observer() -> None:
     """Have Crossbar's worker make ours where it makes its own, which waits for the controller and has no bounds."""
     global _is_replaced
     try:
-        expect(crossbar._logging.make_JSON_observer, "outFile")
-    except NotAsKnown:
+        require_signature(crossbar._logging.make_JSON_observer, "outFile")
+    except Incompatible:
         return  # ours comes beside it, and the controller bounds what it reads
     crossbar._logging.make_JSON_observer = lambda _: _make_observer()
     _is_replaced = True

@@ -18,7 +18,7 @@ from twisted.internet import defer, task
 from twisted.internet.error import ProcessExitedAlready
 from xbr._secmod import SecurityModuleMemory
 
-from stork_crossbar.compat import NotAsKnown
+from stork_crossbar.compat import Incompatible
 from stork_crossbar.personality.control import listen
 from stork_crossbar.personality.reloading import Processes, ReloadRefused, has_application, replace
 from stork_crossbar.personality.worker_ends import end_with_process
@@ -67,7 +67,7 @@ class Node(crossbar_node.Node):
         self._last_words: dict[str, str] = {}
         try:
             end_with_process(self._reactor)
-        except (NotAsKnown, AttributeError) as error:
+        except (Incompatible, AttributeError) as error:
             self._print.line("warn", f"the end of a process is noticed late with this Crossbar and Twisted: {error}")
 
     def load_config(self, configfile: str | None = None, default: Any = None) -> tuple[int, str | None]:

@@ -8,7 +8,7 @@ A join is some 2 ms of a core with stock Crossbar; that is what bounds how fast 
 - a tenth makes meta events (``wamp.session.on_join``, ``wamp.subscription.on_subscribe``, …) that nobody subscribes to;
 - a third makes WAMP calls between parts of one process: Crossbar asks the guard by its dealer (``direct_guard``).
 
-All of that touches private names. Each shortcut says which ones; one that does not find them as it knows them is not
+All of that touches private names. Each patch says which ones; one that does not find them as it knows them is not
 taken, and Crossbar's ordinary way, which is always right, stays.
 """
 
@@ -29,8 +29,8 @@ from crossbar.router.wildcard import WildcardTrieMatcher
 from twisted.internet import reactor
 from twisted.logger import Logger
 
-from stork_crossbar.compat import NotAsKnown, expect
-from stork_crossbar.connections.connection_memory import keep_little
+from stork_crossbar.compat import Incompatible, require_signature
+from stork_crossbar.connections.connection_memory import share_options
 from stork_crossbar.internals import private_names
 from stork_crossbar.internals.private_names import missing
 from stork_crossbar.internals.short_turns import take_short_turns
@@ -38,27 +38,27 @@ from stork_crossbar.personality.direct_guard import call_guard
 
 
 @dataclass(frozen=True)
-class Shortcut:
+class Patch:
     """
-    ``take`` raises ``NotAsKnown`` (or AttributeError, ImportError) before it has changed anything; ``part`` has the
+    ``apply`` raises ``Incompatible`` (or AttributeError, ImportError) before it has changed anything; ``part`` has the
     private names that it needs.
     """
 
     saves: str
-    take: Callable[[], None]
+    apply: Callable[[], None]
     part: str = ""
 
 
-def take_all(shortcuts: "Iterable[Shortcut]") -> list[str]:
-    """Take those that can be taken; returns what the others would have saved, and why they cannot."""
+def apply_patches(patches: "Iterable[Patch]") -> list[str]:
+    """Apply those that can be applied; returns what the others would have saved, and why they cannot."""
     refused = []
-    for shortcut in shortcuts:
+    for patch in patches:
         try:
-            if absent := missing([shortcut.part]):
-                raise NotAsKnown(f"there is no {absent[0]}")
-            shortcut.take()
-        except (NotAsKnown, AttributeError, ImportError) as error:
-            refused.append(f"{shortcut.saves} ({error})")
+            if absent := missing([patch.part]):
+                raise Incompatible(f"there is no {absent[0]}")
+            patch.apply()
+        except (Incompatible, AttributeError, ImportError) as error:
+            refused.append(f"{patch.saves} ({error})")
     if refused:
         Logger().warn("Crossbar is not as it is known here; joins are slower: {refused}", refused="; ".join(refused))
     return refused
@@ -95,7 +95,7 @@ def leave_values_plain(modules: Iterable[ModuleType | str] = _TALKATIVE) -> None
         module = import_module(each) if isinstance(each, str) else each
         names = [name for name in (*_DRESSERS, "pformat") if getattr(module, name, None) in known - {None}]
         if not names:
-            raise NotAsKnown(f"{module.__name__} dresses its log in another way")
+            raise Incompatible(f"{module.__name__} dresses its log in another way")
         found += [(module, name) for name in names]
     for module, name in found:
         setattr(module, name, _plain)
@@ -105,7 +105,7 @@ def share_loggers() -> None:
     """One logger for each class of sessions, and not one for each session."""
     ordinary = sessions.txaio.make_logger
     loggers: dict[type, Any] = {}
-    expect(sessions.BaseSession.__init__, "self")
+    require_signature(sessions.BaseSession.__init__, "self")
 
     def make_logger() -> Any:
         self = sys._getframe(1).f_locals["self"]  # by this name, txaio finds what to call the logger
@@ -124,7 +124,7 @@ def share_loggers() -> None:
 def publish_to_somebody() -> None:
     """Have the router's own session publish where somebody listens, and do nothing where nobody does."""
     ordinary = RouterServiceAgent.publish
-    expect(ordinary, "self", "topic", "args", "kwargs")
+    require_signature(ordinary, "self", "topic", "args", "kwargs")
 
     def publish(agent: Any, topic: str, *args: Any, **kwargs: Any) -> Any:
         if len(agent._expose_on_sessions) == 1:
@@ -149,9 +149,9 @@ def match_patterns_level_by_level() -> None:
     Have wildcard patterns looked up without a function that calls itself: each look-up leaves one as a cycle behind,
     for the garbage collector, and a join makes three.
     """
-    expect(WildcardTrieMatcher.iter_matches, "self", "key")
+    require_signature(WildcardTrieMatcher.iter_matches, "self", "key")
     if WildcardTrieMatcher()._root != {}:
-        raise NotAsKnown("wildcard patterns are kept in another way")
+        raise Incompatible("wildcard patterns are kept in another way")
     WildcardTrieMatcher.iter_matches = _matches
 
 
@@ -168,11 +168,11 @@ def _matches(self: Any, key: str) -> Iterator[Any]:
 def keep_json_encoder() -> None:
     """Have one encoder for all messages; autobahn makes one for each."""
     ordinary = serializer._dumps
-    expect(ordinary, "obj", "use_binary_hex_encoding")
+    require_signature(ordinary, "obj", "use_binary_hex_encoding")
     encode = serializer._WAMPJsonEncoder(separators=(",", ":"), ensure_ascii=False).encode
     sample = [1, b"hi", {"a b": "\u00e4", "c": [1.5, None, True]}]
     if encode(sample) != ordinary(sample):
-        raise NotAsKnown("JSON is written in another way")
+        raise Incompatible("JSON is written in another way")
 
     def dumps(value: Any, use_binary_hex_encoding: bool = False) -> Any:
         return ordinary(value, use_binary_hex_encoding=True) if use_binary_hex_encoding else encode(value)
@@ -180,13 +180,13 @@ def keep_json_encoder() -> None:
     serializer._dumps = dumps
 
 
-SHORTCUTS = (
-    Shortcut("log lines that nobody reads are made", leave_values_plain),
-    Shortcut("each session makes a logger of its own", share_loggers),
-    Shortcut("meta events are published to nobody", publish_to_somebody, private_names.META_EVENTS),
-    Shortcut("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level, private_names.PATTERNS),
-    Shortcut("each message makes a JSON encoder of its own", keep_json_encoder, private_names.JSON),
-    Shortcut("the guard is called by WAMP", call_guard, private_names.DIRECT_GUARD),
-    Shortcut("what is the same on every connection is kept on each", keep_little, private_names.CONNECTION_MEMORY),
-    Shortcut("many who join at once hold up events", lambda: take_short_turns(reactor), private_names.SHORT_TURNS),
+PATCHES = (
+    Patch("log lines that nobody reads are made", leave_values_plain),
+    Patch("each session makes a logger of its own", share_loggers),
+    Patch("meta events are published to nobody", publish_to_somebody, private_names.META_EVENTS),
+    Patch("each look-up of patterns leaves a cycle behind", match_patterns_level_by_level, private_names.PATTERNS),
+    Patch("each message makes a JSON encoder of its own", keep_json_encoder, private_names.JSON),
+    Patch("the guard is called by WAMP", call_guard, private_names.DIRECT_GUARD),
+    Patch("what is the same on every connection is kept on each", share_options, private_names.CONNECTION_MEMORY),
+    Patch("many who join at once hold up events", lambda: take_short_turns(reactor), private_names.SHORT_TURNS),
 )

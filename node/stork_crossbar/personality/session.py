@@ -11,7 +11,7 @@ from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
 from stork_crossbar.connections.closing import TRY_AGAIN_LATER, close_transport
-from stork_crossbar.connections.connection_memory import slim
+from stork_crossbar.connections.connection_memory import release_handshake
 from stork_crossbar.connections.endings import is_ending
 from stork_crossbar.connections.session_limits import refusal
 from stork_crossbar.internals import broadcasting
@@ -39,7 +39,7 @@ class StorkSession(RouterSession):
     def onOpen(self, transport: Any) -> None:
         connection = broadcasting.descriptor(transport)
         entrance.step(connection, Step.ASKED)
-        if address := handshake.correct(transport):
+        if address := handshake.apply_forwarded_headers(transport):
             entrance.belongs_to(connection, address)
         super().onOpen(transport)
         self._handshake = _handshakes.set(self._cut)
@@ -164,7 +164,7 @@ class StorkSession(RouterSession):
     def _forget_handshake(self) -> None:
         self._ask = None
         self._said = frozenset()
-        slim(self._transport, self)
+        release_handshake(self._transport, self)
 
     def onClose(self, wasClean: bool) -> None:
         _handshakes.cancel(self._handshake)

@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.process import Process, ProcessReader
 from twisted.python.failure import Failure
 
-from stork_crossbar.compat import expect
+from stork_crossbar.compat import require_signature
 
 _GRACE_S = 2.0
 # A pipe holds 64 KiB, of which a look takes 8: what the process has written is read, and not what others go on writing.
@@ -27,12 +27,12 @@ def end_with_process(reactor: Any) -> None:
     Have the end of every worker process noticed at once; what it leaves behind in its process group is ended.
 
     Raises:
-        NotAsKnown: Crossbar or Twisted follow processes in another way.
+        Incompatible: Crossbar or Twisted follow processes in another way.
     """
-    expect(WorkerProcessEndpoint.connect, "self", "protocolFactory")
-    expect(Process.childConnectionLost, "self", "childFD", "reason")
-    expect(ProcessReader.connectionLost, "self", "reason")
-    expect(_WorkerWrapIProtocol.processExited, "self", "reason")
+    require_signature(WorkerProcessEndpoint.connect, "self", "protocolFactory")
+    require_signature(Process.childConnectionLost, "self", "childFD", "reason")
+    require_signature(ProcessReader.connectionLost, "self", "reason")
+    require_signature(_WorkerWrapIProtocol.processExited, "self", "reason")
     _WorkerWrapIProtocol.processExited = lambda self, _: _end(reactor, self.transport._process, self._worker.pid)
 
 

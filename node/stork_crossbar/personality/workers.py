@@ -13,13 +13,13 @@ from twisted.internet import defer, reactor, task
 from stork_crossbar.connections.bounds import keep_in_bounds
 from stork_crossbar.connections.closing import RESTARTING, close_transport
 from stork_crossbar.connections.gated import install_gate
-from stork_crossbar.internals.gc_tuning import leave_what_is_here_alone
+from stork_crossbar.internals.gc_tuning import freeze_startup_objects
 from stork_crossbar.opening.entering import watch_entrance
 from stork_crossbar.opening.universal import tell_clients_apart
 from stork_crossbar.opening.websocket_fast_path import read_http_here
 from stork_crossbar.opening.websockets import check_handshakes
 from stork_crossbar.personality.logs import begin_log
-from stork_crossbar.personality.patches import SHORTCUTS, take_all
+from stork_crossbar.personality.patches import PATCHES, apply_patches
 from stork_crossbar.personality.router import StorkRouterFactory
 from stork_crossbar.personality.session import StorkSession
 from stork_node.logs.log_lines import LogSettings, Printer
@@ -55,7 +55,7 @@ class RouterController(CrossbarRouterController):
         watch_entrance()
         check_handshakes()
         keep_in_bounds(reactor)
-        take_all(SHORTCUTS)
+        apply_patches(PATCHES)
         super().__init__(*args, **kwargs)
         self._router_session_factory.session = StorkSession
 
@@ -64,7 +64,7 @@ class RouterController(CrossbarRouterController):
         self, transport_id: str, config: dict[str, Any], create_paths: bool = False, details: Any = None
     ) -> Any:
         # Before the port opens: its paths are added in later calls, and until then it answers 404.
-        leave_what_is_here_alone()
+        freeze_startup_objects()
         return super().start_router_transport(transport_id, config, create_paths, details)
 
     @wamp.register(None)

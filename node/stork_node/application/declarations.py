@@ -1,4 +1,4 @@
-"""What an application has declared: its handlers by name, each with the place where it says so."""
+"""What an application has declared: its handlers by name, each with the location where it says so."""
 
 import inspect
 import sys
@@ -20,7 +20,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """A line of the application's code."""
 
     file: str
@@ -48,7 +48,7 @@ class Handler:
 
     kind: str
     function: Callable[..., Any]
-    place: Place
+    location: SourceLocation
 
     @classmethod
     def declare(cls, kind: str, function: Callable[..., Any], *arguments: str) -> Self:
@@ -58,15 +58,15 @@ class Handler:
         Raises:
             DeclarationError: not a function, or not one of so many arguments.
         """
-        place = Place.of_caller()
+        location = SourceLocation.of_caller()
         if not callable(function):
-            raise DeclarationError(f"{place}: {function!r} is not a function, and cannot be a {kind}")
-        handler = cls(kind, function, place)
+            raise DeclarationError(f"{location}: {function!r} is not a function, and cannot be a {kind}")
+        handler = cls(kind, function, location)
         try:
             inspect.signature(function).bind(*arguments)
         except TypeError:
             raise DeclarationError(
-                f"{place}: the {kind} {handler.name} is called with ({', '.join(arguments)}), and does not take that"
+                f"{location}: the {kind} {handler.name} is called with ({', '.join(arguments)}), and does not take that"
             ) from None
         except ValueError:  # some functions of C do not tell their signature
             pass
@@ -77,7 +77,7 @@ class Handler:
         return str(getattr(self.function, "__qualname__", None) or repr(self.function))
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} ({self.place})"
+        return f"{self.kind} {self.name} ({self.location})"
 
 
 @dataclass
@@ -94,15 +94,17 @@ class Declarations:
     on_stop: list[Handler] = field(default_factory=list)
 
 
-def declared_twice(what: str, first: Place, second: Place) -> DeclarationError:
+def declared_twice(what: str, first: SourceLocation, second: SourceLocation) -> DeclarationError:
     return DeclarationError(f"{what} is declared twice: {first} and {second}")
 
 
-def declare_once(declared: MutableMapping[K, V], key: K, value: V, what: str, places: Callable[[V], Place]) -> None:
+def declare_once(
+    declared: MutableMapping[K, V], key: K, value: V, what: str, locations: Callable[[V], SourceLocation]
+) -> None:
     """
     Raises:
-        DeclarationError: ``key`` is there already; names both places.
+        DeclarationError: ``key`` is there already; names both locations.
     """
     if key in declared:
-        raise declared_twice(what, places(declared[key]), places(value))
+        raise declared_twice(what, locations(declared[key]), locations(value))
     declared[key] = value

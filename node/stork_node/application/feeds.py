@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast, get_args, overload
 
-from stork_node.application.declarations import Handler, Place
+from stork_node.application.declarations import Handler, SourceLocation
 from stork_node.errors import DeclarationError, InvalidTopic
 from stork_node.protocol.topics import Topic
 from stork_node.protocol.uris import RESERVED_TOPICS
@@ -33,7 +33,7 @@ class NamedVerifier:
 
     name: str
     cache_s: float | None
-    place: Place
+    location: SourceLocation
 
 
 class Feed:
@@ -46,22 +46,22 @@ class Feed:
 
     def __init__(self, version: str, name: str, patterns: Sequence[Pattern]) -> None:
         self.version, self.name = version, name
-        self.place = Place.of_caller()
+        self.location = SourceLocation.of_caller()
         self.verifiers: list[Verifier | NamedVerifier] = []
         self._check_name()
         if isinstance(patterns, str) or not all(pattern in get_args(Pattern) for pattern in patterns):
-            raise DeclarationError(f'{self.place}: patterns is {patterns!r}, want some of ("prefix", "wildcard")')
+            raise DeclarationError(f'{self.location}: patterns is {patterns!r}, want some of ("prefix", "wildcard")')
         self.patterns = tuple(patterns)
 
     def _check_name(self) -> None:
         if not (isinstance(self.version, str) and isinstance(self.name, str)):
-            raise DeclarationError(f'{self.place}: version and name of a feed are text, such as "v1" and "orders"')
+            raise DeclarationError(f'{self.location}: version and name of a feed are text, such as "v1" and "orders"')
         try:
             Topic.parse(f"{self.version}.{self.name}.x")
         except InvalidTopic as error:
-            raise DeclarationError(f"{self.place}: {self} is not a feed: {error.reason}") from None
+            raise DeclarationError(f"{self.location}: {self} is not a feed: {error.reason}") from None
         if f"{self}.".startswith(RESERVED_TOPICS):
-            raise DeclarationError(f"{self.place}: {self} is not for applications: the router's own topics begin so")
+            raise DeclarationError(f"{self.location}: {self} is not for applications: the router's own topics begin so")
 
     def __str__(self) -> str:
         return f"{self.version}.{self.name}"
@@ -103,13 +103,13 @@ class Feed:
         if not given:
             return lambda function: self.verify(function, cache_s=cache_s, patterns=patterns)
         if all(isinstance(name, str) and name for name in given):
-            place = Place.of_caller()
+            location = SourceLocation.of_caller()
             if patterns:
-                raise DeclarationError(f'{place}: patterns=True belongs to @stork.verifier("{given[0]}")')
-            self.verifiers += [NamedVerifier(name, seconds, place) for name in given]
+                raise DeclarationError(f'{location}: patterns=True belongs to @stork.verifier("{given[0]}")')
+            self.verifiers += [NamedVerifier(name, seconds, location) for name in given]
             return self
         if len(given) > 1:
-            raise DeclarationError(f"{Place.of_caller()}: verify takes one function, or names")
+            raise DeclarationError(f"{SourceLocation.of_caller()}: verify takes one function, or names")
         handler = Handler.declare("verifier", given[0], "session", "topic")
         self.verifiers.append(Verifier(handler, seconds or 0.0, patterns))
         return cast(Any, given[0])
@@ -121,7 +121,7 @@ def check_cache_s(cache_s: Any) -> float:
         DeclarationError: not a number of seconds, zero or more.
     """
     if isinstance(cache_s, bool) or not isinstance(cache_s, int | float) or not 0 <= cache_s < math.inf:
-        raise DeclarationError(f"{Place.of_caller()}: cache_s is {cache_s!r}, want seconds, such as 60")
+        raise DeclarationError(f"{SourceLocation.of_caller()}: cache_s is {cache_s!r}, want seconds, such as 60")
     return float(cache_s)
 
 
@@ -131,5 +131,7 @@ def check_patterns(patterns: Any) -> bool:
         DeclarationError: neither True nor False.
     """
     if not isinstance(patterns, bool):
-        raise DeclarationError(f"{Place.of_caller()}: patterns is {patterns!r}, want True or False for a verifier")
+        raise DeclarationError(
+            f"{SourceLocation.of_caller()}: patterns is {patterns!r}, want True or False for a verifier"
+        )
     return patterns

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import msgspec
 
-from stork_node.clients.publisher import ticket_of, tickets_of
+from stork_node.clients.publisher import pending_push, pending_pushes
 from stork_node.clients.push_options import PushOptions
 from stork_node.protocol.push import decode_push
 
@@ -40,10 +40,10 @@ class PushRecorder:
         Raises:
             InvalidPush: the publish server would refuse it.
         """
-        return self._record(ticket_of(False, topics, type, data, **options).frame)
+        return self._record(pending_push(False, topics, type, data, **options).frame)
 
     def push_many(self, pushes: Iterable[Any]) -> list[str]:
-        return [self._record(ticket.frame) for ticket in tickets_of(pushes, answered=False)]
+        return [self._record(pending_push.frame) for pending_push in pending_pushes(pushes, answered=False)]
 
     def position(self) -> str:
         return f"{_EPOCH}:{len(self._pushes)}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, get_args
 
-from stork_node.application.declarations import Handler, Place
+from stork_node.application.declarations import Handler, SourceLocation
 from stork_node.application.feeds import Verifier
 from stork_node.errors import CallError, DeclarationError
 from stork_node.protocol.uris import RESERVED
@@ -56,21 +56,23 @@ class Procedure:
         Raises:
             DeclarationError: an option that is none, or a URI that is not the application's to register.
         """
-        place = Place.of_caller()
+        location = SourceLocation.of_caller()
         if not is_uri(uri):
-            raise DeclarationError(f"{place}: {uri!r} is not a procedure's URI (want one such as 'io.example.greet')")
+            raise DeclarationError(
+                f"{location}: {uri!r} is not a procedure's URI (want one such as 'io.example.greet')"
+            )
         for prefix in RESERVED:
             if uri.startswith(prefix):
-                raise DeclarationError(f"{place}: {uri} is not for applications: {prefix} is reserved")
+                raise DeclarationError(f"{location}: {uri} is not for applications: {prefix} is reserved")
         policies: tuple[Invoke, ...] = get_args(Invoke)
         if invoke not in policies:
-            raise DeclarationError(f"{place}: invoke is {invoke!r}, want one of {', '.join(policies)}")
+            raise DeclarationError(f"{location}: invoke is {invoke!r}, want one of {', '.join(policies)}")
         if not isinstance(allow, bool) and not callable(allow):
-            raise DeclarationError(f"{place}: allow is {allow!r}, want True, False or a function of the session")
+            raise DeclarationError(f"{location}: allow is {allow!r}, want True, False or a function of the session")
         check = allow if isinstance(allow, bool) else Verifier(Handler.declare(f"allow of {uri}", allow, "session"))
         if may_take_s is not None and not _is_seconds(may_take_s):
             raise DeclarationError(
-                f"{place}: may_take_s is {may_take_s!r}, want seconds, such as 600, or 0 for no limit"
+                f"{location}: may_take_s is {may_take_s!r}, want seconds, such as 600, or 0 for no limit"
             )
         handler = Handler.declare("procedure", function, "call")
         return cls(uri, handler, invoke, check, bool(json_string), may_take_s)

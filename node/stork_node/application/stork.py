@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, Unpack
 
-from stork_node.application.declarations import Declarations, Handler, Place, declare_once, declared_twice
+from stork_node.application.declarations import Declarations, Handler, SourceLocation, declare_once, declared_twice
 from stork_node.application.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s, check_patterns
 from stork_node.application.pushers import AsyncPusher, BlockingPusher, NotRunning
 from stork_node.application.rpc import Invoke, Procedure
@@ -30,14 +30,14 @@ class Stork:
             one that gives back the ORM's connections.
 
     Raises:
-        DeclarationError: from every method that declares something: twice (naming both places), or wrongly.
+        DeclarationError: from every method that declares something: twice (naming both locations), or wrongly.
     """
 
     def __init__(self, around: Callable[[], AbstractContextManager[Any]] | None = None) -> None:
         around = around or nullcontext
         if not callable(around) or inspect.isgeneratorfunction(around) or inspect.isasyncgenfunction(around):
             raise DeclarationError(
-                f"{Place.of_caller()}: around is {around!r}, want a function that gives a context manager "
+                f"{SourceLocation.of_caller()}: around is {around!r}, want a function that gives a context manager "
                 "(a generator function becomes one by @contextlib.contextmanager)"
             )
         self.around = around
@@ -48,7 +48,7 @@ class Stork:
         """Ask ``function`` (request: AuthRequest) who a client is; it answers a ``Principal`` or a ``Deny``."""
         handler = Handler.declare("authenticator", function, "request")
         if self.declared.authenticator:
-            raise declared_twice("the authenticator", self.declared.authenticator.place, handler.place)
+            raise declared_twice("the authenticator", self.declared.authenticator.location, handler.location)
         self.declared.authenticator = handler
         return function
 
@@ -63,7 +63,7 @@ class Stork:
                 Its verifiers must say that they know patterns: ``@orders.verify(patterns=True)``.
         """
         feed = Feed(version, name, patterns)
-        declare_once(self.declared.feeds, (version, name), feed, f"feed {feed}", lambda other: other.place)
+        declare_once(self.declared.feeds, (version, name), feed, f"feed {feed}", lambda other: other.location)
         return feed
 
     def verifier(self, name: str, cache_s: float = 0.0, patterns: bool = False) -> Callable[[F], F]:
@@ -76,13 +76,13 @@ class Stork:
             patterns: it knows patterns, so that feeds with patterns may ask it; see ``Feed.verify``.
         """
         if not isinstance(name, str) or not name:
-            raise DeclarationError(f'{Place.of_caller()}: a verifier needs a name: @stork.verifier("admin")')
+            raise DeclarationError(f'{SourceLocation.of_caller()}: a verifier needs a name: @stork.verifier("admin")')
         seconds, knows_patterns = check_cache_s(cache_s), check_patterns(patterns)
 
         def declare(function: F) -> F:
             verifier = Verifier(Handler.declare("verifier", function, "session", "topic"), seconds, knows_patterns)
             what = f"verifier {name!r}"
-            declare_once(self.declared.verifiers, name, verifier, what, lambda other: other.handler.place)
+            declare_once(self.declared.verifiers, name, verifier, what, lambda other: other.handler.location)
             return function
 
         return declare
@@ -113,18 +113,18 @@ class Stork:
         def declare(function: F) -> F:
             procedure = Procedure.declare(uri, function, invoke, allow, json_string, may_take_s)
             what = f"procedure {uri}"
-            declare_once(self.declared.procedures, uri, procedure, what, lambda other: other.handler.place)
+            declare_once(self.declared.procedures, uri, procedure, what, lambda other: other.handler.location)
             return function
 
         return declare
 
     def on_join(self, function: F) -> F:
-        """Call ``function`` (session: Session) after a client has joined."""
+        """Call ``function`` (session: ClientSession) after a client has joined."""
         self.declared.on_join.append(Handler.declare("on_join handler", function, "session"))
         return function
 
     def on_leave(self, function: F) -> F:
-        """Call ``function`` (session: Session) after a client has left, and its on_join handlers are through."""
+        """Call ``function`` (session: ClientSession) after a client has left, and its on_join handlers are through."""
         self.declared.on_leave.append(Handler.declare("on_leave handler", function, "session"))
         return function
 
@@ -196,20 +196,20 @@ class Stork:
         return bool(self.declared.on_join or self.declared.on_leave)
 
     def problems(self) -> list[Problem]:
-        """What is wrong with the declarations as a whole, each with its place; empty if nothing is."""
+        """What is wrong with the declarations as a whole, each with its location; empty if nothing is."""
         return [problem for feed in self.declared.feeds.values() for problem in self._problems_of(feed)]
 
     def _problems_of(self, feed: Feed) -> Iterator[Problem]:
         for check in feed.verifiers:
             verifier = self.declared.verifiers.get(check.name) if isinstance(check, NamedVerifier) else check
             if verifier is None and isinstance(check, NamedVerifier):
-                yield Problem(str(check.place), self._unknown(feed, check.name))
+                yield Problem(str(check.location), self._unknown(feed, check.name))
             elif verifier and feed.patterns and not verifier.patterns:
                 handler = verifier.handler
                 yield Problem(
-                    str(handler.place),
-                    f"the verifier {handler.name} does not say patterns=True, and the feed {feed} ({feed.place}) has "
-                    "patterns: it would take the beginning that a pattern covers for the id of one topic",
+                    str(handler.location),
+                    f"the verifier {handler.name} does not say patterns=True, and the feed {feed} ({feed.location}) "
+                    "has patterns: it would take the beginning that a pattern covers for the id of one topic",
                 )
 
     def _unknown(self, feed: Feed, name: str) -> str:

@@ -140,7 +140,7 @@ class Deny:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class ClientSession:
     """
     A client that was let in.
 
@@ -215,7 +215,7 @@ class Session:
 class Call:
     """A call of a procedure: its arguments as WAMP has them, and who calls."""
 
-    session: Session
+    session: ClientSession
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from stork_node.cli.json_values import echo_json, parse_json
-from stork_node.cli.session_options import door, session_options
+from stork_node.cli.session_options import session_options, session_target
 
 
 @click.command()
@@ -37,7 +37,7 @@ def call(uri: str, arguments: tuple[str, ...], kwargs: str | None, timeout_s: fl
     keywords = parse_json(kwargs, "--kwargs") if kwargs is not None else {}
     if not isinstance(keywords, dict):
         raise click.UsageError("--kwargs: not a JSON object")
-    where = door(**joining)
+    where = session_target(**joining)
     from stork_node.clients.caller import Caller, CallResult
 
     shown = dataclasses.asdict(where.credentials)

@@ -12,7 +12,7 @@ from stork_node.errors import ConfigError, Problem
 
 
 @dataclass(frozen=True)
-class Door:
+class SessionTarget:
     """Where to join, and what to show there."""
 
     url: str
@@ -21,7 +21,7 @@ class Door:
 
 
 def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--url``, ``--realm``, ``--ticket``, ``--backend`` and ``--authid``; ``door`` reads them."""
+    """Add ``--url``, ``--realm``, ``--ticket``, ``--backend`` and ``--authid``; ``session_target`` reads them."""
     for option in (
         click.option("--authid", help="Whom to ask to be; the application decides."),
         click.option("--backend", is_flag=True, help="Join by CROSSBAR_BACKEND_SECRET even where there is a ticket."),
@@ -33,7 +33,7 @@ def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def door(url: str, realm: str, ticket: str | None, backend: bool, authid: str | None) -> Door:
+def session_target(url: str, realm: str, ticket: str | None, backend: bool, authid: str | None) -> SessionTarget:
     """
     Read the options and the environment.
 
@@ -43,9 +43,9 @@ def door(url: str, realm: str, ticket: str | None, backend: bool, authid: str | 
     ticket = None if backend else ticket or os.environ.get("STORK_TICKET")
     secret = os.environ.get("CROSSBAR_BACKEND_SECRET")
     if ticket:
-        return Door(url, realm, Credentials(authid, ticket=ticket))
+        return SessionTarget(url, realm, Credentials(authid, ticket=ticket))
     if secret:
-        return Door(url, realm, Credentials(authid or "backend", secret=secret))
+        return SessionTarget(url, realm, Credentials(authid or "backend", secret=secret))
     if backend:
         raise ConfigError([Problem("--backend", "CROSSBAR_BACKEND_SECRET is not set (want the node's)")])
     raise ConfigError(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stork_node.cli.session_options import door, session_options
+from stork_node.cli.session_options import session_options, session_target
 
 
 @click.command()
@@ -31,7 +31,7 @@ def watch(topics: tuple[str, ...], match: str, as_json: bool, **joining: Any) ->
       STORK_TICKET             the ticket, unless --ticket gives one
       CROSSBAR_BACKEND_SECRET  where there is no ticket: joins as "backend", which may see everything
     """
-    where = door(**joining)
+    where = session_target(**joining)
     from stork_node.cli.watching import Watching
 
     try:

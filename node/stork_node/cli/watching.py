@@ -9,7 +9,7 @@ import click
 
 from stork_node.cli import EXIT_FAILED
 from stork_node.cli.json_values import printable
-from stork_node.cli.session_options import Door
+from stork_node.cli.session_options import SessionTarget
 from stork_node.clients.subscriber import Subscriber
 from stork_node.clients.subscribing.effects import StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending
@@ -22,7 +22,7 @@ from stork_node.errors import ConnectionRefused, SubscriberEnded
 class Watching:
     """Follows topics until it is canceled; ``run`` ends by itself where nothing more can come."""
 
-    def __init__(self, where: Door, topics: Sequence[str], match: str, as_json: bool) -> None:
+    def __init__(self, where: SessionTarget, topics: Sequence[str], match: str, as_json: bool) -> None:
         credentials = where.credentials
         self._where, self._show = where, _show_json if as_json else _show
         self._stork = Subscriber(

@@ -1,11 +1,11 @@
-"""The connection of an ``AsyncPublisher``: one socket, many tickets at the same time, on one event loop."""
+"""The connection of an ``AsyncPublisher``: one socket, many pushes at the same time, on one event loop."""
 
 import asyncio
 from collections.abc import Sequence
 
 import zmq
 
-from stork_node.clients.pending_pushes import Outstanding, Ticket
+from stork_node.clients.pending_pushes import PendingPush, PendingPushes
 from stork_node.clients.push_connections import CLOSED, FIRST_RETRY, NO_ANSWER, QUEUE_FULL, WINDOW
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed
@@ -18,15 +18,15 @@ class AsyncConnection:
     Made in the running event loop, and for it alone.
 
     A socket that stays silent while answers are due is replaced, and what is not answered sent again in order: as in
-    ``PushConnections``, with one patience for all tickets.
+    ``PushConnections``, with one patience for all pushes.
     """
 
     def __init__(self, target: PushTarget, timeout_ms: int) -> None:
         self._target, self._timeout_ms = target, timeout_ms
         self._loop = asyncio.get_running_loop()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._outstanding = Outstanding()
-        self._futures: dict[Ticket, asyncio.Future[None]] = {}
+        self._outstanding = PendingPushes()
+        self._futures: dict[PendingPush, asyncio.Future[None]] = {}
         self._window = asyncio.Semaphore(WINDOW)
         self._patience_s = self._retry_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -47,31 +47,31 @@ class AsyncConnection:
                     raise self._not_confirmed(QUEUE_FULL)
                 await asyncio.sleep(_FULL_QUEUE_PAUSE_S)
 
-    async def exchange(self, tickets: Sequence[Ticket]) -> None:
+    async def exchange(self, pending_pushes: Sequence[PendingPush]) -> None:
         """
-        Send all tickets in order, and wait for their outcomes.
+        Send all pushes in order, and wait for their outcomes.
 
         Raises:
-            NotConfirmed: no outcome of a ticket within the time-out; others may have theirs.
+            NotConfirmed: no outcome of a push within the time-out; others may have theirs.
         """
-        sent: list[tuple[Ticket, asyncio.Future[None], float]] = []
+        sent: list[tuple[PendingPush, asyncio.Future[None], float]] = []
         try:
-            for ticket in tickets:
+            for pending_push in pending_pushes:
                 async with asyncio.timeout(self._timeout_ms / 1000):
                     await self._window.acquire()
                 if self._socket.closed:
                     raise self._not_confirmed(CLOSED)
-                sent.append((ticket, self._submit(ticket), self._loop.time() + self._timeout_ms / 1000))
-            for ticket, future, give_up_at in sent:
+                sent.append((pending_push, self._submit(pending_push), self._loop.time() + self._timeout_ms / 1000))
+            for pending_push, future, give_up_at in sent:
                 if not future.done():
                     async with asyncio.timeout_at(give_up_at):
                         await future
-                if ticket.outcome is None:
+                if pending_push.outcome is None:
                     raise self._not_confirmed(CLOSED)
         except TimeoutError:
             raise self._not_confirmed(NO_ANSWER) from None
         finally:
-            self._drop([ticket for ticket, _, _ in sent])
+            self._drop([pending_push for pending_push, _, _ in sent])
 
     async def close(self) -> None:
         """Close; fails what is in progress, and waits for what is not sent yet as the target says."""
@@ -86,23 +86,23 @@ class AsyncConnection:
         self._disconnect(0)
         self._context.term()
 
-    def _submit(self, ticket: Ticket) -> "asyncio.Future[None]":
-        future = self._futures[ticket] = self._loop.create_future()
+    def _submit(self, pending_push: PendingPush) -> "asyncio.Future[None]":
+        future = self._futures[pending_push] = self._loop.create_future()
         if not self._outstanding:
             self._be_patient()
-        self._outstanding.add(ticket)
-        self._socket.send(ticket.frame)
+        self._outstanding.add(pending_push)
+        self._socket.send(pending_push.frame)
         self._read_soon()
         if self._timer is None:
             self._timer = self._loop.call_at(self._retry_at, self._check)
         return future
 
-    def _drop(self, tickets: Sequence[Ticket]) -> None:
-        given_up = [ticket for ticket in tickets if self._futures.pop(ticket, None)]
-        for ticket in given_up:
-            self._outstanding.drop(ticket)
+    def _drop(self, pending_pushes: Sequence[PendingPush]) -> None:
+        given_up = [pending_push for pending_push in pending_pushes if self._futures.pop(pending_push, None)]
+        for pending_push in given_up:
+            self._outstanding.drop(pending_push)
             self._window.release()
-        if any(ticket.id is None for ticket in given_up) and not self._socket.closed:
+        if any(pending_push.id is None for pending_push in given_up) and not self._socket.closed:
             self._start_again()  # a late position has no id by which it could be told from a later one
 
     def _be_patient(self) -> None:
@@ -160,11 +160,11 @@ class AsyncConnection:
         self._reading_soon = False
         try:
             while not self._socket.closed:
-                ticket = self._outstanding.settle(self._socket.recv(zmq.NOBLOCK))
-                if ticket is not None:
+                pending_push = self._outstanding.settle(self._socket.recv(zmq.NOBLOCK))
+                if pending_push is not None:
                     self._be_patient()
                     self._window.release()
-                    future = self._futures.pop(ticket)
+                    future = self._futures.pop(pending_push)
                     if not future.done():
                         future.set_result(None)
         except zmq.Again:

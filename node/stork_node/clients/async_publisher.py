@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Any, Self, Unpack
 
 from stork_node.clients.async_connection import AsyncConnection
-from stork_node.clients.pending_pushes import Ticket
-from stork_node.clients.publisher import POSITION_REQUEST, positions_of, ticket_of, tickets_of
+from stork_node.clients.pending_pushes import PendingPush
+from stork_node.clients.publisher import POSITION_REQUEST, pending_push, pending_pushes, positions_of
 from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import PushFailed
@@ -46,17 +46,17 @@ class AsyncPublisher:
         self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
     ) -> str:
         """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of their calls."""
-        return (await self._deliver([ticket_of(self._target.answered, topics, type, data, **options)]))[0]
+        return (await self._deliver([pending_push(self._target.answered, topics, type, data, **options)]))[0]
 
     async def push_many(self, pushes: Iterable[Any]) -> list[str]:
         """Push many in one round trip, in order; see ``Publisher.push_many``."""
-        return await self._deliver(tickets_of(pushes, self._target.answered))
+        return await self._deliver(pending_pushes(pushes, self._target.answered))
 
     async def position(self) -> str:
         """The position of the last push that is stored; see ``Publisher.position``."""
         if not self._target.answered:
             raise PushFailed("a publisher with answered=False is told no positions")
-        return (await self._deliver([Ticket(None, POSITION_REQUEST)]))[0]
+        return (await self._deliver([PendingPush(None, POSITION_REQUEST)]))[0]
 
     async def close(self) -> None:
         """Close the connection; pushes in progress raise ``NotConfirmed``. Waits as ``Publisher.close`` does."""
@@ -71,15 +71,15 @@ class AsyncPublisher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _deliver(self, tickets: list[Ticket]) -> list[str]:
+    async def _deliver(self, pending_pushes: list[PendingPush]) -> list[str]:
         if self._closed:
             raise PushFailed("the publisher is closed")
         connection = self._here()
         if not self._target.answered:
-            await connection.send([ticket.frame for ticket in tickets])
-            return [""] * len(tickets)
-        await connection.exchange(tickets)
-        return positions_of(tickets)
+            await connection.send([pending_push.frame for pending_push in pending_pushes])
+            return [""] * len(pending_pushes)
+        await connection.exchange(pending_pushes)
+        return positions_of(pending_pushes)
 
     def _here(self) -> AsyncConnection:
         home = (os.getpid(), asyncio.get_running_loop())

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from stork_node.clients.credentials import Credentials
 from stork_node.clients.subscribing.session import Result
-from stork_node.clients.wamp_client import Session, SessionEnded
+from stork_node.clients.wamp_client import SessionEnded, WampConnection
 from stork_node.errors import CallError
 
 NOT_JSON = "io.virge.stork.error.not_json"
@@ -57,7 +57,7 @@ class Caller:
         self._url, self._realm, self._timeout_s = url, realm, timeout_s
         self._credentials = Credentials(authid, ticket, secret)
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._session: WampConnection | None = None
         _CALLERS.add(self)
 
     def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -114,7 +114,7 @@ class Caller:
         with self._lock:
             if self._session is None or self._session.ending:
                 left_s = max(0.0, deadline - time.monotonic())
-                self._session = Session(self._url, self._credentials, realm=self._realm, timeout_s=left_s)
+                self._session = WampConnection(self._url, self._credentials, realm=self._realm, timeout_s=left_s)
             session = self._session
         return session.call(uri, args, kwargs, max(0.0, deadline - time.monotonic()))
 

@@ -7,7 +7,7 @@ from stork_node.errors import PushRefused
 from stork_node.protocol.answers import Answer, decode_answer
 
 
-class Ticket:
+class PendingPush:
     """One document that waits for its answer; ``id`` is None for a request of the position."""
 
     __slots__ = ("frame", "id", "outcome")
@@ -18,51 +18,51 @@ class Ticket:
         """The position, or the refusal; None until there is an answer."""
 
 
-class Outstanding:
+class PendingPushes:
     """
-    The tickets of one connection, in the order in which their documents were sent.
+    The pushes of one connection that are not answered yet, in the order in which their documents were sent.
 
-    Answers find their ticket by the id, and by their order among equal ids: an answer to an attempt that was given up
+    Answers find their push by the id, and by their order among equal ids: an answer to an attempt that was given up
     settles nothing.
     """
 
-    def __init__(self, tickets: Iterable[Ticket] = ()) -> None:
-        self._tickets: dict[Ticket, None] = {}
-        self._by_id: dict[str | None, deque[Ticket]] = {}
-        for ticket in tickets:
-            self.add(ticket)
+    def __init__(self, pending_pushes: Iterable[PendingPush] = ()) -> None:
+        self._pushes: dict[PendingPush, None] = {}
+        self._by_id: dict[str | None, deque[PendingPush]] = {}
+        for pending_push in pending_pushes:
+            self.add(pending_push)
 
     def __len__(self) -> int:
-        return len(self._tickets)
+        return len(self._pushes)
 
-    def add(self, ticket: Ticket) -> None:
-        """The ticket's document is being sent."""
-        self._tickets[ticket] = None
-        self._by_id.setdefault(ticket.id, deque()).append(ticket)
+    def add(self, pending_push: PendingPush) -> None:
+        """The push is being sent."""
+        self._pushes[pending_push] = None
+        self._by_id.setdefault(pending_push.id, deque()).append(pending_push)
 
     def frames(self) -> list[bytes]:
         """What to send again on a new connection, in order."""
-        return [ticket.frame for ticket in self._tickets]
+        return [pending_push.frame for pending_push in self._pushes]
 
-    def drop(self, ticket: Ticket) -> None:
+    def drop(self, pending_push: PendingPush) -> None:
         """Nobody waits for this answer any more."""
-        if ticket in self._tickets:
-            del self._tickets[ticket]
-            waiting = self._by_id[ticket.id]
-            waiting.remove(ticket)
+        if pending_push in self._pushes:
+            del self._pushes[pending_push]
+            waiting = self._by_id[pending_push.id]
+            waiting.remove(pending_push)
             if not waiting:
-                del self._by_id[ticket.id]
+                del self._by_id[pending_push.id]
 
-    def settle(self, frame: bytes) -> Ticket | None:
-        """The ticket that an answer belongs to, with its outcome; None for one that nobody waits for."""
+    def settle(self, frame: bytes) -> PendingPush | None:
+        """The push that an answer belongs to, with its outcome; None for one that nobody waits for."""
         answer = decode_answer(frame)
         waiting = None if answer is None else self._by_id.get(answer.id)
         if answer is None or not waiting:
             return None
-        ticket = waiting[0]
-        ticket.outcome = _outcome(answer)
-        self.drop(ticket)
-        return ticket
+        pending_push = waiting[0]
+        pending_push.outcome = _outcome(answer)
+        self.drop(pending_push)
+        return pending_push
 
 
 def _outcome(answer: Answer) -> str | PushRefused:

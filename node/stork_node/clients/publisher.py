@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, Unpack
 
-from stork_node.clients.pending_pushes import Ticket
+from stork_node.clients.pending_pushes import PendingPush
 from stork_node.clients.push_connections import PushConnections
 from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
@@ -77,7 +77,7 @@ class Publisher:
             PushRefused: the publish server could not store it.
             NotConfirmed: no answer in time. Stored or not: push it again with the same ``id``.
         """
-        return self._deliver([ticket_of(self._target.answered, topics, type, data, **options)])[0]
+        return self._deliver([pending_push(self._target.answered, topics, type, data, **options)])[0]
 
     def push_many(self, pushes: Iterable[Any]) -> list[str]:
         """
@@ -94,7 +94,7 @@ class Publisher:
             PushRefused, NotConfirmed: as ``push``, for the first that failed; others may be stored. Those that were
                 given an ``id`` can be pushed again: what is stored is answered with its first position.
         """
-        return self._deliver(tickets_of(pushes, self._target.answered))
+        return self._deliver(pending_pushes(pushes, self._target.answered))
 
     def position(self) -> str:
         """
@@ -105,7 +105,7 @@ class Publisher:
         """
         if not self._target.answered:
             raise PushFailed("a publisher with answered=False is told no positions")
-        return self._deliver([Ticket(None, POSITION_REQUEST)])[0]
+        return self._deliver([PendingPush(None, POSITION_REQUEST)])[0]
 
     def close(self) -> None:
         """
@@ -122,16 +122,16 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _deliver(self, tickets: list[Ticket]) -> list[str]:
+    def _deliver(self, pending_pushes: list[PendingPush]) -> list[str]:
         if self._closed:
             raise PushFailed("the publisher is closed")
         pid = os.getpid()
         connections = self._connections.get(pid) or self._connections.setdefault(pid, PushConnections(self._target))
         if not self._target.answered:
-            connections.send([ticket.frame for ticket in tickets], self._timeout_ms)
-            return [""] * len(tickets)
-        connections.exchange(tickets, self._timeout_ms)
-        return positions_of(tickets)
+            connections.send([pending_push.frame for pending_push in pending_pushes], self._timeout_ms)
+            return [""] * len(pending_pushes)
+        connections.exchange(pending_pushes, self._timeout_ms)
+        return positions_of(pending_pushes)
 
 
 def new_id() -> str:
@@ -144,9 +144,9 @@ def _close_own(connections: dict[int, PushConnections]) -> None:
         own.close()
 
 
-def ticket_of(
+def pending_push(
     answered: bool, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
-) -> Ticket:
+) -> PendingPush:
     """
     Encode what ``push`` is given; an answered push without an id gets one.
 
@@ -158,19 +158,19 @@ def ticket_of(
         raise TypeError(f"push() has no option {min(unknown)!r} (those are {', '.join(PushOptions.__annotations__)})")
     if answered and options.get("id") is None:
         options["id"] = new_id()
-    return Ticket(options.get("id"), encode_push(topics, type, data, **options))
+    return PendingPush(options.get("id"), encode_push(topics, type, data, **options))
 
 
-def tickets_of(pushes: Iterable[Any], answered: bool) -> list[Ticket]:
+def pending_pushes(pushes: Iterable[Any], answered: bool) -> list[PendingPush]:
     """Encode what ``push_many`` is given, all of it before anything is sent."""
-    tickets = []
+    pending_pushes = []
     for i, push in enumerate(pushes):
         fields = dict(push) if isinstance(push, Mapping) else {f.name: getattr(push, f.name) for f in _fields(push)}
         try:
-            tickets.append(ticket_of(answered, **fields))
+            pending_pushes.append(pending_push(answered, **fields))
         except InvalidPush as error:
             raise InvalidPush(f"pushes[{i}].{error.reason}") from None
-    return tickets
+    return pending_pushes
 
 
 def _fields(push: Any) -> Any:
@@ -179,11 +179,11 @@ def _fields(push: Any) -> Any:
     raise TypeError(f"{push!r} is neither a mapping nor a dataclass")
 
 
-def positions_of(tickets: Iterable[Ticket]) -> list[str]:
-    """What became of answered tickets; raises the first refusal."""
+def positions_of(pending_pushes: Iterable[PendingPush]) -> list[str]:
+    """What became of answered pushes; raises the first refusal."""
     positions = []
-    for ticket in tickets:
-        if isinstance(ticket.outcome, PushRefused):
-            raise ticket.outcome
-        positions.append(ticket.outcome or "")
+    for pending_push in pending_pushes:
+        if isinstance(pending_push.outcome, PushRefused):
+            raise pending_push.outcome
+        positions.append(pending_push.outcome or "")
     return positions

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import zmq
 
-from stork_node.clients.pending_pushes import Outstanding, Ticket
+from stork_node.clients.pending_pushes import PendingPush, PendingPushes
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed
 
@@ -59,16 +59,16 @@ class PushConnections:
                 except zmq.Again:
                     raise NotConfirmed(self._target.endpoint, timeout_ms, QUEUE_FULL) from None
 
-    def exchange(self, tickets: Sequence[Ticket], timeout_ms: int) -> None:
+    def exchange(self, pending_pushes: Sequence[PendingPush], timeout_ms: int) -> None:
         """
-        Send all tickets in order, and wait for their outcomes.
+        Send all pushes in order, and wait for their outcomes.
 
         Raises:
-            NotConfirmed: no further outcome for ``timeout_ms``; some tickets may have theirs.
+            NotConfirmed: no further outcome for ``timeout_ms``; some pushes may have theirs.
         """
         try:
             exchange = _Exchange(self._target, self._context, self._take_idle(), timeout_ms)
-            exchange.run(tickets)
+            exchange.run(pending_pushes)
         except zmq.ZMQError:
             if self._closed:
                 raise NotConfirmed(self._target.endpoint, timeout_ms, CLOSED) from None
@@ -107,17 +107,17 @@ class _Exchange:
         timeout_ms: int,
     ) -> None:
         self._target, self._context, self._timeout_ms = target, context, timeout_ms
-        self._outstanding = Outstanding()
+        self._outstanding = PendingPushes()
         self.socket = socket or target.connect(context)
 
-    def run(self, tickets: Sequence[Ticket]) -> None:
+    def run(self, pending_pushes: Sequence[PendingPush]) -> None:
         try:
-            unsent = deque(tickets)
+            unsent = deque(pending_pushes)
             while unsent or self._outstanding:
                 while unsent and len(self._outstanding) < WINDOW:
-                    ticket = unsent.popleft()
-                    self._outstanding.add(ticket)
-                    self.socket.send(ticket.frame)
+                    pending_push = unsent.popleft()
+                    self._outstanding.add(pending_push)
+                    self.socket.send(pending_push.frame)
                 self._settle_one()
         except BaseException:
             self.socket.close()

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.subscribing.effects import Effect, Hand, Recovered, StateChanged, SubscriptionChanged
+from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending, close_ending
 from stork_node.clients.subscribing.protocol import JOIN_S, SubscriberProtocol
 from stork_node.clients.subscribing.stream import Event
@@ -309,7 +309,7 @@ class Subscriber:
 
     def _told(self, effect: Effect) -> Any:
         match effect:
-            case Hand(subscription, event) if subscription.wanted:
+            case Deliver(subscription, event) if subscription.wanted:
                 return subscription.handler(event)
             case Recovered(subscription, topic, ok, position) if subscription.wanted and subscription.on_recovered:
                 return subscription.on_recovered(topic, ok, position)

@@ -50,7 +50,7 @@ class _End:
     def revoked(self, wire_id: int, uri: str) -> None: ...
 
 
-class Session:
+class WampConnection:
     """
     A joined session.
 

@@ -8,14 +8,14 @@ than ``pending_s``.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from stork_node.application.values import Session
+from stork_node.application.values import ClientSession
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A session that may join, until ``expires_at`` (Unix time in seconds)."""
 
-    session: Session
+    session: ClientSession
     expires_at: float | None = None
 
 
@@ -51,7 +51,7 @@ class Admitted:
     def leave(self, session_id: int) -> Admission | None:
         return self._joined.pop(session_id, None)
 
-    def get(self, session_id: int) -> Session | None:
+    def get(self, session_id: int) -> ClientSession | None:
         """The session of this id, from its ticket on."""
         entry = self._pending.get(session_id)
         admission = entry.admission if entry else self._joined.get(session_id)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from stork_node.application.permission import Permission
-from stork_node.application.values import Deny, Session, peer_host
+from stork_node.application.values import ClientSession, Deny, peer_host
 from stork_node.errors import InvalidTopic
 from stork_node.protocol import uris
 from stork_node.protocol.topics import Match, Topic
@@ -62,7 +62,7 @@ def decide_unasked(role: str, action: str, uri: str, match: Match, *, by_backend
     return None
 
 
-def cache_key(session: Session | None, role: str, authid: str, action: str, uri: str, match: Match) -> Hashable:
+def cache_key(session: ClientSession | None, role: str, authid: str, action: str, uri: str, match: Match) -> Hashable:
     """
     Equal for questions that have one answer.
 
@@ -83,7 +83,7 @@ def _topic_fault(uri: str, match: Match) -> str | None:
     return f"{uri} is not for applications" if f"{uri}.".startswith(uris.RESERVED_TOPICS) else None
 
 
-def _fingerprint(session: Session | None) -> str:
+def _fingerprint(session: ClientSession | None) -> str:
     if session is None or not (session.extra or session.private):
         return "" if session else "unknown"
     return json.dumps([session.extra, session.private], sort_keys=True, default=str)

@@ -8,11 +8,11 @@ from collections.abc import Container
 import zmq
 
 from stork_node import clock
+from stork_node.clock import SuspendAwareClock
 from stork_node.protocol.bus import encode_heartbeat
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push_refusals import kind_of
 from stork_node.protocol.timestamps import format_timestamp
-from stork_node.publish_server.awake import AwakeClock
 from stork_node.publish_server.counters import Counters, figures
 from stork_node.publish_server.ids import RecentIds
 from stork_node.publish_server.intake import Intake, Refusal
@@ -56,7 +56,7 @@ class PublishServer:
         self._log: PushLog = push_log or _open_log(settings)
         self._published = self._log.tail.sequence
         now = time.monotonic()
-        self._clock = AwakeClock(_LONGEST_TURN_S, now)
+        self._clock = SuspendAwareClock(_LONGEST_TURN_S, now)
         self._refusals = RefusalLog(log)
         self._heartbeat_s = settings.heartbeat_s
         self._is_encrypted = settings.secret != ""

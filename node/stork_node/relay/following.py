@@ -13,13 +13,13 @@ from stork_node.protocol.bus import Frame, Heartbeat, OtherFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.counters import RelayCounters
-from stork_node.relay.steps import Ask, Beginning, Past, Step
+from stork_node.relay.steps import Ask, HistoricPush, Step, StreamStart
 from stork_node.relay.waiting import Waiting
 
-FOREIGN_S = 10.0
+UNKNOWN_SOURCE_S = 10.0
 """For so long after a frame of another epoch or run, a relay says that there are such."""
 
-_DOUBT_S = 1.0  # between two questions that frames of another epoch or run give rise to
+_VERIFY_PAUSE_S = 1.0  # between two questions that frames of another epoch or run give rise to
 _FIRST_PATIENCE_S, _LAST_PATIENCE_S = 2.0, 10.0
 # A page may overtake what the bus still holds of the run before: it is late, and not foreign.
 _LATE_S = 5.0
@@ -40,15 +40,15 @@ class Follower:
         self._keep_s, self._keep_bytes, self._counters = keep_s, keep_bytes, counters
         self._epoch = self._run = ""
         self._last = 0  # the number of the last push that was taken or passed over
-        self._met = 0  # the tail that replay named when it was begun: up to there all is past
+        self._catch_up_target = 0  # the tail that replay named when it was begun: up to there all is past
         self._asked: ReplayRequest | None = None
         self._asked_at = self._waits_since = 0.0
         self._patience_s = _FIRST_PATIENCE_S
         self._waiting = Waiting()
         self._former: _Key = ("", "")
-        self._changed_at = self._doubted_at = self._foreign_at = float("-inf")
-        self._doubted: _Key | None = None
-        self._refuted: set[_Key] = set()
+        self._changed_at = self._verified_at = self._unknown_source_at = float("-inf")
+        self._source_to_verify: _Key | None = None
+        self._rejected_sources: set[_Key] = set()
 
     @property
     def position(self) -> Position | None:
@@ -58,21 +58,21 @@ class Follower:
     @property
     def goal(self) -> Position:
         """The tail that was met at the beginning; of no epoch before that."""
-        return Position(self._epoch, self._met)
+        return Position(self._epoch, self._catch_up_target)
 
     @property
     def is_ready(self) -> bool:
         """Whether the tail that was met at the beginning (the start, or the last break) has been reached."""
-        return self._epoch != "" and self._last >= self._met
+        return self._epoch != "" and self._last >= self._catch_up_target
 
     @property
     def waits_since(self) -> float | None:
         """When the page that is waited for was first asked for; None where nothing is missing."""
         return self._waits_since if self._asked else None
 
-    def sees_foreign(self, now: float) -> bool:
+    def sees_unknown_source(self, now: float) -> bool:
         """Whether frames of an epoch or run that replay does not confirm have come lately."""
-        return now - self._foreign_at < FOREIGN_S
+        return now - self._unknown_source_at < UNKNOWN_SOURCE_S
 
     # -- the bus -------------------------------------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class Follower:
             elif frame.run == self._run and frame.position.epoch == self._epoch and self._epoch:
                 self._follow(frame, now, steps)
             else:
-                self._doubt(frame, now, steps)
+                self._verify_source(frame, now, steps)
         return steps
 
     def _follow(self, frame: Frame, now: float, steps: list[Step]) -> None:
@@ -102,16 +102,16 @@ class Follower:
         if not isinstance(frame, OtherFrame):
             steps.append(frame)
 
-    def _doubt(self, frame: Frame, now: float, steps: list[Step]) -> None:
+    def _verify_source(self, frame: Frame, now: float, steps: list[Step]) -> None:
         key = (frame.position.epoch, frame.run)
         if key == self._former and now - self._changed_at < _LATE_S:
             return
-        if key in self._refuted:
-            self._foreign_at = now
+        if key in self._rejected_sources:
+            self._unknown_source_at = now
             self._counters.foreign += 1
-        if now - self._doubted_at < _DOUBT_S:
+        if now - self._verified_at < _VERIFY_PAUSE_S:
             return  # what is not foreign comes again: a heartbeat tells of it
-        self._doubted, self._doubted_at = key, now
+        self._source_to_verify, self._verified_at = key, now
         self._ask(now, steps)
         self._waiting.add(frame)
 
@@ -151,11 +151,11 @@ class Follower:
             self._begin(Position(header.epoch, header.after), header.tail, steps)
         self._note_run(header, now)
         for frame in frames:
-            is_past = isinstance(frame, bus.PushFrame) and frame.position.sequence <= self._met
+            is_past = isinstance(frame, bus.PushFrame) and frame.position.sequence <= self._catch_up_target
             self._counters.followed += not is_past
             if isinstance(frame, OtherFrame):
                 continue
-            steps.append(Past(frame) if isinstance(frame, bus.PushFrame) and is_past else frame)
+            steps.append(HistoricPush(frame) if isinstance(frame, bus.PushFrame) and is_past else frame)
         self._counters.replayed += len(frames)
         if not is_whole:
             # What cannot be read cannot be delivered, today or later: the only honest thing is to tell everybody.
@@ -175,18 +175,18 @@ class Follower:
     def _begin(self, position: Position, met: int, steps: list[Step]) -> None:
         is_break = self._epoch != ""
         self._counters.breaks += is_break
-        self._met = met
-        steps.append(Beginning(position, is_break))
+        self._catch_up_target = met
+        steps.append(StreamStart(position, is_break))
 
     def _note_run(self, header: PageHeader, now: float) -> None:
         known, told = (self._epoch, self._run), (header.epoch, header.run)
         if told != known:
             self._former, self._changed_at = known, now
-            self._refuted.clear()
+            self._rejected_sources.clear()
             self._epoch, self._run = told
-        if self._doubted is not None and self._doubted not in (told, self._former):
-            self._refuted.add(self._doubted)
-        self._doubted = None
+        if self._source_to_verify is not None and self._source_to_verify not in (told, self._former):
+            self._rejected_sources.add(self._source_to_verify)
+        self._source_to_verify = None
 
 
 def _check(header: PageHeader, asked: ReplayRequest) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from stork_node.errors import CallError, InvalidPosition
 from stork_node.protocol import uris
 from stork_node.protocol.positions import Position
-from stork_node.relay.stream import Stream
+from stork_node.relay.stream import NodeStream
 
 MAX_TOPICS = 1_000
 MAX_EVENTS_BYTES = 512 << 10
@@ -58,7 +58,7 @@ class Recovery:
         receives: whether a session gets the events of a topic now.
     """
 
-    def __init__(self, stream: Stream, receives: Callable[[int, str], bool]) -> None:
+    def __init__(self, stream: NodeStream, receives: Callable[[int, str], bool]) -> None:
         self._stream, self._receives = stream, receives
 
     def lacks(self, session_id: int, positions: Positions) -> Position | None:

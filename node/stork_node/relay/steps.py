@@ -7,13 +7,13 @@ from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRequest
 
 
-class Past(Struct, frozen=True, gc=False):
+class HistoricPush(Struct, frozen=True, gc=False):
     """A push from before this relay's start, or before a break: kept for recovery, and an event to nobody."""
 
     push: PushFrame
 
 
-class Beginning(Struct, frozen=True):
+class StreamStart(Struct, frozen=True):
     """Everything after ``position`` is known, and nothing before. A ``break`` is where something else was followed."""
 
     position: Position
@@ -32,4 +32,4 @@ class Ask(Struct, frozen=True):
     anew: bool = False
 
 
-Step = PushFrame | EraseFrame | Past | Beginning | Ask
+Step = PushFrame | EraseFrame | HistoricPush | StreamStart | Ask

@@ -10,7 +10,7 @@ from stork_node.relay.counters import RelayCounters
 from stork_node.relay.following import Follower
 from stork_node.relay.histories import Histories
 from stork_node.relay.history_settings import HistorySettings
-from stork_node.relay.steps import Ask, Beginning, Past, Step
+from stork_node.relay.steps import Ask, HistoricPush, Step, StreamStart
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Break:
 Action = Events | Break | Ask
 
 
-class Stream:
+class NodeStream:
     """Follower and histories as one: what is delivered can be recovered from then on, and nothing else can be."""
 
     def __init__(self, settings: HistorySettings) -> None:
@@ -82,7 +82,7 @@ class Stream:
                 keep(step)
                 pushes.append(step)
                 continue
-            if isinstance(step, Past):
+            if isinstance(step, HistoricPush):
                 keep(step.push)
             elif isinstance(step, EraseFrame):
                 self.histories.erase(step.topic, step.position.sequence)
@@ -90,7 +90,7 @@ class Stream:
                 if pushes:
                     actions.append(Events(pushes))
                     pushes = []
-                if isinstance(step, Beginning):
+                if isinstance(step, StreamStart):
                     self.histories.begin(step.position.sequence)
                     if step.is_break:
                         actions.append(Break(before, step.position))

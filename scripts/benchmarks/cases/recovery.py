@@ -13,7 +13,7 @@ from benchmarks.peers import Peer
 from benchmarks.peers.stork import TICKET, Stork
 from benchmarks.pushing import Pusher
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.wamp_client import Session
+from stork_node.clients.wamp_client import WampConnection
 
 _RECOVER = "io.virge.stork.recover"
 _OTHERS = 100
@@ -41,7 +41,7 @@ class Recover:
     def measure(self, peer: Peer, tools: Tools) -> Sample:
         topic = events.topic(0)
         url = f"ws://127.0.0.1:{peer.address.port}{peer.address.path}"
-        with Session(url, Credentials(authid="user-0", ticket=TICKET)) as session:
+        with WampConnection(url, Credentials(authid="user-0", ticket=TICKET)) as session:
             session.subscribe(topic)
             position = _recover(session, topic, None)["position"]
             pusher = peer.pusher()
@@ -55,7 +55,7 @@ class Recover:
                 times.append(time.monotonic() - since)
         return Sample({"time": median(times) * 1000})
 
-    def _wait_for_history(self, session: Session, topic: str, position: str) -> None:
+    def _wait_for_history(self, session: WampConnection, topic: str, position: str) -> None:
         give_up_at = time.monotonic() + _ARRIVE_S
         while True:
             answer = _recover(session, topic, position)
@@ -134,7 +134,7 @@ def _push_paced(pusher: Pusher, ticks: range, topics: int) -> None:
         pusher.send(pusher.prepare(pair))
 
 
-def _recover(session: Session, topic: str, position: str | None) -> dict:
+def _recover(session: WampConnection, topic: str, position: str | None) -> dict:
     result = session.call(_RECOVER, [{topic: position}], {}, timeout_s=10.0)
     answer: dict = result.args[0][topic]
     return answer

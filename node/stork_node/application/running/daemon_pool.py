@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
-from stork_node.application.running.asker import NOBODY, Asker, NotBegun
 from stork_node.application.running.fair_queue import FairQueue
+from stork_node.application.running.handler_context import NO_CONTEXT, HandlerContext, NotBegun
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,26 +21,26 @@ T = TypeVar("T")
 class ThreadJob:
     """A function that waits for a thread, or runs in one."""
 
-    __slots__ = ("_run", "asker", "future", "thread_id")
+    __slots__ = ("_run", "context", "future", "thread_id")
 
-    def __init__(self, asker: Asker, future: "Future[Any]", run: Callable[[], Any]) -> None:
-        self.asker, self.future, self._run = asker, future, run
+    def __init__(self, context: HandlerContext, future: "Future[Any]", run: Callable[[], Any]) -> None:
+        self.context, self.future, self._run = context, future, run
         self.thread_id: int | None = None
 
     @property
     def user(self) -> Hashable:
-        return self.asker.user
+        return self.context.user
 
     @property
     def session(self) -> Hashable:
-        return self.asker.session
+        return self.context.session
 
     def run(self) -> None:
         self.thread_id = threading.get_ident()
         if not self.future.set_running_or_notify_cancel():
             return
         try:
-            self.asker.check()
+            self.context.check()
             result = self._run()
         except BaseException as error:
             self.future.set_exception(error)
@@ -84,16 +84,18 @@ class DaemonPool(ThreadPoolExecutor):
         Raises:
             RuntimeError: the pool is shut down.
         """
-        return self.submit_for(NOBODY, function, *args, **kwargs)
+        return self.submit_for(NO_CONTEXT, function, *args, **kwargs)
 
-    def submit_for(self, asker: Asker, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit_for(
+        self, context: HandlerContext, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
         """
-        The same for somebody: when it is that user's turn, and not once the asker's time is over.
+        As ``submit``, when it is the turn of the context's user, and not after its ``begin_by``.
 
-        The future fails with ``NotBegun`` then, and when the asker leaves (``drop``).
+        The future fails with ``NotBegun`` then, and when the context's session leaves (``drop``).
         """
         future: Future[T] = Future()
-        job = ThreadJob(asker, future, lambda: function(*args, **kwargs))
+        job = ThreadJob(context, future, lambda: function(*args, **kwargs))
         with self._lock:
             if self._stopped:
                 raise RuntimeError("the pool is shut down")
@@ -161,7 +163,7 @@ class DaemonPool(ThreadPoolExecutor):
     def drop_late(self, now: float) -> None:
         """What waits for longer than its time is not begun. ``now`` is by ``time.monotonic``."""
         with self._lock:
-            late = self._jobs.find(lambda job: job.asker.begin_by is not None and now > job.asker.begin_by)
+            late = self._jobs.find(lambda job: job.context.begin_by is not None and now > job.context.begin_by)
             jobs = [job for job in late if self._jobs.remove(job)]
         for job in jobs:
             job.refuse("it waited for longer than its time")

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from stork_node.application.declarations import Handler
-from stork_node.application.running.asker import NotBegun, asking, begin, has_begun
-from stork_node.application.running.thread_switching import Place, hop, is_on_loop
+from stork_node.application.running.handler_context import NotBegun, begin, handler_context, has_begun
+from stork_node.application.running.thread_switching import RunOn, is_on_loop, switch_to
 from stork_node.errors import StorkError
 
 HANDLER_FAILED = "io.virge.stork.error.handler_failed"
@@ -33,7 +33,7 @@ class HandlerFailed(StorkError):
     def __init__(self, handler: Handler, cause: BaseException) -> None:
         said = traceback.format_exception_only(cause)[-1].strip()
         super().__init__(f"{handler} failed: {said}")
-        self.kind, self.name, self.place, self.cause = handler.kind, handler.name, handler.place, cause
+        self.kind, self.name, self.location, self.cause = handler.kind, handler.name, handler.location, cause
 
 
 class HandlerRunner:
@@ -56,7 +56,7 @@ class HandlerRunner:
         """
         Call a handler, in the caller's context variables, and await what it returns if that can be awaited.
 
-        The caller runs on the loop, or by a ``Hopper``, which it takes to where the handler belongs.
+        The caller runs on the loop, or by a ``ThreadSwitcher``, which it takes to where the handler belongs.
 
         A cancelled run of a plain function that has begun goes on in its thread, and its result is dropped.
 
@@ -72,14 +72,14 @@ class HandlerRunner:
         began = time.perf_counter()
         try:
             if is_async(handler.function):
-                await hop(Place.LOOP)
+                await switch_to(RunOn.LOOP)
                 begin()
                 return await self._run_here(handler.function, *arguments)
             if is_on_loop():
                 result, error = await self._run_in_thread(handler.function, *arguments)
                 has_begun()
             else:
-                await hop(Place.THREAD)
+                await switch_to(RunOn.THREAD)
                 begin()
                 result, error = self._outcome(handler.function, *arguments)
             if error:
@@ -87,7 +87,7 @@ class HandlerRunner:
             if not inspect.isawaitable(result):
                 return result
             # A decorated or partial coroutine function looks like a plain one.
-            await hop(Place.LOOP)
+            await switch_to(RunOn.LOOP)
             return await self._run_here(lambda: result)
         except NotBegun:
             raise
@@ -104,7 +104,7 @@ class HandlerRunner:
             self._observe(handler.kind, time.perf_counter() - began)
 
     async def _run_here(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        may_take_s = asking.get().may_take_s
+        may_take_s = handler_context.get().may_take_s
         try:
             async with asyncio.timeout(may_take_s or None) as limit:
                 with self._around():

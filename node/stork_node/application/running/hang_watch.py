@@ -13,25 +13,10 @@ from types import FrameType
 
 from stork_node.application.running.daemon_pool import DaemonPool, ThreadJob
 from stork_node.application.running.loop_thread import LoopThread
+from stork_node.clock import SuspendAwareClock
 
 _LOOKS = 10
 _LONGEST_PAUSE_S = 1.0
-
-
-class AwakeTime:
-    """
-    Seconds, without those in which nobody looked: a process that was stopped (SIGSTOP, a machine that slept) has not
-    hung meanwhile.
-    """
-
-    def __init__(self, longest_pause_s: float, now: float) -> None:
-        self._longest_s, self._last, self.seconds = longest_pause_s, now, 0.0
-
-    def look(self, now: float) -> float:
-        """``now`` is of any monotonic clock."""
-        self.seconds += min(now - self._last, self._longest_s)
-        self._last = now
-        return self.seconds
 
 
 class HangWatch:
@@ -61,7 +46,7 @@ class HangWatch:
         self._after_s, self._loop_after_s = after_s, loop_after_s
         limits = [limit for limit in (after_s, loop_after_s) if limit]
         self._pause_s = min([_LONGEST_PAUSE_S, *(limit / _LOOKS for limit in limits)])
-        self._time = AwakeTime(2 * self._pause_s, time.monotonic())
+        self._time = SuspendAwareClock(2 * self._pause_s, time.monotonic())
         self._begun: dict[ThreadJob, float] = {}
         self._overdue: set[ThreadJob] = set()
         self._beats, self._beat_at = -1, 0.0
@@ -76,7 +61,7 @@ class HangWatch:
     def _watch(self) -> None:
         while not self._stopped.wait(self._pause_s):
             now = time.monotonic()
-            awake_s = self._time.look(now)
+            awake_s = self._time.advance(now)
             for pool in self._pools:
                 pool.drop_late(now)
             sentence = self._look_at_threads(awake_s) or self._look_at_loop(awake_s)
@@ -99,7 +84,7 @@ class HangWatch:
         return ""
 
     def _may_take_s(self, job: ThreadJob) -> float:
-        own = job.asker.may_take_s
+        own = job.context.may_take_s
         return (self._after_s if own is None else own) or float("inf")
 
     def _look_at_loop(self, awake_s: float) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from stork_node.application.running.asker import Kind, asking
 from stork_node.application.running.daemon_pool import DaemonPool
+from stork_node.application.running.handler_context import Kind, handler_context
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,7 +16,7 @@ _SHARED = (Kind.VERIFY, Kind.CALL)
 
 class Lanes(ThreadPoolExecutor):
     """
-    An executor that gives each function to the pool of its kind, by the context variable ``asking``.
+    An executor that gives each function to the pool of its kind, by the context variable ``handler_context``.
 
     Args:
         threads: how many there are of each kind. One user has seven eighths of those for verifiers, and for calls.
@@ -36,8 +36,8 @@ class Lanes(ThreadPoolExecutor):
         Raises:
             RuntimeError: shut down.
         """
-        asker = asking.get()
-        return self.pools[asker.kind].submit_for(asker, function, *args, **kwargs)
+        context = handler_context.get()
+        return self.pools[context.kind].submit_for(context, function, *args, **kwargs)
 
     def watched(self) -> list[DaemonPool]:
         """Those whose handlers must come to their end. An on_start handler may take as long as it likes."""

@@ -15,15 +15,15 @@ from stork_node.application.declarations import Handler
 from stork_node.application.permission import Permission
 from stork_node.application.policy import Checks, choose_checks, fold, read_answer
 from stork_node.application.rpc import Procedure, decode_arguments, encode_result, is_uri
-from stork_node.application.running.asker import Asker, Kind, NotBegun, asking
+from stork_node.application.running.handler_context import HandlerContext, Kind, NotBegun, handler_context
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.application.running.hang_watch import HangWatch
 from stork_node.application.running.lanes import Lanes
 from stork_node.application.running.loop_thread import LoopThread
 from stork_node.application.running.presence import Presence
-from stork_node.application.running.thread_switching import Hopper, Interruption
+from stork_node.application.running.thread_switching import Interruption, ThreadSwitcher
 from stork_node.application.stork import Stork
-from stork_node.application.values import Call, Deny, Principal, Session
+from stork_node.application.values import Call, ClientSession, Deny, Principal
 from stork_node.errors import CallError
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.protocol.wire_values import to_wire
@@ -79,7 +79,7 @@ class Runtime:
         self._threads = Lanes(threads, "stork-handler")
         self.figures = ApplicationFigures()
         self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
-        self._hopper = Hopper(self._threads, self._loop.submit)
+        self._switcher = ThreadSwitcher(self._threads, self._loop.submit)
         self._presence = Presence()
         self._asked: set[Future[Any]] = set()
         self._may_take_s = hung_after_s or None
@@ -147,7 +147,7 @@ class Runtime:
         if not self._loop.running:
             coroutine.close()
             raise RuntimeError("the application is not running")
-        return self._note(self._hopper.submit(coroutine, interruption))
+        return self._note(self._switcher.submit(coroutine, interruption))
 
     def _note(self, future: "Future[T]") -> "Future[T]":
         self._asked.add(future)
@@ -201,7 +201,7 @@ class Runtime:
         begin_by = None if within_s is None else time.monotonic() + within_s
         # Coroutines for which somebody waits are ended; on_join handlers may stay for as long as they like.
         may_take_s = self._may_take_s if within_s is not None else None
-        asking.set(Asker(kind, user, session_id, begin_by, may_take_s))
+        handler_context.set(HandlerContext(kind, user, session_id, begin_by, may_take_s))
 
     async def authenticate(
         self, realm: str, authid: str | None, details: Mapping[str, Any], within_s: float | None = None
@@ -248,7 +248,7 @@ class Runtime:
         Ask the verifiers whether a session may subscribe, or call.
 
         Args:
-            session: as ``Session.parse`` reads it.
+            session: as ``ClientSession.parse`` reads it.
             uri: what it wants to subscribe to, or to call.
             action: ``subscribe`` or ``call``; all else is refused.
             options: of the SUBSCRIBE.
@@ -265,11 +265,11 @@ class Runtime:
         checks = choose_checks(self._declared, uri, action, options)
         if isinstance(checks, Deny):
             return Permission(False, reason=checks.reason).to_wire()
-        asker = Session.parse(session)
+        asker = ClientSession.parse(session)
         self._ask_for(Kind.VERIFY, _user(asker), asker.id, within_s)
         return fold(checks.verifiers, await self._ask(checks, asker)).to_wire()
 
-    async def _ask(self, checks: Checks, session: Session) -> list[bool | Deny]:
+    async def _ask(self, checks: Checks, session: ClientSession) -> list[bool | Deny]:
         arguments = (session, checks.topic) if checks.topic else (session,)
         answers: list[bool | Deny] = []
         for verifier in checks.verifiers:
@@ -282,7 +282,7 @@ class Runtime:
                 break
         return answers
 
-    async def call(self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: Session) -> Any:
+    async def call(self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: ClientSession) -> Any:
         """
         Call a procedure. Whether ``session`` may is ``authorize``'s to say.
 
@@ -297,7 +297,7 @@ class Runtime:
         if procedure is None:
             raise CallError("wamp.error.no_such_procedure", f"no procedure {uri} is declared")
         self._ask_for(Kind.CALL, _user(session), session.id)
-        asking.set(replace(asking.get(), may_take_s=procedure.may_take_s))
+        handler_context.set(replace(handler_context.get(), may_take_s=procedure.may_take_s))
         arguments = decode_arguments(uri, tuple(args), dict(kwargs)) if procedure.json_string else tuple(args)
         named = {} if procedure.json_string else dict(kwargs)
         call = Call(session=session, args=arguments, kwargs=named)
@@ -312,20 +312,20 @@ class Runtime:
             raise HandlerFailed(procedure.handler, wrong) from None
         return encode_result(result) if procedure.json_string else result
 
-    async def joined(self, session: Session) -> None:
+    async def joined(self, session: ClientSession) -> None:
         """Tell the on_join handlers, all at once; their failures are reported."""
         self._ask_for(Kind.PRESENCE, _user(session), session.id)
         async with self._presence.joining(session.id):
             await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_join))
 
-    async def left(self, session: Session) -> None:
+    async def left(self, session: ClientSession) -> None:
         """Tell the on_leave handlers, all at once, when ``joined`` is through with the session."""
         self._ask_for(Kind.PRESENCE, _user(session), session.id)
         await self._presence.joined(session.id)
         await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_leave))
 
 
-def _user(session: Session) -> Hashable:
+def _user(session: ClientSession) -> Hashable:
     return session.role, session.authid
 
 

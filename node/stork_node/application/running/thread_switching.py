@@ -18,14 +18,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Place(Enum):
+class RunOn(Enum):
     THREAD = "a thread of the pool"
     LOOP = "the asyncio loop"
 
 
 @types.coroutine
-def _ask_for(place: Place) -> Generator[Place, None, None]:
-    yield place
+def _ask_for(target: RunOn) -> Generator[RunOn, None, None]:
+    yield target
 
 
 def is_on_loop() -> bool:
@@ -36,16 +36,16 @@ def is_on_loop() -> bool:
     return True
 
 
-async def hop(place: Place) -> None:
+async def switch_to(target: RunOn) -> None:
     """Go on there. From the loop, there is no way back to a thread: await what is to run in one."""
     if not is_on_loop():
-        await _ask_for(place)
+        await _ask_for(target)
 
 
 class Interruption:
     """
-    Ends a coroutine of a ``Hopper`` where that can be done: one that waits for a thread does not begin, and one on the
-    loop is cancelled. One that runs in a thread goes on. Its future is done when the coroutine really is.
+    Ends a coroutine of a ``ThreadSwitcher`` where that can be done: one that waits for a thread does not begin, and one
+    on the loop is cancelled. One that runs in a thread goes on. Its future is done when the coroutine really is.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Interruption:
             end()
 
 
-class Hopper:
+class ThreadSwitcher:
     """
     Args:
         threads: where coroutines go on that ask for a thread.
@@ -80,7 +80,7 @@ class Hopper:
 
     def submit(self, coroutine: Coroutine[Any, Any, T], interruption: Interruption | None = None) -> "Future[T]":
         """
-        Run a coroutine, up to its first ``hop`` at once; it may await nothing else before it is on the loop.
+        Run a coroutine, up to its first ``switch_to`` at once; it may await nothing else before it is on the loop.
 
         Cancelling the future cancels the coroutine: what has begun in a thread goes on, and its result is dropped.
         """
@@ -99,17 +99,17 @@ class Hopper:
         context: contextvars.Context,
         future: "Future[T]",
         interruption: Interruption,
-        here: Place | None,
+        here: RunOn | None,
     ) -> None:
         try:
-            while (place := context.run(coroutine.send, None)) is here and here:
+            while (target := context.run(coroutine.send, None)) is here and here:
                 pass
-            if not isinstance(place, Place):
+            if not isinstance(target, RunOn):
                 raise RuntimeError(f"{coroutine!r} awaits something before it is on the loop")
-            if place is Place.THREAD:
+            if target is RunOn.THREAD:
                 # A copy, because the new thread may enter the context before this thread has left it.
                 submit = context.copy().run
-                onward = submit(self._threads.submit, self._go_on, coroutine, context, future, interruption, place)
+                onward = submit(self._threads.submit, self._go_on, coroutine, context, future, interruption, target)
                 interruption.is_by(onward.cancel)
             else:
                 onward = context.run(self._submit_to_loop, _rest(coroutine, interruption))
@@ -119,7 +119,7 @@ class Hopper:
             _end(future, None, error)
         else:
             future.add_done_callback(lambda _: onward.cancel())
-            onward.add_done_callback(lambda _: _hand_on(onward, future, place))
+            onward.add_done_callback(lambda _: _hand_on(onward, future, target))
 
 
 async def _rest(coroutine: Coroutine[Any, Any, T], interruption: Interruption) -> T:
@@ -142,12 +142,12 @@ def _resume(coroutine: Coroutine[Any, Any, T]) -> Generator[Any, None, T]:
     return result
 
 
-def _hand_on(onward: "Future[Any]", future: "Future[Any]", place: Place) -> None:
+def _hand_on(onward: "Future[Any]", future: "Future[Any]", target: RunOn) -> None:
     if onward.cancelled():
         future.cancel()
     elif error := onward.exception():
         _end(future, None, error)
-    elif place is Place.LOOP:
+    elif target is RunOn.LOOP:
         _end(future, onward.result(), None)
 
 

@@ -8,8 +8,8 @@ from stork_node.clients.subscribing.subscription import Subscription
 
 
 @dataclass(frozen=True)
-class Hand:
-    """Hand this event to the subscription's handler."""
+class Deliver:
+    """Deliver this event to the subscription's handler."""
 
     subscription: Subscription
     event: Event
@@ -47,4 +47,4 @@ class StateChanged:
     delay_s: float = 0.0
 
 
-Effect = Hand | Recovered | SubscriptionChanged | StateChanged
+Effect = Deliver | Recovered | SubscriptionChanged | StateChanged

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.subscribing.effects import Effect, Hand, Recovered, StateChanged, SubscriptionChanged
+from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending, retry_delay_s, subscription_ending
 from stork_node.clients.subscribing.session import NotWamp, Result, WampError, WampSession
 from stork_node.clients.subscribing.stream import Event
@@ -338,7 +338,7 @@ class SubscriberProtocol:
     # -- effects
 
     def _hand(self, subscription: Subscription, events: list[Event]) -> None:
-        self.effects.extend(Hand(subscription, event) for event in events)
+        self.effects.extend(Deliver(subscription, event) for event in events)
 
     def _change(self, subscription: Subscription, state: str, ending: Ending | None = None) -> None:
         subscription.state, subscription.reason = state, ending.reason if ending else ""

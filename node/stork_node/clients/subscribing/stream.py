@@ -56,7 +56,7 @@ class Answered:
     more: bool = False
 
 
-class Stream:
+class TopicCursor:
     """
     The position of one topic (docs/delivery.md#the-clients-algorithm).
 

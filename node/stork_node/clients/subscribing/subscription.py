@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from stork_node.clients.subscribing.stream import Stream
+from stork_node.clients.subscribing.stream import TopicCursor
 from stork_node.protocol.topics import Match, Topic
 from stork_node.protocol.uris import check_uri
 
@@ -41,7 +41,7 @@ class Subscription:
             check_uri(self.topic, self.match)
         else:
             Topic.parse_pattern(self.topic, cast(Match, self.match))
-        self.streams = {self.topic: Stream(self.topic, self.since)} if self.match == "exact" else {}
+        self.streams = {self.topic: TopicCursor(self.topic, self.since)} if self.match == "exact" else {}
         self.wire_id: int | None = None
         self.attempt = 0
         self.timer: tuple[float, Callable[[float], None]] | None = None
@@ -56,5 +56,5 @@ class Subscription:
         """Neither refused for good nor given up."""
         return self.state not in ("refused", "closed")
 
-    def stream(self, topic: str) -> Stream:
-        return self.streams.setdefault(topic, Stream(topic))
+    def stream(self, topic: str) -> TopicCursor:
+        return self.streams.setdefault(topic, TopicCursor(topic))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Crowd:
+class BoundedConnections:
     """
     Args:
         most: how many channels there may be at a time.

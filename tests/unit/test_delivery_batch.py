@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stork_node.broadcast.turns import Turn
+from stork_node.broadcast.delivery_batch import DeliveryBatch
 from stork_node.protocol.wamp_events import Content
 
 
@@ -13,35 +13,35 @@ class Subscription:
     observers: set[str] = field(default_factory=set)
 
 
-def turn_of(*events):
+def delivery_of(*events):
     """Events as (subscription, content) or (subscription, content, sessions that do not get it)."""
-    turn = Turn(lambda subscription: subscription.observers)
+    delivery = DeliveryBatch(lambda subscription: subscription.observers)
     for subscription, content, *exclude in events:
-        turn.add(subscription, subscription.id, 1, None, Content(None, content), *exclude)
-    return turn
+        delivery.add(subscription, subscription.id, 1, None, Content(None, content), *exclude)
+    return delivery
 
 
-def received(turn):
+def received(delivery):
     """What each session gets: (subscription's id, content), in order."""
     got = {}
-    for share, sessions in turn.shares():
+    for group, sessions in delivery.groups():
         for session in sessions:
             assert session not in got
-            got[session] = [(event.subscription, event.content.position) for event in share.events]
+            got[session] = [(event.subscription, event.content.position) for event in group.events]
     return got
 
 
 def test_all_observers_of_one_subscription_share_one_piece():
-    turn = turn_of((Subscription(1, {"a", "b"}), "e:1"), (Subscription(2, {"c"}), "e:2"))
-    shares = {frozenset(sessions): share for share, sessions in turn.shares()}
-    assert set(shares) == {frozenset({"a", "b"}), frozenset({"c"})}
-    assert all(share.piece("json") is share.piece("json") for share in shares.values())
+    delivery = delivery_of((Subscription(1, {"a", "b"}), "e:1"), (Subscription(2, {"c"}), "e:2"))
+    groups = {frozenset(sessions): group for group, sessions in delivery.groups()}
+    assert set(groups) == {frozenset({"a", "b"}), frozenset({"c"})}
+    assert all(group.payload("json") is group.payload("json") for group in groups.values())
 
 
 def test_a_session_with_several_subscriptions_gets_all_in_the_order_of_the_turn():
     one, two = Subscription(1, {"a", "b"}), Subscription(2, {"b", "c"})
-    turn = turn_of((one, "e:1"), (two, "e:2"), (one, "e:3"), (two, "e:3"))
-    assert received(turn) == {
+    delivery = delivery_of((one, "e:1"), (two, "e:2"), (one, "e:3"), (two, "e:3"))
+    assert received(delivery) == {
         "a": [(1, "e:1"), (1, "e:3")],
         "b": [(1, "e:1"), (2, "e:2"), (1, "e:3"), (2, "e:3")],
         "c": [(2, "e:2"), (2, "e:3")],
@@ -50,19 +50,22 @@ def test_a_session_with_several_subscriptions_gets_all_in_the_order_of_the_turn(
 
 def test_an_excluded_session_misses_that_event_only():
     one = Subscription(1, {"a", "b"})
-    assert received(turn_of((one, "e:1", ["a"]), (one, "e:2"))) == {"a": [(1, "e:2")], "b": [(1, "e:1"), (1, "e:2")]}
-    assert received(turn_of((one, "e:1", ["a", "stranger"]))) == {"b": [(1, "e:1")]}
+    assert received(delivery_of((one, "e:1", ["a"]), (one, "e:2"))) == {
+        "a": [(1, "e:2")],
+        "b": [(1, "e:1"), (1, "e:2")],
+    }
+    assert received(delivery_of((one, "e:1", ["a", "stranger"]))) == {"b": [(1, "e:1")]}
 
 
 def test_nothing_for_nobody():
-    assert turn_of().shares() == []
-    assert turn_of((Subscription(1), "e:1")).shares() == []
-    assert turn_of((Subscription(1), "e:1"), (Subscription(2), "e:1")).shares() == []
+    assert delivery_of().groups() == []
+    assert delivery_of((Subscription(1), "e:1")).groups() == []
+    assert delivery_of((Subscription(1), "e:1"), (Subscription(2), "e:1")).groups() == []
 
 
 def test_a_piece_is_the_frames_one_after_the_other():
-    [(share, _)] = turn_of((one := Subscription(1, {"a"}), "e:1"), (one, "e:2")).shares()
-    assert share.piece("json") == b"".join(
+    [(group, _)] = delivery_of((one := Subscription(1, {"a"}), "e:1"), (one, "e:2")).groups()
+    assert group.payload("json") == b"".join(
         b'\x81%c[36,1,1,{},[],{"position":"e:%d"}]' % (len('[36,1,1,{},[],{"position":"e:1"}]'), number)
         for number in (1, 2)
     )
@@ -79,5 +82,5 @@ def test_each_session_gets_what_one_publish_after_the_other_would_give_it(observ
     for number, (subscription, exclude) in enumerate(events):
         for session in subscription.observers - exclude:
             expected.setdefault(session, []).append((subscription.id, f"e:{number}"))
-    turn = turn_of(*((each, f"e:{number}", exclude) for number, (each, exclude) in enumerate(events)))
-    assert received(turn) == expected
+    delivery = delivery_of(*((each, f"e:{number}", exclude) for number, (each, exclude) in enumerate(events)))
+    assert received(delivery) == expected

@@ -24,7 +24,7 @@ class NotBegun(StorkError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class HandlerContext:
     """
     Args:
         kind: what is asked for.
@@ -49,9 +49,9 @@ class Asker:
             raise NotBegun("it waited for longer than its time")
 
 
-NOBODY = Asker()
+NO_CONTEXT = HandlerContext()
 
-asking: contextvars.ContextVar[Asker] = contextvars.ContextVar("asking", default=NOBODY)
+handler_context: contextvars.ContextVar[HandlerContext] = contextvars.ContextVar("handler_context", default=NO_CONTEXT)
 """Set for as long as a handler runs, and for whatever it starts."""
 
 
@@ -62,12 +62,12 @@ def begin() -> None:
     Raises:
         NotBegun: it is too late.
     """
-    asking.get().check()
+    handler_context.get().check()
     has_begun()
 
 
 def has_begun() -> None:
     """The same, where that was checked already."""
-    asker = asking.get()
-    if asker.begin_by is not None:
-        asking.set(replace(asker, begin_by=None))
+    context = handler_context.get()
+    if context.begin_by is not None:
+        handler_context.set(replace(context, begin_by=None))

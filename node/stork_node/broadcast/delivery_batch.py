@@ -15,7 +15,7 @@ Subscription = Any
 Session = Any
 
 
-class Event:
+class EventFrame:
     """
     One EVENT message, the same for all subscribers of one subscription.
 
@@ -34,33 +34,33 @@ class Event:
         """For whoever writes it in another form: that form."""
 
 
-class Share:
+class SubscriberGroup:
     """What a group of connections gets in this turn: ``events``, in order."""
 
-    __slots__ = ("_pieces", "events")
+    __slots__ = ("_payloads", "events")
 
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[EventFrame]) -> None:
         self.events = events
-        self._pieces: dict[str, bytes] = {}
+        self._payloads: dict[str, bytes] = {}
 
-    def piece(self, serializer: str) -> bytes:
+    def payload(self, serializer: str) -> bytes:
         """
-        All frames as one piece of bytes, made once; ``serializer`` is a key of ``FRAMES``.
+        All frames as one payload of bytes, made once; ``serializer`` is a key of ``FRAMES``.
 
         Raises:
             UnwritableEvent: the serializer cannot hold one of them.
         """
-        piece = self._pieces.get(serializer)
-        if piece is None:
+        payload = self._payloads.get(serializer)
+        if payload is None:
             frame = FRAMES[serializer]
-            piece = b"".join(
+            payload = b"".join(
                 [frame(event.subscription, event.publication, event.topic, event.content) for event in self.events]
             )
-            self._pieces[serializer] = piece
-        return piece
+            self._payloads[serializer] = payload
+        return payload
 
 
-class Turn:
+class DeliveryBatch:
     """
     Collects events, then says who gets what.
 
@@ -70,7 +70,7 @@ class Turn:
 
     def __init__(self, observers: Callable[[Subscription], Collection[Session]]) -> None:
         self._observers = observers
-        self._events: dict[Subscription, list[Event]] = {}
+        self._events: dict[Subscription, list[EventFrame]] = {}
         self._excluded: dict[Session, set[int]] = {}
         self._number = 0
 
@@ -84,7 +84,7 @@ class Turn:
         exclude: Iterable[Session] = (),
     ) -> None:
         """The next event, for all observers of ``subscription`` but those in ``exclude``."""
-        event = Event(self._number, subscription_id, publication, topic, content)
+        event = EventFrame(self._number, subscription_id, publication, topic, content)
         events = self._events.get(subscription)
         if events is None:
             self._events[subscription] = [event]
@@ -94,22 +94,22 @@ class Turn:
             self._excluded.setdefault(session, set()).add(self._number)
         self._number += 1
 
-    def shares(self) -> list[tuple[Share, list[Session]]]:
-        """Each session that gets anything, once, with its share."""
-        shares: list[tuple[Share, list[Session]]] = []
+    def groups(self) -> list[tuple[SubscriberGroup, list[Session]]]:
+        """Each session that gets anything, once, with its group."""
+        groups: list[tuple[SubscriberGroup, list[Session]]] = []
         for subscriptions, sessions in self._groups():
             events = self._merge(subscriptions)
             alone = [session for session in sessions if session in self._excluded] if self._excluded else []
             for session in alone:
                 left = [event for event in events if event.number not in self._excluded[session]]
                 if left:
-                    shares.append((Share(left), [session]))
+                    groups.append((SubscriberGroup(left), [session]))
             together = [session for session in sessions if session not in self._excluded] if alone else sessions
             if together:
-                shares.append((Share(events), together))
-        return shares
+                groups.append((SubscriberGroup(events), together))
+        return groups
 
-    def _merge(self, subscriptions: tuple[Subscription, ...]) -> list[Event]:
+    def _merge(self, subscriptions: tuple[Subscription, ...]) -> list[EventFrame]:
         if len(subscriptions) == 1:
             return self._events[subscriptions[0]]
         merged = [event for subscription in subscriptions for event in self._events[subscription]]
