@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stork_node.clients.subscribing.endings import Ending
+from stork_node.clients.subscribing.states import SubscriberState, SubscriptionState
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
 
@@ -30,19 +31,19 @@ class SubscriptionChanged:
     """A subscription has another ``state`` (see ``Subscription``); ``ending`` says why, where something went wrong."""
 
     subscription: Subscription
-    state: str
+    state: SubscriptionState
     ending: Ending | None = None
 
 
 @dataclass(frozen=True)
 class StateChanged:
     """
-    The subscriber has another ``state``: ``connecting``, ``open``, ``waiting`` or ``closed``.
+    The subscriber has another ``state``.
 
     ``ending`` says why the connection or the try ended, ``delay_s`` how long (seconds) it waits before the next.
     """
 
-    state: str
+    state: SubscriberState
     ending: Ending | None = None
     delay_s: float = 0.0
 

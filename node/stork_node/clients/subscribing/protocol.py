@@ -16,6 +16,13 @@ from stork_node.clients.credentials import Credentials
 from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending, retry_delay_s, subscription_ending
 from stork_node.clients.subscribing.session import NotWamp, Result, WampError, WampSession
+from stork_node.clients.subscribing.states import (
+    SUBSCRIBER_MOVES,
+    SUBSCRIPTION_MOVES,
+    SubscriberState,
+    SubscriptionState,
+    move,
+)
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
 from stork_node.protocol.uris import BEAT, RECOVER
@@ -50,7 +57,7 @@ class SubscriberProtocol:
         chance: a number from 0 to below 1, for jitter.
 
     Attributes:
-        state: ``waiting``, ``connecting``, ``open`` or ``closed`` (final).
+        state: see ``SubscriberState``.
         ending: why the last connection or try ended; None before.
         outbox: messages to write, in order, on the connection that is there.
         effects: what to do for the application, in order.
@@ -58,7 +65,7 @@ class SubscriberProtocol:
 
     def __init__(self, realm: str, *, renewable: bool, chance: Callable[[], float] = random.random) -> None:
         self._realm, self._renewable, self._chance = realm, renewable, chance
-        self.state, self.ending = "waiting", Ending("", True)
+        self.state, self.ending = SubscriberState.WAITING, Ending("", True)
         self.subscriptions: list[Subscription] = []
         self.outbox: deque[list[Any]] = deque()
         self.effects: deque[Effect] = deque()
@@ -83,7 +90,7 @@ class SubscriberProtocol:
         """A try begins."""
         self.outbox.clear()
         self._link = _Link(now, now)
-        self._set("connecting")
+        self._set(SubscriberState.CONNECTING)
 
     def connected(self, credentials: Credentials) -> None:
         """The connection is there: say HELLO."""
@@ -102,33 +109,33 @@ class SubscriberProtocol:
 
     def end(self, ending: Ending, now: float) -> None:
         """The end of a try or a connection: come back after a jittered delay, or stay closed."""
-        if self.state == "closed":
+        if self.state == SubscriberState.CLOSED:
             return
-        link, was_open = self._link, self.state == "open"
+        link, was_open = self._link, self.state == SubscriberState.OPEN
         self._link, self.ending = None, ending
         self.outbox.clear()
         if not ending.again or (ending.reason == "expired" and not self._renewable):
             for subscription in self.subscriptions[:]:
-                self._drop(subscription, "closed", ending)
-            self._set("closed", ending)
+                self._drop(subscription, SubscriptionState.CLOSED, ending)
+            self._set(SubscriberState.CLOSED, ending)
             return
         if was_open and link and now - link.since >= STABLE_S:
             self._attempt = 0
         delay_s = retry_delay_s(self._attempt, self._chance())
         self._attempt += 1
         self._retry_at = now + delay_s
-        self._set("waiting", ending, delay_s)
+        self._set(SubscriberState.WAITING, ending, delay_s)
         for subscription in self.subscriptions:
             subscription.timer, subscription.wire_id, subscription.attempt = None, None, 0
-            if subscription.state != "waiting":
-                self._change(subscription, "waiting", Ending("lost", True))
+            if subscription.state != SubscriptionState.WAITING:
+                self._change(subscription, SubscriptionState.WAITING, Ending("lost", True))
 
     def wake(self, now: float) -> None:
         """Time has passed: do what is due."""
         link = self._link
         if link is None:
             return
-        if self.state != "open":
+        if self.state != SubscriberState.OPEN:
             if now >= link.since + JOIN_S:
                 self.end(Ending("silent", True, "", f"no session within {JOIN_S:g} s"), now)
             return
@@ -149,7 +156,7 @@ class SubscriberProtocol:
         link = self._link
         if link is None:
             return self._retry_at
-        if self.state != "open":
+        if self.state != SubscriberState.OPEN:
             return link.since + JOIN_S
         times = [subscription.timer[0] for subscription in self.subscriptions if subscription.timer]
         return min([link.heard + (SILENT_S if link.probed else PROBE_AFTER_S), *times])
@@ -157,26 +164,26 @@ class SubscriberProtocol:
     # -- what the application says
 
     def subscribe(self, subscription: Subscription) -> None:
-        if self.state == "closed":
-            self._change(subscription, "closed", self.ending)
+        if self.state == SubscriberState.CLOSED:
+            self._change(subscription, SubscriptionState.CLOSED, self.ending)
             return
         self.subscriptions.append(subscription)
-        if self.state == "open":
+        if self.state == SubscriberState.OPEN:
             self._subscribe(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self.subscriptions:
-            self._drop(subscription, "closed")
+            self._drop(subscription, SubscriptionState.CLOSED)
             self._sweep()
 
     def hurry(self, now: float) -> None:
         """Where the next try is waited for: it is due."""
-        if self.state == "waiting":
+        if self.state == SubscriberState.WAITING:
             self._retry_at = now
 
     def close(self, now: float) -> None:
         """Give up for good."""
-        session = self._session() if self.state == "open" else None
+        session = self._session() if self.state == SubscriberState.OPEN else None
         self.end(Ending("closed", False), now)
         if session:
             session.leave()
@@ -196,7 +203,7 @@ class SubscriberProtocol:
 
     def welcomed(self, now: float) -> None:
         self._there().since = now
-        self._set("open")
+        self._set(SubscriberState.OPEN)
         for subscription in self.subscriptions[:]:
             self._subscribe(subscription)
 
@@ -207,7 +214,7 @@ class SubscriberProtocol:
         if wire_id == self._there().beat_id:
             # Only what comes by this connection has come before the beat.
             for subscription in self.subscriptions:
-                if subscription.state == "subscribed":
+                if subscription.state == SubscriptionState.SUBSCRIBED:
                     for stream in subscription.streams.values():
                         stream.beat(position)
             return
@@ -220,25 +227,25 @@ class SubscriberProtocol:
         self._there().wire.pop(wire_id, None)
         for subscription in self.subscriptions[:]:
             if subscription.wire_id == wire_id:
-                self._drop(subscription, "refused", Ending("revoked", False, uri))
+                self._drop(subscription, SubscriptionState.REFUSED, Ending("revoked", False, uri))
 
     # -- subscriptions on the wire
 
     def _subscribe(self, subscription: Subscription) -> None:
         link, topic, match = self._there(), subscription.topic, subscription.match
-        self._change(subscription, "subscribing")
+        self._change(subscription, SubscriptionState.SUBSCRIBING)
 
         def done(wire_id: Any, now: float) -> None:
             link.wire.setdefault(wire_id, (topic, match))
-            if subscription.state == "subscribing":
+            if subscription.state == SubscriptionState.SUBSCRIBING:
                 subscription.wire_id, subscription.attempt = wire_id, 0
                 positions = {name: stream.hold() for name, stream in subscription.streams.items()}
-                self._change(subscription, "subscribed")
+                self._change(subscription, SubscriptionState.SUBSCRIBED)
                 self._recover(subscription, positions, 0, now)
             self._sweep()
 
         def failed(error: WampError, now: float) -> None:
-            if subscription.state == "subscribing":
+            if subscription.state == SubscriptionState.SUBSCRIBING:
                 self._refused(subscription, subscription_ending(error.uri, error.text), now)
             self._sweep()
 
@@ -246,14 +253,14 @@ class SubscriberProtocol:
 
     def _refused(self, subscription: Subscription, ending: Ending, now: float) -> None:
         if not ending.again:
-            self._drop(subscription, "refused", ending)
+            self._drop(subscription, SubscriptionState.REFUSED, ending)
             return
         delay_s = retry_delay_s(subscription.attempt, self._chance())
         subscription.attempt += 1
         subscription.timer = (now + delay_s, lambda _: self._subscribe(subscription))
-        self._change(subscription, "waiting", ending)
+        self._change(subscription, SubscriptionState.WAITING, ending)
 
-    def _drop(self, subscription: Subscription, state: str, ending: Ending | None = None) -> None:
+    def _drop(self, subscription: Subscription, state: SubscriptionState, ending: Ending | None = None) -> None:
         self.subscriptions.remove(subscription)
         subscription.timer = subscription.wire_id = None
         self._change(subscription, state, ending)
@@ -262,7 +269,11 @@ class SubscriberProtocol:
         # Handlers of one topic share one subscription on the wire: it goes with the last of them. One whose SUBSCRIBE
         # is on its way counts, for the router may have answered it with the same id.
         link = self._link
-        used = {(s.topic, s.match) for s in self.subscriptions if s.state in ("subscribing", "subscribed")}
+        used = {
+            (s.topic, s.match)
+            for s in self.subscriptions
+            if s.state in (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
+        }
         for wire_id, name in list(link.wire.items()) if link else []:
             if link and name not in used:
                 del link.wire[wire_id]
@@ -284,7 +295,7 @@ class SubscriberProtocol:
         rest = dict(itertools.islice(positions.items(), RECOVER_TOPICS, None))
 
         def current() -> bool:
-            return self._link is link and subscription.state == "subscribed"
+            return self._link is link and subscription.state == SubscriptionState.SUBSCRIBED
 
         def done(result: Result, now: float) -> None:
             if not current():
@@ -340,12 +351,13 @@ class SubscriberProtocol:
     def _hand(self, subscription: Subscription, events: list[Event]) -> None:
         self.effects.extend(Deliver(subscription, event) for event in events)
 
-    def _change(self, subscription: Subscription, state: str, ending: Ending | None = None) -> None:
-        subscription.state, subscription.reason = state, ending.reason if ending else ""
+    def _change(self, subscription: Subscription, state: SubscriptionState, ending: Ending | None = None) -> None:
+        subscription.state = move(SUBSCRIPTION_MOVES, subscription.state, state)
+        subscription.reason = ending.reason if ending else ""
         self.effects.append(SubscriptionChanged(subscription, state, ending))
 
-    def _set(self, state: str, ending: Ending | None = None, delay_s: float = 0.0) -> None:
-        self.state = state
+    def _set(self, state: SubscriberState, ending: Ending | None = None, delay_s: float = 0.0) -> None:
+        self.state = move(SUBSCRIBER_MOVES, self.state, state)
         self.effects.append(StateChanged(state, ending, delay_s))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from stork_node.clients.subscribing.states import SubscriptionState
 from stork_node.clients.subscribing.stream import TopicCursor
 from stork_node.protocol.topics import Match, Topic
 from stork_node.protocol.uris import check_uri
@@ -17,8 +18,7 @@ class Subscription:
     Attributes:
         topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
         any_uri: whether the topic may be more than a feed's: what a backend may subscribe to.
-        state: ``waiting`` (for a connection, or for the next try), ``subscribing``, ``subscribed``, ``refused``
-            (final) or ``closed``.
+        state: see ``SubscriptionState``.
         reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
 
     Raises:
@@ -33,7 +33,7 @@ class Subscription:
     on_recovered: Callable[..., Any] | None = None
     on_state: Callable[..., Any] | None = None
     any_uri: bool = False
-    state: str = field(default="waiting", init=False)
+    state: SubscriptionState = field(default=SubscriptionState.WAITING, init=False)
     reason: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Subscription:
     @property
     def wanted(self) -> bool:
         """Neither refused for good nor given up."""
-        return self.state not in ("refused", "closed")
+        return self.state not in (SubscriptionState.REFUSED, SubscriptionState.CLOSED)
 
     def stream(self, topic: str) -> TopicCursor:
         return self.streams.setdefault(topic, TopicCursor(topic))
