@@ -970,10 +970,18 @@ function checkCall(uri, args, kwargs) {
   if (kwargs === null || typeof kwargs !== "object" || Array.isArray(kwargs)) {
     throw new TypeError("call() wants its keyword arguments as an object");
   }
-  const sent = JSON.parse(JSON.stringify([args, kwargs])); // throws what JSON cannot hold
+  const sent = JSON.parse(JSON.stringify([args, kwargs], checkText)); // throws what JSON cannot hold
   if (!Array.isArray(sent[0]) || sent[1] === null || typeof sent[1] !== "object") {
     throw new TypeError("call() wants arguments that JSON can hold");
   }
+}
+
+// Text that was cut within a character is no UTF-8, which WAMP wants.
+function checkText(key, value) {
+  if (/\p{Surrogate}/u.test(key) || (typeof value === "string" && /\p{Surrogate}/u.test(value))) {
+    throw new TypeError("call() wants text, and this one has half of a character");
+  }
+  return value;
 }
 
 function isAddress(ticket) {

@@ -845,6 +845,8 @@ for (const [name, ...values] of [
   ["a big integer", "a.b", [10n ** 18n]],
   ["what refers to itself", "a.b", [circular]],
   ["a value that throws", "a.b", [], { value: { toJSON() { throw new TypeError("no"); } } }],
+  ["text that was cut within a character", "a.b", ["😀".slice(0, 1)]],
+  ["a name that was cut within a character", "a.b", [], { ["😀".slice(1)]: 1 }],
   ["arguments that are no array", "a.b", "text"],
   ["keyword arguments that are no object", "a.b", [], [1]],
   ["null for keyword arguments", "a.b", [], null],
