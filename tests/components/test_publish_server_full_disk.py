@@ -1,10 +1,14 @@
-"""A real disk that is full, and has room again."""
+"""A real disk that is full, and has room again; and one that cannot be written at all."""
 
 import json
+import subprocess
 from contextlib import suppress
 
+import pytest
 import zmq
 
+from stork_node.publish_server import PublishServer
+from stork_node.push_log import UnusableFolder
 from tests.components.replaying import all_pages, frames_of, numbers_of
 from tests.components.served import Peer, peer, serving, settings, wait_for
 from tests.malformed import document
@@ -64,3 +68,16 @@ def test_a_server_on_a_full_disk_starts_and_takes_pushes_when_there_is_room(smal
         assert ask(dealer, document(id="k"))["duplicate"] is True
         ballast.unlink()
         assert ask(dealer, document(data="x" * 10_000))["ok"]
+
+
+def test_a_disk_that_can_only_be_read_is_said_at_the_start_and_loses_nothing(small_disk):
+    with serving(settings(data=small_disk)) as server, peer(zmq.DEALER, server.router_endpoint) as dealer:
+        first = ask(dealer, document(id="k"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    try:
+        with pytest.raises(UnusableFolder, match=r"log cannot be used: Read-only file system$"):
+            PublishServer(settings(data=small_disk))
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    with serving(settings(data=small_disk)) as server, peer(zmq.DEALER, server.router_endpoint) as dealer:
+        assert ask(dealer, document(id="k")) == first | {"duplicate": True}

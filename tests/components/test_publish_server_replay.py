@@ -1,16 +1,20 @@
 """Replay, as relays ask for it: docs/delivery.md#relay, and the words of ``stork_node.protocol.replay``."""
 
 import json
+import shutil
 import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import zmq
 
 from stork_node.protocol.bus import Heartbeat, PushFrame, decode_frame
+from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused, ReplayRequest, decode_answer, encode_request
 from stork_node.publish_server import server as server_module
 from stork_node.transport.curve import ClientKeys, secure_client
-from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request
+from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request, request_after
 from tests.components.served import Peer, is_refused, peer, serving, settings, wait_for
 from tests.malformed import document
 from tests.unit.push_log_tools import Clock, frames, open_log, push, pushes
@@ -198,10 +202,22 @@ def test_a_relay_that_is_beyond_the_log_gets_what_there_still_is(tmp_path):
             assert (page.header.floor, page.header.after, numbers_of([page])) == (10, 10, list(range(11, 21)))
 
 
+def has_seen(log, given: int) -> ReplayRequest:
+    """What a relay asks that has seen ``given`` numbers which a later run on a copy of ``log`` gave."""
+    with TemporaryDirectory() as folder:
+        shutil.copytree(log, folder, dirs_exist_ok=True)
+        with open_log(Path(folder)) as later:
+            last = decode_frame(later.append(pushes(given))[-1].frame)
+    assert isinstance(last, PushFrame)
+    return request(last.position.epoch, last.position.sequence, last.run, proof=last.proof)
+
+
 def test_a_relay_that_has_seen_more_than_the_log_begins_a_new_epoch(tmp_path):
     with open_log(tmp_path) as log:
         log.append(pushes(2))
         before = log.tail
+    asked = has_seen(tmp_path, 1)
+    assert (asked.epoch, asked.after) == (before.epoch, 3)
     with (
         open_log(tmp_path) as log,
         serving(log=log) as server,
@@ -209,14 +225,14 @@ def test_a_relay_that_has_seen_more_than_the_log_begins_a_new_epoch(tmp_path):
         peer(zmq.SUB, server.pub_endpoint) as subscriber,
     ):
         wait_for(lambda: subscriber.poll(10), "a heartbeat")
-        page = ask_page(relay, request(before.epoch, 3, "another"))
+        page = ask_page(relay, asked)
         assert page.header.epoch != before.epoch
         assert (page.header.floor, page.header.tail, page.header.after, page.frames) == (2, 2, 2, [])
         wait_for(lambda: decode_frame(subscriber.recv()).position.epoch == page.header.epoch, "its heartbeat")
         assert push_all(server, document()) == [f"{page.header.epoch}:3"]
         # Others that were ahead, too, follow. There is one new epoch at most, whatever is claimed.
-        for epoch in (before.epoch, "another"):
-            assert ask_page(relay, request(epoch, 3, "another")).header.epoch == page.header.epoch
+        for other in (asked, request("another", 3, "another")):
+            assert ask_page(relay, other).header.epoch == page.header.epoch
         assert is_claim_refused(relay, request(page.header.epoch, 4, "another"))
         assert server.counters.epochs == 1
 
@@ -242,6 +258,54 @@ def test_a_position_that_this_run_cannot_have_given_begins_no_epoch(server, rela
     assert ask_page(relay, request(before.epoch, 2, run)).frames == []
 
 
+PROOF = "0123456789abcdef"
+
+
+def test_a_made_up_claim_after_a_restart_begins_no_epoch(tmp_path, caplog):
+    """Of each way to make one up, also from what a stranger reads of this run and of the one before."""
+    with serving(settings(data=tmp_path)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        push_all(server, document(), document())
+        seen = ask_page(relay, request()).header
+    with serving(settings(data=tmp_path)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        epoch = seen.epoch
+        now = ask_page(relay, request()).header
+        assert now.proof != seen.proof
+        runs, proofs = ("", "x", seen.run, now.run), ("", PROOF, seen.proof, now.proof, "é", "x" * 1000)
+        for run in runs:
+            for proof in proofs:
+                for number in (3, 9_000_000_000, 2**53 - 1):
+                    assert is_claim_refused(relay, request(epoch, number, run, proof=proof))
+                for unknown in ("another", f"{epoch}:{seen.run}:2", "é" * 500, epoch.upper()):
+                    # It begins anew, as it would with any other log.
+                    page = ask_page(relay, request(unknown, 2, run, proof=proof))
+                    assert (page.header.epoch, page.header.after, page.header.last) == (epoch, 0, 2)
+        # What is true costs nothing: the log has it.
+        assert ask_page(relay, request_after(seen)).header.epoch == epoch
+        assert (server.counters.epochs, server.position) == (0, Position(epoch, 2))
+        assert server.counters.claims_refused == len(runs) * len(proofs) * 7
+    assert caplog.text.count("claims without a proof") == 1
+    with serving(settings(data=tmp_path)) as server:
+        assert server.position == Position(epoch, 2)
+
+
+def test_a_relay_without_a_proof_is_told_of_a_break_and_no_other_one_is(tmp_path):
+    """A node of an older release, whose log was replaced by an older copy of it."""
+    with open_log(tmp_path) as log:
+        log.append(pushes(10))
+        epoch = log.tail.epoch
+    with open_log(tmp_path) as log, serving(log=log) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
+        for number in (11, 12):
+            push_all(server, document())
+            assert is_claim_refused(relay, request(epoch, 12, "before"))
+            assert server.position.sequence == number
+        push_all(server, document())
+        header = ask_page(relay, request(epoch, 12, "before")).header
+        assert (header.epoch, header.after, header.last, header.tail) == (epoch, 13, 13, 13)
+        assert ask_page(relay, request_after(header)).frames == []
+        assert ask_page(relay, request(epoch, 10, "before")).header.last == 13
+        assert (server.counters.epochs, server.counters.claims_refused) == (0, 3)
+
+
 def test_a_run_does_not_take_its_own_numbers_for_those_of_an_older_copy(tmp_path):
     with open_log(tmp_path) as log:
         log.append(pushes(2))
@@ -255,12 +319,13 @@ def test_numbers_that_were_given_after_the_start_make_no_relay_of_an_earlier_run
     with open_log(tmp_path) as log:
         log.append(pushes(10))
         epoch = log.tail.epoch
+    asked = has_seen(tmp_path, 2)
     with open_log(tmp_path) as log, serving(log=log) as server:
         push_all(server, *[document()] * 5)
         with peer(zmq.DEALER, server.replay_endpoint) as relay:
             assert ask_page(relay, request(epoch, 12, log.run)).header.epoch == epoch
             assert ask_page(relay, request(epoch, 10, "before")).header.epoch == epoch
-            assert ask_page(relay, request(epoch, 12, "before")).header.epoch != epoch
+            assert ask_page(relay, asked).header.epoch != epoch
 
 
 def test_a_server_on_a_log_with_numbers_takes_no_push_before_relays_could_say_that_they_are_ahead(
@@ -270,6 +335,7 @@ def test_a_server_on_a_log_with_numbers_takes_no_push_before_relays_could_say_th
     with open_log(tmp_path) as log:
         log.append(pushes(3))
         before = log.tail
+    asked = has_seen(tmp_path, 1)
     with (
         open_log(tmp_path) as log,
         serving(log=log) as server,
@@ -283,7 +349,7 @@ def test_a_server_on_a_log_with_numbers_takes_no_push_before_relays_could_say_th
         beat = decode_frame(subscriber.recv())
         assert isinstance(beat, Heartbeat)
         assert beat.position == before
-        page = ask_page(relay, request(before.epoch, 4, "before"))
+        page = ask_page(relay, asked)
         assert page.header.epoch != before.epoch
         assert json.loads(dealer.recv())["position"].partition(":")[0] == page.header.epoch
         wait_for(lambda: server.position.sequence == 5, "the push on PULL")

@@ -13,7 +13,7 @@ import zmq
 from stork_node.protocol.bus import Heartbeat, decode_frame
 from stork_node.publish_server import server as server_module
 from stork_node.push_log import SegmentLog, log_folder
-from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request
+from tests.components.replaying import all_pages, ask_page, frames_of, numbers_of, request, request_after
 from tests.components.served import ANY, DEADLINE_S, Peer, peer, serving, settings, wait_for
 from tests.gateway import STORK, free_ports
 from tests.malformed import document
@@ -202,7 +202,7 @@ def test_a_log_replaced_by_an_older_copy_begins_a_new_epoch_when_a_relay_that_is
         # It is late: the numbers that it has seen were given a second time.
         push_to(server, *[document(data="the second 6 and 7")] * 2)
         assert server.position.epoch == seen.epoch
-        page = ask_page(relay, request(seen.epoch, seen.last, seen.run))
+        page = ask_page(relay, request_after(seen))
         assert page.header.epoch != seen.epoch
         assert page.frames == []
         assert push_to(server, document())[0]["position"] == f"{page.header.epoch}:8"
@@ -225,11 +225,11 @@ def test_the_same_older_copy_used_twice_gives_no_number_twice(tmp_path):
     for _ in range(2):
         restore(copy, data)
         with serving(settings(data=data)) as server, peer(zmq.DEALER, server.replay_endpoint) as relay:
-            header = ask_page(relay, request(seen[-1].epoch, seen[-1].last, seen[-1].run)).header
+            header = ask_page(relay, request_after(seen[-1])).header
             assert push_to(server, document())[0]["position"] == f"{header.epoch}:6"
             # Others that ask later with what they knew begin no further one.
             for other in seen:
-                assert ask_page(relay, request(other.epoch, other.last, other.run)).header.epoch == header.epoch
+                assert ask_page(relay, request_after(other)).header.epoch == header.epoch
             seen.append(header)
     assert len({header.epoch for header in seen}) == 3
 

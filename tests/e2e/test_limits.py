@@ -8,12 +8,12 @@ import pytest
 from tests.e2e.operator_port import samples, value
 from tests.gateway import Deployment
 from tests.stubborn import CONTINUATION, PING, PONG, TEXT, Stubborn, frame, message
-from tests.wamp import CALL, ERROR, SUBSCRIBE, Refused
+from tests.wamp import ABORT, CALL, ERROR, SUBSCRIBE, Refused
 
 APP = """
 import asyncio
 
-from stork_node import Principal, Stork
+from stork_node import Deny, Principal, Stork
 
 stork = Stork()
 stork.feed("v1", "open")
@@ -21,7 +21,12 @@ stork.feed("v1", "open")
 
 @stork.authenticator
 def check_ticket(request):
-    return Principal(authid=request.ticket)
+    return Principal(authid=request.ticket) if request.ticket != "refused" else Deny("refused")
+
+
+@stork.rpc("test.echo", allow=True)
+def echo(call):
+    return list(call.args)
 
 
 @stork.rpc("test.hang", allow=True)
@@ -92,6 +97,44 @@ def test_a_backend_has_no_such_limits(node):
         assert len({backend.subscribe(f"v1.open.{number}") for number in range(20)}) == 20
 
 
+def recover(positions):
+    return message(CALL, 7, {}, "io.virge.stork.recover", [positions])
+
+
+def assert_others_are_served(deployment, node):
+    """Three who come now join, subscribe, and get a push."""
+    with deployment.publisher() as publisher:
+        for number in range(3):
+            with node.join(f"other{number}") as client:
+                client.subscribe("v1.open.other")
+                publisher.push("v1.open.other", type="t", data=number)
+                assert client.event()[1]["data"] == number
+
+
+@contextlib.contextmanager
+def going_on(do, end=lambda: None):
+    """Have ``do`` done again and again, in a thread, until the body has ended; ``end`` ends one that waits."""
+    stop, done = threading.Event(), threading.Event()
+
+    def go_on():
+        with contextlib.suppress(OSError, EOFError):  # nobody reads what is answered, so that it may be cut
+            while not stop.is_set():
+                do()
+                done.set()
+        done.set()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        assert done.wait(20)
+        yield
+    finally:
+        stop.set()
+        with contextlib.suppress(OSError):  # it is cut already
+            end()
+        thread.join()
+
+
 @pytest.mark.parametrize(
     ("is_joined", "begin", "flood"),
     [
@@ -99,34 +142,46 @@ def test_a_backend_has_no_such_limits(node):
         (False, b"", frame(PONG) * 2000),
         (False, frame(TEXT, is_last=False), frame(CONTINUATION, is_last=False) * 2000),
         (True, b"", message(CALL, 7, {}, "test.hang") * 500),
+        (True, b"", message(CALL, 7, {}, "test.echo", [1]) * 500),
         (True, b"", message(SUBSCRIBE, 7, {}, "v1.closed.1") * 500),
-        (True, b"", message(CALL, 7, {}, "io.virge.stork.recover", [{f"v1.open.{n}": None for n in range(1000)}]) * 5),
+        (True, b"", b"".join(message(SUBSCRIBE, 7, {}, f"v1.open.{n}") for n in range(500))),
+        (True, b"", recover({f"v1.open.{n}": None for n in range(1000)}) * 5),
+        (True, message(SUBSCRIBE, 1, {}, "v1.open.1"), recover({"v1.open.1": "e:9000000000000"}) * 500),
     ],
+    ids=["ping", "pong", "fragment", "hang", "echo", "refused", "subscribe", "recover 1000 topics", "recover ahead"],
 )
 def test_others_join_and_get_pushes_while_one_says_ever_more(deployment, node, is_joined, begin, flood):
-    stop = threading.Event()
-    with Stubborn(node.port) as one, deployment.publisher() as publisher:
+    with Stubborn(node.port) as one:
         if is_joined:
             one.join("joe")
         one.say(begin)
+        with going_on(lambda: one.say(flood), lambda: one.socket.shutdown(2)):
+            assert_others_are_served(deployment, node)
 
-        def go_on():
-            try:
-                while not stop.is_set():
-                    one.say(flood)
-            except OSError:
-                pass  # nobody reads what is answered, so that it may be cut
 
-        flooding = threading.Thread(target=go_on)
-        flooding.start()
-        try:
-            for number in range(3):
-                with node.join(f"other{number}") as client:
-                    client.subscribe("v1.open.other")
-                    publisher.push("v1.open.other", type="t", data=number)
-                    assert client.event()[1]["data"] == number
-        finally:
-            stop.set()
-            with contextlib.suppress(OSError):  # it is cut already
-                one.socket.shutdown(2)
-            flooding.join()
+def test_others_are_served_while_one_asks_for_large_answers_and_reads_none(deployment, node):
+    with Stubborn(node.port, receive_bytes=4096) as one, deployment.publisher() as publisher:
+        one.join("joe")
+        one.say(message(SUBSCRIBE, 1, {}, "v1.open.large"))
+        one.hear()
+        epoch, _, sequence = publisher.push("v1.open.large", type="t").partition(":")
+        for _ in range(40):
+            publisher.push("v1.open.large", type="t", data=[1] * 6000)
+        flood = recover({"v1.open.large": f"{epoch}:{sequence}"}) * 300
+        with going_on(lambda: one.say(flood), lambda: one.socket.shutdown(2)):
+            assert_others_are_served(deployment, node)
+
+
+@pytest.mark.parametrize("says", ["nothing", "hello", "a wrong ticket"])
+def test_others_are_served_while_strangers_come_and_go(deployment, node, says):
+    def come_and_go():
+        with Stubborn(node.port) as stranger:
+            if says == "a wrong ticket":
+                assert stranger.join("refused")[0] == ABORT
+            elif says == "hello":
+                stranger.say(message(1, "realm1", {"roles": {"caller": {}}, "authmethods": ["ticket"]}))
+
+    with contextlib.ExitStack() as strangers:
+        for _ in range(4):
+            strangers.enter_context(going_on(come_and_go))
+        assert_others_are_served(deployment, node)

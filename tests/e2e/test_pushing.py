@@ -74,6 +74,18 @@ def test_a_push_to_several_topics_reaches_each_and_patterns_too(many_ways):
         assert sorted(events) == sorted([*subscriptions, prefix, prefix])
 
 
+def test_a_push_to_1000_topics_reaches_a_pattern_1000_times_in_order(many_ways):
+    [node] = many_ways.nodes
+    topics = [f"v1.open.many{number}" for number in range(1000)]
+    with node.join("user:joe") as client, many_ways.publisher() as publisher:
+        client.subscribe("v1.open.many", "prefix")
+        positions = [publisher.push(topics, type="t") for _ in range(3)]
+        events = [client.receive() for _ in range(3000)]
+        assert [(event[3]["topic"], event[5]["position"]) for event in events] == [
+            (topic, position) for position in positions for topic in topics
+        ]
+
+
 def test_an_id_seen_again_is_answered_with_the_first_position_and_not_delivered_again(shipped):
     with shipped.nodes[0].join() as client, shipped.publisher() as publisher:
         client.subscribe("v1.test.once")

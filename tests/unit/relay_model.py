@@ -70,6 +70,10 @@ class Log:
         self.floor = max(self.floor, min(floor, self.tail))
         self.entries = {number: entry for number, entry in self.entries.items() if number > self.floor}
 
+    def proof(self, number: int) -> str:
+        """That this run gave a number of this epoch, for relays to show."""
+        return f"{self.epoch} {self.run} {number}"
+
     def _add(self, entry: Entry) -> Position:
         self.tail += 1
         self.entries[self.tail] = self.truth[self.epoch][self.tail] = entry
@@ -78,10 +82,11 @@ class Log:
     def push(self, topics: tuple[str, ...], data: str, store: bool) -> PushFrame:
         position = Position(self.epoch, self.tail + 1)
         push = Push(topics, "t", b'"%b"' % data.encode(), TIMESTAMP, store=store)
-        frame = encode_push_frame(position, self.run, push)
+        proof = self.proof(position.sequence)
+        frame = encode_push_frame(position, self.run, push, proof)
         self._add(Entry(topics, frame if store else None, set(topics) if store else set()))
         event = b'{"type":"t","data":"%b","timestamp":"%b"}' % (data.encode(), TIMESTAMP.encode())
-        return PushFrame(position, self.run, topics, (), store, event)
+        return PushFrame(position, self.run, topics, (), store, event, proof)
 
     def erase(self, topic: str) -> EraseFrame:
         for number, entry in self.entries.items():
@@ -93,20 +98,24 @@ class Log:
         for entry in self.truth[self.epoch].values():
             entry.wanted.discard(topic)
         position = Position(self.epoch, self.tail + 1)
-        self._add(Entry((), encode_erase_frame(position, self.run, topic)))
-        return EraseFrame(position, self.run, topic)
+        proof = self.proof(position.sequence)
+        self._add(Entry((), encode_erase_frame(position, self.run, topic, proof)))
+        return EraseFrame(position, self.run, topic, proof)
 
     def other(self) -> OtherFrame:
         """An entry of a kind that a newer release has."""
         position = Position(self.epoch, self.tail + 1)
-        frame = encode_erase_frame(position, self.run, "x").replace(b" erase ", b" command ") + b"\n{}"
+        proof = self.proof(position.sequence)
+        frame = encode_erase_frame(position, self.run, "x", proof).replace(b" erase ", b" command ") + b"\n{}"
         self._add(Entry((), frame))
-        return OtherFrame(position, self.run, "command")
+        return OtherFrame(position, self.run, "command", proof)
 
     def heartbeat(self) -> Heartbeat:
         return Heartbeat(Position(self.epoch, self.tail), self.run, TIMESTAMP, {})
 
     def page(self, request: ReplayRequest) -> Page:
+        # Whatever happens, a relay can prove what it has seen.
+        assert request.proof == (f"{request.epoch} {request.run} {request.after}" if request.epoch else "")
         if request.epoch == self.epoch and request.run != self.run and request.after > self.began_at:
             self.new_epoch()  # the relay has seen more than this log has
         after = request.after if request.epoch == self.epoch else 0
@@ -115,7 +124,7 @@ class Log:
         after = max(after, self.floor)
         last = min(after + PAGE_NUMBERS, self.tail)
         frames = [self.entries[number].frame for number in range(after + 1, last + 1)]
-        header = PageHeader(self.epoch, self.run, self.floor, self.tail, after, last)
+        header = PageHeader(self.epoch, self.run, self.floor, self.tail, after, last, self.proof(last))
         return Page(header, [frame for frame in frames if frame])
 
 

@@ -44,6 +44,14 @@ def test_a_push_frame_is_a_line_and_the_event_as_it_came():
     assert decode_frame(PUSH_FRAME) == PushFrame(POSITION, RUN, PUSH.topics, (5, 6), False, event)
 
 
+def test_a_frame_may_have_a_proof():
+    push = encode_push_frame(POSITION, RUN, PUSH, "0123")
+    assert push == PUSH_FRAME.replace(b'"store":false', b'"store":false,"proof":"0123"')
+    erasure = encode_erase_frame(POSITION, RUN, "v1.user.7", "0123")
+    other = erasure.replace(b" erase ", b" command ")
+    assert [decode_frame(frame).proof for frame in (push, erasure, other)] == ["0123"] * 3
+
+
 def test_a_heartbeat_is_a_line():
     assert encode_heartbeat(POSITION, RUN, NOW, {"accepted": 3}) == HEARTBEAT_FRAME
     assert decode_frame(HEARTBEAT_FRAME) == Heartbeat(POSITION, RUN, NOW, {"accepted": 3})

@@ -8,7 +8,7 @@ from stork_node.protocol.push import PositionRequest, Push
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.ids import RecentIds
 from stork_node.publish_server.intake import Intake, Outcome, Refusal, Request
-from stork_node.push_log import Entry, SegmentLog, StorageFailed, opening
+from stork_node.push_log import Entry, SegmentLog, StorageFailed, epochs
 from tests.malformed import NOW
 
 
@@ -39,7 +39,7 @@ class Desk:
 
 @pytest.fixture
 def log(tmp_path, monkeypatch):
-    monkeypatch.setattr(opening, "new_epoch", lambda: "e")
+    monkeypatch.setattr(epochs, "new_epoch", lambda: "e")
     with FullDisk(tmp_path) as log:
         yield log
 

@@ -31,7 +31,10 @@ def test_a_new_log_is_at_zero_of_an_epoch_of_its_own(tmp_path):
 def test_a_batch_is_numbered_in_order_and_its_frames_are_those_of_the_bus(log):
     entries = log.append(pushes(3))
     assert [entry.position for entry in entries] == [Position(log.tail.epoch, number) for number in (1, 2, 3)]
-    assert frames(entries) == [encode_push_frame(entry.position, log.run, push(i)) for i, entry in enumerate(entries)]
+    assert frames(entries) == [
+        encode_push_frame(entry.position, log.run, push(i), log.prove(entry.position.sequence))
+        for i, entry in enumerate(entries)
+    ]
     assert log.append([push()])[0].position == log.tail == Position(log.tail.epoch, 4)
 
 

@@ -1,6 +1,7 @@
 """The follower, one rule at a time; ``test_relay_model`` has their interplay."""
 
 import pytest
+from msgspec import structs
 
 from stork_node.errors import InvalidFrame
 from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, encode_push_frame
@@ -196,6 +197,27 @@ def test_frames_that_replay_does_not_confirm_are_foreign_and_ignored():
     assert follower.take([foreign, push(11), foreign], 100.5) == [push(11)]
     assert follower.sees_unknown_source(100.5 + UNKNOWN_SOURCE_S - 0.1)
     assert not follower.sees_unknown_source(100.5 + UNKNOWN_SOURCE_S)
+
+
+def test_a_request_has_the_proof_of_the_last_number_whoever_brought_it():
+    follower = new()
+    follower.take([push(7)], 0.0)
+    follower.answer(proven(page(4, 7), "of 7"), 0.0)
+    assert follower.take([beat(9)], 0.0) == [Ask(structs.replace(request(7), proof="of 7"))]
+    follower.answer(proven(page(7, 9), "of 9"), 0.0)
+    ten = structs.replace(push(10), proof="of 10")
+    eleven = OtherFrame(Position("e", 11), "r", "command", "of 11")
+    foreign = structs.replace(push(12, run="s"), proof="foreign")
+    assert follower.take([ten, foreign], 10.0)[-1] == Ask(structs.replace(request(10), proof="of 10"))
+    follower.answer(proven(page(10, 10), "of 10"), 10.0)
+    assert follower.take([eleven, beat(11), beat(12)], 20.0) == [Ask(structs.replace(request(11), proof="of 11"))]
+    # A server of an older release proves nothing, and what was proven before does not speak for its numbers.
+    follower.answer(page(11, 12), 20.0)
+    assert follower.take([beat(13)], 20.0) == [Ask(request(12))]
+
+
+def proven(answer, proof):
+    return Page(structs.replace(answer.header, proof=proof), answer.frames)
 
 
 def test_replay_is_asked_about_foreign_frames_once_a_second():

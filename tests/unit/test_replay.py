@@ -1,6 +1,7 @@
 """The words of replay: requests and pages."""
 
 import pytest
+from msgspec import structs
 
 from stork_node.errors import InvalidFrame, UnknownProtocol
 from stork_node.protocol.replay import (
@@ -29,6 +30,14 @@ def test_a_request_is_a_line_and_comes_back():
         b'stork 1 replay {"epoch":"0123456789abcdef","after":12,"run":"89abcdef","keep_s":300.0,"keep_bytes":67108864}'
     )
     assert decode_request(frame) == REQUEST
+
+
+@pytest.mark.parametrize("proof", ["", "0123456789abcdef"])
+def test_requests_and_pages_of_a_release_without_proofs_are_read(proof):
+    request, header = structs.replace(REQUEST, proof=proof), structs.replace(HEADER, proof=proof)
+    assert (b"proof" in encode_request(request)) == (proof != "")
+    assert decode_request(encode_request(request)) == request
+    assert decode_answer(encode_page(header, [])) == Page(header, [])
 
 
 def test_a_page_has_a_header_and_the_frames_as_they_were():

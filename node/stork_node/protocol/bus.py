@@ -1,12 +1,13 @@
 """
 Bus frames: what the publish server publishes and every relay reads, one ZMQ frame each.
 
-    stork 1 push {"epoch":"…","sequence":12,"run":"…","topics":[…],"exclude":[…],"store":true}⏎{"type":…,"data":…,…}
-    stork 1 erase {"epoch":"…","sequence":13,"run":"…","topic":"…"}
+    stork 1 push {"epoch":"…","sequence":12,"run":"…","topics":[…],"exclude":[…],"store":true,"proof":"…"}⏎{"type":…,…}
+    stork 1 erase {"epoch":"…","sequence":13,"run":"…","topic":"…","proof":"…"}
     stork 1 heartbeat {"epoch":"…","sequence":13,"run":"…","time":"2026-01-31T12:00:00.000Z","counters":{…}}
 
 ``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log
-(see ``replay``) before it believes a number: an older copy of a log gives numbers a second time.
+(see ``replay``) before it believes a number: an older copy of a log gives numbers a second time. ``proof`` shows that
+this run gave this number; a relay keeps that of its last number for ``replay``. A frame of an older release has none.
 
 A frame of a kind that only a newer release knows has at least ``epoch``, ``sequence`` and ``run``: it takes its number,
 and a relay passes over it.
@@ -51,6 +52,7 @@ class PushFrame(Struct, frozen=True, gc=False):
     exclude: tuple[int, ...]
     store: bool
     event: bytes
+    proof: str = ""
 
 
 class EraseFrame(Struct, frozen=True, gc=False):
@@ -59,6 +61,7 @@ class EraseFrame(Struct, frozen=True, gc=False):
     position: Position
     run: str
     topic: str
+    proof: str = ""
 
 
 class Heartbeat(Struct, frozen=True, gc=False):
@@ -80,25 +83,28 @@ class OtherFrame(Struct, frozen=True, gc=False):
     position: Position
     run: str
     kind: str
+    proof: str = ""
 
 
 Frame = PushFrame | EraseFrame | OtherFrame | Heartbeat
 
 
-class _PushHeader(Struct, gc=False):
+class _PushHeader(Struct, gc=False, omit_defaults=True):
     epoch: str
     sequence: _Sequence
     run: str
     topics: tuple[str, ...]
     exclude: tuple[int, ...]
     store: bool
+    proof: str = ""
 
 
-class _EraseHeader(Struct, gc=False):
+class _EraseHeader(Struct, gc=False, omit_defaults=True):
     epoch: str
     sequence: _Sequence
     run: str
     topic: str
+    proof: str = ""
 
 
 class _HeartbeatHeader(Struct, gc=False):
@@ -113,6 +119,7 @@ class _OtherHeader(Struct, gc=False):
     epoch: str
     sequence: _Sequence
     run: str
+    proof: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -122,9 +129,9 @@ _decode_heartbeat_header = msgspec.json.Decoder(_HeartbeatHeader).decode
 _decode_other_header = msgspec.json.Decoder(_OtherHeader).decode
 
 
-def encode_push_frame(position: Position, run: str, push: Push) -> bytes:
+def encode_push_frame(position: Position, run: str, push: Push, proof: str = "") -> bytes:
     """The frame of a push at its position: ``push.data`` goes into the event as the bytes that came."""
-    header = _PushHeader(position.epoch, position.sequence, run, push.topics, push.exclude, push.store)
+    header = _PushHeader(position.epoch, position.sequence, run, push.topics, push.exclude, push.store, proof)
     return b'%b%b\n{"type":%b,"data":%b,"timestamp":"%b"}' % (
         _PUSH,
         _encode(header),
@@ -134,9 +141,9 @@ def encode_push_frame(position: Position, run: str, push: Push) -> bytes:
     )
 
 
-def encode_erase_frame(position: Position, run: str, topic: str) -> bytes:
+def encode_erase_frame(position: Position, run: str, topic: str, proof: str = "") -> bytes:
     """The frame that has relays forget a topic's history."""
-    return _ERASE + _encode(_EraseHeader(position.epoch, position.sequence, run, topic))
+    return _ERASE + _encode(_EraseHeader(position.epoch, position.sequence, run, topic, proof))
 
 
 def encode_heartbeat(position: Position, run: str, time: str, counters: dict[str, float]) -> bytes:
@@ -157,16 +164,16 @@ def decode_frame(frame: bytes) -> Frame:
         if kind == b"push" and event is not None:
             push = _decode_push_header(header)
             position = Position(push.epoch, push.sequence)
-            return PushFrame(position, push.run, push.topics, push.exclude, push.store, event)
+            return PushFrame(position, push.run, push.topics, push.exclude, push.store, event, push.proof)
         if kind == b"erase" and event is None:
             erase = _decode_erase_header(header)
-            return EraseFrame(Position(erase.epoch, erase.sequence), erase.run, erase.topic)
+            return EraseFrame(Position(erase.epoch, erase.sequence), erase.run, erase.topic, erase.proof)
         if kind == b"heartbeat" and event is None:
             beat = _decode_heartbeat_header(header)
             return Heartbeat(Position(beat.epoch, beat.sequence), beat.run, beat.time, beat.counters)
         if kind not in _KNOWN and _KIND.fullmatch(kind):
             other = _decode_other_header(header)
-            return OtherFrame(Position(other.epoch, other.sequence), other.run, kind.decode())
+            return OtherFrame(Position(other.epoch, other.sequence), other.run, kind.decode(), other.proof)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFrame(f"its header: {error}") from None
     raise InvalidFrame(f"{kind[:20]!r} is not a kind of frame, or its event is missing")

@@ -2,8 +2,8 @@
 Replay: how a relay asks the publish server for what lies before a frame, and what it is answered; and how an operator
 has a topic erased.
 
-    DEALER → stork 1 replay {"epoch":"…","after":12,"run":"…","keep_s":300,"keep_bytes":67108864}
-    ROUTER → stork 1 page {"epoch":"…","run":"…","floor":0,"tail":40,"after":12,"last":20} | frame | frame | …
+    DEALER → stork 1 replay {"epoch":"…","after":12,"run":"…","keep_s":300,"keep_bytes":67108864,"proof":"…"}
+    ROUTER → stork 1 page {"epoch":"…","run":"…","floor":0,"tail":40,"after":12,"last":20,"proof":"…"} | frame | …
     ROUTER → stork 1 refused {"reason":"…"}
 
     DEALER → stork 1 erase {"topic":"…"}
@@ -42,7 +42,7 @@ _LONGEST_KEEP_S = 1e15
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
 
-class ReplayRequest(Struct, frozen=True):
+class ReplayRequest(Struct, frozen=True, omit_defaults=True):
     """
     What a relay asks.
 
@@ -50,9 +50,10 @@ class ReplayRequest(Struct, frozen=True):
         epoch: that it follows; empty where it follows none yet.
         after: the last number that it has seen; 0 without an epoch.
         run: of the last frame or page that it believed; empty without an epoch. A server of another run whose log ended
-            before ``after`` when the run began has an older log than the relay: it begins a new epoch.
+            before ``after`` when the run began has an older log than the relay: it begins a new epoch, given a proof.
         keep_s: how far back in time (seconds) the relay can use pushes, where it has to begin anew.
         keep_bytes: how many bytes of them at most.
+        proof: of ``after``, as the frame or page said; empty where that was of a release that has none.
     """
 
     epoch: str
@@ -60,6 +61,7 @@ class ReplayRequest(Struct, frozen=True):
     run: str
     keep_s: Annotated[float, Meta(ge=0, le=_LONGEST_KEEP_S)]
     keep_bytes: Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
+    proof: str = ""
 
 
 class EraseRequest(Struct, frozen=True):
@@ -68,7 +70,7 @@ class EraseRequest(Struct, frozen=True):
     topic: str
 
 
-class PageHeader(Struct, frozen=True):
+class PageHeader(Struct, frozen=True, omit_defaults=True):
     """
     What a page says of itself.
 
@@ -79,6 +81,7 @@ class PageHeader(Struct, frozen=True):
         tail: the last number given.
         after: the number before the page's first: what was asked for, unless the log cannot be read from there.
         last: the number of the page's last; ``after`` for an empty page.
+        proof: that ``run`` gave ``last`` out; empty from a release that has none.
     """
 
     epoch: str
@@ -87,6 +90,7 @@ class PageHeader(Struct, frozen=True):
     tail: _Sequence
     after: _Sequence
     last: _Sequence
+    proof: str = ""
 
 
 class Page(Struct, frozen=True):

@@ -22,8 +22,8 @@ class Counters:
         replay_pushes: pushes in them.
         replay_refused: requests on the replay port that could not be answered as they were meant.
         erasures: topics erased.
-        epochs: epochs begun because a relay had seen more than the log has.
-        claims_refused: requests of relays that say to have seen what this log cannot have had.
+        epochs: epochs begun because a relay has proven that it had seen more than the log has.
+        claims_refused: requests of relays that say, without a proof, to have seen what this log never had.
     """
 
     accepted: int = 0

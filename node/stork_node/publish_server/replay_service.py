@@ -11,7 +11,7 @@ from stork_node.protocol.replay import EraseRequest, ReplayRequest, decode_reque
 from stork_node.protocol.topics import Topic
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.erasures import Erasures
-from stork_node.publish_server.replaying import Replay
+from stork_node.publish_server.replaying import Claim, Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
 from stork_node.push_log import PushLog
@@ -92,19 +92,25 @@ class ReplayService:
             self._send(envelope, answer)
 
     def _send_page(self, envelope: list[bytes], request: ReplayRequest) -> None:
+        claim = self._replay.judge(request)
         seen = shorten(f"{request.epoch}:{request.after}")
-        if self._replay.is_impossible(request):
+        if claim in (Claim.UNEXPLAINED, Claim.IMPOSSIBLE):
             if not self._counters.claims_refused:
-                log.error("a relay claims to have seen %s, which this log, at %s, never gave", seen, self._log.tail)
+                log.error(
+                    "a relay claims without a proof to have seen %s, which this log, at %s, never gave",
+                    seen,
+                    self._log.tail,
+                )
             self._counters.claims_refused += 1
+        if claim is Claim.IMPOSSIBLE:
             self._send(envelope, encode_refusal(f"{seen} is a position that this log never gave"))
             return
-        if self._replay.is_ahead(request):
+        if claim is Claim.LOST:
             log.error("a relay has seen %s, and this log ends at %s", seen, self._log.tail)
             self._log.begin_new_epoch()
             self._counters.epochs += 1
             self._beat()
-        self._send(envelope, self._replay.page(request))
+        self._send(envelope, self._replay.page(request, claim))
 
     def _refuse(self, envelope: list[bytes], reason: str) -> None:
         log.warning("a request for replay is refused: %s", reason)

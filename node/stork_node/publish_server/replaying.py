@@ -1,8 +1,20 @@
 """What a relay that asks for replay gets: a page from where it asked, or from where the server can."""
 
+from enum import Enum
+
+from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import PAGE_BYTES, PageHeader, ReplayRequest, encode_page
 from stork_node.publish_server.counters import Counters
 from stork_node.push_log import BeyondLog, Page, PushLog
+
+
+class Claim(Enum):
+    """What a relay says to have seen, beside what the log has."""
+
+    KNOWN = "the log has it, or begins anew for this relay"
+    LOST = "the log gave it, and does not have it: an older copy took its place"
+    UNEXPLAINED = "nothing shows that the log gave it; the relay begins anew"
+    IMPOSSIBLE = "nothing shows that the log gave it, and there is no page after it"
 
 
 class Replay:
@@ -13,46 +25,49 @@ class Replay:
         self._tail_at_start = log.tail
         self._epochs = log.epochs  # as it was opened: retention deletes what tells of the older ones
 
-    def is_impossible(self, request: ReplayRequest) -> bool:
+    def judge(self, request: ReplayRequest) -> Claim:
         """
-        Whether the relay claims to have seen numbers that nobody can have given.
+        Judge what a relay says to have seen.
 
-        Of this epoch, beyond the log's end, and given by this run; or by another, in an epoch that this run has begun.
-        Whoever reaches the port can claim so: to believe it would let anybody cut every subscriber, again and again.
+        Whoever reaches the port can say anything: to believe it would let anybody cut every subscriber. So a claim
+        that this run cannot know to be true needs a proof, and is believed in an epoch that the log had when this run
+        began: once at most.
         """
-        if request.epoch != self._log.tail.epoch or request.after <= self._log.tail.sequence:
-            return False
-        return request.run == self._log.run or not self._goes_on_with_an_epoch()
+        tail, start = self._log.tail, self._tail_at_start
+        goes_on = self._log.continues and start.epoch == tail.epoch
+        if request.epoch != tail.epoch:
+            if not goes_on or request.epoch == "" or request.epoch in self._epochs:
+                return Claim.KNOWN
+            # The log had no such epoch: one that an older copy of it began, say.
+            return Claim.LOST if self._is_proven(request) else Claim.UNEXPLAINED
+        if request.run == self._log.run or not goes_on:
+            return Claim.KNOWN if request.after <= tail.sequence else Claim.IMPOSSIBLE
+        # What this run gave numbers to does not make up for what the relay may have seen of another one under them.
+        if request.after <= start.sequence:
+            return Claim.KNOWN
+        if self._is_proven(request):
+            return Claim.LOST
+        return Claim.UNEXPLAINED if request.after < tail.sequence else Claim.IMPOSSIBLE
 
-    def is_ahead(self, request: ReplayRequest) -> bool:
-        """
-        Whether the relay has seen more than the log has: an older copy took the log's place before this run.
+    def _is_proven(self, request: ReplayRequest) -> bool:
+        return self._log.has_given(Position(request.epoch, request.after), request.run, request.proof)
 
-        More of its epoch; what this run gave numbers to since does not make up for it, for the relay may have seen
-        others under them. Or another epoch, of which the log knows nothing: the one that was begun when an older copy
-        took its place before, say. Only in an epoch that the log had when this run began: so it is true once at most.
-        """
-        if not self._goes_on_with_an_epoch():
-            return False
-        if request.epoch != self._log.tail.epoch:
-            return request.epoch != "" and request.epoch not in self._epochs
-        return request.run != self._log.run and request.after > self._tail_at_start.sequence
-
-    def _goes_on_with_an_epoch(self) -> bool:
-        return self._log.continues and self._tail_at_start.epoch == self._log.tail.epoch
-
-    def page(self, request: ReplayRequest) -> list[bytes]:
+    def page(self, request: ReplayRequest, claim: Claim) -> list[bytes]:
         """The frames of the answer; of pushes that are not kept there is none."""
-        page = self._read(request)
+        page = self._read(request, claim)
         frames = [frame for frame in page.frames if frame is not None]
         self._counters.replay_pages += 1
         self._counters.replay_pushes += len(frames)
         tail = self._log.tail
-        header = PageHeader(tail.epoch, self._log.run, self._log.floor, tail.sequence, page.after, page.last)
+        proof = self._log.prove(page.last)
+        header = PageHeader(tail.epoch, self._log.run, self._log.floor, tail.sequence, page.after, page.last, proof)
         return encode_page(header, frames)
 
-    def _read(self, request: ReplayRequest) -> Page:
-        if request.epoch == self._log.tail.epoch:
+    def _read(self, request: ReplayRequest, claim: Claim) -> Page:
+        tail = self._log.tail
+        if request.epoch == tail.epoch:
+            if claim is Claim.UNEXPLAINED:  # where the page begins tells this relay of its break
+                return Page(tail.sequence, [])
             try:
                 return self._log.read(request.after, PAGE_BYTES)
             except BeyondLog:

@@ -2,7 +2,7 @@
 The push log: every push that is answered ok is on disk first, with its number (docs/delivery.md#log, #position).
 
     folder/lock                       held by one process; says which
-    folder/0000000000000001.segment   a line about who wrote it, records, and a seal once the next one follows
+    folder/0000000000000001.segment   a line about who wrote it, and the log's key; records; a seal
     folder/0000000000262145.segment   …
 
     publish server → append → one write; follow → frames for the bus; tick → fdatasync, retention

@@ -12,6 +12,7 @@ from msgspec import Struct
 from stork_node.protocol.bus import encode_erase_frame, encode_push_frame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
+from stork_node.push_log.proofs import Proofs
 
 PUSH = 1
 """A push with its frame."""
@@ -67,12 +68,13 @@ class Followed(Struct, frozen=True):
     position: Position
 
 
-def number_entries(additions: Sequence[Addition], tail: Position, run: str) -> Iterator[Entry]:
+def number_entries(additions: Sequence[Addition], tail: Position, run: str, proofs: Proofs) -> Iterator[Entry]:
     """Give numbers to ``additions``: those that follow ``tail``."""
     for sequence, addition in enumerate(additions, tail.sequence + 1):
         position = Position(tail.epoch, sequence)
+        proof = proofs.of(position, run)
         if isinstance(addition, Push):
             kind = PUSH if addition.store else NUMBER
-            yield Entry(position, kind, addition.id or "", encode_push_frame(position, run, addition))
+            yield Entry(position, kind, addition.id or "", encode_push_frame(position, run, addition, proof))
         else:
-            yield Entry(position, ERASURE, "", encode_erase_frame(position, run, addition.topic))
+            yield Entry(position, ERASURE, "", encode_erase_frame(position, run, addition.topic, proof))

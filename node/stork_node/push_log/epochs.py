@@ -3,8 +3,14 @@
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stork_node.push_log.segment_files.headers import Origin
+from stork_node.protocol.positions import new_epoch
+from stork_node.push_log.proofs import new_key
+from stork_node.push_log.segment_files.headers import Origin, Sync
+
+MOST_FORMER = 64
+"""How many epochs a log remembers that it had before; their names go into each segment's first line."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE = Path("/etc/machine-id")
@@ -43,6 +49,33 @@ def why_new_epoch(origin: Origin, closed: bool, cut_answered: bool, machine: Mac
     if origin.sync == "always":
         return ""
     return f"it was not closed before the machine stopped, or comes from another one, and had --sync {origin.sync}"
+
+
+def origin_after(newest: Origin | None, is_continued: bool, machine: Machine, sync: Sync) -> Origin:
+    """
+    Of what is written from now on.
+
+    Args:
+        newest: of the newest segment; None for a new log.
+        is_continued: whether its epoch goes on.
+    """
+    if newest is None:
+        return Origin(new_epoch(), machine.boot, machine.id, sync, new_key())
+    origin = Origin(newest.epoch, machine.boot, machine.id, sync, newest.key or new_key(), newest.former)
+    return origin if is_continued else with_new_epoch(origin)
+
+
+def with_new_epoch(origin: Origin) -> Origin:
+    """
+    The same, in an epoch that follows.
+
+    A log that knew too many epochs gets a new key: a proof of one that is forgotten would look like one that a copy of
+    the log began later.
+    """
+    former = (*origin.former, origin.epoch)
+    if len(former) > MOST_FORMER:
+        return replace(origin, epoch=new_epoch(), key=new_key(), former=())
+    return replace(origin, epoch=new_epoch(), former=former)
 
 
 def _read(file: Path) -> str:

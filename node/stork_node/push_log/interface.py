@@ -36,7 +36,7 @@ class PushLog(Protocol):
 
     @property
     def epochs(self) -> set[str]:
-        """The epochs of what can still be read, and the tail's."""
+        """The tail's epoch, those of what can still be read, and those that the log had before."""
 
     @property
     def trouble(self) -> str:
@@ -99,6 +99,12 @@ class PushLog(Protocol):
 
     def begin_new_epoch(self) -> Position:
         """Give no more numbers of this epoch, since somebody has seen more of them; returns the new tail."""
+
+    def prove(self, sequence: int) -> str:
+        """The proof that this run gave ``sequence``, of this epoch; the frame of an entry has its own."""
+
+    def has_given(self, position: Position, run: str, proof: str) -> bool:
+        """Whether ``proof`` shows that ``run``, over this log or a copy of it, gave ``position``."""
 
     def figures(self) -> dict[str, float]:
         """Its state for metrics, by name."""

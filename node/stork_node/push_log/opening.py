@@ -6,13 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from stork_node.protocol.positions import new_epoch
-from stork_node.push_log.epochs import Machine, why_new_epoch
+from stork_node.push_log.epochs import Machine, origin_after, why_new_epoch
 from stork_node.push_log.errors import UnusableFolder
 from stork_node.push_log.files import sync_folder
 from stork_node.push_log.lock import Lock
 from stork_node.push_log.segment_files.chain import Chain
-from stork_node.push_log.segment_files.headers import Origin, Sync
+from stork_node.push_log.segment_files.headers import Sync
 from stork_node.push_log.segment_files.recovery import check_all, survey
 from stork_node.push_log.segment_files.segments import Segment
 
@@ -64,13 +63,13 @@ def _open_chain(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, 
     for leftover in folder.glob("*.tmp"):
         leftover.unlink()
     segments = survey(folder)
-    epoch = _recover(segments, machine)
-    origin = Origin(epoch or new_epoch(), machine.boot, machine.id, sync)
+    is_continued = _recover(segments, machine)
+    origin = origin_after(segments[-1].header.origin if segments else None, is_continued, machine, sync)
     chain = Chain(folder, segments, origin, segment_bytes)
     try:
         if chain.writer and sync != "never":
             chain.writer.sync()
-        if not epoch:
+        if not is_continued:
             _begin(chain, now_ms)
     except BaseException:
         chain.abandon()
@@ -84,14 +83,14 @@ def _open_chain(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, 
         chain.tail,
         time.monotonic() - began,
     )
-    return chain, epoch != "" and chain.tail.sequence > 0
+    return chain, is_continued and chain.tail.sequence > 0
 
 
-def _recover(segments: list[Segment], machine: Machine) -> str:
-    """Check the segments; returns the epoch that goes on, or nothing."""
+def _recover(segments: list[Segment], machine: Machine) -> bool:
+    """Check the segments; returns whether the newest one's epoch goes on."""
     cut = check_all(segments, machine)
     if not segments:
-        return ""
+        return False
     newest = segments[-1]
     if cut:
         log.warning(
@@ -106,7 +105,7 @@ def _recover(segments: list[Segment], machine: Machine) -> str:
     why = why_new_epoch(newest.header.origin, closed, cut is not None and cut.answered, machine)
     if why:
         log.warning("the log begins a new epoch after %s:%d: %s", newest.header.origin.epoch, newest.last, why)
-    return "" if why else newest.header.origin.epoch
+    return why == ""
 
 
 def _begin(chain: Chain, now_ms: int) -> None:

@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from msgspec.structs import replace
-
 from stork_node.clock import SteadyWall
-from stork_node.protocol.positions import Position, new_epoch, new_run
+from stork_node.protocol.positions import Position, new_run
 from stork_node.push_log.entries import Addition, Entry, Followed, number_entries
-from stork_node.push_log.epochs import Machine, this_machine
+from stork_node.push_log.epochs import Machine, this_machine, with_new_epoch
 from stork_node.push_log.errors import BeyondLog, CorruptLog, StorageFailed
 from stork_node.push_log.interface import Stored
 from stork_node.push_log.opening import open_folder
+from stork_node.push_log.proofs import Proofs
 from stork_node.push_log.segment_files.erasing import erase_topic
 from stork_node.push_log.segment_files.headers import Sync
 from stork_node.push_log.segment_files.places import place_before
@@ -66,6 +65,7 @@ class SegmentLog:
         segment_bytes = min(segment_bytes, retention_bytes // 4)
         opened = open_folder(folder, machine or this_machine(), sync, segment_bytes, self._now_ms())
         self._lock, self._chain, self.continues = opened.lock, opened.chain, opened.continues
+        self._proofs = Proofs(self._chain.origin.key)
         self._clock = _not_before(self._newest_ms() / 1000, self._clock)
         self._upkeep = Upkeep(folder, self._lock, self._chain, retention_s, retention_bytes, self._clock)
         self._closed = False
@@ -85,8 +85,9 @@ class SegmentLog:
 
     @property
     def epochs(self) -> set[str]:
-        """The epochs of what can still be read, and the tail's."""
-        return {segment.header.origin.epoch for segment in self._chain.segments} | {self.tail.epoch}
+        """The tail's epoch, those of what can still be read, and those that the log had before."""
+        readable = {segment.header.origin.epoch for segment in self._chain.segments}
+        return readable | {self.tail.epoch, *self._chain.origin.former}
 
     @property
     def floor(self) -> int:
@@ -124,7 +125,7 @@ class SegmentLog:
         if not additions:
             return []
         now_ms = self._now_ms()
-        entries = list(number_entries(additions, self.tail, self.run))
+        entries = list(number_entries(additions, self.tail, self.run, self._proofs))
         records = [
             encode_record(each.kind, i == 0, each.position.sequence, now_ms, each.id.encode(), each.kept)
             for i, each in enumerate(entries)
@@ -193,7 +194,8 @@ class SegmentLog:
     def begin_new_epoch(self) -> Position:
         """Give no more numbers of this epoch, since somebody has seen more of them; returns the new tail."""
         before = self.tail
-        self._chain.origin = replace(self._chain.origin, epoch=new_epoch())
+        self._chain.origin = with_new_epoch(self._chain.origin)
+        self._proofs = Proofs(self._chain.origin.key)
         log.warning("the log begins a new epoch after %s: %s", before, self._chain.origin.epoch)
         self._upkeep.attempt("cannot begin a segment", lambda: self._chain.roll(self._now_ms()))
         return self.tail
@@ -210,6 +212,14 @@ class SegmentLog:
                     yield number
         except OSError as error:
             raise self._failed(error) from None
+
+    def prove(self, sequence: int) -> str:
+        """As ``PushLog``."""
+        return self._proofs.of(Position(self.tail.epoch, sequence), self.run)
+
+    def has_given(self, position: Position, run: str, proof: str) -> bool:
+        """As ``PushLog``."""
+        return self._proofs.holds(proof, position, run)
 
     def figures(self) -> dict[str, float]:
         """Its state for metrics, by name."""

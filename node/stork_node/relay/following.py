@@ -39,6 +39,7 @@ class Follower:
     def __init__(self, keep_s: float, keep_bytes: int, counters: RelayCounters) -> None:
         self._keep_s, self._keep_bytes, self._counters = keep_s, keep_bytes, counters
         self._epoch = self._run = ""
+        self._proof = ""  # of ``_last``
         self._last = 0  # the number of the last push that was taken or passed over
         self._catch_up_target = 0  # the tail that replay named when it was begun: up to there all is past
         self._asked: ReplayRequest | None = None
@@ -97,7 +98,7 @@ class Follower:
             self._ask(now, steps)
             self._waiting.add(frame)
             return
-        self._last = sequence
+        self._last, self._proof = sequence, frame.proof
         self._counters.followed += 1
         if not isinstance(frame, OtherFrame):
             steps.append(frame)
@@ -116,7 +117,7 @@ class Follower:
         self._waiting.add(frame)
 
     def _ask(self, now: float, steps: list[Step]) -> None:
-        self._asked = ReplayRequest(self._epoch, self._last, self._run, self._keep_s, self._keep_bytes)
+        self._asked = ReplayRequest(self._epoch, self._last, self._run, self._keep_s, self._keep_bytes, self._proof)
         self._asked_at = self._waits_since = now
         self._patience_s = _FIRST_PATIENCE_S
         self._counters.requests += 1
@@ -160,7 +161,7 @@ class Follower:
         if not is_whole:
             # What cannot be read cannot be delivered, today or later: the only honest thing is to tell everybody.
             self._begin(Position(header.epoch, header.last), header.tail, steps)
-        self._last = header.last
+        self._last, self._proof = header.last, header.proof
         if header.last < header.tail:
             self._ask(now, steps)
         else:

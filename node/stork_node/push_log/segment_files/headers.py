@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stork_node.protocol.positions import MAX_SEQUENCE
+from stork_node.push_log.proofs import KEY_BYTES
 
 Sync: TypeAlias = Literal["second", "always", "never"]
 """When what is written is forced to disk: once a second, with each batch, or only at the end of a segment."""
@@ -21,10 +22,11 @@ MAX_HEADER_BYTES = 4096
 
 _MAGIC = b"stork log "
 _FORMAT = b"1"
+_Key = Annotated[str, Meta(max_length=KEY_BYTES, pattern="^[0-9a-f]*$")]
 _First = Annotated[int, Meta(ge=1, le=MAX_SEQUENCE)]
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, omit_defaults=True):
     """
     Under which circumstances a segment was written.
 
@@ -33,12 +35,16 @@ class Origin(Struct, frozen=True):
         boot: the kernel's boot id; empty where there is none.
         machine: the machine's id; empty where there is none.
         sync: what was promised about its pushes.
+        key: of the log's proofs; empty in a segment of an older release.
+        former: the epochs that the log had before, since it has this key.
     """
 
     epoch: str
     boot: str
     machine: str
     sync: Sync
+    key: _Key = ""
+    former: tuple[str, ...] = ()
 
 
 class Header(Struct, frozen=True):
