@@ -10,7 +10,7 @@ import pytest
 import txaio
 
 from stork_node import process_state
-from stork_node.protocol.recursion import limit_recursion
+from stork_node.recursion import limit_recursion
 from tests.gateway import Deployment
 
 # Before any module of autobahn's is imported: each keeps what it met, also where it met no framework at all.

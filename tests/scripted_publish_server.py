@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +12,7 @@ import zmq
 from stork_node.protocol.bus import encode_erase_frame, encode_heartbeat, encode_push_frame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
-from stork_node.protocol.replay import PageHeader, ReplayRequest, decode_request, encode_page
+from stork_node.protocol.replay import PageHeader, ReplayRequest, decode_request, encode_page, encode_refusal
 
 _HEARTBEAT_S = 0.1
 NOW = "2026-01-31T12:00:00.000Z"
@@ -27,6 +27,7 @@ class ScriptedPublishServer:
         epoch, run, tail, floor: what pages and heartbeats say.
         frames: what pages hold.
         answers: whether requests are answered.
+        lie: what is answered in place of a page, if anything.
         requests: what was asked, in order.
     """
 
@@ -36,6 +37,7 @@ class ScriptedPublishServer:
         self.frames: dict[int, bytes] = {}
         self.answers = self.beats = True
         self.requests: list[ReplayRequest] = []
+        self.lie: Callable[[ReplayRequest], Sequence[bytes]] | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._pub, self._replay_socket = self._context.socket(zmq.PUB), self._context.socket(zmq.ROUTER)
         self._pub.bind(pub)
@@ -102,6 +104,12 @@ class ScriptedPublishServer:
     def _answer(self, peer: bytes, request: ReplayRequest) -> None:
         self.requests.append(request)
         if not self.answers:
+            return
+        if self.lie:
+            self._replay_socket.send_multipart([peer, *self.lie(request)])
+            return
+        if request.epoch == self.epoch and request.run == self.run and request.after > self.tail:
+            self._replay_socket.send_multipart([peer, *encode_refusal("a position that this log never gave")])
             return
         after = max(self.floor, request.after if request.epoch == self.epoch else 0)
         last = min(after + 100, self.tail)

@@ -1,6 +1,7 @@
-"""The relay's two sockets: SUB for the bus, DEALER for replay, which is made anew where an answer stays away."""
+"""The relay's two sockets: SUB for the bus, DEALER for replay. Each is made anew where it holds too much."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import zmq
@@ -10,6 +11,7 @@ from stork_node.protocol import bus
 from stork_node.protocol.replay import encode_request
 from stork_node.relay.steps import Ask
 from stork_node.transport import curve
+from stork_node.transport.server_watch import CHECK_S, ServerLimits, ServerWatch
 from stork_node.transport.sockets import prepare_socket
 
 # Frames that wait in SUB while the reactor is busy. What comes beyond that waits with the publish server, or is
@@ -17,9 +19,15 @@ from stork_node.transport.sockets import prepare_socket
 _HIGH_WATER_MARK = 10_000
 _RECONNECT_MS = (100, 500)
 # A push has 1 MiB, and its frame a head with topics besides. A larger frame ends the connection.
-_MAX_FRAME_BYTES = 4 << 20
+_MAX_FRAME_BYTES = 2 << 20
 # One page is asked for at a time.
 _PAGES = 2
+# After a connection was cut.
+_PAUSE_S = 1.0
+
+# A page has 1 MiB and one frame more at most, and the shortest frame some 80 bytes.
+_BUS_LIMITS = ServerLimits(frames=64, unread_bytes=128 << 20, unfinished_bytes=3 << 20)
+_REPLAY_LIMITS = ServerLimits(frames=20_000, unread_bytes=16 << 20, unfinished_bytes=3 << 20)
 
 
 class PublishServerLink:
@@ -29,6 +37,7 @@ class PublishServerLink:
         secret: STORK_BUS_SECRET, or empty.
         heard: takes messages of the bus.
         answered: takes messages of replay, answers to the last request only.
+        cut: is told of a connection that was cut: the endpoint, and why.
     """
 
     def __init__(
@@ -39,41 +48,107 @@ class PublishServerLink:
         secret: str,
         heard: Callable[[list[Message]], None],
         answered: Callable[[list[Message]], None],
+        cut: Callable[[str, str], None],
     ) -> None:
-        self._reactor, self._replay_endpoint, self._secret = reactor, replay_endpoint, secret
-        self._answered = answered
-        socket = self._socket(zmq.SUB, bus_endpoint)
-        socket.rcvhwm = _HIGH_WATER_MARK
-        socket.subscribe(bus.PREFIX)
-        socket.connect(bus_endpoint)
-        self._bus = ZmqReader(reactor, socket, heard)
-        self._open_replay()
-
-    def _open_replay(self) -> None:
-        self._dealer = self._socket(zmq.DEALER, self._replay_endpoint)
-        self._dealer.rcvhwm = _PAGES
-        self._dealer.connect(self._replay_endpoint)
-        self._replay = ZmqReader(self._reactor, self._dealer, self._answered)
-
-    def _socket(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
-        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
-        prepare_socket(socket, endpoint)
-        socket.linger = 0
-        socket.maxmsgsize = _MAX_FRAME_BYTES
-        socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
-        if self._secret:
-            curve.secure_client(socket, curve.ClientKeys.from_secret(self._secret, "follow"))
-        return socket
+        make = partial(_make_socket, secret=secret)
+        self._bus = _Connection(reactor, bus_endpoint, partial(make, zmq.SUB, bus_endpoint), _BUS_LIMITS, heard)
+        self._replay = _Connection(
+            reactor, replay_endpoint, partial(make, zmq.DEALER, replay_endpoint), _REPLAY_LIMITS, answered
+        )
+        self._reactor, self._cut = reactor, cut
+        self._checking = reactor.callLater(CHECK_S, self._check)
 
     def ask(self, ask: Ask) -> None:
-        """Send a request for a page."""
+        """Send a request for a page; while there is no connection, it goes nowhere, and will be repeated."""
         if ask.anew:
-            self._replay.close()
-            self._open_replay()
-        # It does not block: there is one request at a time.
-        self._dealer.send(encode_request(ask.request), zmq.NOBLOCK)
-        self._replay.look_again()
+            self._replay.open()
+        self._replay.send(encode_request(ask.request))
+
+    def _check(self) -> None:
+        self._checking = self._reactor.callLater(CHECK_S, self._check)
+        for connection in (self._bus, self._replay):
+            why = connection.check()
+            if why:
+                self._cut(connection.endpoint, why)
 
     def close(self) -> None:
+        self._checking.cancel()
         self._bus.close()
         self._replay.close()
+
+
+class _Connection:
+    """One socket, which is made anew after it was cut."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        endpoint: str,
+        make_socket: "Callable[[], zmq.Socket[bytes]]",
+        limits: ServerLimits,
+        received: Callable[[list[Message]], None],
+    ) -> None:
+        self._reactor, self.endpoint, self._make_socket = reactor, endpoint, make_socket
+        self._limits, self._received = limits, received
+        self._watch: ServerWatch | None = None
+        self._opening: Any = None
+        self.open()
+
+    def open(self) -> None:
+        """Connect, with a new socket."""
+        self.close()
+        self._socket = self._make_socket()
+        self._watch = ServerWatch(self._socket, self._limits)
+        self._socket.connect(self.endpoint)
+        self._reader = ZmqReader(self._reactor, self._socket, self._received, self._watch.receive)
+
+    def send(self, frame: bytes) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:  # it answers, and does not read what it is asked
+            self.open()
+            self._socket.send(frame, zmq.NOBLOCK)
+        self._reader.look_again()
+
+    def check(self) -> str:
+        """Why it was cut just now; empty if it was not."""
+        if self._watch is None:
+            return ""
+        why = self._watch.check(self._reactor.seconds())
+        if why:
+            self.close()
+            self._opening = self._reactor.callLater(_PAUSE_S, self._open_again)
+        elif self._watch.is_readable:
+            self._reader.look_again()  # to ask has used up what the descriptor told
+        return why
+
+    def _open_again(self) -> None:
+        self._opening = None
+        self.open()
+
+    def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        if self._watch is not None:
+            self._watch.close()
+            self._reader.close()
+            self._watch = None
+
+
+def _make_socket(kind: int, endpoint: str, *, secret: str) -> "zmq.Socket[bytes]":
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+    prepare_socket(socket, endpoint)
+    socket.linger = 0
+    socket.maxmsgsize = _MAX_FRAME_BYTES
+    socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
+    if secret:
+        curve.secure_client(socket, curve.ClientKeys.from_secret(secret, "follow"))
+    if kind == zmq.SUB:
+        socket.rcvhwm = _HIGH_WATER_MARK
+        socket.subscribe(bus.PREFIX)
+    else:
+        socket.rcvhwm = socket.sndhwm = _PAGES
+    return socket

@@ -28,6 +28,7 @@ from stork_node.metrics.node_figures import RelayState
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat
 from stork_node.protocol.positions import Position
+from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
@@ -40,6 +41,8 @@ _SWEEP_S = 1.0
 # Heartbeats come each second, and a page is repeated several times in this time.
 _STUCK_S = 10.0
 _SILENT_S = 3.0
+# A history is there within seconds. A log that has no end must not keep a node from opening its ports.
+_LONGEST_START_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Relay(Component):
         self._recovery = Recovery(self._stream, self._broadcaster.receives)
         self._waiters = Waiters(reactor)
         self._started: defer.Deferred[None] = defer.Deferred()
-        self.heard_at = self.probed_at = self._progress_at = reactor.seconds()
+        self.heard_at = self.probed_at = self._progress_at = self._started_at = reactor.seconds()
         self._heartbeat_lag_s: float | None = None
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
@@ -91,7 +94,7 @@ class Relay(Component):
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
         settings = self.settings
         self._link = PublishServerLink(
-            reactor, settings.bus, settings.replay, settings.secret, self._heard, self._answered
+            reactor, settings.bus, settings.replay, settings.secret, self._heard, self._answered, self._cut
         )
         self._loops = [
             self._each(_PROBE_S, self._probe),
@@ -208,7 +211,7 @@ class Relay(Component):
         self.server_counters = heartbeat.counters
         try:
             self._heartbeat_lag_s = max(0.0, clock.wall() - datetime.fromisoformat(heartbeat.time).timestamp())
-        except ValueError as error:
+        except (ValueError, OverflowError, OSError) as error:
             self._refuse(self.settings.bus, InvalidFrame(f"its time: {error}"))
 
     def _take_pages(self, messages: Sequence[Message]) -> None:
@@ -216,6 +219,10 @@ class Relay(Component):
             now = reactor.seconds()
             try:
                 actions = self._stream.answer(replay.decode_answer(message), now)
+            except ReplayRefused as error:
+                self._refuse(self.settings.replay, error)
+                self._act(self._stream.refuse(now))
+                continue
             except InvalidFrame as error:
                 self._refuse(self.settings.replay, error)
                 continue
@@ -225,6 +232,10 @@ class Relay(Component):
     def _refuse(self, endpoint: str, error: InvalidFrame) -> None:
         self.counters.refused += 1
         self.log.warn("a frame from {endpoint} is refused: {error}", endpoint=endpoint, error=error)
+
+    def _cut(self, endpoint: str, why: str) -> None:
+        self.counters.refused += 1
+        self.log.warn("the connection to {endpoint} is cut: {why}", endpoint=endpoint, why=why)
 
     def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -258,6 +269,13 @@ class Relay(Component):
             self.log.warn(
                 "nothing heard from the publish server at {endpoint} yet",
                 endpoint=self.settings.bus if is_silent else self.settings.replay,
+            )
+            self._started.callback(None)
+        if not self._started.called and now - self._started_at > _LONGEST_START_S:
+            self.log.warn(
+                "still catching up with {endpoint}, at {position}",
+                endpoint=self.settings.replay,
+                position=self.position,
             )
             self._started.callback(None)
         self._tell_of_foreign(now)

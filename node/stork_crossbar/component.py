@@ -18,7 +18,7 @@ from stork_crossbar import registry
 from stork_node.config import settings
 from stork_node.errors import ConfigError, StorkError
 from stork_node.logs.process_log import flush_log
-from stork_node.protocol.recursion import limit_recursion
+from stork_node.recursion import limit_recursion
 
 # A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
 # it as well, a moment before the reactor says that it stops.

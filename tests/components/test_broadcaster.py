@@ -1,10 +1,16 @@
 import gc
+import tracemalloc
+import warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
 from twisted.internet.tcp import Server
 from twisted.logger import capturedLogs, formatEvent
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from autobahn.websocket.protocol import TrafficStats
 
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.protocol import uris
@@ -169,6 +175,85 @@ def test_more_than_the_bound_of_earlier_turns_cuts_a_reader_and_frees_its_bytes(
     broadcaster.deliver([push(2, TOPIC)])
     assert well.events() == ["e:2"]
     assert not slow.tcp._tempDataLen
+
+
+def the_largest_push():
+    """64 MiB to a client that follows all of it."""
+    topics = [f"v1.orders.{number}" for number in range(64)]
+    return push(1, *topics, event=b'{"type":"t","data":"%b"}' % (b"x" * (1 << 20)))
+
+
+def fast(client):
+    return client
+
+
+def by_message(client):
+    """Its messages are written one by one, by autobahn, as on RawSocket and TLS."""
+    protocol = client.protocol
+    protocol.autoFragmentSize = 4 << 20
+    protocol.trackedTimings = protocol._perMessageCompress = None
+    protocol.maxMessagePayloadSize, protocol.logFrames, protocol.logOctets = 0, False, False
+    protocol.trafficStats, protocol.send_state = TrafficStats(), protocol.SEND_STATE_GROUND
+    return client
+
+
+@pytest.mark.parametrize("way", [fast, by_message])
+@pytest.mark.parametrize("subscription", ["one pattern", "each topic"])
+def test_a_reader_is_cut_within_the_push_that_is_too_much_for_it(inside, broadcaster, way, subscription):
+    largest = the_largest_push()
+    slow, well = way(inside.connect()), inside.connect(largest.topics[0])
+    if subscription == "one pattern":
+        slow.subscribe("v1.orders.", "prefix")
+    else:
+        for topic in largest.topics:
+            slow.subscribe(topic)
+    tracemalloc.start()
+    try:
+        broadcaster.deliver([largest])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 << 20
+    assert slow.tcp._aborting
+    assert not slow.tcp._tempDataLen
+    assert broadcaster.counters.slow_readers == 1
+    assert broadcaster.counters.deliveries < 8
+    assert not well.tcp._aborting
+
+
+def test_clients_with_subscriptions_of_their_own_are_written_to_one_after_the_other(inside, broadcaster):
+    """What is made for them together would be 32 MiB."""
+    clients = [inside.connect(TOPIC, f"v1.users.{number}") for number in range(64)]
+    event = b'{"type":"t","data":"%b"}' % (b"x" * 250_000)
+    topics = [TOPIC, *(f"v1.users.{number}" for number in range(64))]
+    tracemalloc.start()
+    try:
+        broadcaster.deliver([push(1, *topics, event=event)])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # What a client's socket does not take is its own, and within its limit.
+    waiting = sum(client.tcp._tempDataLen for client in clients)
+    assert peak - waiting < 12 << 20
+    assert broadcaster.counters.deliveries == 128
+
+
+def test_a_reader_that_keeps_up_gets_a_large_push_whole(inside, broadcaster, monkeypatch):
+    client, got = inside.connect(), bytearray()
+    client.subscribe("v1.orders.", "prefix")
+    flush = inside_module.flush
+
+    def read_and_flush(descriptor):
+        for _ in range(100):
+            got.extend(client.received())
+            flush(descriptor)
+
+    monkeypatch.setattr(inside_module, "flush", read_and_flush)
+    broadcaster.deliver([the_largest_push()])
+    read_and_flush(client.tcp)
+    got.extend(client.received())
+    assert not client.tcp._aborting
+    assert got.count(b'"position":"e:1"') == broadcaster.counters.deliveries == 64
 
 
 def test_the_turn_being_written_counts_neither_then_nor_at_the_next_look(inside, broadcaster):

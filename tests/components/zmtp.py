@@ -22,7 +22,18 @@ def connect(endpoint: str, receive_buffer: int = 0) -> socket.socket:
 
 def join(endpoint: str, kind: bytes, receive_buffer: int = 0) -> socket.socket:
     """A peer of ZMTP 3.0 with NULL whose handshake is done."""
-    connection = connect(endpoint, receive_buffer)
+    return _shake_hands(connect(endpoint, receive_buffer), kind)
+
+
+def accept(listener: socket.socket, kind: bytes) -> socket.socket:
+    """The other end: the next peer that connects, once its handshake is done."""
+    listener.settimeout(DEADLINE_S)
+    connection, _ = listener.accept()
+    connection.settimeout(DEADLINE_S)
+    return _shake_hands(connection, kind)
+
+
+def _shake_hands(connection: socket.socket, kind: bytes) -> socket.socket:
     connection.sendall(GREETING)
     receive(connection, 64)
     ready = b"\x05READY\x0bSocket-Type" + struct.pack("!I", len(kind)) + kind

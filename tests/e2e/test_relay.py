@@ -4,12 +4,14 @@ import itertools
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from stork_node.protocol.positions import Position
-from tests.e2e.operator_port import get
+from tests import lies
+from tests.e2e.operator_port import get, samples, value
 from tests.gateway import ROOT, Deployment, Node, wait_for
 from tests.link import Link
 from tests.scripted_publish_server import ScriptedPublishServer
@@ -40,7 +42,7 @@ def followed(tmp_path_factory):
 def scripted(followed):
     """That server, in an epoch of the test's own that has no pushes yet."""
     server, node = followed
-    server.answers = True
+    server.answers, server.lie = True, None
     server.begin(f"epoch{next(EPOCHS)}", "run1")
     wait_for(lambda: get(node.operator_url + "ready")[1].get("epoch") == server.epoch, "a node in the new epoch")
     return server
@@ -492,3 +494,79 @@ def test_the_port_opens_without_a_publish_server_and_the_node_takes_it_up_when_i
         with deployment.publisher() as publisher:
             push(publisher, [1])
         assert data_of(client, 1) == [1]
+
+
+# -- a publish server that lies ----------------------------------------------------------------------------------------
+
+
+def memory(pid: int) -> int:
+    """Bytes that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def place(server: ScriptedPublishServer) -> lies.Place:
+    return lies.Place(server.epoch, server.run, server.tail)
+
+
+def follows(node: Node, server: ScriptedPublishServer) -> None:
+    """The server is honest now: the node comes to its tail, and delivers."""
+    server.lie = None
+    wait_for(lambda: figure(node, "stork_relay_caught_up") == 1, "a node that has caught up")
+    wait_for(lambda: figure(node, "stork_relay_position") == server.tail, "a node at the tail")
+    with subscriber(node, "v1.test.honest") as client:
+        server.push("v1.test.honest", "afterwards")
+        assert data_of(client, 1) == ["afterwards"]
+
+
+def figure(node: Node, name: str) -> float:
+    return value(samples(node), name)
+
+
+def test_what_is_no_message_of_the_bus_is_refused_counted_and_changes_nothing(node, scripted):
+    scripted.push(TOPIC, "before")
+    follows(node, scripted)
+    [router], before = node.workers("RouterController"), figure(node, "stork_relay_refused_total")
+    asked, size = len(scripted.requests), memory(router)
+    messages = dict(lies.unreadable(place(scripted)))
+    for message in messages.values():
+        scripted.send(*message)
+    wait_for(lambda: figure(node, "stork_relay_refused_total") == before + len(messages), "all of them refused")
+    follows(node, scripted)
+    assert len(scripted.requests) == asked
+    assert memory(router) - size < 100_000_000
+    assert node.workers("RouterController") == [router]
+    assert node.log.count("is refused: ") < 50
+    assert "Traceback" not in node.log
+
+
+@pytest.mark.parametrize("name", list(dict(lies.misleading(lies.Place("", "", 0)))))
+def test_after_lies_on_the_bus_the_node_follows(node, scripted, name):
+    scripted.push(TOPIC, "before")
+    follows(node, scripted)
+    for message in dict(lies.misleading(place(scripted)))[name]:
+        scripted.send(*message)
+    follows(node, scripted)
+
+
+# Each is repeated after two seconds; tests/unit/test_lying_publish_server.py has them all.
+@pytest.mark.parametrize("name", ["noise", "refused at length", "a run of 1 MB", "2^53", "frames in another order"])
+def test_an_answer_that_cannot_be_one_is_refused_and_the_node_follows_afterwards(node, scripted, name):
+    before = figure(node, "stork_relay_refused_total")
+    scripted.lie = dict(lies.unbelievable(place(scripted)))[name]
+    scripted.store(TOPIC, "asked for")
+    wait_for(lambda: figure(node, "stork_relay_refused_total") > before, "a refusal")
+    follows(node, scripted)
+
+
+@pytest.mark.parametrize("name", list(dict(lies.harmful(lies.Place("", "", 0)))))
+def test_after_answers_that_had_to_be_believed_the_node_follows(node, scripted, name):
+    [router] = node.workers("RouterController")
+    size, asked = memory(router), len(scripted.requests)
+    scripted.lie = dict(lies.harmful(place(scripted)))[name]
+    scripted.store(TOPIC, "asked for")
+    wait_for(lambda: len(scripted.requests) > asked, "a request")
+    for _ in range(20):
+        scripted.send(place(scripted).heartbeat(scripted.tail + 1))
+    follows(node, scripted)
+    assert memory(router) - size < 200_000_000
+    assert node.workers("RouterController") == [router]

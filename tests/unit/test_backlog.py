@@ -29,11 +29,11 @@ def test_bytes_that_wait_too_long_are_an_excess():
     assert backlog.excess(1, 10.1, LIMITS) == "bytes have been waiting for 10.1 s"
 
 
-def test_what_the_latest_turn_left_waiting_is_not_of_an_earlier_one():
+def test_what_the_latest_part_left_waiting_does_not_count_yet():
     backlog = Backlog()
     backlog.latest = 5000
     assert backlog.excess(6000, 0.0, LIMITS) is None
-    assert backlog.excess(6001, 0.0, LIMITS) == "1001 bytes of earlier turns are waiting"
+    assert backlog.excess(6001, 0.0, LIMITS) == "1001 bytes are waiting"
 
 
 def test_marks_do_not_grow_with_the_looks():

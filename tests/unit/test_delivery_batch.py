@@ -58,9 +58,9 @@ def test_an_excluded_session_misses_that_event_only():
 
 
 def test_nothing_for_nobody():
-    assert delivery_of().groups() == []
-    assert delivery_of((Subscription(1), "e:1")).groups() == []
-    assert delivery_of((Subscription(1), "e:1"), (Subscription(2), "e:1")).groups() == []
+    assert list(delivery_of().groups()) == []
+    assert list(delivery_of((Subscription(1), "e:1")).groups()) == []
+    assert list(delivery_of((Subscription(1), "e:1"), (Subscription(2), "e:1")).groups()) == []
 
 
 def test_a_piece_is_the_frames_one_after_the_other():
@@ -69,6 +69,44 @@ def test_a_piece_is_the_frames_one_after_the_other():
         b'\x81%c[36,1,1,{},[],{"position":"e:%d"}]' % (len('[36,1,1,{},[],{"position":"e:1"}]'), number)
         for number in (1, 2)
     )
+
+
+def large(*sizes):
+    """A group of events with so many bytes."""
+    delivery, one = DeliveryBatch(lambda subscription: subscription.observers), Subscription(1, {"a"})
+    for size in sizes:
+        delivery.add(one, 1, 1, None, Content(bytes(size), ""))
+    [(group, _)] = delivery.groups()
+    return delivery, group
+
+
+def numbers(group):
+    return [[event.number for event in part.events] for part in group.parts()]
+
+
+def test_a_small_turn_is_one_part():
+    delivery, group = large(400_000, 400_000)
+    assert delivery.is_small
+    assert numbers(group) == [[0, 1]]
+
+
+def test_a_large_share_is_in_parts_of_1_mib_or_of_one_event():
+    delivery, group = large(400_000, 400_000, 400_000, 2_000_000, 2_000_000, 1, 1)
+    assert not delivery.is_small
+    assert numbers(group) == [[0, 1], [2], [3], [4], [5, 6]]
+
+
+def test_many_small_events_are_not_small():
+    delivery, group = large(*[0] * 20_000)
+    assert not delivery.is_small
+    assert [len(part) for part in numbers(group)] == [10_485, 9_515]
+
+
+def test_a_turn_is_full_after_100_000_events():
+    delivery = delivery_of(*[(Subscription(1, {"a"}), "e:1")] * 99_999)
+    assert not delivery.is_full
+    delivery.add(Subscription(1), 1, 1, None, Content(None, "e:1"))
+    assert delivery.is_full
 
 
 @given(

@@ -59,7 +59,8 @@ def test_the_first_frame_makes_it_ask_where_to_begin_and_no_second_one_does():
 
 def test_what_lies_before_the_tail_that_it_meets_is_past_and_what_came_meanwhile_an_event():
     follower = new()
-    follower.take([push(7), push(8), push(9)], 0.0)
+    follower.take([push(7)], 0.0)
+    follower.take([push(8), push(9)], 0.0)
     steps = follower.answer(page(4, 7), 0.0)
     assert steps == [
         StreamStart(Position("e", 4), False),
@@ -113,7 +114,8 @@ def test_an_erasure_takes_its_number():
 
 def test_another_run_is_followed_once_replay_has_confirmed_it():
     follower = following(10)
-    assert follower.take([push(11, run="s"), push(12, run="s")], 5.0) == [Ask(request(10))]
+    assert follower.take([push(11, run="s")], 5.0) == [Ask(request(10))]
+    assert follower.take([push(12, run="s")], 5.0) == []
     assert follower.answer(page(10, 11, run="s"), 5.0) == [push(11), push(12, run="s")]
     assert follower.take([push(13, run="s")], 5.0) == [push(13, run="s")]
 
@@ -151,7 +153,6 @@ def test_a_page_with_a_frame_that_cannot_be_read_is_a_break_after_it():
         (page(10, 12, tail=11), "a page from 10 to 12, of a log that ends at 11"),
         (page(10, 8), "a page from 10 to 8, of a log that ends at 8"),
         (page(10, 10, tail=12), "an empty page after 10, of a log that goes on to 12"),
-        (page(10, 12, epoch=""), "a page without an epoch or a run"),
         (page(10, 11, frames=page(11, 12).frames), "a page with a frame that does not belong there: e:12 after 10"),
         (page(10, 12, frames=page(10, 11).frames * 2), "a page with a frame that does not belong there: e:11 after 11"),
         (
@@ -242,8 +243,54 @@ def test_late_frames_of_the_run_before_are_not_foreign():
 def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():
     waiting = Waiting(max_bytes=1800)
     assert [waiting.add(push(number)) for number in range(6)] == [0, 0, 0, 1, 1, 1]
-    assert [frame.position.sequence for frame in waiting.take(("e", "r"))] == [3, 4, 5]
-    assert waiting.take(("e", "r")) == []
+    assert [frame.position.sequence for frame in waiting.take(("e", "r"), 0)[0]] == [3, 4, 5]
+    assert waiting.take(("e", "r"), 0) == ([], 0)
+
+
+def test_a_number_that_was_there_before_a_page_and_is_not_in_its_log_was_never_given():
+    follower = following(10)
+    follower.take([push(99), push(12)], 0.0)
+    follower.take([push(98), push(13)], 0.0)
+    # What came after the request may have been published after the page.
+    steps = follower.answer(page(10, 12), 0.0)
+    assert steps == [push(11), push(12), Ask(request(12))]
+    assert follower.answer(page(12, 13), 0.0) == [push(13)]
+    assert follower.take([push(14)], 0.0) == [push(14)]
+    assert follower._counters.refused == 2
+
+
+def test_a_relay_that_is_refused_asks_for_a_beginning_once():
+    follower = following(10)
+    follower.take([beat(11)], 0.0)
+    assert follower.refuse(0.0) == [Ask(request(0, epoch="", run=""))]
+    assert follower.refuse(0.0) == []
+    assert follower.answer(page(0, 2), 0.0)[0] == StreamStart(Position("e", 0), True)
+    assert follower.refuse(0.0) == []
+
+
+def test_heartbeats_that_stay_behind_have_it_ask_and_one_that_is_late_does_not():
+    follower = following(10)
+    assert follower.take([beat(9)], 0.0) == []
+    assert follower.take([beat(10)], 9.0) == []
+    assert follower.take([beat(9)], 15.0) == []
+    assert follower.take([beat(9)], 25.0) == [Ask(request(10))]
+
+
+def test_a_tail_that_was_too_high_does_not_keep_it_from_being_ready():
+    follower = new()
+    follower.take([push(1)], 0.0)
+    follower.answer(page(0, 1, tail=1_000_000), 0.0)
+    assert not follower.is_ready
+    follower.answer(page(1, 2), 0.0)
+    assert follower.is_ready
+
+
+def test_no_more_than_100_foreign_sources_are_remembered():
+    follower = following(10)
+    for number in range(1, 1000):
+        follower.take([beat(1, epoch=f"other{number}")], 10.0 * number)
+        follower.answer(page(10, 10), 10.0 * number)
+    assert len(follower._rejected_sources) <= 100
 
 
 def test_an_entry_of_a_newer_release_takes_its_number_and_nothing_else_happens():

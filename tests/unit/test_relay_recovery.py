@@ -169,3 +169,15 @@ def test_answers_are_counted_by_kind():
     stream, recovery = node()
     recover(recovery, {"v1.a.1": None, "v1.a.2": "f:1", "v1.a.3": "e:10", "v1.secret.1": None})
     assert stream.counters.recoveries == Counter(asked=1, not_recovered=1, recovered=1, absent=1)
+
+
+@pytest.mark.parametrize("data", ["1e400", "[" * 2000 + "]" * 2000, "nonsense"])
+def test_a_history_that_cannot_be_read_is_false_and_no_error(data):
+    """The publish server lets no such push through; one that lies would have clients ask for ever."""
+    stream, recovery = node()
+    stream.take([push(11, data=data), push(12, topics=["v1.a.2"])], 0.0)
+    assert recover(recovery, {"v1.a.1": "e:10", "v1.a.2": "e:10"}) == {
+        "v1.a.1": {"recovered": False, "position": "e:12", "events": []},
+        "v1.a.2": {"recovered": True, "position": "e:12", "events": [event("e:12")]},
+    }
+    assert stream.counters.recoveries == Counter(not_recovered=1, recovered=1)

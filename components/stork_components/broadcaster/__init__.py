@@ -79,6 +79,9 @@ class Broadcaster:
                 if subscriptions is None:
                     subscriptions = matches[topic] = self._router.match(topic)
                 _add(delivery, subscriptions, topic, content, exclude)
+                if delivery.is_full:
+                    self._writer.write(delivery)
+                    delivery = DeliveryBatch(_observers)
         self._writer.write(delivery)
 
     def beat(self, position: Position) -> None:

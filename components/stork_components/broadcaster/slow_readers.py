@@ -53,7 +53,7 @@ class SlowReaders:
         return not self._cut_if_too_slow(reader)
 
     def left(self, session: Any, transport: Any, descriptor: FileDescriptor, size: int) -> None:
-        """``size`` bytes of this turn's were left waiting."""
+        """``size`` bytes of what was written now were left waiting."""
         backlog = self._reader(session, transport, descriptor).backlog
         backlog.latest = size
         backlog.note(broadcasting.waiting_bytes(transport, descriptor), self._reactor.seconds())

@@ -1,4 +1,7 @@
-"""Writing a turn: each connection gets its group in one payload, and what goes wrong with one touches no other."""
+"""
+Writing a turn: each connection gets its group in one payload, or a large one in parts, and what goes wrong with one
+touches no other.
+"""
 
 from collections import defaultdict
 from typing import Any
@@ -16,6 +19,8 @@ from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.broadcasting import DirectConnection
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.broadcast.delivery_batch import DeliveryBatch, EventFrame, SubscriberGroup
+
+_MOST_BATCH_BYTES = 8 << 20
 
 
 class Writer:
@@ -39,41 +44,54 @@ class Writer:
         self._component, self._reactor, self._router = component, reactor, router
         self._slow_readers, self._closing, self._counters = slow_readers, closing, counters
         self._sender = Sender(reactor.seconds)
+        self._messages: list[EventFrame] = []  # those that have a message now
 
     def write(self, delivery: DeliveryBatch) -> None:
         """Write all of it now, or have Twisted write it."""
         began = self._reactor.seconds()
+        gathered = _Gathered()
+        for group, sessions in delivery.groups():
+            for number, part in enumerate([group] if delivery.is_small else group.parts()):
+                # No connection may be in two of them, and not all that is made fits into memory.
+                if number or gathered.bytes > _MOST_BATCH_BYTES:
+                    self._send(gathered, began)
+                    gathered = _Gathered()
+                self._add(gathered, part, sessions)
+        self._send(gathered, began)
+
+    def _add(self, gathered: "_Gathered", group: SubscriberGroup, sessions: list[Any]) -> None:
+        """What can be sent at once, which is nearly always all, and who takes something else."""
+        closing = self._closing.sessions
+        connections: defaultdict[str, list[DirectConnection]] = defaultdict(list)
+        for session in sessions:
+            connection = broadcasting.connection(session)
+            if connection and connection.is_open() and connection.is_idle() and session not in closing:
+                connections[connection.serializer].append(connection)
+            else:
+                gathered.others.append((group, session))
+        for serializer, some in connections.items():
+            try:
+                payload = group.payload(serializer)
+            except Exception:
+                # Each of them meets it again, and is closed.
+                gathered.others += [(group, connection.session) for connection in some]
+            else:
+                gathered.batches += in_batches(some, payload, len(group.events))
+                gathered.bytes += len(payload)
+
+    def _send(self, gathered: "_Gathered", began: float) -> None:
         before = self._counters.deliveries
-        batches, others = self._divide(delivery)
-        self._sender.send(batches)
-        for batch in batches:
-            self._note(batch, began)
+        self._sender.send(gathered.batches)
+        for each in gathered.batches:
+            self._note(each, began)
         sent = self._counters.deliveries
-        for group, session in others:
+        for group, session in gathered.others:
             self._write_group(session, group)
         self._counters.write_seconds.observe(self._reactor.seconds() - began, self._counters.deliveries - sent)
         self._router.count_sent(self._counters.deliveries - before)
-
-    def _divide(self, delivery: DeliveryBatch) -> tuple[list[SendBatch], list[tuple[SubscriberGroup, Any]]]:
-        """What can be sent at once, which is nearly always all, and who takes something else."""
-        batches: list[SendBatch] = []
-        others: list[tuple[SubscriberGroup, Any]] = []
-        closing = self._closing.sessions
-        for group, sessions in delivery.groups():
-            connections: defaultdict[str, list[DirectConnection]] = defaultdict(list)
-            for session in sessions:
-                connection = broadcasting.connection(session)
-                if connection and connection.is_open() and connection.is_idle() and session not in closing:
-                    connections[connection.serializer].append(connection)
-                else:
-                    others.append((group, session))
-            for serializer, some in connections.items():
-                try:
-                    batches += in_batches(some, group.payload(serializer), len(group.events))
-                except Exception:
-                    # Each of them meets it again, and is closed.
-                    others += [(group, connection.session) for connection in some]
-        return batches, others
+        for event in self._messages:
+            event.memo = None
+        self._messages.clear()
 
     def _note(self, batch: SendBatch, began: float) -> None:
         deliveries = len(batch.connections) * batch.events
@@ -125,11 +143,24 @@ class Writer:
             self._closing.add(session)
             return
         for event in group.events:
-            transport.send(_message(event))
+            transport.send(self._message(event))
         if descriptor and (after := broadcasting.waiting_bytes(transport, descriptor)):
             self._slow_readers.left(session, transport, descriptor, max(0, after - before))
         self._counters.bytes += len(group.payload("json"))
         self._count(group)
+
+    def _message(self, event: EventFrame) -> message.Event:
+        if event.memo is None:
+            content = event.content
+            event.memo = message.Event(
+                event.subscription,
+                event.publication,
+                args=content.args(),
+                kwargs={"position": content.position},
+                topic=event.topic,
+            )
+            self._messages.append(event)
+        return event.memo
 
     def _count(self, group: SubscriberGroup) -> None:
         self._counters.deliveries += len(group.events)
@@ -145,14 +176,12 @@ class Writer:
         self._closing.close([session], BREAK, "an event cannot be written")
 
 
-def _message(event: EventFrame) -> message.Event:
-    if event.memo is None:
-        content = event.content
-        event.memo = message.Event(
-            event.subscription,
-            event.publication,
-            args=content.args(),
-            kwargs={"position": content.position},
-            topic=event.topic,
-        )
-    return event.memo
+class _Gathered:
+    """What is sent together; ``bytes`` are those of its payloads."""
+
+    __slots__ = ("batches", "bytes", "others")
+
+    def __init__(self) -> None:
+        self.batches: list[SendBatch] = []
+        self.others: list[tuple[SubscriberGroup, Any]] = []
+        self.bytes = 0

@@ -14,6 +14,7 @@ namespace Stork;
 final class PushDocument
 {
     public const MAX_BYTES = 1 << 20;
+    public const MAX_DELIVERED_BYTES = 64 << 20;
 
     private const FLAGS = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
         | JSON_PRESERVE_ZERO_FRACTION;
@@ -43,12 +44,15 @@ final class PushDocument
         if (!is_string($id) || $id === '') {
             throw new InvalidPush('the option id is not a non-empty string');
         }
+        $topics = self::topics($topics);
+        $data = $message instanceof JsonMessage
+            ? $message->json
+            : self::json('data of ' . $message::class, $message->getData());
+        self::checkDelivered($topics, strlen(trim($data, " \t\n\r")));
         $json = self::object([
-            'topics' => self::json('topics', self::topics($topics)),
+            'topics' => self::json('topics', $topics),
             'type' => self::json('type', $type),
-            'data' => $message instanceof JsonMessage
-                ? $message->json
-                : self::json('data of ' . $message::class, $message->getData()),
+            'data' => $data,
             'timestamp' => self::timestamp($options['timestamp'] ?? $message->getTimestamp()),
             'id' => self::json('id', $id),
             'exclude' => isset($options['exclude']) ? self::exclude($options['exclude']) : null,
@@ -74,6 +78,20 @@ final class PushDocument
             }
         }
         return $topics;
+    }
+
+    /** @param list<string> $topics */
+    private static function checkDelivered(array $topics, int $bytes): void
+    {
+        $number = count(array_unique($topics));
+        if ($number * $bytes > self::MAX_DELIVERED_BYTES) {
+            throw new InvalidPush(sprintf(
+                'topics: %s times %s bytes of data, at most %s bytes are allowed',
+                number_format($number),
+                number_format($bytes),
+                number_format(self::MAX_DELIVERED_BYTES),
+            ));
+        }
     }
 
     private static function exclude(mixed $sessions): string

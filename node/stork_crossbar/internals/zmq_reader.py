@@ -1,6 +1,7 @@
 """A ZMQ socket in Twisted's reactor: what has come, in order, as one list for each turn."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import zmq
@@ -17,14 +18,23 @@ class ZmqReader:
     """
     Calls ``received(messages)`` with all messages of ``socket`` that wait, until ``close``; it must not raise.
 
+    ``receive`` takes one message of the socket, or raises ``zmq.Again``.
+
     Under a flood one turn of the reactor takes so many that it lasts about 30 ms, and the next one goes on.
 
     A ZMQ socket's file descriptor is edge-triggered (zmq_getsockopt(3), ZMQ_FD): it tells once that something has come,
     so that the socket must be read until it is empty, or be looked at again without being told.
     """
 
-    def __init__(self, reactor: Any, socket: "zmq.Socket[bytes]", received: Callable[[list[Message]], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        socket: "zmq.Socket[bytes]",
+        received: Callable[[list[Message]], None],
+        receive: Callable[[], Message] | None = None,
+    ) -> None:
         self._reactor, self._socket, self._received = reactor, socket, received
+        self._receive = receive or partial(socket.recv_multipart, zmq.NOBLOCK)
         self._size = TurnSize()
         self._again: Any = None
         reactor.addReader(self)
@@ -65,12 +75,11 @@ class ZmqReader:
         """What waits, as much as a turn takes, and whether that was all."""
         messages: list[Message] = []
         left = MOST_BYTES
-        receive = self._socket.recv_multipart
         while len(messages) < self._size.messages and left > 0:
             if self._socket.closed:
                 return messages, True
             try:
-                message = receive(zmq.NOBLOCK)
+                message = self._receive()
             except zmq.Again:
                 return messages, True
             messages.append(message)

@@ -26,7 +26,7 @@ from stork_node.logs.log_lines import LogSettings, Printer
 from stork_node.logs.log_writer import BURST_LINES, LINES_PER_S, Allowance
 from stork_node.logs.process_log import writer_of
 from stork_node.logs.worker_output import OutputReader
-from stork_node.protocol.recursion import limit_recursion
+from stork_node.recursion import limit_recursion
 
 # What is written to a worker's file descriptors: the level and the logger, as of what its application prints.
 _WRITTEN = {1: ("info", "stdout"), 2: ("error", "stderr")}

@@ -12,7 +12,7 @@ class ReaderLimits:
     """
     What may wait for one reader (docs/delivery.md#slow-readers).
 
-    ``max_waiting_bytes`` of earlier turns, the oldest of them ``max_waiting_s`` seconds old.
+    ``max_waiting_bytes`` besides the part that was written last, the oldest of them ``max_waiting_s`` seconds old.
     """
 
     max_waiting_bytes: int = 4 * 1024 * 1024
@@ -33,7 +33,7 @@ class Backlog:
         self._sent = 0
         self._marks: deque[tuple[int, float]] = deque()
         self.latest = 0
-        """Bytes that the latest turn has put into the queue: they are not of an earlier one."""
+        """Bytes that the part that was written last has put into the queue: they do not count yet."""
 
     def sent(self, size: int) -> None:
         """So many bytes have left the queue."""
@@ -55,7 +55,7 @@ class Backlog:
         """By how much the reader is too slow, in words; None where it is not. ``latest`` does not count."""
         earlier = waiting - self.latest
         if earlier > limits.max_waiting_bytes:
-            return f"{earlier} bytes of earlier turns are waiting"
+            return f"{earlier} bytes are waiting"
         age_s = self.age_s(now)
         return f"bytes have been waiting for {age_s:.1f} s" if waiting and age_s > limits.max_waiting_s else None
 

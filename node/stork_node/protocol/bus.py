@@ -13,7 +13,7 @@ A frame of a kind that only a newer release knows has at least ``epoch``, ``sequ
 and a relay passes over it.
 
 Words in ASCII with one space between them (magic, protocol number, kind), and a header in JSON on the same line; in a
-push, the event object follows as clients get it. Reading a frame does not parse the event.
+push, the event object follows as clients get it. Reading a frame checks the event's form, and does not decode its data.
 """
 
 import re
@@ -24,6 +24,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stork_node.errors import InvalidFrame, UnknownProtocol
+from stork_node.protocol import bus_checks
+from stork_node.protocol.bus_checks import check_event, check_names, check_topic, check_topics
 from stork_node.protocol.positions import MAX_SEQUENCE, Position
 from stork_node.protocol.push import Push
 
@@ -90,36 +92,36 @@ Frame = PushFrame | EraseFrame | OtherFrame | Heartbeat
 
 
 class _PushHeader(Struct, gc=False, omit_defaults=True):
-    epoch: str
+    epoch: bus_checks.Name
     sequence: _Sequence
-    run: str
-    topics: tuple[str, ...]
-    exclude: tuple[int, ...]
+    run: bus_checks.Name
+    topics: bus_checks.Topics
+    exclude: bus_checks.Exclude
     store: bool
-    proof: str = ""
+    proof: bus_checks.Proof = ""
 
 
 class _EraseHeader(Struct, gc=False, omit_defaults=True):
-    epoch: str
+    epoch: bus_checks.Name
     sequence: _Sequence
-    run: str
+    run: bus_checks.Name
     topic: str
-    proof: str = ""
+    proof: bus_checks.Proof = ""
 
 
 class _HeartbeatHeader(Struct, gc=False):
-    epoch: str
+    epoch: bus_checks.Name
     sequence: _Sequence
-    run: str
-    time: str
-    counters: dict[str, float] = {}
+    run: bus_checks.Name
+    time: bus_checks.Time
+    counters: bus_checks.Counters = {}
 
 
 class _OtherHeader(Struct, gc=False):
-    epoch: str
+    epoch: bus_checks.Name
     sequence: _Sequence
-    run: str
-    proof: str = ""
+    run: bus_checks.Name
+    proof: bus_checks.Proof = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -159,7 +161,17 @@ def decode_frame(frame: bytes) -> Frame:
         UnknownProtocol: of a release that is too far from this one.
         InvalidFrame: anything else that the functions above do not write.
     """
-    kind, header, event = split_frame(frame)
+    read = _decode(*split_frame(frame))
+    check_names(read.position.epoch, read.run)
+    if isinstance(read, PushFrame):
+        check_topics(read.topics)
+        check_event(read.event)
+    elif isinstance(read, EraseFrame):
+        check_topic(read.topic)
+    return read
+
+
+def _decode(kind: bytes, header: bytes, event: bytes | None) -> Frame:
     try:
         if kind == b"push" and event is not None:
             push = _decode_push_header(header)

@@ -22,6 +22,8 @@ from stork_node.protocol.topics import Topic
 
 MAX_PUSH_BYTES = 1 << 20
 MAX_TOPICS = 1000
+MAX_DELIVERED_BYTES = 64 << 20
+"""Of data, times topics: what one push makes for a client whose pattern covers all of its topics."""
 MAX_TYPE_CHARACTERS = 255
 MAX_ID_CHARACTERS = 128
 
@@ -122,9 +124,10 @@ def decode_push(frame: bytes, now: str) -> Push:
         timestamp = now
     elif not is_timestamp(timestamp):
         raise InvalidPush(f"timestamp: {shorten(timestamp)} is not RFC 3339 (want 2026-01-31T12:00:00.000Z)")
-    topics = document.topics
+    topics = _check_topics(document.topics)
+    _check_delivered(len(topics), len(data))
     return Push(
-        _check_topics(topics),
+        topics,
         document.type,
         data,
         timestamp,
@@ -160,6 +163,13 @@ def _check_topics(uris: list[str]) -> tuple[str, ...]:
         except InvalidTopic as error:
             raise InvalidPush(f"topics[{i}]: {shorten(uri)} is not a topic: {error.reason}") from None
     return topics
+
+
+def _check_delivered(topics: int, data_bytes: int) -> None:
+    if topics * data_bytes > MAX_DELIVERED_BYTES:
+        raise InvalidPush(
+            f"topics: {topics:,} times {data_bytes:,} bytes of data, at most {MAX_DELIVERED_BYTES:,} bytes are allowed"
+        )
 
 
 def encode_push(

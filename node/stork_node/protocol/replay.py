@@ -25,6 +25,7 @@ from msgspec import Meta, Struct
 
 from stork_node.errors import InvalidFrame
 from stork_node.protocol.bus import PROTOCOL, split_frame
+from stork_node.protocol.bus_checks import Name, Proof, check_names
 from stork_node.protocol.positions import MAX_SEQUENCE
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class ReplayRequest(Struct, frozen=True, omit_defaults=True):
     run: str
     keep_s: Annotated[float, Meta(ge=0, le=_LONGEST_KEEP_S)]
     keep_bytes: Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
-    proof: str = ""
+    proof: Proof = ""
 
 
 class EraseRequest(Struct, frozen=True):
@@ -84,13 +85,13 @@ class PageHeader(Struct, frozen=True, omit_defaults=True):
         proof: that ``run`` gave ``last`` out; empty from a release that has none.
     """
 
-    epoch: str
-    run: str
+    epoch: Name
+    run: Name
     floor: _Sequence
     tail: _Sequence
     after: _Sequence
     last: _Sequence
-    proof: str = ""
+    proof: Proof = ""
 
 
 class Page(Struct, frozen=True):
@@ -175,7 +176,9 @@ def decode_answer(frames: Sequence[bytes]) -> Page:
     kind, header = _read_answer(frames)
     if kind != b"page":
         raise InvalidFrame(f"{kind[:20]!r} is not a page")
-    return Page(_read_header(_decode_page, header), list(frames[1:]))
+    page = _read_header(_decode_page, header)
+    check_names(page.epoch, page.run)
+    return Page(page, list(frames[1:]))
 
 
 def decode_erasing(frames: Sequence[bytes]) -> Erasing:

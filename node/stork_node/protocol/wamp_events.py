@@ -33,10 +33,12 @@ class Content:
         position: ``epoch:sequence``, the keyword argument of that name.
     """
 
-    __slots__ = ("_ends", "_event", "position")
+    __slots__ = ("_ends", "_event", "position", "size")
 
     def __init__(self, event: bytes | None, position: str) -> None:
         self._event, self.position = event, position
+        self.size = len(event or b"") + len(position)
+        """Bytes of JSON, roughly."""
         self._ends: dict[str, bytes] = {}
 
     def args(self) -> list[Any]:

@@ -23,6 +23,9 @@ _VERIFY_PAUSE_S = 1.0  # between two questions that frames of another epoch or r
 _FIRST_PATIENCE_S, _LAST_PATIENCE_S = 2.0, 10.0
 # A page may overtake what the bus still holds of the run before: it is late, and not foreign.
 _LATE_S = 5.0
+# … and heartbeats on it. Where they stay behind for longer, the relay has believed numbers that were never given.
+_BEHIND_S = 10.0
+_MOST_REFUTED = 100
 
 _Key = tuple[str, str]  # epoch, run
 _Numbered = bus.PushFrame | bus.EraseFrame | OtherFrame
@@ -48,6 +51,7 @@ class Follower:
         self._waiting = Waiting()
         self._former: _Key = ("", "")
         self._changed_at = self._verified_at = self._unknown_source_at = float("-inf")
+        self._behind_since: float | None = None
         self._source_to_verify: _Key | None = None
         self._rejected_sources: set[_Key] = set()
 
@@ -87,11 +91,21 @@ class Follower:
                 self._follow(frame, now, steps)
             else:
                 self._verify_source(frame, now, steps)
+        return self._asking(steps)
+
+    def _asking(self, steps: list[Step]) -> list[Step]:
+        """The steps of one call: a request in them is sent now, and what waits has come before."""
+        if any(isinstance(step, Ask) for step in steps):
+            self._waiting.mark()
         return steps
 
     def _follow(self, frame: Frame, now: float, steps: list[Step]) -> None:
         sequence = frame.position.sequence
+        if sequence >= self._last:
+            self._behind_since = None
         if sequence <= self._last:
+            if sequence < self._last and isinstance(frame, Heartbeat):
+                self._fall_behind(now, steps)
             return
         if isinstance(frame, Heartbeat) or sequence > self._last + 1:
             self._counters.gaps += 1
@@ -102,6 +116,14 @@ class Follower:
         self._counters.followed += 1
         if not isinstance(frame, OtherFrame):
             steps.append(frame)
+
+    def _fall_behind(self, now: float, steps: list[Step]) -> None:
+        """A heartbeat names a lower number than this relay has seen."""
+        if self._behind_since is None:
+            self._behind_since = now
+        elif now - self._behind_since >= _BEHIND_S:
+            self._behind_since = None
+            self._ask(now, steps)
 
     def _verify_source(self, frame: Frame, now: float, steps: list[Step]) -> None:
         key = (frame.position.epoch, frame.run)
@@ -131,9 +153,22 @@ class Follower:
         self._patience_s = min(2 * self._patience_s, _LAST_PATIENCE_S)
         self._counters.requests += 1
         self._counters.unanswered += 1
-        return [Ask(self._asked, anew=True)]
+        return self._asking([Ask(self._asked, anew=True)])
 
     # -- replay --------------------------------------------------------------------------------------------------------
+
+    def refuse(self, now: float) -> list[Step]:
+        """
+        Take a refusal of the last request: what this relay has seen was never given, by this server at least.
+
+        It asks for a beginning, then, as a relay does that has seen nothing; the server decides where that is.
+        """
+        if self._asked is None or self._asked.epoch == "":
+            return []
+        self._asked = ReplayRequest("", 0, "", self._keep_s, self._keep_bytes)
+        self._asked_at = now
+        self._counters.requests += 1
+        return self._asking([Ask(self._asked)])
 
     def answer(self, page: Page, now: float) -> list[Step]:
         """
@@ -150,6 +185,8 @@ class Follower:
         steps: list[Step] = []
         if not self._continues(header, asked):
             self._begin(Position(header.epoch, header.after), header.tail, steps)
+        # A tail never goes back, and so was not there where it was higher.
+        self._catch_up_target = min(self._catch_up_target, header.tail)
         self._note_run(header, now)
         for frame in frames:
             is_past = isinstance(frame, bus.PushFrame) and frame.position.sequence <= self._catch_up_target
@@ -166,9 +203,10 @@ class Follower:
             self._ask(now, steps)
         else:
             self._asked = None
-            waiting = self._waiting.take((self._epoch, self._run))
+            waiting, false = self._waiting.take((self._epoch, self._run), header.tail)
+            self._counters.refused += false
             steps += self.take(waiting, now)
-        return steps
+        return self._asking(steps)
 
     def _continues(self, header: PageHeader, asked: ReplayRequest) -> bool:
         return asked.epoch != "" and (header.epoch, header.after) == (asked.epoch, asked.after)
@@ -186,13 +224,13 @@ class Follower:
             self._rejected_sources.clear()
             self._epoch, self._run = told
         if self._source_to_verify is not None and self._source_to_verify not in (told, self._former):
+            if len(self._rejected_sources) >= _MOST_REFUTED:
+                self._rejected_sources.clear()
             self._rejected_sources.add(self._source_to_verify)
         self._source_to_verify = None
 
 
 def _check(header: PageHeader, asked: ReplayRequest) -> None:
-    if not header.epoch or not header.run:
-        raise InvalidFrame("a page without an epoch or a run")
     if not header.after <= header.last <= header.tail:
         raise InvalidFrame(f"a page from {header.after} to {header.last}, of a log that ends at {header.tail}")
     if header.after == header.last < header.tail:

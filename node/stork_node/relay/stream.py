@@ -69,6 +69,10 @@ class NodeStream:
         before = self.position
         return self._act(self.follower.answer(page, now), before)
 
+    def refuse(self, now: float) -> list[Action]:
+        """Take the publish server's refusal of the last request."""
+        return self._act(self.follower.refuse(now), self.position)
+
     def tick(self, now: float) -> list[Action]:
         """To be called a few times a second."""
         return self._act(self.follower.tick(now), self.position)
