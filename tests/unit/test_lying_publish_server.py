@@ -11,7 +11,7 @@ from stork_node.protocol.bus import decode_frame
 from stork_node.protocol.replay import ReplayRefused, ReplayRequest, decode_answer
 from stork_node.relay.history_settings import HistoryRule, HistorySettings
 from stork_node.relay.steps import Ask
-from stork_node.relay.stream import Break, Events, Stream
+from stork_node.relay.stream import Break, Events, NodeStream
 from tests import lies
 from tests.unit.relay_model import Log
 
@@ -27,7 +27,7 @@ class Shell:
     """What the relay's component does, without sockets; the time is the model's."""
 
     def __init__(self) -> None:
-        self.stream, self.now, self.refused, self.breaks = Stream(HISTORY), 0.0, 0, 0
+        self.stream, self.now, self.refused, self.breaks = NodeStream(HISTORY), 0.0, 0, 0
         self.request: ReplayRequest | None = None
         self.delivered: list[str] = []
 
@@ -89,7 +89,7 @@ class HonestServer(Log):
         )
 
 
-def check_size(stream: Stream) -> None:
+def check_size(stream: NodeStream) -> None:
     assert stream.follower._waiting._bytes <= 16 << 20
     assert len(stream.follower._refuted) <= 100
     assert stream.histories.bytes <= HISTORY.total_bytes
