@@ -2,7 +2,7 @@
 
 import json
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import zmq
@@ -11,7 +11,7 @@ from stork_node.clients.eraser import EraseFailed, ask_to_erase
 from stork_node.protocol.replay import EraseRequest, encode_request
 from stork_node.publish_server import server as server_module
 from stork_node.transport.curve import ClientKeys, secure_client
-from stork_node.transport.peers import is_loopback
+from stork_node.transport.peer import is_loopback
 from tests.components.replaying import ask_page, request
 from tests.components.served import Peer, peer, serving, settings, wait_for
 from tests.components.zmtp import connect, frame, is_ended, join
@@ -24,6 +24,10 @@ MEBIBYTE = b"x" * (1 << 20)
 def server():
     with serving() as running:
         yield running
+
+
+def with_follow_key(socket: Peer) -> None:
+    secure_client(socket, ClientKeys.from_secret("geheim", "follow"))
 
 
 def send_until_cut(connection: socket.socket, piece: bytes, most: int) -> None:
@@ -41,6 +45,11 @@ def send_until_cut(connection: socket.socket, piece: bytes, most: int) -> None:
 def held(server) -> int:
     """Bytes that the server holds for its peers."""
     return sum(each.held for watched in server._sockets.all for each in watched.peers)
+
+
+def prefixes(server) -> list[int]:
+    """How many each peer of the bus has named."""
+    return [each.prefixes for each in server._sockets.pub.peers]
 
 
 def is_alive(server) -> bool:
@@ -121,6 +130,79 @@ def test_a_subscriber_that_sends_prefixes_without_an_end_is_cut(server):
     wait_for(lambda: server.counters.cut == 1, "the count")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [b"\x01%d" % number for number in range(9)],
+        [b"\x01stork "] * 9,
+        [b"\x00never named"] * 9,
+        [b"no prefix"] * 9,
+        [b""] * 9,
+        [b"\x01" + b"x" * 100, b"\x01" + b"y" * 100, b"\x01" + b"z" * 100],
+        [b"\x01" + b"x" * 2000],
+    ],
+)
+def test_a_subscriber_of_more_than_it_may_name_is_cut(server, said):
+    with join(server.pub_endpoint, b"SUB") as greedy, peer(zmq.SUB, server.pub_endpoint) as reader:
+        for each in said:
+            with suppress(ConnectionError):
+                greedy.sendall(frame(each))
+        assert is_ended(greedy)
+        assert reader.recv().startswith(b"stork ")
+
+
+def test_a_few_prefixes_of_a_subscriber_are_served(server):
+    with join(server.pub_endpoint, b"SUB") as modest:
+        modest.sendall(b"".join(frame(b"\x01stork %d" % number) for number in range(5)) + frame(b"\x00stork 2"))
+        assert modest.recv(1)
+        wait_for(lambda: prefixes(server) == [6], "its prefixes")
+    assert server.counters.cut == 0
+
+
+def test_prefixes_that_come_one_by_one_over_time_are_counted(server):
+    with join(server.pub_endpoint, b"SUB") as slow:
+        for number in range(8):
+            slow.sendall(frame(b"\x01%d" % number))
+            wait_for(lambda number=number: prefixes(server) == [number + 1], "its prefix")
+        assert server.counters.cut == 0
+        slow.sendall(frame(b"\x01x"))
+        assert is_ended(slow)
+    wait_for(lambda: server.counters.cut == 1, "the count")
+
+
+def test_subscriptions_of_many_strangers_at_once_take_little_and_relays_are_served(server):
+    flood = b"".join(frame(b"\x01" + number.to_bytes(18, "big")) for number in range(2_000))
+    with peer(zmq.SUB, server.pub_endpoint) as reader, ExitStack() as stack:
+        assert reader.recv()
+        strangers = [stack.enter_context(join(server.pub_endpoint, b"SUB")) for _ in range(50)]
+        for each in strangers:
+            each.setblocking(False)
+            with suppress(OSError):
+                each.send(flood)
+        for each in strangers:
+            each.settimeout(20)
+            assert is_ended(each)
+        assert reader.recv().startswith(b"stork ")
+        assert is_alive(server)
+        wait_for(lambda: server.counters.cut >= 50, "the count")
+
+
+def test_a_push_waits_for_no_flood_of_subscriptions_with_curve():
+    with serving(settings(secret="geheim")) as server:
+        with peer(zmq.SUB, server.pub_endpoint, with_follow_key) as greedy:
+            for number in range(2_000):
+                greedy.subscribe(b"%d" % number)
+            wait_for(lambda: server.counters.cut, "a cut")
+        with peer(zmq.SUB, server.pub_endpoint, with_follow_key) as relay:
+            assert relay.recv().startswith(b"stork ")
+
+
+def test_the_bus_takes_a_hundred_relays_or_a_tenth_of_all_connections():
+    for connections, relays in ((5, 5), (100, 100), (1000, 100), (2000, 200)):
+        with serving(settings(connections=connections)) as server:
+            assert server._sockets.pub.limits.connections == relays
+
+
 def test_the_peer_that_is_idle_longest_gives_way_on_a_full_port():
     with serving(settings(connections=5)) as server, ExitStack() as stack:
         peers = []
@@ -168,11 +250,8 @@ def test_peers_that_have_left_are_forgotten(server):
 
 
 def test_who_may_follow_may_not_erase():
-    def with_key(socket: Peer) -> None:
-        secure_client(socket, ClientKeys.from_secret("geheim", "follow"))
-
     with serving(settings(secret="geheim")) as server:
-        with peer(zmq.DEALER, server.replay_endpoint, with_key) as follower:
+        with peer(zmq.DEALER, server.replay_endpoint, with_follow_key) as follower:
             follower.send(encode_request(EraseRequest("v1.a.1")))
             assert b"who may follow may not erase" in follower.recv()
         assert list(ask_to_erase(server.replay_endpoint, "geheim", "v1.a.1"))[-1].is_done

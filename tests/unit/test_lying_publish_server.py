@@ -91,7 +91,7 @@ class HonestServer(Log):
 
 def check_size(stream: NodeStream) -> None:
     assert stream.follower._waiting._bytes <= 16 << 20
-    assert len(stream.follower._refuted) <= 100
+    assert len(stream.follower._rejected_sources) <= 100
     assert stream.histories.bytes <= HISTORY.total_bytes
 
 

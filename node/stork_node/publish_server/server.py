@@ -22,7 +22,7 @@ from stork_node.publish_server.requests import Arrival, read_pull, read_router
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import PushLog, SegmentLog, log_folder
-from stork_node.transport.peers import is_loopback
+from stork_node.transport.peer import is_loopback
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -85,6 +85,7 @@ class PublishServer:
         self._poller = zmq.Poller()
         self._poller.register(self._wake_reader, zmq.POLLIN)
         self._poller.register(self._sockets.replay.socket, zmq.POLLIN)
+        self._poller.register(self._sockets.pub.socket, zmq.POLLIN)
         if self._sockets.zap_handler:
             self._poller.register(self._sockets.zap_handler.socket, zmq.POLLIN)
         for each in self._sockets.all:
@@ -180,6 +181,8 @@ class PublishServer:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
         now = time.monotonic()
         self._sockets.watch.work(now, ready)
+        if self._sockets.pub.socket in ready:
+            self._sockets.pub.take_prefixes()
         arrivals = self._arrivals(ready) if self._takes_pushes else []
         self._end_grace(now)
         awake = self._clock.advance(now)

@@ -35,6 +35,17 @@ _ANSWERS = 20_000
 # For each relay. What it misses it sees by the numbers, and has replayed: better than to hold all that is pushed while
 # it stands still. Its own socket holds as much again, and more.
 _BUS_MESSAGES = 20_000
+# A relay names one prefix, of 6 bytes.
+_PREFIXES, _PREFIX_BYTES = 8, 256
+# A greeting, READY and prefixes; CURVE's commands. libzmq keeps prefixes in a tree, which needs 2 KiB for one of a few
+# bytes, and it walks through all of it where a connection ends.
+_RELAY_BYTES, _CURVE_RELAY_BYTES = 320, 704
+# Or a tenth of all connections.
+_RELAYS = 100
+# On the bus, of READY (ZMTP, 3.1) and INITIATE (RFC 26), which come before.
+_MAX_HANDSHAKE_BYTES = 1 << 10
+# What may come from a relay before anybody looks at it: the kernel holds no more of it.
+_BUS_BUFFER_BYTES = 1 << 10
 # For each relay, which asks for one page of about 1 MiB at a time.
 _REPLAY_REQUESTS, _REPLAY_ANSWERS = 2, 4
 
@@ -52,7 +63,7 @@ _PORTS, _OTHER_DESCRIPTORS = 4, 200
 @dataclass(frozen=True)
 class Sockets:
     """
-    PULL and ROUTER take pushes, PUB is the bus, another ROUTER replays; ``watch`` checks the peers of all.
+    PULL and ROUTER take pushes, XPUB is the bus, another ROUTER replays; ``watch`` checks the peers of all.
 
     ``zap_handler`` is there where a secret is.
     """
@@ -85,26 +96,32 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
     """
     _seed_routing_ids()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    watched: tuple[WatchedSocket, ...] = ()
     try:
         zap_handler = ZapHandler(context, settings.secret) if settings.secret else None
         pull = _socket(context, zmq.PULL, "pull", settings)
         router = _socket(context, zmq.ROUTER, "router", settings)
-        pub = _socket(context, zmq.PUB, "pub", settings)
+        pub = _socket(context, zmq.XPUB, "pub", settings)
         replay = _socket(context, zmq.ROUTER, "replay", settings)
         pull.rcvhwm = router.rcvhwm = _PUSHES
         router.sndhwm = _ANSWERS
-        pub.sndhwm = _BUS_MESSAGES
+        pub.sndhwm, pub.maxmsgsize, pub.rcvbuf = _BUS_MESSAGES, _MAX_HANDSHAKE_BYTES, _BUS_BUFFER_BYTES
+        # libzmq ends the process where a connection is cut while its queue is full: this one never is.
+        pub.rcvhwm = 0
+        # It says who names which prefix; a PUB says nothing.
+        pub.setsockopt(zmq.XPUB_VERBOSE, 1)
         replay.rcvhwm, replay.sndhwm, replay.maxmsgsize = _REPLAY_REQUESTS, _REPLAY_ANSWERS, _MAX_REQUEST_BYTES
         # An answer that cannot be sent is an error, which is counted, and is not dropped.
         router.router_mandatory = replay.router_mandatory = True
         most = connections_per_port(settings.connections)
         pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 19, unsent_bytes=32 << 20)
-        bus = (2 if settings.secret else 1) << 10
+        relays = min(most, max(_RELAYS, most // 10))
+        bus = _RELAY_BYTES + (_CURVE_RELAY_BYTES if settings.secret else 0)
         watched = (
             WatchedSocket(pull, pushing),
             WatchedSocket(router, pushing),
-            # A relay sends a greeting and its prefix, and nothing else. A subscription needs 100 times its bytes.
-            WatchedSocket(pub, PeerLimits(most, unread_bytes=bus, unfinished_bytes=bus, unsent_bytes=64 << 20)),
+            # A relay sends a greeting and its prefix, and nothing else.
+            WatchedSocket(pub, PeerLimits(relays, bus, bus, 64 << 20, _PREFIXES, _PREFIX_BYTES, arrived_bytes=bus)),
             WatchedSocket(
                 replay, PeerLimits(most, unread_bytes=256 << 10, unfinished_bytes=64 << 10, unsent_bytes=8 << 20)
             ),
@@ -112,6 +129,8 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         for socket, name in ((pull, "pull"), (router, "router"), (pub, "pub"), (replay, "replay")):
             _bind(socket, name, getattr(settings, name))
     except BaseException:
+        for each in watched:
+            each.close()
         context.destroy(linger=0)
         raise
     watch = PeerWatch([watched[0], watched[1], watched[3]], [watched[2]], settings.peers_bytes)

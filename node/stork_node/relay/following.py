@@ -25,7 +25,7 @@ _FIRST_PATIENCE_S, _LAST_PATIENCE_S = 2.0, 10.0
 _LATE_S = 5.0
 # … and heartbeats on it. Where they stay behind for longer, the relay has believed numbers that were never given.
 _BEHIND_S = 10.0
-_MOST_REFUTED = 100
+_MOST_REJECTED = 100
 
 _Key = tuple[str, str]  # epoch, run
 _Numbered = bus.PushFrame | bus.EraseFrame | OtherFrame
@@ -224,7 +224,7 @@ class Follower:
             self._rejected_sources.clear()
             self._epoch, self._run = told
         if self._source_to_verify is not None and self._source_to_verify not in (told, self._former):
-            if len(self._rejected_sources) >= _MOST_REFUTED:
+            if len(self._rejected_sources) >= _MOST_REJECTED:
                 self._rejected_sources.clear()
             self._rejected_sources.add(self._source_to_verify)
         self._source_to_verify = None

@@ -7,10 +7,9 @@ less what was taken in whole messages, is what libzmq holds of it; what was sent
 is what waits for it.
 """
 
-import ipaddress
 import os
-import socket
 import struct
+import sys
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from operator import attrgetter
 
 import zmq
 
+from stork_node.transport.arrival_guard import ArrivalGuard
+from stork_node.transport.peer import Peer
 from stork_node.transport.peer_places import who_gives_way
-from stork_node.transport.tcp_traffic import traffic, waits_to_be_read, waits_to_be_sent
+from stork_node.transport.tcp_traffic import waits_to_be_sent
 
 _EVENT = struct.Struct("=HI")
 _ACCEPTED, _DISCONNECTED = int(zmq.EVENT_ACCEPTED), int(zmq.EVENT_DISCONNECTED)
@@ -33,17 +34,14 @@ MOST_FRAMES = 64
 """Of one message: an envelope, and a document or request."""
 # What is left of a message with more is thrown away, so many frames at a time: others wait for some 10 ms.
 _DROPPED_AT_ONCE = 10_000
+_PREFIXES_AT_ONCE = 1_000
 # A greeting, and the shortest READY (ZMTP, 3.1); under CURVE, HELLO and INITIATE (RFC 26).
 _JOINED_BYTES, _CURVE_JOINED_BYTES = 64 + 27, 64 + 202 + 259
 
 # The head of a frame is 2 or 9 bytes (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
 _HEAD_BYTES, _CURVE_BYTES = 9, 33
-_LAST_BYTES = 256 << 10
-_RESET = struct.pack("=ii", 1, 0)
-# Beyond the bytes themselves, where they come as frames of a few bytes.
-_MEMORY_OF_UNFINISHED = 7
-# What a peer may send besides messages: heartbeats, which take 4 bytes a second, and 17 under CURVE.
-_CONTROL_BYTES_A_SECOND, _CURVE_CONTROL_BYTES_A_SECOND, _CONTROL_BYTES = 8, 32, 1 << 20
+# What a peer may send a second besides messages: heartbeats, which take 4 bytes, and 17 under CURVE.
+_CONTROL_BYTES, _CURVE_CONTROL_BYTES = 8, 32
 
 
 @dataclass(frozen=True)
@@ -55,96 +53,18 @@ class PeerLimits:
         unfinished_bytes: how much of that may be of one that is not finished. A frame of no bytes at all has two on the
             wire, and needs 64 in memory.
         unsent_bytes: how much may wait for one peer, in libzmq and in the kernel.
+        prefixes: how many prefixes one peer of an XPUB may name while it is connected, the same one again included.
+        prefix_bytes: how many bytes all of these may have together.
+        arrived_bytes: beyond that, besides heartbeats, a peer is cut as soon as it comes; 0 for no such limit.
     """
 
     connections: int
     unread_bytes: int
     unfinished_bytes: int
     unsent_bytes: int
-
-
-class Peer:
-    """One connection, by a descriptor of its own: libzmq's may be closed and given away at any time."""
-
-    __slots__ = (
-        "active_at",
-        "address",
-        "connection",
-        "has_joined",
-        "is_cut",
-        "is_local",
-        "name",
-        "queued",
-        "routing_id",
-        "since",
-        "taken",
-        "taken_before",
-        "unfinished",
-        "unread",
-        "unsent",
-    )
-
-    def __init__(self, fd: int, now: float, queued: int) -> None:
-        self.connection = _duplicate(fd)
-        self.address, self.name = _names(self.connection)
-        self.is_local = is_loopback(self.address)
-        self.has_joined = False
-        self.since = self.active_at = now
-        self.queued, self.taken = queued, 0
-        self.unread = self.unsent = self.unfinished = self.taken_before = 0
-        self.routing_id = b""
-        self.is_cut = False
-
-    @property
-    def held(self) -> int:
-        """Bytes that this process holds because of it."""
-        return self.unread + self.unsent + _MEMORY_OF_UNFINISHED * self.unfinished
-
-    def cut(self) -> None:
-        """End the connection; libzmq sees that, and lets go of what it holds of it."""
-        self.is_cut = True
-        with suppress(OSError):  # it has ended by itself
-            # A peer that goes on sending gets a reset, and does not wait for room.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Let go of it, once libzmq has: what it sent last is read, or else it would get a reset for an end."""
-        with suppress(OSError):
-            if not self.is_cut:
-                self.connection.recv(_LAST_BYTES, socket.MSG_DONTWAIT)
-        self.connection.close()
-
-    def notice_joining(self, needed_bytes: int) -> None:
-        """Whether it has said who it is: ``needed_bytes`` have come, of which libzmq refuses what is no handshake."""
-        self.has_joined = self.has_joined or traffic(self.connection)[1] >= needed_bytes
-
-    def measure(self, published: int, is_drained: bool, control_bytes: float, now: float) -> None:
-        """
-        Find ``unread``, ``unfinished`` and ``unsent``; ``published`` bytes were sent to all peers together, and
-        ``control_bytes`` a second are heartbeats.
-
-        ``is_drained``: since the last time all whole messages of the socket were taken.
-        """
-        acknowledged, received = traffic(self.connection)
-        unread_before = self.unread
-        self.taken = min(self.taken, received)
-        allowed = min(_CONTROL_BYTES, int(control_bytes * (now - self.since)))
-        self.unread = max(0, received - self.taken - allowed)
-        if self.unread:
-            self.unread = max(0, self.unread - waits_to_be_read(self.connection))
-        # What waited before all whole messages were taken, and none was of this peer, belongs to one that goes on.
-        is_stalled = is_drained and self.taken == self.taken_before
-        self.unfinished = min(unread_before, self.unread) if is_stalled else 0
-        if self.taken != self.taken_before:
-            self.active_at = now
-        self.taken_before = self.taken
-        self.unsent = self.queued + published - acknowledged
-        # Heartbeats are acknowledged, too, and are not in what was sent. Where the kernel has nothing to send, libzmq
-        # has nothing either.
-        if self.unsent < 0 or (self.unsent and not waits_to_be_sent(self.connection)):
-            self.queued -= self.unsent
-            self.unsent = 0
+    prefixes: int = 0
+    prefix_bytes: int = 0
+    arrived_bytes: int = 0
 
 
 class WatchedSocket:
@@ -161,9 +81,10 @@ class WatchedSocket:
         self.cuts: list[str] = []
         self._peers: dict[int, Peer] = {}  # by libzmq's descriptor
         self._by_routing_id: dict[bytes, Peer] = {}
+        self._early: dict[int, list[int]] = {}  # sizes of prefixes of connections that no event has told of yet
         is_curve = socket.mechanism == zmq.CURVE
         self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if is_curve else 0)
-        self._control_bytes = _CURVE_CONTROL_BYTES_A_SECOND if is_curve else _CONTROL_BYTES_A_SECOND
+        self._control_bytes = _CURVE_CONTROL_BYTES if is_curve else _CONTROL_BYTES
         self._published, self._now = 0, 0.0
         self._joined_bytes = _CURVE_JOINED_BYTES if is_curve else _JOINED_BYTES
         self._is_drained = self._is_dropping = False
@@ -174,6 +95,10 @@ class WatchedSocket:
         self.events.linger = 0
         self.events.rcvhwm = 0  # libzmq's thread would wait for this one
         self.events.connect(endpoint)
+        self._guard: ArrivalGuard | None = None
+        if limits.arrived_bytes and sys.platform == "linux":
+            self._guard = ArrivalGuard(self.events, self._control_bytes, limits.arrived_bytes)
+            self.events = self._guard.events
 
     @property
     def has_peers(self) -> bool:
@@ -203,6 +128,37 @@ class WatchedSocket:
         frames, first = self._receive()
         return frames, _property(first, "Peer-Address"), _property(first, "User-Id")
 
+    def take_prefixes(self) -> None:
+        """
+        Take what the peers of an XPUB say, some of it at once; cut those that name more prefixes than they may.
+
+        libzmq keeps prefixes in a tree that needs up to 2 KiB for one of a few bytes.
+        """
+        for _ in range(_PREFIXES_AT_ONCE):
+            try:
+                said = self.socket.recv(_NOBLOCK, False, False)
+            except zmq.Again:
+                self._is_drained = True
+                return
+            try:
+                fd = int(said.get(_SRCFD))
+            except zmq.ZMQError:  # libzmq says that a prefix has gone with a connection
+                continue
+            peer = self._peer_at(fd)
+            if peer:
+                self._note_prefix(peer, len(said))
+            else:
+                self._early.setdefault(fd, []).append(len(said))
+
+    def _note_prefix(self, peer: Peer, size: int) -> None:
+        if peer.is_cut:
+            return
+        peer.inflow.taken += size + self._frame_bytes
+        peer.prefixes += 1
+        peer.prefix_bytes += size
+        if peer.prefixes > self.limits.prefixes or peer.prefix_bytes > self.limits.prefix_bytes:
+            self._cut(peer, f"it has named {peer.prefixes} prefixes, of {peer.prefix_bytes:,} bytes together")
+
     def note_drained(self) -> None:
         """A poll has found no whole message."""
         self._is_drained = True
@@ -226,13 +182,13 @@ class WatchedSocket:
         if peer is None:
             return frames, first
         if not self._has_routing_ids and len(frames) == 1:
-            peer.taken += len(frames[0]) + self._frame_bytes
+            peer.inflow.taken += len(frames[0]) + self._frame_bytes
             return frames, first
         size = sum(map(len, frames)) + self._frame_bytes * len(frames)
         if self._has_routing_ids:
             self._note_routing_id(peer, frames[0])
             size -= len(frames[0]) + self._frame_bytes  # libzmq has put it there
-        peer.taken += size
+        peer.inflow.taken += size
         return frames, first
 
     def _receive_more(self, frames: list[bytes]) -> None:
@@ -330,9 +286,12 @@ class WatchedSocket:
         except zmq.Again:
             return False
         self._forget(fd)  # also where libzmq has closed one without a word
+        early = self._early.pop(fd, ())
         if event != _DISCONNECTED:
             with suppress(OSError):  # it is closed already, or no descriptor is left
-                self._peers[fd] = Peer(fd, now, -self._published)
+                peer = self._peers[fd] = Peer(fd, now, -self._published, self._control_bytes)
+                for size in early:
+                    self._note_prefix(peer, size)
         return True
 
     def _forget(self, fd: int) -> None:
@@ -344,15 +303,25 @@ class WatchedSocket:
 
     def check(self, now: float) -> None:
         """Measure all peers, and cut those beyond a limit."""
+        self._note_cuts_of_guard()
         is_drained, self._is_drained = self._is_drained, False
         for peer in self.peers:
-            peer.measure(self._published, is_drained, self._control_bytes, now)
+            peer.measure(self._published, is_drained, now)
             if peer.unread > self.limits.unread_bytes:
                 self._cut(peer, f"{peer.unread:,} bytes of it wait")
             elif peer.unfinished > self.limits.unfinished_bytes:
                 self._cut(peer, f"a message of it has no end after {peer.unfinished:,} bytes")
             elif peer.unsent > self.limits.unsent_bytes:
                 self._cut(peer, f"{peer.unsent:,} bytes wait for it: it does not read")
+
+    def _note_cuts_of_guard(self) -> None:
+        while self._guard and self._guard.cuts:
+            name, why = self._guard.cuts.popleft()
+            peer = next((peer for peer in self._peers.values() if peer.name == name), None)
+            if peer and not peer.is_cut:
+                self._cut(peer, why)
+            elif not peer:
+                self.cuts.append(f"{name} is cut: {why}")
 
     def cut_largest(self) -> None:
         """Cut the peer that makes this process hold most."""
@@ -365,42 +334,17 @@ class WatchedSocket:
 
     def sweep(self) -> None:
         """Forget connections that libzmq has closed without a word."""
+        self._early.clear()
         for fd, peer in list(self._peers.items()):
             if not _is_same(fd, peer.connection.fileno()):
                 self._forget(fd)
 
     def close(self) -> None:
         """Let go of all peers; the sockets are the context's to close."""
+        if self._guard:
+            self._guard.close()
         for fd in list(self._peers):
             self._forget(fd)
-
-
-def _duplicate(fd: int) -> socket.socket:
-    copy = os.dup(fd)
-    try:
-        return socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        raise
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a peer's address is one of this host's own."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
-
-
-def _names(connection: socket.socket) -> tuple[str, str]:
-    """A peer's address, and what the log calls it: with its port, where it has not left already."""
-    try:
-        host, port, *_ = connection.getpeername()
-    except (OSError, ValueError):
-        return "", "a peer"
-    return host, f"{host}:{port}"
 
 
 def _property(frame: zmq.Frame, name: str) -> str:
