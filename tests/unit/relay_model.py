@@ -113,9 +113,12 @@ class Log:
     def heartbeat(self) -> Heartbeat:
         return Heartbeat(Position(self.epoch, self.tail), self.run, TIMESTAMP, {})
 
-    def page(self, request: ReplayRequest) -> Page:
-        # Whatever happens, a relay can prove what it has seen.
+    def check_proof(self, request: ReplayRequest) -> None:
+        """Whatever happens, a relay can prove what it has seen."""
         assert request.proof == (f"{request.epoch} {request.run} {request.after}" if request.epoch else "")
+
+    def page(self, request: ReplayRequest) -> Page:
+        self.check_proof(request)
         if request.epoch == self.epoch and request.run != self.run and request.after > self.began_at:
             self.new_epoch()  # the relay has seen more than this log has
         after = request.after if request.epoch == self.epoch else 0

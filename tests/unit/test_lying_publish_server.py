@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,9 +81,15 @@ class HonestServer(Log):
             self.push(("v1.a.1",), str(number), True)
         self.began_at = 0
 
+    def check_proof(self, request: ReplayRequest) -> None:
+        """A relay that believed a lie has no proof of it."""
+
     def answer(self, request: ReplayRequest) -> list[bytes]:
-        if request.epoch == self.epoch and request.run == self.run and request.after > self.tail:
+        if request.epoch == self.epoch and request.after > self.tail:
             return [b'stork 1 refused {"reason":"a position that this log never gave"}']
+        if request.epoch == self.epoch and request.run != self.run and request.after:
+            # Of a claim without a proof, this relay alone has a break: its page begins at the tail.
+            request = msgspec.structs.replace(request, after=self.tail, run=self.run)
         page = self.page(request)
         return lies.Place(self.epoch, self.run, self.tail).page(
             page.header.after, page.header.last, page.header.tail, *page.frames
