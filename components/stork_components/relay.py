@@ -6,7 +6,7 @@ The relay, in the router process: follows the publish server, delivers each push
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, CloseDetails, PublishOptions, RegisterOptions
@@ -31,6 +31,7 @@ from stork_node.protocol.positions import Position
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
+from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Action, Break, Events, NodeStream
 from stork_node.transport.endpoints import Port, local_endpoint
 
@@ -228,18 +229,21 @@ class Relay(Component):
 
     def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:
-            if isinstance(action, Events):
-                self._broadcaster.deliver(action.pushes)
-                self._note_delivery(action.pushes[-1])
-            elif isinstance(action, Break):
-                self.log.warn(
-                    "a break: what lies between {before} and {after} cannot be had; every subscriber is cut",
-                    before=action.before,
-                    after=action.after,
-                )
-                self._broadcaster.close_subscribers(BREAK, "pushes were missed")
-            else:
-                self._link.ask(action)
+            match action:
+                case Events():
+                    self._broadcaster.deliver(action.pushes)
+                    self._note_delivery(action.pushes[-1])
+                case Break():
+                    self.log.warn(
+                        "a break: pushes between {before} and {after} are lost to this node; every subscriber is cut",
+                        before=action.before,
+                        after=action.after,
+                    )
+                    self._broadcaster.close_subscribers(BREAK, "pushes were missed")
+                case Ask():
+                    self._link.ask(action)
+                case _:
+                    assert_never(action)
         self._waiters.look(self.position)
         if self.is_ready and not self._started.called:
             self.log.info("caught up with the publish server at {position}", position=self.position)

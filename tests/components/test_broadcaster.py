@@ -12,6 +12,7 @@ from stork_node.protocol.positions import Position
 from tests.components.router_inside import (
     Broadcaster,
     Inside,
+    Relay,
     UriObservationMap,
     WampWebSocketServerProtocol,
     broadcaster_module,
@@ -191,15 +192,15 @@ def test_a_reader_whose_bytes_the_reactor_has_not_got_round_to_is_not_slow(insid
 
 
 def test_a_socket_that_is_full_or_broken_takes_nothing(inside):
-    lane = inside_module.lane(inside.connect().session)
-    while lane.send(b"x" * 10_000) == 10_000:
+    connection = inside_module.connection(inside.connect().session)
+    while connection.send(b"x" * 10_000) == 10_000:
         pass
-    while lane.send(b"x"):
+    while connection.send(b"x"):
         pass
-    assert lane.is_idle()
-    assert lane.send(b"x") == 0
-    lane.tcp.socket.close()
-    assert lane.send(b"x") == 0
+    assert connection.is_idle()
+    assert connection.send(b"x") == 0
+    connection.tcp.socket.close()
+    assert connection.send(b"x") == 0
 
 
 def test_twisted_is_asked_to_write_only_what_the_socket_takes(inside, monkeypatch):
@@ -297,3 +298,8 @@ def test_a_router_that_traces_messages_publishes_each(inside, broadcaster):
     inside.router._is_traced = False
     broadcaster.deliver([push(2, TOPIC)])
     assert len(inside.published) == 1
+
+
+def test_the_relay_refuses_an_action_that_it_does_not_know():
+    with pytest.raises(AssertionError, match="an unknown action"):
+        Relay._act(None, ["an unknown action"])

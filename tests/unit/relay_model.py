@@ -99,9 +99,9 @@ class Log:
     def other(self) -> OtherFrame:
         """An entry of a kind that a newer release has."""
         position = Position(self.epoch, self.tail + 1)
-        frame = encode_erase_frame(position, self.run, "x").replace(b" erase ", b" command ") + b"\n{}"
+        frame = encode_erase_frame(position, self.run, "x").replace(b" erase ", b" unheard_of ") + b"\n{}"
         self._add(Entry((), frame))
-        return OtherFrame(position, self.run, "command")
+        return OtherFrame(position, self.run, "unheard_of")
 
     def heartbeat(self) -> Heartbeat:
         return Heartbeat(Position(self.epoch, self.tail), self.run, TIMESTAMP, {})

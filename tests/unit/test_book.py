@@ -1,8 +1,10 @@
 """README and book: links and citations lead somewhere, code blocks are known to a test, and the README is short."""
 
+import ast
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,8 @@ RUN_BY_BROWSER = {"page.html", "stork.js"}
 CITATION = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
 FOREIGN = re.compile(r"\b(?:[A-Z][A-Z_]+\.md|DESIGN|DELIVERY|(?:ENGINE|HOUSE|STYLE|CONTROL)(?=, [\"']|'s\b|[.)]))")
 PATH = re.compile(rf"`((?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]+)`")
+# `folder/file.py` (`function`, `Class.method`), or the two in neighbouring cells of a table.
+FUNCTIONS = re.compile(PATH.pattern + r"\s+[(|]\s*(`[A-Za-z_][\w.]*`(?:,\s+`[A-Za-z_][\w.]*`)*)\s*[)|]")
 
 
 def texts() -> dict[Path, str]:
@@ -68,6 +72,32 @@ def test_every_path_that_a_page_names_exists():
     paths = [(page.name, path) for page in MARKDOWN for path in PATH.findall(page.read_text())]
     assert [(page, path) for page, path in paths if not (ROOT / path).exists()] == []
     assert paths
+
+
+def defined(file: Path) -> set[str]:
+    """What a module defines: functions, classes, constants, and ``Class.name`` for what a class does."""
+
+    def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield prefix + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from names(node.body, f"{node.name}.")
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
+
+    return set(names(ast.parse(file.read_text()).body))
+
+
+def test_every_function_that_a_page_names_is_in_its_file():
+    cited = [
+        (page.name, path, name)
+        for page in MARKDOWN
+        for path, names in FUNCTIONS.findall(page.read_text())
+        for name in re.findall(r"`([^`]+)`", names)
+    ]
+    assert [found for found in cited if found[2] not in defined(ROOT / found[1])] == []
+    assert len(cited) > 40
 
 
 def test_every_page_of_the_book_is_linked_from_the_readme():

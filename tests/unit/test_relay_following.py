@@ -226,7 +226,7 @@ def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():
 
 def test_an_entry_of_a_newer_release_takes_its_number_and_nothing_else_happens():
     follower = following(10)
-    other = OtherFrame(Position("e", 11), "r", "command")
+    other = OtherFrame(Position("e", 11), "r", "unheard_of")
     assert follower.take([other, push(12), other], 1.0) == [push(12)]
     assert follower.position == Position("e", 12)
 
@@ -235,7 +235,7 @@ def test_an_entry_of_a_newer_release_in_a_page_is_passed_over_in_its_place():
     follower = following(10)
     follower.take([push(14)], 1.0)
     frames = page(10, 13).frames
-    frames[1] = b'stork 1 command {"epoch":"e","sequence":12,"run":"r","consumer":"c"}\n{}'
+    frames[1] = b'stork 1 unheard_of {"epoch":"e","sequence":12,"run":"r","consumer":"c"}\n{}'
     steps = follower.answer(page(10, 14, frames=frames), 1.0)
     assert [step.position.sequence for step in steps] == [11, 13]
     assert follower.position == Position("e", 14)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import click
 
@@ -185,7 +185,8 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from stork_node.protocol.bus import EraseFrame, OtherFrame, PushFrame, decode_frame
+    from stork_node.errors import InvalidFrame
+    from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, decode_frame
     from stork_node.protocol.timestamps import format_timestamp
     from stork_node.push_log.entries import ERASED
 
@@ -195,9 +196,14 @@ def _describe(position: "Position", record: "Record") -> dict[str, Any]:
     if not record.frame:
         return line | {"erased": True} if record.kind == ERASED else line | {"store": False}
     frame = decode_frame(record.frame)
-    if isinstance(frame, EraseFrame):
-        return line | {"erases": frame.topic}
-    if isinstance(frame, OtherFrame):
-        return line | {"kind": frame.kind}
-    assert isinstance(frame, PushFrame)  # noqa: S101
-    return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}
+    match frame:
+        case PushFrame():
+            return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}
+        case EraseFrame():
+            return line | {"erases": frame.topic}
+        case OtherFrame():
+            return line | {"kind": frame.kind}
+        case Heartbeat():
+            raise InvalidFrame(f"the log has a heartbeat at {position}")
+        case _:
+            assert_never(frame)

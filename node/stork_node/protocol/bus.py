@@ -8,8 +8,8 @@ Bus frames: what the publish server publishes and every relay reads, one ZMQ fra
 ``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log
 (see ``replay``) before it believes a number: an older copy of a log gives numbers a second time.
 
-A frame of a kind that only a newer release knows has at least ``epoch``, ``sequence`` and ``run``: it takes its number,
-and a relay passes over it.
+A frame of a kind that only a newer release knows has at least ``epoch``, ``sequence`` and ``run``. A relay counts its
+number, and passes over it.
 
 Words in ASCII with one space between them (magic, protocol number, kind), and a header in JSON on the same line; in a
 push, the event object follows as clients get it. Reading a frame does not parse the event.
@@ -54,7 +54,7 @@ class PushFrame(Struct, frozen=True, gc=False):
 
 
 class EraseFrame(Struct, frozen=True, gc=False):
-    """What was pushed to a topic before this number is to be forgotten; numbered among the pushes, as one of them."""
+    """All pushes to ``topic`` with a smaller number are to be forgotten. An erasure takes a number, as a push does."""
 
     position: Position
     run: str
@@ -75,7 +75,7 @@ class Heartbeat(Struct, frozen=True, gc=False):
 
 
 class OtherFrame(Struct, frozen=True, gc=False):
-    """An entry of a kind that this release does not know, such as ``command``. It has a number, and is passed over."""
+    """An entry of a kind that only a newer release knows. It has a number, and a relay passes over it."""
 
     position: Position
     run: str
