@@ -17,10 +17,11 @@ from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.connections import client_limits, insiders
 from stork_node.http.counters import HttpCounters
-from stork_node.metrics.exposition import build_family, families, publish_server_families
+from stork_node.metrics.exposition import build_family, families
 from stork_node.metrics.health import Health
 from stork_node.metrics.node_figures import ApplicationFigures, NodeFigures
 from stork_node.metrics.process_figures import read_processes
+from stork_node.metrics.publish_server_metrics import publish_server_families
 from stork_node.process_state import the
 from stork_node.protocol import uris
 

@@ -171,6 +171,13 @@ def test_watch_ends_where_it_may_see_nothing(deployment: Deployment, node: Node)
     assert "no subscription to v1.user.alice: wamp.error.not_authorized" in watched.stderr
 
 
+def test_watch_says_once_that_its_ticket_is_refused(deployment: Deployment, node: Node) -> None:
+    watched = run(deployment, "watch", "v1.test.1", "v1.test.2", "--url", node.url, "--ticket", "wrong")
+    assert watched.returncode == 1
+    assert watched.stderr.count("io.virge.stork.denied") == 1
+    assert "no subscription" not in watched.stderr
+
+
 def test_watch_recovers_what_was_pushed_while_its_node_was_away(
     deployment: Deployment, watching: Callable[..., Watch]
 ) -> None:

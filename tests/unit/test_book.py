@@ -19,8 +19,9 @@ from tests.book import DOCS, PAGES, README, ROOT, anchors, block, blocks, links,
 FOLDERS = ("node", "components", ".crossbar", "scripts", "tests")
 FOLDER_READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
 MARKDOWN = (*PAGES, *FOLDER_READMES)
-# Each is run by a test: here, by e2e/test_readme.py or by browser/test_readme.py.
-RUN_HERE = {"push document", "history", "docker", "docker run"}
+# Each is run by a test: here, by e2e/test_readme.py, by browser/test_readme.py or by image/test_docker_lines.py.
+RUN_HERE = {"push document", "history"}
+RUN_BY_IMAGE = {"docker", "docker run"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"publisher", "php message", "caller", "subscriber"}
 RUN_BY_BROWSER = {"page.html", "stork.js"}
@@ -116,7 +117,7 @@ def test_a_folders_readme_is_short(readme):
 def test_every_code_block_is_run_by_a_test():
     assert [(page, text) for page, name, language, text in blocks() if language and not name] == []
     names = [name for _, name, _, _ in blocks() if name]
-    assert sorted(names) == sorted(RUN_HERE | RUN_BY_E2E | RUN_BY_BROWSER)
+    assert sorted(names) == sorted(RUN_HERE | RUN_BY_IMAGE | RUN_BY_E2E | RUN_BY_BROWSER)
 
 
 def test_the_push_document_is_one():
@@ -133,7 +134,7 @@ def test_the_history_is_the_default():
     assert histories(json.loads(block("history"))) == HistorySettings()
 
 
-@pytest.mark.parametrize("name", ["docker", "docker run"])
+@pytest.mark.parametrize("name", sorted(RUN_BY_IMAGE))
 def test_docker_lines_use_ports_and_commands_of_the_image(name):
     exposed = set(re.findall(r"^EXPOSE (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0].split())
     for line in block(name).splitlines():

@@ -93,7 +93,8 @@ class Watching:
 
     def _subscription_changed(self, change: SubscriptionChanged) -> None:
         ending = change.ending
-        if ending and ending.uri:
+        # "closed": the whole session has ended, and the command says so once.
+        if ending and ending.uri and change.state != "closed":
             said = ": ".join(filter(None, [ending.uri, ending.text]))
             _say(f"no subscription to {printable(change.subscription.topic)}: {printable(said)}")
         states = [subscription.state for subscription in self._subscriptions]

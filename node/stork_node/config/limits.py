@@ -1,4 +1,4 @@
-"""What one client may send and have at a time, and how often clients wanted more."""
+"""Limits for one client, and how often clients reached them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -49,10 +49,10 @@ DEFAULT_LIMITS = ClientLimits()
 
 @dataclass
 class LimitCounters:
-    """Of one node."""
+    """Counters of one node."""
 
     limited: Counter[str] = counter_by(
         "limit",
-        "Times that a client reached a limit: a refused request, a pause in reading, or a connection that gave way.",
+        "Times that a client reached a limit: its request was refused, its reading paused, or its connection ended.",
         REFUSED + HELD + GAVE_WAY,
     )
