@@ -101,9 +101,7 @@ def test_leaving_and_coming_back_takes_the_topics_along(page: Page, scripted: Sc
     expect(page.locator(".events .type")).to_have_text("hello")
 
 
-def test_a_refused_subscription_is_said_at_its_topic_and_asked_again_by_hand(
-    page: Page, scripted: ScriptedNode
-) -> None:
+def test_a_refused_subscription_is_shown_and_can_be_tried_again(page: Page, scripted: ScriptedNode) -> None:
     scripted.refuse_topics["v1.user.eve"] = "wamp.error.not_authorized"
     scripted.open("ticket=good&authid=joe&topic=v1.user.eve")
     row = page.locator("li[data-topic='v1.user.eve']")

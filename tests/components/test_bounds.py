@@ -56,7 +56,7 @@ published = message.Published(1, 2)
         "protocol.send(message.Goodbye('a.b.c'))",
     ],
 )
-def test_a_connection_is_silent_after_its_close_frame_and_is_cut_after_two_seconds(end):
+def test_a_connection_is_silent_after_its_close_frame_and_cut_after_2_s(end):
     script = f"""
 protocol.send(published)
 {end}
@@ -188,7 +188,7 @@ print(in_flight(), dealer._registration_map._observation_id_to_observation)
     assert run(DEALER + script) == "[0, 0, 0, 0] {}"
 
 
-def test_a_call_that_was_cancelled_is_answered_once_where_its_callee_leaves():
+def test_a_cancelled_call_is_answered_once_when_its_callee_leaves():
     script = """
 call(callers[0], 1)
 call(callers[1], 1)
@@ -231,7 +231,7 @@ for caller in callers:
 """
 
 
-def test_calls_of_who_leaves_are_interrupted_and_counted_for_the_user_until_their_callee_is_done():
+def test_calls_of_a_gone_session_count_for_its_user_until_they_end():
     script = """
 call(callers[0], 1)
 call(callers[0], 2)

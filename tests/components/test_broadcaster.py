@@ -58,7 +58,7 @@ def test_a_name_that_is_gone_is_found_at_the_start(inside, monkeypatch, owner, n
     assert "AttributeError" in self_test.fault(inside.component)
 
 
-def test_frames_that_would_be_written_in_another_way_are_found_at_the_start(inside, monkeypatch):
+def test_the_self_test_finds_frames_that_are_written_differently(inside, monkeypatch):
     send = WampWebSocketServerProtocol.sendData
     monkeypatch.setattr(WampWebSocketServerProtocol, "sendData", lambda self, data, *_: send(self, data + b"!"))
     assert self_test.fault(inside.component) == "AssertionError: json is framed in another way"
@@ -137,7 +137,7 @@ def test_a_session_that_has_left_is_forgotten(inside, broadcaster):
     assert client.session not in broadcaster._closing.sessions
 
 
-def test_an_event_that_one_serializer_cannot_hold_closes_its_connections_and_no_other(inside, broadcaster):
+def test_an_event_that_a_serializer_refuses_closes_its_connections_only(inside, broadcaster):
     json, packed = inside.connect(TOPIC), inside.connect(TOPIC, serializer="msgpack")
     broadcaster.deliver([push(1, TOPIC, event=b"no JSON")])
     assert b"no JSON" in json.received()
@@ -158,7 +158,7 @@ def test_a_component_that_fails_on_an_event_keeps_nobody_from_it(inside, broadca
     assert broadcaster.counters.unwritable == 0
 
 
-def test_more_than_the_bound_of_earlier_turns_cuts_a_reader_and_frees_its_bytes(inside, broadcaster):
+def test_a_reader_above_the_bound_is_cut_and_its_bytes_are_freed(inside, broadcaster):
     slow, well = inside.connect(TOPIC), inside.connect(TOPIC)
     assert slow.fill() > SMALL.max_waiting_bytes
     broadcaster.deliver([push(1, TOPIC)])
@@ -260,7 +260,7 @@ def test_cut_connections_are_not_kept_alive(inside, broadcaster):
     assert not broadcaster._slow_readers._readers
 
 
-def test_where_the_inside_is_unknown_pushes_are_published_and_that_is_said_once(inside, monkeypatch):
+def test_pushes_are_published_and_logged_once_when_the_self_test_fails(inside, monkeypatch):
     monkeypatch.delattr(UriObservationMap, "match_observations")
     with capturedLogs() as events:
         broadcaster = Broadcaster(inside.component, inside.reactor)

@@ -52,7 +52,7 @@ def test_a_full_disk_is_said_and_pull_waits_and_all_goes_on_by_itself(small_disk
     assert said == [f"pushes cannot be stored, PULL waits: {reason}"]
 
 
-def test_a_server_on_a_full_disk_starts_and_takes_pushes_when_there_is_room(small_disk):
+def test_a_server_starts_on_a_full_disk_and_stores_once_there_is_room(small_disk):
     data, ballast = small_disk / "data", small_disk / "ballast"
     with serving(settings(data=data)) as server, peer(zmq.DEALER, server.router_endpoint) as dealer:
         assert ask(dealer, document(id="k"))["ok"]

@@ -92,7 +92,7 @@ def test_a_turn_reads_for_a_few_milliseconds_connection_by_connection(node):
     assert node.turn() == "ffff" * 2
 
 
-def test_who_comes_when_a_turn_is_long_already_waits_for_the_next_and_goes_first(node):
+def test_a_connection_that_waits_for_the_next_turn_goes_first(node):
     slow, late = node.connect("s", 100), node.connect("l", 1)
     slow.costs = lambda: node.spend(FRESH_S)
     node.turns.take(slow)

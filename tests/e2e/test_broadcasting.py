@@ -177,7 +177,7 @@ async def lives_under_load(deployment: Deployment, clients: int) -> list[Reader]
     return [reader for each in lives for reader in each]
 
 
-def test_500_subscribers_that_join_and_leave_under_load_see_every_position_in_order(tmp_path):
+def test_500_subscribers_that_come_and_go_see_every_position_in_order(tmp_path):
     with Deployment(tmp_path) as deployment:
         deployment.start_publish_server()
         deployment.start_node()
@@ -244,7 +244,7 @@ SLEEPERS_TOPIC = "v1.open.slow"
 
 
 @pytest.mark.parametrize("name", ["web", "websocket", "universal", "rawsocket", "tls"])
-def test_a_reader_that_does_not_read_is_cut_and_one_that_does_gets_everything(broadcasting, name):
+def test_a_stalled_reader_is_cut_and_another_gets_everything(broadcasting, name):
     sleeper = Sleeper(broadcasting.url(name), SLEEPERS_TOPIC, "user:joe")
     with broadcasting.join("web json") as client, broadcasting.deployment.publisher(timeout_ms=20_000) as publisher:
         client.subscribe(SLEEPERS_TOPIC)

@@ -28,7 +28,7 @@ def test_the_shipped_configuration_has_one_component_for_the_application():
     assert is_application(application)
 
 
-def test_the_lines_that_take_the_place_of_old_ones_are_those_that_are_shipped(old):
+def test_the_proposed_lines_for_old_components_are_the_shipped_ones(old):
     (explanation,) = explain_old_names(old)
     sentence, _, lines = explanation.partition("\n")
     places = ", ".join(f"workers[1].components[{c}]" for c in range(4))

@@ -48,7 +48,7 @@ def following(last=10):
     return follower
 
 
-def test_the_first_frame_makes_it_ask_where_to_begin_and_no_second_one_does():
+def test_only_the_first_frame_makes_it_ask_where_to_begin():
     follower = new()
     assert follower.take([push(7)], 0.0) == [Ask(ReplayRequest("", 0, "", 300.0, 1000))]
     assert follower.take([push(8), beat(8)], 0.0) == []
@@ -56,7 +56,7 @@ def test_the_first_frame_makes_it_ask_where_to_begin_and_no_second_one_does():
     assert not follower.is_ready
 
 
-def test_what_lies_before_the_tail_that_it_meets_is_past_and_what_came_meanwhile_an_event():
+def test_pushes_up_to_the_first_tail_are_history_and_later_ones_events():
     follower = new()
     follower.take([push(7), push(8), push(9)], 0.0)
     steps = follower.answer(page(4, 7), 0.0)
@@ -72,7 +72,7 @@ def test_what_lies_before_the_tail_that_it_meets_is_past_and_what_came_meanwhile
     assert follower.is_ready
 
 
-def test_it_asks_page_after_page_and_is_ready_with_the_tail_that_it_met_first():
+def test_it_asks_page_after_page_and_is_ready_at_the_first_tail():
     follower = new()
     follower.take([push(6)], 0.0)
     assert follower.answer(page(0, 2, tail=4), 0.0)[-1] == Ask(request(2))
@@ -224,7 +224,7 @@ def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():
     assert waiting.take(("e", "r")) == []
 
 
-def test_an_entry_of_a_newer_release_takes_its_number_and_nothing_else_happens():
+def test_an_entry_of_a_newer_release_only_takes_its_number():
     follower = following(10)
     other = OtherFrame(Position("e", 11), "r", "unheard_of")
     assert follower.take([other, push(12), other], 1.0) == [push(12)]

@@ -238,7 +238,7 @@ def test_around_is_a_function_that_gives_a_context_manager():
             Stork(around=wrong)
 
 
-def test_an_unknown_verifier_is_a_problem_with_its_place_and_the_nearest_name(stork):
+def test_an_unknown_verifier_is_named_with_its_place_and_the_nearest_name(stork):
     stork.feed("v1", "orders").verify("admins", "owner")
     place = here(-1)
     stork.verifier("admin")(of_subscription)

@@ -158,7 +158,7 @@ def test_what_was_asked_for_before_is_subscribed_on_joining(node):
     assert node.effects()[-2:] == [SubscriptionChanged(one, "subscribing"), SubscriptionChanged(two, "subscribing")]
 
 
-def test_every_subscribed_is_followed_by_recover_and_the_first_answer_by_the_beat(joined):
+def test_recover_follows_each_subscribed_and_the_first_answer_starts_beats(joined):
     joined.subscribe()
     joined.say([33, 1, 5])
     assert joined.written() == [[32, 1, {}, TOPIC], [48, 2, {}, RECOVER, [{TOPIC: None}], {}]]
@@ -345,7 +345,7 @@ def test_close_says_goodbye_and_drops_the_subscriptions(subscribed):
     assert subscribed.subscribe().state == "closed"
 
 
-def test_handlers_of_one_topic_share_a_subscription_on_the_wire_that_goes_with_the_last(subscribed):
+def test_handlers_of_one_topic_share_a_subscription_until_the_last_leaves(subscribed):
     second = subscribed.subscribe()
     subscribed.say([33, 4, 5])
     subscribed.written()
@@ -376,7 +376,7 @@ def test_the_topics_under_a_pattern_have_a_position_each(joined):
     assert subscription.position is None
 
 
-def test_a_connection_without_a_frame_is_probed_after_30_s_and_given_up_after_60(subscribed):
+def test_a_silent_connection_is_probed_after_30_s_and_ended_after_60_s(subscribed):
     assert subscribed.protocol.wake_at() == subscribed.now + 30
     subscribed.wait(30)
     assert subscribed.written() == [[34, 4, UNUSED_ID]]

@@ -54,7 +54,7 @@ def publish_server_families(counters: Mapping[str, float]) -> Iterator[Metric]:
 
 def metric_name(name: str) -> str:
     """The unit in full, as Prometheus has it."""
-    return name.removesuffix("_s") + "_seconds" if name.endswith("_age_s") else name
+    return name.removesuffix("_age_s") + "_age_seconds" if name.endswith("_age_s") else name
 
 
 def _text(name: str) -> str:
