@@ -252,8 +252,8 @@ def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog,
         wait_for(lambda: server.counters.accepted == 4, "the pushes that waited")
         assert ask(dealer, document(id="k")) == {"ok": True, "id": "k", "position": f"{epoch}:5"}
     assert [m for m in caplog.messages if "stored" in m] == [
-        "pushes cannot be stored, PULL waits: no space left on device",
-        "pushes can be stored again",
+        "cannot store pushes; PULL is paused, and ROUTER answers storage_failed: no space left on device",
+        "can store pushes again; PULL goes on",
     ]
 
 
@@ -329,7 +329,7 @@ def test_a_signal_ends_it_with_status_0_after_what_has_arrived(ending, tmp_path)
     process = _start(tmp_path, *[ANY] * 4)
     try:
         assert process.stderr
-        assert f"log {tmp_path}/log: segments 1, " in process.stderr.readline()
+        assert f"log {tmp_path}/log: segments: 1, " in process.stderr.readline()
         started = process.stderr.readline()
         endpoints = dict(zip(("pull", "router", "pub", "replay"), _endpoints(started), strict=True))
         with peer(zmq.DEALER, endpoints["router"], _without_limits) as dealer:

@@ -33,7 +33,7 @@ def test_what_the_latest_turn_left_waiting_is_not_of_an_earlier_one():
     backlog = Backlog()
     backlog.latest = 5000
     assert backlog.excess(6000, 0.0, LIMITS) is None
-    assert backlog.excess(6001, 0.0, LIMITS) == "1001 bytes of earlier turns are waiting"
+    assert backlog.excess(6001, 0.0, LIMITS) == "1001 bytes of earlier pushes are waiting"
 
 
 def test_marks_do_not_grow_with_the_looks():

@@ -137,7 +137,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
         (["push"], "Missing argument 'TOPIC[,TOPIC]...'"),
         (["call", "a.b", "Ada", "--ticket", "t"], "argument 1: 'Ada' is not JSON"),
         (["call", "a.b", "--kwargs", "[]", "--ticket", "t"], "--kwargs: not a JSON object"),
-        (["call", "a.b"], "no way to join: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET"),
+        (["call", "a.b"], "no credentials: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET"),
         (["watch", "v1.test.1", "--backend"], "--backend: CROSSBAR_BACKEND_SECRET is not set"),
         (["watch", "v1.test.1", "--match", "glob"], "'glob' is not one of"),
         (["publish-server", "--pull", "5555"], "--pull: '5555' is not an endpoint (want tcp://HOST:PORT)"),

@@ -43,5 +43,5 @@ def test_the_application_beside_a_part_of_it_is_a_problem(old):
     (problem,) = problems(configuration.load(old, {}).crossbar["workers"])
     assert str(problem) == (
         "workers[1].components: stork_components.auth.Auth is a part of "
-        "stork_components.application.Application (want that alone)"
+        "stork_components.application.Application (want only the latter)"
     )

@@ -46,8 +46,8 @@ def test_the_epoch_is_kept_if_closed_or_of_this_boot_or_always_synced(tmp_path, 
         assert caplog.messages == []
     else:
         assert caplog.messages == [
-            f"the log begins a new epoch after {before}: it was not closed before the machine stopped, "
-            f"or comes from another one, and had --sync {sync}"
+            f"the log begins a new epoch after {before}: it was not closed cleanly on this boot of this machine "
+            f"(--sync {sync}), so its last pushes may be missing; clients must load their state again"
         ]
 
 

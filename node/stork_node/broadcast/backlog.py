@@ -55,7 +55,7 @@ class Backlog:
         """By how much the reader is too slow, in words; None where it is not. ``latest`` does not count."""
         earlier = waiting - self.latest
         if earlier > limits.max_waiting_bytes:
-            return f"{earlier} bytes of earlier turns are waiting"
+            return f"{earlier} bytes of earlier pushes are waiting"
         age_s = self.age_s(now)
         return f"bytes have been waiting for {age_s:.1f} s" if waiting and age_s > limits.max_waiting_s else None
 
