@@ -1,4 +1,7 @@
-"""No client holds the others up: it is read in turns, has a bounded number of things in flight, and ends for good."""
+"""
+No client delays the others: reading is round-robin, the number of open requests is bounded, and connections end for
+good.
+"""
 
 from typing import Any
 
@@ -15,7 +18,7 @@ from stork_crossbar.connections.turns import Turns
 
 
 def keep_in_bounds(reactor: Any) -> None:
-    """Bound every client of this router process; the process ends where that cannot be done."""
+    """Set the bounds for all clients of this router process; if that is impossible, the process ends."""
     turns = Turns(reactor, held_by, note, lambda: limits().messages_a_turn)
     try:
         _expect_dealer()

@@ -1,4 +1,4 @@
-"""The limits of clients in this router process: set by the guard, kept by the router; and what was above them."""
+"""The limits of clients in this router process. The guard sets them, and the router keeps them."""
 
 from collections import Counter
 
@@ -14,8 +14,8 @@ _log = Logger()
 class ClientBounds:
     """
     Attributes:
-        limits: those that count now: the defaults, until the guard has started.
-        gate: what clients' messages are read by.
+        limits: the current limits; the defaults, until the guard has started.
+        gate: reads and checks the clients' messages.
         counters: how often a session has reached each limit.
         messages_refused: messages that the gate refused, by case.
     """
@@ -26,22 +26,22 @@ class ClientBounds:
         self.set(DEFAULT_LIMITS)
 
     def set(self, limits: ClientLimits) -> None:
-        """One router process has one guard, which says what counts from now on."""
+        """Set the limits. A router process has one guard, which calls this."""
         self.limits, self.gate = limits, Gate(limits)
 
 
 def bounds() -> ClientBounds:
-    """This process's."""
+    """The bounds of this process."""
     return the(ClientBounds)
 
 
 def limits() -> ClientLimits:
-    """Those that count now."""
+    """The current limits."""
     return the(ClientBounds).limits
 
 
 def gate() -> Gate:
-    """What clients' messages are read by."""
+    """The gate that reads and checks the clients' messages."""
     return the(ClientBounds).gate
 
 

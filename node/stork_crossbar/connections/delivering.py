@@ -1,4 +1,4 @@
-"""A message of a client: to its session where the gate lets it pass, and else the end of its connection."""
+"""Deliver a client's message to its session if the gate lets it pass; otherwise close the connection."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def _parse(serializer: str, payload: bytes, session: Any) -> Any:
 
 
 def deliver(protocol: Any, serializer: str, payload: bytes) -> None:
-    """Hand a message to the session, or close the connection that it came by."""
+    """Deliver a message to the session, or close its connection."""
     session = protocol._session
     if session is None:
         return

@@ -1,4 +1,4 @@
-"""Every client of a router process is read in turns (``turns``): private names of autobahn."""
+"""All clients of a router process are read round-robin by ``turns``: private names of autobahn."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from stork_crossbar.compat import require_signature
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_crossbar.connections.turns import Turns
 
-# How long a connection that is held up may go without a pong, which may be among what waits to be read.
+# The time that a paused connection may stay without a pong: the pong may be among its unread bytes.
 _FORGIVEN_S = 120.0
 
 
 class _Forgiven:
-    """Pings that one connection has not answered, one after the other, since it was held up."""
+    """The unanswered pings of one connection since it was paused."""
 
     def __init__(self, now: float) -> None:
         self._since = self._last = now
 
     def again(self, now: float, protocol: Any) -> bool:
-        """Whether one more is forgiven, now that it is over."""
+        """Whether one more unanswered ping is forgiven."""
         between_s = (protocol.autoPingInterval or 0) + (protocol.autoPingTimeout or 0)
-        if now - self._last > 1.5 * between_s:  # one in between was answered
+        if now - self._last > 1.5 * between_s:  # it has answered one in between
             self._since = now
         self._last = now
         return now - self._since < _FORGIVEN_S

@@ -1,4 +1,4 @@
-"""Counts what is refused in this process before it reaches the application."""
+"""Counts requests that this process refuses before they reach the application."""
 
 from twisted.logger import Logger
 
@@ -19,5 +19,5 @@ def count_and_say(reason: str, sentence: str) -> None:
 
 
 def say(reason: str, sentence: str) -> None:
-    """For the operator, who can do something about it; ``sentence`` has no text of a client's but quoted."""
+    """Log a refusal for the operator. ``sentence`` has text of a client only in quotes."""
     _log.warn("{sentence}", sentence=sentence, _about=reason)

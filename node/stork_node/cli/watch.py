@@ -17,8 +17,8 @@ def watch(topics: tuple[str, ...], match: str, as_json: bool, **joining: Any) ->
     """
     Subscribe to each TOPIC, and print its events until Ctrl-C.
 
-    The command prints each event's position, type, topic and data. If the connection is lost, it says so and reconnects.
-    Then it prints the missed events, or says that events are lost.
+    The command prints each event's position, type, topic and data. If the connection is lost, it says so, and
+    reconnects. Then it prints the missed events, or says that events are lost.
 
     \b
     Examples:

@@ -43,8 +43,8 @@ def why_new_epoch(origin: Origin, closed: bool, cut_answered: bool, machine: Mac
     if origin.sync == "always":
         return ""
     return (
-        f"it was not closed cleanly on this boot of this machine (--sync {origin.sync}), so its last pushes may be missing; "
-        "clients must load their state again"
+        f"it was not closed cleanly on this boot of this machine (--sync {origin.sync}), "
+        "so its last pushes may be missing; clients must load their state again"
     )
 
 
