@@ -1,4 +1,6 @@
-"""The relay's two sockets: SUB for the bus, DEALER for replay, which is made anew where an answer stays away."""
+"""
+The relay's two sockets: SUB for the bus, and DEALER for replay. The DEALER is replaced if an answer does not come.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +14,13 @@ from stork_node.relay.steps import Ask
 from stork_node.transport import curve
 from stork_node.transport.sockets import prepare_socket
 
-# Frames that wait in SUB while the reactor is busy. What comes beyond that waits with the publish server, or is
-# dropped there: replay brings it.
+# Maximum of frames that wait in SUB while the reactor is busy. More frames wait at the publish server, or are dropped
+# there; replay brings them.
 _HIGH_WATER_MARK = 10_000
 _RECONNECT_MS = (100, 500)
-# A push has 1 MiB, and its frame a head with topics besides. A larger frame ends the connection.
+# A push has 1 MiB, and its frame also a head with topics. A larger frame ends the connection.
 _MAX_FRAME_BYTES = 4 << 20
-# One page is asked for at a time.
+# One page is requested at a time.
 _PAGES = 2
 
 
@@ -28,7 +30,7 @@ class PublishServerLink:
         bus_endpoint, replay_endpoint: of the publish server.
         secret: STORK_BUS_SECRET, or empty.
         heard: takes messages of the bus.
-        answered: takes messages of replay, answers to the last request only.
+        answered: takes messages of replay: only answers to the last request.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class PublishServerLink:
         if ask.anew:
             self._replay.close()
             self._open_replay()
-        # It does not block: there is one request at a time.
+        # This does not block: there is one request at a time.
         self._dealer.send(encode_request(ask.request), zmq.NOBLOCK)
         self._replay.look_again()
 

@@ -1,4 +1,4 @@
-"""Writing a turn: each connection gets its group in one payload, and what goes wrong with one touches no other."""
+"""Writes a batch: each connection gets its group in one payload. An error of one connection affects no other."""
 
 from collections import defaultdict
 from typing import Any
@@ -21,8 +21,9 @@ from stork_node.broadcast.delivery_batch import DeliveryBatch, EventFrame, Subsc
 class Writer:
     """
     Args:
-        component: it gets nothing, as who publishes to the router gets nothing of it back.
-        closing: sessions that get nothing; those that are cut here go into it.
+        component: the relay's own session. It never receives events: a WAMP publisher does not receive its own
+            event.
+        closing: sessions that get no events; sessions that are cut here are added.
     """
 
     log = Logger()

@@ -134,9 +134,9 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
     Remove all pushes to TOPIC so far, from the log and from the histories of all nodes.
 
     If a publish server uses the log, this command asks that server, which goes on serving. --data means: the local
-    folder. --server or STORK_PUBLISH_SERVER: the server on that host. A server without STORK_BUS_SECRET accepts this from
-    its own host only. Positions stay as they are. A push to several topics stays for the others. The disk itself is not
-    wiped.
+    folder. --server or STORK_PUBLISH_SERVER: the server on that host. A server without STORK_BUS_SECRET accepts this
+    from its own host only. Positions stay as they are. A push to several topics stays for the others. The disk itself
+    is not wiped.
     """
     from stork_node.protocol.topics import Topic
     from stork_node.push_log import LogInUse
