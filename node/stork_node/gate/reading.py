@@ -1,4 +1,4 @@
-"""A client's message, from its bytes to what may go on to Crossbar."""
+"""Reads a client's message: from its bytes to the message that Crossbar gets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,15 +15,15 @@ SERIALIZERS: Mapping[str, Callable[[bytes, Bounds], Any]] = {
     "msgpack": read_msgpack,
     "cbor": read_cbor,
 }
-"""Those that the gate reads, by WAMP's names; no others are offered to clients, and none in batches."""
+"""The serializers that the gate reads, by WAMP's names. Clients are offered no others, and no batches."""
 
 
-# Of a backend, which the operator has let in; ``max_message_size`` of the transport bounds it, too.
+# For backends, which the operator trusts. The transport's ``max_message_size`` is a bound, too.
 _BACKENDS_BYTES, _BACKENDS_ELEMENTS = 16 * 1024 * 1024, 4_000_000
 
 
 class Gate:
-    """What each kind of sender may send."""
+    """Reads messages within the limits of each kind of sender."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._bounds = {
@@ -33,7 +33,7 @@ class Gate:
         }
 
     def max_bytes(self, sender: Sender) -> int:
-        """The most that one message of this sender may have."""
+        """The maximum size of one message of this sender."""
         return self._bounds[sender].max_bytes
 
     def read(self, message: bytes, serializer: str, sender: Sender) -> list[Any]:
@@ -42,6 +42,6 @@ class Gate:
             serializer: one of ``SERIALIZERS``.
 
         Raises:
-            Unreadable: the message must go no further; its text says why.
+            Unreadable: the message must not go on; its text says why.
         """
         return pass_options(SERIALIZERS[serializer](message, self._bounds[sender]), sender)

@@ -12,7 +12,7 @@ OUTCOMES = ("allowed", "denied", "undecided")
 
 @dataclass
 class GuardCounters:
-    """Cases are those of ``uris.REFUSALS``, outcomes ``OUTCOMES``."""
+    """``case`` is a key of ``uris.REFUSALS``, ``outcome`` one of ``OUTCOMES``."""
 
     joins: int = counter("Tickets that were accepted.")
     refusals: Counter[str] = counter_by(
