@@ -1,5 +1,5 @@
 """
-Pushing from asyncio: ``AsyncPublisher``, many pushes at the same time over one connection.
+Pushing from asyncio: ``AsyncPublisher``, with many concurrent pushes over one connection.
 
     async with AsyncPublisher("tcp://publish:5557") as publisher:
         await publisher.push("v1.orders.42", type="order_paid", data={"id": 42})
@@ -22,7 +22,7 @@ class AsyncPublisher:
     """
     ``stork_node.Publisher`` on asyncio: the same arguments, results and errors.
 
-    For one event loop at a time: in another one, and after a fork, it opens a connection of its own.
+    It works in one event loop at a time. In another one, and after a fork, it opens a new connection.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class AsyncPublisher:
         self._timeout_ms = timeout_ms
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._connection: AsyncConnection | None = None
-        self._of_parents: list[AsyncConnection] = []  # kept, never used: their sockets are those of another process
+        self._of_parents: list[AsyncConnection] = []  # kept, never used: their sockets belong to another process
         self._closed = False
 
     async def push(
         self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
     ) -> str:
-        """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of their calls."""
+        """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of the calls."""
         return (await self._deliver([pending_push(self._target.answered, topics, type, data, **options)]))[0]
 
     async def push_many(self, pushes: Iterable[Any]) -> list[str]:

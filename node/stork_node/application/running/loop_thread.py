@@ -16,12 +16,12 @@ _DEFAULT_THREADS = 8
 
 class LoopThread:
     """
-    Runs coroutines from any thread. It never holds up the end of the process, nor does what runs in its loop's
-    default executor (``asyncio.to_thread``, look-ups of host names).
+    Runs coroutines from any thread. Neither it nor the loop's default executor (``asyncio.to_thread``, look-ups of host
+    names) ever delays the end of the process.
 
     Attributes:
-        executor: that default executor. Each kind of question has its own threads there, too.
-        beats: how many calls of ``beat`` the loop has come round to.
+        executor: the default executor. Each kind of handler has its own threads there, too.
+        beats: number of calls of ``beat`` that the loop has handled.
     """
 
     def __init__(self, name: str) -> None:
@@ -61,7 +61,7 @@ class LoopThread:
                 self._thread.start()
 
     def beat(self) -> None:
-        """Ask the loop for a sign of life, from any thread."""
+        """Ask the loop for a sign of life, from any thread: the loop raises ``beats`` when it gets to it."""
 
         def count() -> None:
             self.beats += 1
@@ -72,10 +72,10 @@ class LoopThread:
 
     def stop(self, timeout_s: float) -> bool:
         """
-        Cancel what is running, and end the loop and its thread; call it from another thread.
+        Cancel the running coroutines, and end the loop and its thread; to be called from another thread.
 
         Returns:
-            False if it is still busy after ``timeout_s``: something blocks the loop.
+            False if it is still busy after ``timeout_s``, because a handler blocks the loop.
         """
         with self._lock:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None

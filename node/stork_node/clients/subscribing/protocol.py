@@ -1,8 +1,9 @@
 """
-A subscriber without socket, clock or task: what comes in, what is to be written, whom to tell, when to wake it.
+A subscriber without socket, clock or task: it takes input, and says what to write, which handlers to call, and when to
+wake it.
 
-The shell says what happens (``begin``, ``connected``, ``received``, ``end``, ``wake``), with the time in seconds of a
-clock that never goes back, and after each of them writes ``outbox`` and does ``effects``, in their order.
+The shell reports events (``begin``, ``connected``, ``received``, ``end``, ``wake``) with the time in seconds of a clock
+that never goes back. After each it writes ``outbox`` and does ``effects``, in order.
 """
 
 import itertools
@@ -20,8 +21,8 @@ from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
 from stork_node.protocol.uris import BEAT, RECOVER
 
-STABLE_S = 10.0  # open for this long, and the next delay is short again
-JOIN_S = 30.0  # from the question for a ticket to WELCOME; the node itself gives up after 15 s
+STABLE_S = 10.0  # after this time open, the next delay is short again
+JOIN_S = 30.0  # from the request for a ticket to WELCOME; the node itself gives up after 15 s
 RECOVER_S = 30.0  # the node answers within 3 s
 RECOVER_TOPICS = 1_000  # as many as a node answers at once; a pattern may have more
 PROBE_AFTER_S = 30.0
@@ -30,7 +31,7 @@ SILENT_S = 60.0
 
 @dataclass
 class _Link:
-    """One try, and the connection that came of it."""
+    """One try, and its connection."""
 
     since: float
     heard: float
@@ -46,14 +47,14 @@ class SubscriberProtocol:
     """
     Args:
         realm: of the router.
-        renewable: whether there is a new ticket after one has expired.
+        renewable: whether a new ticket can replace an expired one.
         chance: a number from 0 to below 1, for jitter.
 
     Attributes:
         state: ``waiting``, ``connecting``, ``open`` or ``closed`` (final).
-        ending: why the last connection or try ended; None before.
-        outbox: messages to write, in order, on the connection that is there.
-        effects: what to do for the application, in order.
+        ending: the reason of the last end of a connection or try; None before.
+        outbox: messages to write, in order, on the present connection.
+        effects: calls to make to the application, in order.
     """
 
     def __init__(self, realm: str, *, renewable: bool, chance: Callable[[], float] = random.random) -> None:
@@ -68,12 +69,12 @@ class SubscriberProtocol:
 
     @property
     def session_id(self) -> int:
-        """The session's id in WAMP; 0 where there is none."""
+        """The session's id in WAMP; 0 without a session."""
         return self._link.session.id if self._link and self._link.session else 0
 
     @property
     def identity(self) -> tuple[str, str]:
-        """The session's authid and authrole; empty where there is none."""
+        """The session's authid and authrole; empty without a session."""
         session = self._link.session if self._link else None
         return (session.authid, session.authrole) if session else ("", "")
 
@@ -86,11 +87,11 @@ class SubscriberProtocol:
         self._set("connecting")
 
     def connected(self, credentials: Credentials) -> None:
-        """The connection is there: say HELLO."""
+        """The connection is there: send HELLO."""
         self._there().session = WampSession(self._realm, credentials, self.outbox.append, self)
 
     def received(self, text: str | bytes, now: float) -> None:
-        """A frame came. What no WAMP router sends ends the connection: what was lost in it cannot be known."""
+        """Take a frame. A frame that no WAMP router sends ends the connection: it may hide lost events."""
         link = self._link
         if link is None or link.session is None:  # closed meanwhile
             return
@@ -101,7 +102,7 @@ class SubscriberProtocol:
             self.end(Ending("garbage", True, "", str(error)), now)
 
     def end(self, ending: Ending, now: float) -> None:
-        """The end of a try or a connection: come back after a jittered delay, or stay closed."""
+        """A try or a connection has ended: come back after a jittered delay, or stay closed."""
         if self.state == "closed":
             return
         link, was_open = self._link, self.state == "open"
@@ -124,7 +125,7 @@ class SubscriberProtocol:
                 self._change(subscription, "waiting", Ending("lost", True))
 
     def wake(self, now: float) -> None:
-        """Time has passed: do what is due."""
+        """Time has passed: do all that is due."""
         link = self._link
         if link is None:
             return
@@ -145,7 +146,7 @@ class SubscriberProtocol:
                 run(now)
 
     def wake_at(self) -> float:
-        """When to call ``wake`` (or, where the state is ``waiting``, ``begin``), if nothing comes before."""
+        """The time for the next ``wake`` (or ``begin``, in the state ``waiting``), if no frame comes before."""
         link = self._link
         if link is None:
             return self._retry_at
@@ -170,7 +171,7 @@ class SubscriberProtocol:
             self._sweep()
 
     def hurry(self, now: float) -> None:
-        """Where the next try is waited for: it is due."""
+        """In the state ``waiting``: the next try is due now."""
         if self.state == "waiting":
             self._retry_at = now
 
@@ -205,7 +206,7 @@ class SubscriberProtocol:
 
     def event(self, wire_id: int, value: Any, position: Any, topic: str | None) -> None:
         if wire_id == self._there().beat_id:
-            # Only what comes by this connection has come before the beat.
+            # Only events of this connection have come before the position event.
             for subscription in self.subscriptions:
                 if subscription.state == "subscribed":
                     for stream in subscription.streams.values():
@@ -259,8 +260,8 @@ class SubscriberProtocol:
         self._change(subscription, state, ending)
 
     def _sweep(self) -> None:
-        # Handlers of one topic share one subscription on the wire: it goes with the last of them. One whose SUBSCRIBE
-        # is on its way counts, for the router may have answered it with the same id.
+        # Handlers of one topic share one subscription on the wire, which goes with the last of them. A subscription
+        # with an open SUBSCRIBE counts, because the router may have answered it with the same id.
         link = self._link
         used = {(s.topic, s.match) for s in self.subscriptions if s.state in ("subscribing", "subscribed")}
         for wire_id, name in list(link.wire.items()) if link else []:
@@ -304,20 +305,20 @@ class SubscriberProtocol:
                 link.recovers = False
                 self._recover(subscription, positions, 0, now)
             elif error.uri == "wamp.error.invalid_argument":
-                # The same question has the same answer: an event beyond the node's max_message_size, say.
+                # The next request would have the same answer, such as an event beyond the node's max_message_size.
                 done(Result([], {}), now)
-            else:  # io.virge.stork.not_ready, and what else may pass
+            else:  # io.virge.stork.not_ready, and other passing errors
                 again_at = now + retry_delay_s(attempt, self._chance())
                 subscription.timer = (again_at, lambda now: self._recover(subscription, positions, attempt + 1, now))
 
-        # Events are held back meanwhile: not for ever.
+        # Events are held back meanwhile, so there is a time limit.
         silent = Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s")
         subscription.timer = (now + RECOVER_S, lambda now: self.end(silent, now))
         self._session().call(RECOVER, [asked], {}, done, failed)
 
     def _resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
         answered = subscription.stream(topic).answer(answer)
-        if answered.recovered is False:  # told first, then what comes after the gap
+        if answered.recovered is False:  # first the report, then the events after the gap
             self.effects.append(Recovered(subscription, topic, False, answered.position))
         self._hand(subscription, answered.events)
         if answered.recovered is True:
@@ -325,7 +326,7 @@ class SubscriberProtocol:
         return answered.more
 
     def _ask_for_beats(self) -> None:
-        # A node that answers recover has the beat as well.
+        # A node that answers recover also sends position events.
         link = self._there()
         if not link.beat_asked:
             link.beat_asked = True

@@ -1,4 +1,4 @@
-"""One handler's interest in one topic or pattern, through all the connections of its subscriber."""
+"""One handler's subscription to one topic or pattern, across all connections of its subscriber."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +16,14 @@ class Subscription:
 
     Attributes:
         topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
-        any_uri: whether the topic may be more than a feed's: what a backend may subscribe to.
+        any_uri: whether the topic may be outside of feeds, as a backend may subscribe to all.
         state: ``waiting`` (for a connection, or for the next try), ``subscribing``, ``subscribed``, ``refused``
             (final) or ``closed``.
-        reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
+        reason: the reason in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and so on; otherwise
+            empty.
 
     Raises:
-        InvalidTopic: the topic cannot be asked for at all; a router would close the whole connection over it.
+        InvalidTopic: no router takes this topic; it would close the whole connection.
         InvalidPosition: ``since`` is no position.
     """
 
@@ -48,12 +49,12 @@ class Subscription:
 
     @property
     def position(self) -> str | None:
-        """The topic's position: what ``since`` takes. None for patterns, and where none is known yet."""
+        """The topic's position, for ``since``. None for patterns, and before the first position is known."""
         return self.streams[self.topic].position if self.match == "exact" else None
 
     @property
     def wanted(self) -> bool:
-        """Neither refused for good nor given up."""
+        """Whether it is neither refused for good nor closed."""
         return self.state not in ("refused", "closed")
 
     def stream(self, topic: str) -> TopicCursor:
