@@ -20,7 +20,7 @@ def is_application(component: Mapping[str, Any]) -> bool:
 
 
 def problems(workers: list[dict[str, Any]]) -> Iterator[Problem]:
-    """Workers that name the component and an old one of it: both would register the same."""
+    """Workers with both the new component and an old one: both would register the same procedures."""
     for w, worker in enumerate(workers):
         names = {component.get("classname") for component in worker.get("components", [])}
         if APPLICATION in names and (both := sorted(names & OLD)):
@@ -28,7 +28,7 @@ def problems(workers: list[dict[str, Any]]) -> Iterator[Problem]:
 
 
 def explain(workers: list[dict[str, Any]]) -> Iterator[str]:
-    """For each worker that has old components: where they are, and the lines that take their place."""
+    """For each worker with old components: their places, and the lines that replace them."""
     for w, worker in enumerate(workers):
         places = {c: each for c, each in enumerate(worker.get("components", [])) if each.get("classname") in OLD}
         if places:

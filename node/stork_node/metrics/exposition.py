@@ -1,4 +1,4 @@
-"""Figures as Prometheus metrics."""
+"""Turns figures into Prometheus metrics."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _PACKAGES = {"version": "stork-node", "crossbar": "crossbar", "autobahn": "autob
 
 def families(prefix: str, figures: Any) -> Iterator[Metric]:
     """
-    The metrics of a dataclass of figures, each named ``<prefix>_<field>`` (and ``_total``, where it only grows).
+    The metrics of a dataclass of figures, each named ``<prefix>_<field>``; counters end with ``_total``.
 
     Fields that no function of ``metrics.figures`` has declared are left out.
     """
@@ -51,7 +51,7 @@ def _cumulated(sample: Histogram) -> list[tuple[str, float]]:
 
 
 def build_family() -> Metric:
-    """``stork_build_info``: which versions run here."""
+    """``stork_build_info``: the versions of this node."""
     versions = {label: _version(package) for label, package in _PACKAGES.items()} | {"python": python_version()}
     family = GaugeMetricFamily("stork_build_info", "Versions of this node; always 1.", labels=list(versions))
     family.add_metric(list(versions.values()), 1)

@@ -1,5 +1,5 @@
 """
-Figures: what a part of the node counts, as one dataclass; ``/metrics`` shows each field as a Prometheus metric.
+Figures: the numbers of one part of the node, as one dataclass; ``/metrics`` shows each field as a Prometheus metric.
 
     @dataclass
     class RelayFigures:
@@ -23,10 +23,10 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 class Histogram:
     """
-    How often a value was observed in each bucket.
+    The number of observed values in each bucket.
 
     Args:
-        bounds: upper ends of the buckets, rising; one without an end follows them.
+        bounds: upper ends of the buckets, rising; one more bucket without an end follows.
     """
 
     __slots__ = ("bounds", "counts", "total")
@@ -35,7 +35,7 @@ class Histogram:
         self.bounds, self.counts, self.total = tuple(bounds), [0] * (len(bounds) + 1), 0.0
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Count ``value``, as often as it was seen."""
+        """Count ``value``, ``times`` times."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
 

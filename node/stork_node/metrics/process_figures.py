@@ -27,7 +27,7 @@ class ProcessFigures:
 
 def read_processes(processes: Mapping[str, int]) -> ProcessFigures:
     """
-    The figures of these processes, by name; one that is gone, or not on a Linux, is left out.
+    The figures of these processes, by name. A process that has ended, or is not on Linux, is left out.
 
     Args:
         processes: name → process id.
@@ -36,7 +36,7 @@ def read_processes(processes: Mapping[str, int]) -> ProcessFigures:
     for name, pid in processes.items():
         try:
             folder = _PROC / str(pid)
-            # The name of the program, in parentheses, may hold anything.
+            # The program's name, in parentheses, may have any characters.
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
             open_fds = len(os.listdir(folder / "fd"))
             max_fds = _max_fds((folder / "limits").read_text())
