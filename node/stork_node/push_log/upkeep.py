@@ -1,4 +1,4 @@
-"""What a log needs each second: force to disk, begin segments, delete old ones, and look after its lock."""
+"""The work of a log each second: force to disk, begin segments, delete old ones, and check its lock."""
 
 import errno
 import logging

@@ -133,7 +133,7 @@ class Peer:
         self.unread = max(0, received - self.taken - allowed)
         if self.unread:
             self.unread = max(0, self.unread - waits_to_be_read(self.connection))
-        # What waited before all whole messages were taken, and none was of this peer, belongs to one that goes on.
+        # All whole messages were taken, and none was of this peer: its waiting bytes belong to an unfinished message.
         is_stalled = is_drained and self.taken == self.taken_before
         self.unfinished = min(unread_before, self.unread) if is_stalled else 0
         if self.taken != self.taken_before:

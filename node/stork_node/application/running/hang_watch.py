@@ -49,7 +49,7 @@ class HangWatch:
         self._time = SuspendAwareClock(2 * self._pause_s, time.monotonic())
         self._begun: dict[ThreadJob, float] = {}
         self._overdue: set[ThreadJob] = set()
-        self._beats, self._beat_at = -1, 0.0
+        self._pings_answered, self._answered_at = -1, 0.0
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -88,11 +88,11 @@ class HangWatch:
         return (self._after_s if own is None else own) or float("inf")
 
     def _look_at_loop(self, awake_s: float) -> str:
-        if self._loop.beats != self._beats:
-            self._beats, self._beat_at = self._loop.beats, awake_s
-        elif self._loop_after_s and awake_s - self._beat_at >= self._loop_after_s:
+        if self._loop.pings_answered != self._pings_answered:
+            self._pings_answered, self._answered_at = self._loop.pings_answered, awake_s
+        elif self._loop_after_s and awake_s - self._answered_at >= self._loop_after_s:
             return f"the asyncio loop is blocked for {self._loop_after_s:g} s, {_places([self._loop.thread_id])}"
-        self._loop.beat()
+        self._loop.ping()
         return ""
 
 

@@ -21,11 +21,11 @@ class LoopThread:
 
     Attributes:
         executor: the default executor. Each kind of handler has its own threads there, too.
-        beats: number of calls of ``beat`` that the loop has handled.
+        pings_answered: number of calls of ``ping`` that the loop has handled.
     """
 
     def __init__(self, name: str) -> None:
-        self.name, self.beats = name, 0
+        self.name, self.pings_answered = name, 0
         self.executor = Lanes(_DEFAULT_THREADS, f"{name}-default")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,11 +60,11 @@ class LoopThread:
                 self._thread = threading.Thread(target=self._run, args=(self._loop,), name=self.name, daemon=True)
                 self._thread.start()
 
-    def beat(self) -> None:
-        """Ask the loop for a sign of life, from any thread: the loop raises ``beats`` when it gets to it."""
+    def ping(self) -> None:
+        """Ask the loop for a sign of life, from any thread: it raises ``pings_answered`` when it gets to it."""
 
         def count() -> None:
-            self.beats += 1
+            self.pings_answered += 1
 
         with self._lock:
             if self._loop is not None:
