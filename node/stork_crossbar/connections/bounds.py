@@ -12,21 +12,21 @@ from stork_crossbar.compat import Incompatible, require_signature
 from stork_crossbar.component import end_worker
 from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.endings import end_for_good
-from stork_crossbar.connections.frame_reading import read_in_turns
+from stork_crossbar.connections.frame_reading import read_round_robin
+from stork_crossbar.connections.round_robin import RoundRobinReader
 from stork_crossbar.connections.session_limits import call_when_released, held_by
-from stork_crossbar.connections.turns import Turns
 
 
 def keep_in_bounds(reactor: Any) -> None:
     """Set the bounds for all clients of this router process; if that is impossible, the process ends."""
-    turns = Turns(reactor, held_by, note, lambda: limits().messages_a_turn)
+    reader = RoundRobinReader(reactor, held_by, note, lambda: limits().messages_a_turn)
     try:
         _expect_dealer()
         end_for_good(reactor)
-        read_in_turns(turns)
+        read_round_robin(reader)
     except (Incompatible, AttributeError) as error:
         end_worker(f"clients cannot be kept in bounds with this Crossbar and autobahn: {error}")
-    call_when_released(turns.let_go)
+    call_when_released(reader.let_go)
 
 
 def _expect_dealer() -> None:

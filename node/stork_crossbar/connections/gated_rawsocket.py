@@ -16,14 +16,14 @@ from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import TOO_BIG
 from stork_crossbar.connections.delivering import deliver, refuse, sender
 from stork_crossbar.connections.endings import is_ending
-from stork_crossbar.connections.turns import Turns
+from stork_crossbar.connections.round_robin import RoundRobinReader
 
 _HANDSHAKE_BYTES = 4
 _PREFIX_BYTES = 4
 
 
 class GatedRawSocket(WampRawSocketServerProtocol):
-    turns: ClassVar[Turns]
+    reader: ClassVar[RoundRobinReader]
 
     _session: Any = None
     _is_inside = _is_lost = False
@@ -54,7 +54,7 @@ class GatedRawSocket(WampRawSocketServerProtocol):
             data = data[missing:]
         if data and self._handshake_complete:
             self._received += data
-            self.turns.take(self)
+            self.reader.take(self)
 
     def processData(self) -> bool:
         """Read one frame; returns whether there may be another one."""

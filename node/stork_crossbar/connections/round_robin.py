@@ -32,7 +32,7 @@ BYTES = "waiting_bytes"
 """The limit that a client is below again when it has read, which nobody is told."""
 
 
-class Turns:
+class RoundRobinReader:
     """
     The connections that have unread frames.
 
