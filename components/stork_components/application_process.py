@@ -29,7 +29,7 @@ from stork_node.application.values import ClientSession
 from stork_node.config.settings import count, endpoint, name, seconds, setting, text
 from stork_node.errors import CallError, StorkError
 from stork_node.metrics.node_figures import ApplicationFigures
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.transport.endpoints import Port, local_endpoint
 
@@ -131,7 +131,7 @@ class Started(dict[ApplicationSettings, "defer.Deferred[ApplicationProcess]"]):
 
 def is_started() -> bool:
     """Whether a component of this process has needed the application before."""
-    return bool(the(Started))
+    return bool(singleton(Started))
 
 
 async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
@@ -142,7 +142,7 @@ async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
         Disagreement: another component of this process has other settings.
         StorkError: the application cannot be imported, or one of its on_start handlers failed.
     """
-    asked_for = the(Started)
+    asked_for = singleton(Started)
     if settings not in asked_for:
         if asked_for:
             raise Disagreement("the application's components of one process must have the same extra")
@@ -192,7 +192,7 @@ async def follow_leavers(session: Component, application: ApplicationProcess) ->
 
 async def finish() -> None:
     """Wait for the open calls of this process's application, at most ``stop_s``."""
-    for settings, started in list(the(Started).items()):
+    for settings, started in list(singleton(Started).items()):
         if started.called and isinstance(application := started.result, ApplicationProcess):
             await application.finish(settings.stop_s)
 

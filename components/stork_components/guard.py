@@ -34,7 +34,7 @@ from stork_node.guard.counters import GuardCounters
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.topics import Match
 
@@ -89,7 +89,7 @@ class Guard(DirectGuard):
         self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
-        if not the(DirectCalls).are_made:
+        if not singleton(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
         await self.register(lambda *args: in_turn(self.authenticate(*args)), uris.GUARD_AUTH)

@@ -22,7 +22,7 @@ from stork_node.metrics.health import Health
 from stork_node.metrics.node_figures import ApplicationFigures, NodeFigures
 from stork_node.metrics.process_figures import read_processes
 from stork_node.metrics.publish_server_metrics import publish_server_families
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
 # A hung application process must not hide the other figures.
@@ -96,7 +96,7 @@ class Metrics(Resource):
         sessions, subscriptions = insiders.census(self._component)
         node = NodeFigures(int(health.http_status == 200), int(health.status == "degraded"), sessions, subscriptions)
         yield from families("stork", node)
-        yield from families("stork_http", the(HttpCounters))
+        yield from families("stork_http", singleton(HttpCounters))
         yield from families("stork", client_limits.bounds().counters)
         guard, relay = registry.find(Guard), registry.find(Relay)
         if guard:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 
 @dataclass
@@ -27,42 +27,42 @@ class Components:
 
 def announce(component: Any) -> None:
     """``component`` has started."""
-    the(Components).started[type(component)] = component
+    singleton(Components).started[type(component)] = component
 
 
 def find(component_class: type) -> Any:
     """The component of this class or a subclass; None if none has started here."""
-    started = the(Components).started
+    started = singleton(Components).started
     return started.get(component_class) or next((c for c in started.values() if isinstance(c, component_class)), None)
 
 
 def session_ids() -> list[int]:
     """The session ids of all components of this process."""
-    return [component.session_id for component in the(Components).started.values()]
+    return [component.session_id for component in singleton(Components).started.values()]
 
 
 def follow_on(session_ids: Iterable[int]) -> None:
     """This process replaces the one whose components have these sessions."""
-    the(Components).predecessors.update(session_ids)
+    singleton(Components).predecessors.update(session_ids)
 
 
 def predecessors() -> set[int]:
     """The session ids of the process that this one replaces."""
-    return the(Components).predecessors
+    return singleton(Components).predecessors
 
 
 async def retire() -> None:
     """Let every component of this process take no more calls."""
-    for component in list(the(Components).started.values()):
+    for component in list(singleton(Components).started.values()):
         await component.retire()
 
 
 def finish_by(finish: Callable[[], Awaitable[None]]) -> None:
     """Call ``finish`` when this process takes no more calls; it waits for the open ones."""
-    the(Components).finishing.append(finish)
+    singleton(Components).finishing.append(finish)
 
 
 async def finish() -> None:
     """Wait for the open calls of this process."""
-    for one in the(Components).finishing:
+    for one in singleton(Components).finishing:
         await one()

@@ -11,7 +11,7 @@ T = TypeVar("T")
 _made: dict[type, Any] = {}
 
 
-def the(kind: type[T]) -> T:
+def singleton(kind: type[T]) -> T:
     """The singleton of this class in this process; made without arguments at the first use."""
     found: T | None = _made.get(kind)
     # setdefault: two threads that come first get the same object.

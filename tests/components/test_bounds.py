@@ -224,7 +224,7 @@ print(len(sent), in_flight())
 
 CANCELLABLE = """
 from types import SimpleNamespace
-from stork_crossbar.connections.session_limits import orphans
+from stork_crossbar.connections.session_limits import calls_of_gone_sessions
 callee._session_roles = {"callee": SimpleNamespace(call_canceling=True)}
 for caller in callers:
     caller._authid = "joe"
@@ -238,10 +238,10 @@ call(callers[0], 2)
 sent.clear()
 dealer.detach(callers[0])
 callers[0]._authid = None
-print(sent, orphans.count(callers[1]), in_flight())
+print(sent, calls_of_gone_sessions.count(callers[1]), in_flight())
 dealer.processYield(callee, message.Yield(1))
 dealer.processInvocationError(callee, message.Error(68, 2, "wamp.error.canceled"))
-print(orphans.count(callers[1]), in_flight(), len(sent))
+print(calls_of_gone_sessions.count(callers[1]), in_flight(), len(sent))
 """
     assert run(DEALER + CANCELLABLE + script) == (
         "[(99, 'Interrupt'), (99, 'Interrupt')] 2 [2, 0, 0, 1]\n0 [0, 0, 0, 0] 2"
@@ -253,7 +253,7 @@ def test_calls_of_who_has_left_end_with_their_callee():
 call(callers[0], 1)
 dealer.detach(callers[0])
 dealer.detach(callee)
-print(orphans.count(callers[1]), in_flight())
+print(calls_of_gone_sessions.count(callers[1]), in_flight())
 """
     assert run(DEALER + CANCELLABLE + script) == "0 [0, 0, 0, 0]"
 
@@ -295,8 +295,8 @@ print(forgiven.again(1000.0, held))
 
 def test_a_subscription_that_is_gone_is_forgotten():
     script = """
-from stork_crossbar.personality.observing import Observations
-observations = Observations()
+from stork_crossbar.personality.broker import SelfCleaningUriMap
+observations = SelfCleaningUriMap()
 for number in range(3):
     subscription, _, _ = observations.add_observer(1, f"a.b.{number}")
     observations.drop_observer(1, subscription)

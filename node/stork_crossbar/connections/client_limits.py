@@ -6,7 +6,7 @@ from twisted.logger import Logger
 
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits, LimitCounters
 from stork_node.gate.reading import Gate
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 _log = Logger()
 
@@ -32,17 +32,17 @@ class ClientBounds:
 
 def bounds() -> ClientBounds:
     """The bounds of this process."""
-    return the(ClientBounds)
+    return singleton(ClientBounds)
 
 
 def limits() -> ClientLimits:
     """The current limits."""
-    return the(ClientBounds).limits
+    return singleton(ClientBounds).limits
 
 
 def gate() -> Gate:
     """The gate that reads and checks the clients' messages."""
-    return the(ClientBounds).gate
+    return singleton(ClientBounds).gate
 
 
 def note(limit: str) -> None:

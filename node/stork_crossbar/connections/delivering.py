@@ -10,15 +10,15 @@ from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_node.gate.bounds import TooBig, Unreadable
-from stork_node.gate.options import NotExpected, Sender
+from stork_node.gate.options import NotExpected, SenderKind
 
 _log = Logger(namespace="stork_components.guard")
 
 
-def sender(session: Any) -> Sender:
+def sender(session: Any) -> SenderKind:
     if session is None or session._session_id is None:
-        return Sender.STRANGER
-    return Sender.BACKEND if session._authrole in INSIDERS else Sender.VISITOR
+        return SenderKind.STRANGER
+    return SenderKind.BACKEND if session._authrole in INSIDERS else SenderKind.VISITOR
 
 
 def _parse(serializer: str, payload: bytes, session: Any) -> Any:

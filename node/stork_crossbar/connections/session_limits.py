@@ -11,7 +11,7 @@ from twisted.internet import defer
 from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals import broadcasting
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
 # Before it has joined, a client gets only short reasons.
@@ -37,18 +37,18 @@ def refusal(session: Any, message: Any) -> Error | None:
 
 
 @dataclass
-class _Released:
+class _ResumeReading:
     call: Callable[[Any], None] | None = None
 
 
 def call_when_released(function: Callable[[Any], None]) -> None:
     """Call ``function`` with a session's transport whenever one of the session's open requests has ended."""
-    the(_Released).call = function
+    singleton(_ResumeReading).call = function
 
 
 def release(session: Any) -> None:
     """One open request of ``session`` has its answer."""
-    call = the(_Released).call
+    call = singleton(_ResumeReading).call
     if call is not None and session._transport is not None:
         call(session._transport)
 
@@ -78,7 +78,7 @@ def held_by(protocol: Any) -> str | None:
     return None
 
 
-class Orphans:
+class CallsOfGoneSessions:
     """The open calls of callers that have left, by user: their callees still work."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ def _user(session: Any) -> Any:
     return session._realm, session._authrole, session._authid
 
 
-orphans = Orphans()
+calls_of_gone_sessions = CallsOfGoneSessions()
 
 
 class UndecidedRequests:
@@ -173,4 +173,5 @@ def _recoveries(invocations: Any) -> int:
 
 def _calls(session: Any) -> int:
     invocations = _invocations(session)
-    return len(invocations) - _recoveries(invocations) + _undecided(session).calls + orphans.count(session)
+    here = len(invocations) - _recoveries(invocations) + _undecided(session).calls
+    return here + calls_of_gone_sessions.count(session)

@@ -3,14 +3,14 @@
 from twisted.logger import Logger
 
 from stork_node.http.counters import HttpCounters
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 _log = Logger(namespace="stork_components.http")
 
 
 def count(reason: str) -> None:
     """``reason`` is one of ``http.counters.REASONS``."""
-    the(HttpCounters).refused[reason] += 1
+    singleton(HttpCounters).refused[reason] += 1
 
 
 def count_and_say(reason: str, sentence: str) -> None:

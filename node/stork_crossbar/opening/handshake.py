@@ -12,7 +12,7 @@ from stork_crossbar.http import refusals
 from stork_node.application.values import peer_host
 from stork_node.http.forwarded import Network, client_address, is_in, read_headers, requested_host
 from stork_node.http.origins import AllowedOrigin, describe, is_allowed
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 # autobahn has one or the other, depending on the version of the protocol.
 _ORIGIN_HEADERS = ("origin", "sec-websocket-origin")
@@ -34,12 +34,12 @@ class Handshakes:
 
 def trust(proxies: Sequence[Network]) -> None:
     """Set the proxies whose X-Forwarded-For this process believes."""
-    the(Handshakes).trusted = proxies
+    singleton(Handshakes).trusted = proxies
 
 
 def allow(origins: Sequence[AllowedOrigin]) -> None:
     """Set the origins of pages that may open any WebSocket of this process, beside its own host."""
-    the(Handshakes).origins = origins
+    singleton(Handshakes).origins = origins
 
 
 def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, is_secure: bool) -> str | None:
@@ -52,10 +52,12 @@ def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, 
         is_secure: whether the request came by TLS.
     """
     headers = read_headers(request)
-    host, is_secure = requested_host(peer_host(peer), headers, the(Handshakes).trusted, is_secure=is_secure)
+    host, is_secure = requested_host(peer_host(peer), headers, singleton(Handshakes).trusted, is_secure=is_secure)
     for name in _ORIGIN_HEADERS:
         origin = headers.get(name)
-        if origin is not None and not is_allowed(origin, host, (*the(Handshakes).origins, *named), is_secure=is_secure):
+        if origin is not None and not is_allowed(
+            origin, host, (*singleton(Handshakes).origins, *named), is_secure=is_secure
+        ):
             sentence = describe(origin, host)
             refusals.count_and_say("origin", sentence)
             return sentence
@@ -64,7 +66,7 @@ def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, 
 
 def is_trusted(host: str) -> bool:
     """Whether connections from this address may be those of many clients."""
-    return is_in(host, the(Handshakes).trusted)
+    return is_in(host, singleton(Handshakes).trusted)
 
 
 def apply_forwarded_headers(transport: Any) -> str | None:
@@ -80,7 +82,7 @@ def apply_forwarded_headers(transport: Any) -> str | None:
     details = transport.transport_details
     # autobahn reads these headers as lines of Latin-1, in which a client can hide a header in another one.
     details.http_headers_received = headers = read_headers(request)
-    trusted = the(Handshakes).trusted
+    trusted = singleton(Handshakes).trusted
     if not trusted:
         return None
     peer = peer_host(details.peer)

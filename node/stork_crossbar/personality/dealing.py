@@ -7,8 +7,8 @@ from autobahn.wamp.exception import ApplicationError, ProtocolError
 from autobahn.wamp.message import Call, Cancel, Error, Interrupt
 from crossbar.router.dealer import Dealer
 
-from stork_crossbar.connections.session_limits import orphans, release, undecided_calls
-from stork_crossbar.personality.observing import Observations
+from stork_crossbar.connections.session_limits import calls_of_gone_sessions, release, undecided_calls
+from stork_crossbar.personality.broker import SelfCleaningUriMap
 
 
 class Invocations:
@@ -65,14 +65,14 @@ class StorkDealer(Dealer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._invocations_by_call = Calls()
-        self._registration_map = Observations(ordered=True)
+        self._registration_map = SelfCleaningUriMap(ordered=True)
         # The ids of calls that were cancelled before the guard had decided them.
         self._cancelled_early: dict[Any, set[int]] = {}
 
     def detach(self, session: Any) -> None:
         self._cancelled_early.pop(session, None)
         for invocation in list(self._callee_to_invocations.get(session, ())):
-            orphans.discard(invocation)
+            calls_of_gone_sessions.discard(invocation)
             # Its caller has an answer. Crossbar would answer again, which an embedded caller cannot take.
             if invocation.canceled and not invocation.error_msg:
                 self._remove_invoke_request(invocation)
@@ -92,7 +92,7 @@ class StorkDealer(Dealer):
         invocation.call.args = invocation.call.kwargs = invocation.call.payload = None
         self._caller_to_invocations[invocation.caller].remove(invocation)
         del self._invocations_by_call[invocation.caller_session_id, invocation.call.request]
-        orphans.add(invocation)
+        calls_of_gone_sessions.add(invocation)
 
     def processCancel(self, session: Any, cancel: Any) -> None:
         invocation = self._invocations_by_call.get((session._session_id, cancel.request))
@@ -170,7 +170,7 @@ class StorkDealer(Dealer):
 
     def _remove_invoke_request(self, invocation: Any) -> None:
         caller = invocation.caller
-        orphans.discard(invocation)
+        calls_of_gone_sessions.discard(invocation)
         self._caller_to_invocations.setdefault(caller, Invocations())
         super()._remove_invoke_request(invocation)
         if not self._caller_to_invocations.get(caller, True):

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from stork_crossbar import registry
 from stork_crossbar.compat import require_signature
 from stork_crossbar.roles import DirectCalls, DirectGuard
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
 _log = Logger(namespace="stork_components.guard")
@@ -35,7 +35,7 @@ def call_guard() -> None:
     require_signature(Router.authorize, "self", "session", "uri", "action", "options")
     require_signature(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")
     require_signature(PendingAuthTicket.authenticate, "self", "signature")
-    the(DirectCalls).are_made = True
+    singleton(DirectCalls).are_made = True
 
 
 _BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
@@ -43,7 +43,7 @@ _BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
 
 def guard_of(realm: str | None) -> DirectGuard | None:
     """The guard of this realm. None if it has not started, or must be called by WAMP."""
-    guard: DirectGuard | None = registry.find(DirectGuard) if the(DirectCalls).are_made else None
+    guard: DirectGuard | None = registry.find(DirectGuard) if singleton(DirectCalls).are_made else None
     return guard if guard and guard._realm == realm else None
 
 

@@ -26,7 +26,7 @@ from stork_node.logs.log_lines import LEVELS, LogSettings, is_ours, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import LogWriter
 from stork_node.logs.process_log import catch_strays, flush_log, writer_of
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
 # Keys that Twisted adds to the data of a line; "text" is the line itself, of another logging system.
@@ -90,7 +90,7 @@ class Observer:
             return  # the guard has logged the reason
         if fault:
             self._writer.write("info", f"a message of a client is malformed: {fault}", __name__, {}, "malformed")
-        elif the(Clients).are_served and namespace.startswith(_CLIENTS) and _is_expected(event):
+        elif singleton(Clients).are_served and namespace.startswith(_CLIENTS) and _is_expected(event):
             self._writer.write("info", f"of a client: {_text(event)}", __name__, {}, "of a client")
         else:
             # Critical lines must wake an operator. Crossbar and autobahn use the level for less.
@@ -159,7 +159,7 @@ def _make_observer() -> Any:
 
 def begin_log(serves_clients: bool) -> None:
     """Take over what this process logs, in every way that it can; once the reactor and Twisted's log are there."""
-    the(Clients).are_served = serves_clients
+    singleton(Clients).are_served = serves_clients
     if not _is_replaced:
         globalLogPublisher.addObserver(_make_observer())
     for name, level in (("stdout", LogLevel.info), ("stderr", LogLevel.error)):

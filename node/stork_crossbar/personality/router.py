@@ -10,8 +10,8 @@ from twisted.internet import defer
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.connections.session_limits import count_undecided
 from stork_crossbar.personality import direct_guard
+from stork_crossbar.personality.broker import StorkBroker
 from stork_crossbar.personality.dealing import StorkDealer
-from stork_crossbar.personality.observing import StorkBroker
 from stork_node.protocol import uris
 
 

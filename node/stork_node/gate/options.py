@@ -13,7 +13,7 @@ from typing import Any
 from stork_node.gate.bounds import Unreadable
 
 
-class Sender(Enum):
+class SenderKind(Enum):
     """
     The kind of sender: a client that has not joined, a visitor of the application, or a backend of the deployment.
     """
@@ -52,14 +52,14 @@ _JOINED: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {
 }
 _BACKENDS = {number: (place, visitors | backends) for number, (place, visitors, backends) in _JOINED.items()}
 _VISITORS = {number: (place, visitors) for number, (place, visitors, _) in _JOINED.items()}
-_PASSING = {Sender.STRANGER: _JOINING, Sender.VISITOR: _VISITORS, Sender.BACKEND: _BACKENDS}
+_PASSING = {SenderKind.STRANGER: _JOINING, SenderKind.VISITOR: _VISITORS, SenderKind.BACKEND: _BACKENDS}
 
 # These prefixes switch on features between Crossbar and its own clients; a client's own data has others.
 _INTERNAL_FEATURES = ("x_", "_", "payload_")
 _LONGEST_TIMEOUT_MS = 86_400_000
 
 
-def pass_options(message: Any, sender: Sender) -> list[Any]:
+def pass_options(message: Any, sender: SenderKind) -> list[Any]:
     """
     Remove the options of a message that its sender may not use.
 

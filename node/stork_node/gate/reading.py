@@ -8,7 +8,7 @@ from stork_node.gate.bounds import Bounds
 from stork_node.gate.cbor import read_cbor
 from stork_node.gate.json_text import read_json
 from stork_node.gate.msgpack import read_msgpack
-from stork_node.gate.options import Sender, pass_options
+from stork_node.gate.options import SenderKind, pass_options
 
 SERIALIZERS: Mapping[str, Callable[[bytes, Bounds], Any]] = {
     "json": read_json,
@@ -27,16 +27,16 @@ class Gate:
 
     def __init__(self, limits: ClientLimits) -> None:
         self._bounds = {
-            Sender.STRANGER: Bounds(limits.handshake_bytes, limits.handshake_elements),
-            Sender.VISITOR: Bounds(limits.message_bytes, limits.message_elements),
-            Sender.BACKEND: Bounds(_BACKENDS_BYTES, _BACKENDS_ELEMENTS, is_finite=False),
+            SenderKind.STRANGER: Bounds(limits.handshake_bytes, limits.handshake_elements),
+            SenderKind.VISITOR: Bounds(limits.message_bytes, limits.message_elements),
+            SenderKind.BACKEND: Bounds(_BACKENDS_BYTES, _BACKENDS_ELEMENTS, is_finite=False),
         }
 
-    def max_bytes(self, sender: Sender) -> int:
+    def max_bytes(self, sender: SenderKind) -> int:
         """The maximum size of one message of this sender."""
         return self._bounds[sender].max_bytes
 
-    def read(self, message: bytes, serializer: str, sender: Sender) -> list[Any]:
+    def read(self, message: bytes, serializer: str, sender: SenderKind) -> list[Any]:
         """
         Args:
             serializer: one of ``SERIALIZERS``.

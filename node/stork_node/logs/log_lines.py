@@ -10,7 +10,7 @@ from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, Problem
 from stork_node.logs import log_text
 from stork_node.logs.log_writer import LogWriter, Render
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 LEVELS = ("debug", "info", "warn", "error", "critical")
 _FORMATS = ("text", "json")
@@ -126,7 +126,9 @@ class Printer:
                 self.line(level, text, namespace, fields)
         # Crossbar warns about the SIGTERM that it sends to its workers, and about its effects.
         elif level in (
-            ("error", "critical") if the(NodeEnd).has_begun or self.is_ending else ("warn", "error", "critical", "info")
+            ("error", "critical")
+            if singleton(NodeEnd).has_begun or self.is_ending
+            else ("warn", "error", "critical", "info")
         ):
             if namespace.startswith("crossbar.router.auth"):
                 text = text.partition(" (expected")[0]  # the rest is a signature

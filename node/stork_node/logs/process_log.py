@@ -8,7 +8,7 @@ from types import TracebackType
 from stork_node.logs.log_lines import LEVELS, LogSettings, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import Allowance, LogWriter, Render
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 COUNTED = {"is_counted": True}
 """``extra`` of a record whose author counts repetitions already."""
@@ -26,7 +26,7 @@ def writer_of(process: str, render: Render, allowance: Allowance | None = None) 
 
     Each process has its own queue, so a process with many lines takes no place from the others.
     """
-    writers = the(_Writers)
+    writers = singleton(_Writers)
     if process not in writers:
         writers[process] = LogWriter(_STDERR, render, allowance)
     return writers[process]
@@ -47,7 +47,7 @@ def take_over_stderr(process: str, settings: LogSettings) -> LogWriter:
 
 def flush_log() -> None:
     """Give the last lines a moment to be read; to be called before the process ends."""
-    for writer in list(the(_Writers).values()):
+    for writer in list(singleton(_Writers).values()):
         writer.flush()
 
 

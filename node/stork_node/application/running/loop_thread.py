@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from stork_node.application.running.lanes import Lanes
+from stork_node.application.running.thread_pools import ThreadPools
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.name, self.pings_answered = name, 0
-        self.executor = Lanes(_DEFAULT_THREADS, f"{name}-default")
+        self.executor = ThreadPools(_DEFAULT_THREADS, f"{name}-default")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

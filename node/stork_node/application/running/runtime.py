@@ -18,9 +18,9 @@ from stork_node.application.rpc import Procedure, decode_arguments, encode_resul
 from stork_node.application.running.handler_context import HandlerContext, Kind, NotBegun, handler_context
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.application.running.hang_watch import HangWatch
-from stork_node.application.running.lanes import Lanes
 from stork_node.application.running.loop_thread import LoopThread
 from stork_node.application.running.presence import Presence
+from stork_node.application.running.thread_pools import ThreadPools
 from stork_node.application.running.thread_switching import Interruption, ThreadSwitcher
 from stork_node.application.stork import Stork
 from stork_node.application.values import Call, ClientSession, Deny, Principal
@@ -76,7 +76,7 @@ class Runtime:
         self._declared = stork.declared
         self._report = report
         self._loop = LoopThread("stork-loop")
-        self._threads = Lanes(threads, "stork-handler")
+        self._threads = ThreadPools(threads, "stork-handler")
         self.figures = ApplicationFigures()
         self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
         self._switcher = ThreadSwitcher(self._threads, self._loop.submit)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 _SHARED = (Kind.VERIFY, Kind.CALL)
 
 
-class Lanes(ThreadPoolExecutor):
+class ThreadPools(ThreadPoolExecutor):
     """
     An executor that gives each function to the pool of its kind, by the context variable ``handler_context``.
 

@@ -8,7 +8,7 @@ from crossbar.router.observation import UriObservationMap
 _META_EVENTS = ("wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete")
 
 
-class Observations(UriObservationMap):
+class SelfCleaningUriMap(UriObservationMap):
     """
     A map that forgets unused observations. Crossbar's map keeps each for ever, and a client adds one with each new
     topic.
@@ -27,7 +27,7 @@ class StorkBroker(Broker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self._event_store:  # an event store has attached itself to the map
-            self._subscription_map = Observations()
+            self._subscription_map = SelfCleaningUriMap()
 
     def detach(self, session: Any) -> None:
         if not any(map(self._subscription_map.match_observations, _META_EVENTS)):
