@@ -268,7 +268,7 @@ def test_it_is_reloaded_under_stork_up(deployment):
     config.unlink()
     missing = reload(deployment, folder)
     assert (missing.returncode, missing.stdout) == (2, "")
-    assert missing.stderr == f"stork: {config}: no such file (the --config of the node is wanted)\n"
+    assert missing.stderr == f"stork: {config}: no such file (want the --config of the node)\n"
 
 
 def test_where_no_node_runs_a_sentence_says_so(deployment):

@@ -45,7 +45,7 @@ def gate() -> Gate:
     return singleton(ClientBounds).gate
 
 
-def note(limit: str) -> None:
-    """A session has reached the limit of this name."""
+def note(limit: str, who: str = "a session") -> None:
+    """A session has reached the limit of this name, a field of ``ClientLimits``."""
     bounds().counters.limited[limit] += 1
-    _log.warn("a session reached its limit of {limit}", limit=limit.replace("_", " "))
+    _log.warn("{who} reached limits.{limit} ({number})", who=who, limit=limit, number=getattr(limits(), limit))

@@ -32,7 +32,7 @@ def refusal(session: Any, message: Any) -> Error | None:
         return None
     if not is_over:
         return None
-    note(limit)
+    note(limit, f"session {session._session_id} of {session._authid}")
     return Error(message.MESSAGE_TYPE, message.request, uris.LIMIT, [text])
 
 

@@ -66,7 +66,8 @@ class Handler:
             inspect.signature(function).bind(*arguments)
         except TypeError:
             raise DeclarationError(
-                f"{location}: the {kind} {handler.name} is called with ({', '.join(arguments)}), and does not take that"
+                f"{location}: the {kind} {handler.name} is called with ({', '.join(arguments)}), "
+                "and does not take these arguments"
             ) from None
         except ValueError:  # some C functions have no signature
             pass

@@ -29,7 +29,7 @@ def reload(folder: Path) -> int:
     Exit status: 0 the new application runs, 1 it was refused or no node runs here, 2 the folder has no configuration.
     """
     if not (folder / "config.json").is_file():
-        raise ConfigError([Problem(str(folder / "config.json"), "no such file (the --config of the node is wanted)")])
+        raise ConfigError([Problem(str(folder / "config.json"), "no such file (want the --config of the node)")])
     answers = [
         answer for path in control.find_sockets(folder, os.environ) if (answer := control.ask(path, control.RELOAD))
     ]

@@ -112,7 +112,7 @@ def seconds(value: Any) -> float:
 def interval(value: Any) -> float:
     """A time between two repetitions, in seconds: not zero, which would leave no pause."""
     if (time_s := seconds(value)) < _SHORTEST_INTERVAL_S:
-        raise ValueError(f"{value!r} is too short a time between two heartbeats (want 1 or 0.5)")
+        raise ValueError(f"{value!r} is not a time between two repetitions (want 1 or 0.5)")
     return time_s
 
 

@@ -30,7 +30,7 @@ def refuse_ticket(authid: str | None, details: Mapping[str, Any]) -> Deny | None
     try:
         _ENCODER.encode([authid, details]).encode()
     except (TypeError, ValueError, RecursionError):
-        return Deny("what the client sent is not UTF-8")
+        return Deny("the client's message is not UTF-8")
     return None
 
 

@@ -136,7 +136,7 @@ def _request_line(line: bytes) -> tuple[str, bytes, bytes]:
         raise Refused(Refusal(400, "this is no HTTP request"))
     version = b"HTTP/%s.%s" % (found[3], found[4])
     if version not in (b"HTTP/1.0", b"HTTP/1.1"):
-        raise Refused(Refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here"))
+        raise Refused(Refusal(505, "only HTTP/1.1 and HTTP/1.0 are supported"))
     return found[1].decode(), found[2], version
 
 

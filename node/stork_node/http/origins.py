@@ -107,7 +107,7 @@ def _origin(text: str) -> AllowedOrigin:
         raise ValueError(f"{text!r} is not an origin ({_WANT}, https://*.shop.example, or *)")
     scheme, host, port = (found[1] or "*").lower(), _host(found[3], text), found[4]
     if scheme in ("ws", "wss"):
-        raise ValueError(f"{text!r} is where a WebSocket goes, and not where a page comes from ({_WANT})")
+        raise ValueError(f"{text!r} is the address of a WebSocket, not the origin of a page ({_WANT})")
     if scheme != "*" and scheme not in _DEFAULT_PORTS and scheme not in _APP_SCHEMES:
         raise ValueError(f"{text!r} has a scheme that no page has ({_WANT})")
     if port and port != "*" and not 0 < int(port) < 65536:
