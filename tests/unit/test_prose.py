@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.book import PAGES, ROOT
 from tests.prose import sentences, test_names, words
 
+FOLDERS = ("node", "node/php", "components", ".crossbar", "scripts", "tests")
+TEXTS = (*PAGES, *(ROOT / folder / "README.md" for folder in FOLDERS))
 LONGEST_SENTENCE = 24  # words; a colon or semicolon ends a sentence, too
 LONGEST_NAME = 70
 # Names that the code had once. Each was a metaphor, or stood for several things.
@@ -57,7 +59,7 @@ def sources() -> list[Path]:
 
 def test_sentences_of_the_readme_and_the_book_are_short():
     long = [
-        (page.name, sentence) for page in PAGES for sentence in sentences(page) if words(sentence) > LONGEST_SENTENCE
+        (page.name, sentence) for page in TEXTS for sentence in sentences(page) if words(sentence) > LONGEST_SENTENCE
     ]
     assert long == []
 
@@ -80,5 +82,5 @@ def test_no_replaced_name_is_in_the_code():
 
 def test_no_known_riddle_is_in_the_product():
     product = [file for file in sources() if "tests" not in file.relative_to(ROOT).parts]
-    texts = {file: file.read_text() for file in [*product, *PAGES]}
+    texts = {file: file.read_text() for file in [*product, *TEXTS]}
     assert [(file.name, riddle) for file, text in texts.items() for riddle in RIDDLES if riddle in text] == []
