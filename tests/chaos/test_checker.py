@@ -18,7 +18,7 @@ def got(*sequences: int, epoch: str = "e") -> list[Got]:
 
 
 def judge(pushes: list[Pushed], *entries: Entry, replaced: tuple[Replaced, ...] = ()) -> dict[str, int]:
-    """What was found, without what was not."""
+    """The findings that are not empty."""
     verdict = check(pushes, {("s", TOPIC): entries}, replaced)
     return {kind: count for kind, count in verdict.counts.items() if count}
 

@@ -38,7 +38,7 @@ def allowed_bytes(size: int) -> int:
 
 
 def read(message: bytes, serializer: str, sender: SenderKind) -> str:
-    """What becomes of a message: ``passed``, or why it was refused. Anything else that is raised is a fault."""
+    """The outcome of a message: ``passed``, or the reason of its refusal. Any other exception is a bug."""
     try:
         raw = GATE.read(message, serializer, sender)
     except Unreadable as error:
@@ -51,7 +51,7 @@ def read(message: bytes, serializer: str, sender: SenderKind) -> str:
 
 
 def measure(message: bytes, serializer: str, sender: SenderKind) -> tuple[str, float, int]:
-    """What becomes of it, the seconds of processor time, and the peak of memory in bytes."""
+    """The outcome of a message, the seconds of CPU time, and the peak of memory in bytes."""
     outcome, quickest_s = "", float("inf")
     for _ in range(_TRIES):
         began = time.process_time()

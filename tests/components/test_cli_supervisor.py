@@ -86,7 +86,7 @@ class Parent:
 
     @property
     def said(self) -> list[str]:
-        """What was said besides who is who."""
+        """The output, without the lines that name processes."""
         return [line for line in self.lines if " is " not in line]
 
 

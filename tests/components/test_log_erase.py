@@ -26,7 +26,7 @@ def run(*arguments):
 
 
 def push_all(server, number: int) -> None:
-    """Of each three pushes one to the topic alone, one to it and another, one to another."""
+    """Of each three pushes, one goes to the topic alone, one to it and another topic, one to another topic."""
 
     def without_limits(socket: Peer) -> None:
         socket.sndhwm = socket.rcvhwm = 0

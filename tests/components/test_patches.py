@@ -1,4 +1,4 @@
-"""What of Crossbar's is left out, and what happens where Crossbar is not as it is known."""
+"""The patches of Crossbar, and the node's behaviour if Crossbar is not as expected."""
 
 import subprocess
 import sys

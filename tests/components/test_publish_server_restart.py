@@ -1,4 +1,4 @@
-"""What outlives a publish server: numbers, pushes, ids; and what begins anew."""
+"""A restart of the publish server: numbers, pushes and ids that survive it, and new epochs."""
 
 import json
 import shutil

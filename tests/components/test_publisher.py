@@ -348,7 +348,7 @@ def test_an_endpoint_that_is_none_is_an_error_at_once():
 
 
 def run_python(code: str, *arguments: str, ignore: str = "ignore::FutureWarning") -> str:
-    """What a program prints; it must end with status 0, without a warning but those to ``ignore``."""
+    """The output of a program, which must end with status 0, and without a warning except those to ``ignore``."""
     command = [sys.executable, "-W", "error", "-W", ignore, "-c", code, *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S * 2)
     assert finished.returncode == 0, finished.stderr

@@ -1,4 +1,4 @@
-"""What a client gets from the broadcaster is what it gets from Crossbar's own publish, and in order."""
+"""The broadcaster's events equal those of Crossbar's own publish, and keep their order."""
 
 import asyncio
 import contextlib
@@ -217,7 +217,7 @@ def test_a_flood_of_pushes_leaves_their_share_to_joins_calls_and_pings(tmp_path)
 
 
 def flood_until(over: threading.Event, deployment: Deployment) -> None:
-    """As much as a pusher can, which waits for no answers."""
+    """Push as fast as possible, without waiting for answers."""
     with Publisher(deployment.pull, answered=False) as publisher:
         while not over.is_set():
             publisher.push_many([{"topics": ["v1.test.flood"], "type": "t"}] * 100)

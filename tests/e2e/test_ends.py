@@ -36,7 +36,7 @@ def client(node):
 
 
 def say_all(client):
-    """Whatever a client may say; the connection may be gone meanwhile."""
+    """Send every message that a client may send; the connection may be gone meanwhile."""
     with contextlib.suppress(ConnectionError):
         client.say(WHOAMI + SUBSCRIPTION + frame(PING, b"ping") + HELLO)
 

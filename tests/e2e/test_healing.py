@@ -1,4 +1,4 @@
-"""What a node does when a part of it hangs or fails while it runs."""
+"""A node whose part hangs or fails while it runs."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def deployment(tmp_path):
 
 
 def join_until_let_in(node):
-    """As a client does that is told to try again."""
+    """Join like a client that is told to try again."""
 
     def let_in():
         try:

@@ -1,4 +1,4 @@
-"""What one visitor may have at a time, and what others notice of one who wants more."""
+"""The limits of one visitor, and the effect on others when it exceeds them."""
 
 import contextlib
 import threading

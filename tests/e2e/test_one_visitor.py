@@ -1,4 +1,4 @@
-"""What one visitor does with slow handlers, and what it leaves behind, is nobody else's trouble."""
+"""One visitor with slow handlers, and the calls that it leaves behind, do not affect others."""
 
 import subprocess
 

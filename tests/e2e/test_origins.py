@@ -1,4 +1,4 @@
-"""Whose pages may open a WebSocket, on every transport that has one."""
+"""The origins of pages that may open a WebSocket, on every transport that has one."""
 
 import json
 import subprocess

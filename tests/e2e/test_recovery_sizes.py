@@ -1,4 +1,4 @@
-"""What a recover answers however large it is: in pages, and over every serializer."""
+"""Large answers of recover: in pages, and with every serializer."""
 
 import pytest
 import zmq

@@ -38,7 +38,7 @@ def followed(tmp_path_factory):
 
 @pytest.fixture
 def scripted(followed):
-    """That server, in an epoch of the test's own that has no pushes yet."""
+    """The scripted server, in an epoch of the test's own without pushes."""
     server, node = followed
     server.answers = True
     server.begin(f"epoch{next(EPOCHS)}", "run1")
@@ -82,7 +82,7 @@ def recover(client, positions):
 
 
 def recover_when_ready(client, positions):
-    """As clients do: not_ready is tried again."""
+    """Recover like a client: after not_ready, try again."""
 
     def answer():
         try:
@@ -460,7 +460,7 @@ class FailingRelay(Relay):
 
 
 def test_a_relay_that_fails_ends_the_node(tmp_path):
-    """What it cannot explain it does not skip: closed connections tell everybody."""
+    """The relay does not skip a frame that it cannot read: closed connections tell all clients."""
 
     def change(config):
         config["workers"][0]["components"][1]["classname"] = "app.FailingRelay"

@@ -17,7 +17,7 @@ say(attempt(fn () => (new Publisher($options))->push('v1.test.1', $message)));
 
 
 def push(transport: str, endpoint: str, *, timeout_ms: int = 20_000, size: int = 1, **keys: Any) -> Any:
-    """What became of one push."""
+    """The outcome of one push."""
     options = {"endpoint": endpoint, "transport": transport, "timeout_ms": timeout_ms, **keys}
     return run_php(PUSH, {"options": options, "size": size}, command=interpreter(transport)).only
 

@@ -1,4 +1,4 @@
-"""What the PHP client sends, and what it makes of the answers."""
+"""The documents that the PHP client sends, and its reading of the answers."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def args(transport: str, endpoint: str, timeout_ms: int = 20_000) -> dict[str, A
 
 
 def one_push(transport: str, endpoint: str, timeout_ms: int = 20_000) -> Any:
-    """What became of one push: its `result`, or what was `thrown`."""
+    """The outcome of one push: its `result`, or the exception that was `thrown`."""
     return run_php(ONE_PUSH, args(transport, endpoint, timeout_ms), command=interpreter(transport)).only
 
 

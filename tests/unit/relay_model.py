@@ -32,7 +32,7 @@ TIMESTAMP = "2026-01-31T12:00:00.000Z"
 
 @dataclass
 class Entry:
-    """What the log has under one number. ``wanted``: topics whose subscribers must get it or be told."""
+    """The log's entry of one number. ``wanted``: topics whose subscribers must get it or be told."""
 
     topics: tuple[str, ...]
     frame: bytes | None

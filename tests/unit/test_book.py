@@ -76,7 +76,7 @@ def test_every_path_that_a_page_names_exists():
 
 
 def defined(file: Path) -> set[str]:
-    """What a module defines: functions, classes, constants, and ``Class.name`` for what a class does."""
+    """The names that a module defines: functions, classes, constants, and ``Class.name`` for members."""
 
     def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
         for node in body:

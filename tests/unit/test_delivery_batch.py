@@ -22,7 +22,7 @@ def delivery_of(*events):
 
 
 def received(delivery):
-    """What each session gets: (subscription's id, content), in order."""
+    """The events of each session: (subscription's id, content), in order."""
     got = {}
     for group, sessions in delivery.groups():
         for session in sessions:

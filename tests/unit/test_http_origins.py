@@ -1,4 +1,4 @@
-"""Whose pages may open a WebSocket."""
+"""The origins of pages that may open a WebSocket."""
 
 import pytest
 from hypothesis import given

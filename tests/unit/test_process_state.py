@@ -48,7 +48,7 @@ OUR_CLASSES = _classes()
 
 
 def _state_of(module: ast.Module) -> Iterator[str]:
-    """What a ``global`` statement rebinds, containers at the module that begin empty, and attributes set on classes."""
+    """Names that a ``global`` statement rebinds, empty containers of the module, and attributes set on classes."""
     for node in ast.walk(module):
         if isinstance(node, ast.Global):
             yield from node.names

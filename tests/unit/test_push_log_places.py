@@ -1,4 +1,4 @@
-"""Where replay begins for who has nothing yet, and pages that begin anywhere."""
+"""The start of replay for a new relay, and pages that begin anywhere."""
 
 import random
 

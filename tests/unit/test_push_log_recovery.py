@@ -1,4 +1,4 @@
-"""What a log finds when it is opened: ends that were torn, and damage that a crash does not explain."""
+"""The opening of a log: torn ends, and damage that a crash does not explain."""
 
 import logging
 import shutil

@@ -23,7 +23,7 @@ NOT_OFFERED = "its CHALLENGE cannot be answered: asked for wampcra, which was no
 
 
 class Node:
-    """What a subscriber talks to; ``now`` is its clock."""
+    """The other side of a subscriber; ``now`` is its clock."""
 
     def __init__(self, renewable=True):
         self.protocol = SubscriberProtocol("realm1", renewable=renewable, chance=lambda: 0.0)
@@ -44,7 +44,7 @@ class Node:
         self.effects()
 
     def written(self):
-        """What it has written since it was asked last."""
+        """The messages that it has written since the last call."""
         messages = list(self.protocol.outbox)
         self.protocol.outbox.clear()
         return messages
