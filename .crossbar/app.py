@@ -1,8 +1,8 @@
 """
-The application: who may join, what they may see, and what they may call.
+The application: which users may join, which topics they may see, and which procedures they may call.
 
-This one is for trying things out. Change it, and start the node again. All that an application can say is on the
-page docs/application.md of the book, in the folder node/ of Stork node.
+This one is for trials. Change it, and run `stork reload`. The page docs/application.md of the book, in the folder node/
+of Stork node, has everything that an application can do.
 """
 
 import hmac
@@ -13,8 +13,8 @@ from stork_node import CallError, Deny, Principal, Stork
 stork = Stork()
 
 
-# Asked for every client that connects. `stork up` makes a ticket up where STORK_TICKET is not set; without one, nobody
-# gets in. A real application looks the ticket up, and never believes a client who it says it is.
+# Called for every client that joins. If STORK_TICKET is not set, `stork up` makes a ticket; without a ticket no client
+# gets in. A real application looks the ticket up, and never accepts the user name that a client sends.
 @stork.authenticator
 def check_ticket(request):
     expected = os.environ.get("STORK_TICKET", "")
@@ -23,12 +23,12 @@ def check_ticket(request):
     return Deny("wrong ticket")
 
 
-# Topics are version.feed.id. A feed without a verifier is open to everybody who got in: v1.test.1, v1.test.hello, …
+# Topics are version.feed.id. A feed without a verifier is open to all joined clients: v1.test.1, v1.test.hello, …
 stork.feed("v1", "test")
 
-# A verifier says who may subscribe to which id. Here each user to their own topic only: alice to v1.user.alice.
-# A feed with patterns=("prefix",) lets clients subscribe to many topics at once; its verifiers say patterns=True, and
-# look at topic.match as well: topic.feed_id is then the beginning of all the ids that the client wants.
+# A verifier decides about a subscription. Here each user may see only their own topic: alice sees v1.user.alice.
+# A feed with patterns=("prefix",) lets clients subscribe to many topics at once. Its verifiers need patterns=True, and
+# read topic.match as well: topic.feed_id is then the beginning of all ids that the client wants.
 users = stork.feed("v1", "user")
 
 

@@ -35,7 +35,7 @@ def block(name: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """What can follow ``#`` in a link to this page, by GitHub's rules."""
+    """The anchors of a page: texts that can follow ``#`` in a link to it, by GitHub's rules."""
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in _HEADING.findall(text_of(page))}
 
 

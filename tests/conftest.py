@@ -22,13 +22,13 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_finish() -> None:
-    """What tests import of Crossbar raises the limit, and what should be a RecursionError would crash them all."""
+    """The tests' imports of Crossbar raise the recursion limit; then a RecursionError would be a crash."""
     limit_recursion()
 
 
 @pytest.fixture(autouse=True)
 def _process_state() -> Iterator[None]:
-    """What one test sets for its process is not there in the next."""
+    """Each test begins without the process state of the one before."""
     yield
     process_state.reset()
 

@@ -51,6 +51,22 @@ def free_ports(number: int) -> list[int]:
     return ports
 
 
+def free_port_range(number: int) -> int:
+    """The first of ``number`` ports that follow each other and are free now."""
+    while True:
+        first = random.randrange(10_000, 32_000 - number)
+        sockets = [socket.socket() for _ in range(number)]
+        try:
+            for n, each in enumerate(sockets):
+                each.bind(("127.0.0.1", first + n))
+        except OSError:
+            continue
+        finally:
+            for each in sockets:
+                each.close()
+        return first
+
+
 def wait_for(fact: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
     """Wait until ``fact()`` is true, and return it; fails after ``timeout_s`` with ``what`` was waited for."""
     give_up_at = time.monotonic() + timeout_s

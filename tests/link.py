@@ -47,7 +47,7 @@ class Link:
                 self._drop(reset=True)
 
     def mend(self) -> None:
-        """What was held back goes on, and connections are taken again."""
+        """Send the data that was held back, and accept connections again."""
         with self._lock:
             self._is_cut = False
 

@@ -13,7 +13,7 @@ export function enableCalls(client) {
     const kwargs = parse($("kwargs").value);
     $("kwargs").setAttribute("aria-invalid", String(!kwargs));
     if (!kwargs) return answer("bad", "The arguments are not a JSON object.");
-    if (!/^[^\s.#]+(\.[^\s.#]+)+$/.test(procedure)) return answer("bad", "That is not the name of a procedure: words with dots between.");
+    if (!/^[^\s.#]+(\.[^\s.#]+)+$/.test(procedure)) return answer("bad", "This is not the name of a procedure: words with dots between them.");
     if (client()?.state !== "open") return answer("bad", "Not connected.");
     answer("busy", "Waiting for the answer …");
     const began = performance.now();

@@ -32,7 +32,7 @@ export function showGap(topic) {
 /** What the empty list says to do next. */
 export function invite(topic) {
   $("empty-text").textContent = topic
-    ? `Listening to ${topic}. Push to it with the command on this page, and it lands here.`
+    ? `Listening to ${topic}. Push to it with the command on this page: the push appears here.`
     : "Subscribe to a topic, then push to it with the command on this page.";
 }
 

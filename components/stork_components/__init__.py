@@ -1,1 +1,1 @@
-"""The WAMP components that Crossbar starts: thin shells with sockets and sessions, no decisions."""
+"""WAMP components: they connect sockets and sessions to the decisions in ``stork_node``."""

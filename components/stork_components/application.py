@@ -1,4 +1,4 @@
-"""The application, as config.json names it: its tickets, topics, procedures and sessions, by one WAMP session."""
+"""The application as one component of config.json: its authenticator, topics, procedures and session handlers."""
 
 from stork_components.application_process import ApplicationSettings, follow_leavers, run_application
 from stork_components.auth import serve_tickets
@@ -11,7 +11,10 @@ __all__ = ["Application", "ApplicationSettings"]
 
 
 class Application(InterruptibleComponent):
-    """Joins are asked about last: whoever joins finds procedures that are registered, and is told of."""
+    """
+    Registers procedures first and the authenticator last, so a new client finds all procedures and ``on_join`` is
+    called for it.
+    """
 
     Settings = ApplicationSettings
     settings: ApplicationSettings

@@ -1,7 +1,8 @@
 """
-The user's application in this process: loaded and started once, by whichever component comes first.
+The user's application in this process. The first component that needs it loads and starts it, once.
 
-Its handlers run on threads and an asyncio loop of their own (``application.running``), never on the reactor's thread.
+Its handlers run in threads and on an asyncio loop of their own (``application.running``), never on the reactor's
+thread.
 """
 
 import sys
@@ -28,7 +29,7 @@ from stork_node.application.values import ClientSession
 from stork_node.config.settings import count, endpoint, name, seconds, setting, text
 from stork_node.errors import CallError, StorkError
 from stork_node.metrics.node_figures import ApplicationFigures
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.transport.endpoints import Port, local_endpoint
 
@@ -38,13 +39,13 @@ class ApplicationSettings:
     """
     ``extra`` of the application.
 
-    ``app`` is ``module:variable``; ``threads`` bounds the plain ``def`` handlers of each kind that run at once;
-    ``push`` is where ``stork.push`` goes, ``secret`` STORK_BUS_SECRET or empty; ``stop_s`` the time that calls in
-    flight have to end, and then on_stop handlers.
+    ``app`` is ``module:variable``. ``threads`` is the number of threads for each kind of plain ``def`` handler.
+    ``push`` is the endpoint for ``stork.push``, ``secret`` STORK_BUS_SECRET or empty. ``stop_s`` is the time in which
+    open calls may end, and then on_stop handlers.
 
-    A plain handler that takes longer than ``hung_after_s`` hangs. When somebody waits, and only handlers that hang
-    could let him in, the process ends, for the node to start another one (0: never). So it does when the asyncio loop
-    is blocked for ``loop_hung_after_s``.
+    A plain handler that takes longer than ``hung_after_s`` counts as hung. If hung handlers hold all threads that a
+    waiting request needs, the process ends, and the node starts another one (0: never). It also ends when the asyncio
+    loop is blocked for ``loop_hung_after_s``.
     """
 
     app: str = setting(name, "app:stork")
@@ -57,15 +58,15 @@ class ApplicationSettings:
 
 
 class Disagreement(StorkError):
-    """Two components of one process want different applications."""
+    """Two components of one process name different applications."""
 
 
 class ApplicationProcess:
     """
-    What the components ask of the application, as Deferreds.
+    The application's handlers, for the components, as Deferreds.
 
-    Cancelling one cancels its handler. A handler that fails is logged with its traceback; its caller gets
-    ``HANDLER_FAILED`` without a word of what was raised.
+    Cancelling a Deferred cancels its handler. A failed handler is logged with its traceback; its caller gets only
+    ``HANDLER_FAILED``.
     """
 
     def __init__(self, stork: Stork, runtime: Runtime) -> None:
@@ -91,7 +92,7 @@ class ApplicationProcess:
         return self._answer(self._runtime.authorize(session, uri, action, options, within_s))
 
     def forget(self, session_ids: Sequence[int]) -> None:
-        """These sessions are gone: what waits for them is not begun."""
+        """These sessions are gone: do not begin their waiting handlers."""
         for session_id in session_ids:
             self._runtime.forget(session_id)
 
@@ -112,7 +113,7 @@ class ApplicationProcess:
         self._runtime.submit(self._runtime.left(ClientSession.parse(session)))
 
     def finish(self, within_s: float) -> "defer.Deferred[None]":
-        """Fires when nothing is running, or so many seconds are over."""
+        """Fires when no handler runs any more, or after ``within_s`` seconds."""
         return _on_reactor(self._runtime.finish(within_s))
 
     def _answer(
@@ -125,23 +126,23 @@ _reactor = FromThreads(reactor)
 
 
 class Started(dict[ApplicationSettings, "defer.Deferred[ApplicationProcess]"]):
-    """The application that was asked for in this process: one, or none."""
+    """The application of this process: one, or none yet."""
 
 
 def is_started() -> bool:
-    """Whether a component of this process has asked for the application before."""
-    return bool(the(Started))
+    """Whether a component of this process has needed the application before."""
+    return bool(singleton(Started))
 
 
 async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
     """
-    The process's application, started.
+    Start the process's application, unless it runs already.
 
     Raises:
         Disagreement: another component of this process has other settings.
-        StorkError: it cannot be imported, or one of its on_start handlers failed.
+        StorkError: the application cannot be imported, or one of its on_start handlers failed.
     """
-    asked_for = the(Started)
+    asked_for = singleton(Started)
     if settings not in asked_for:
         if asked_for:
             raise Disagreement("the application's components of one process must have the same extra")
@@ -183,13 +184,15 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
 
 
 async def follow_leavers(session: Component, application: ApplicationProcess) -> None:
-    """Subscribe to ``io.virge.stork.app.gone(session_ids)``, once in a process: what waits for these is not begun."""
+    """
+    Subscribe to ``io.virge.stork.app.gone(session_ids)``, once in a process, and forget the requests of these sessions.
+    """
     await session.subscribe(application.forget, uris.APP_GONE)
 
 
 async def finish() -> None:
-    """Wait for what this process's application is asked already, ``stop_s`` at most."""
-    for settings, started in list(the(Started).items()):
+    """Wait for the open calls of this process's application, at most ``stop_s``."""
+    for settings, started in list(singleton(Started).items()):
         if started.called and isinstance(application := started.result, ApplicationProcess):
             await application.finish(settings.stop_s)
 

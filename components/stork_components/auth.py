@@ -1,4 +1,4 @@
-"""The application's tickets: asks its authenticator who a client is, and tells its figures."""
+"""The application's authenticator, and its figures, as WAMP procedures."""
 
 import os
 from typing import Any
@@ -21,7 +21,7 @@ async def serve_tickets(session: Component, application: ApplicationProcess) -> 
     def tell_figures() -> dict[str, Any]:
         return {"pid": os.getpid(), "user_code_seconds": application.figures.as_json()}
 
-    # The process that comes up while another one is still there takes over from it, and gives back if it leaves.
+    # A new process takes over from one that is still there, and gives back if it leaves.
     await session.register(tell_figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
     await register_batch(session, application.authenticate, uris.APP_AUTH_BATCH)
     await session.register(application.authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))

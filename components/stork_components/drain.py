@@ -1,4 +1,4 @@
-"""The drain, in the router process: how a node that is asked to stop lets go of its clients."""
+"""The drain, in the router process: closes the clients' connections when the node is asked to stop."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from stork_crossbar.connections.insiders import Client, clients_of, tcp_transpor
 from stork_crossbar.roles import Drainer
 from stork_node.config.drain import DrainSettings, schedule
 
-# How often it is looked at what is still in flight.
+# The interval in which open calls are counted.
 _LOOK_S = 0.05
 
 
 class Drain(Drainer):
     """
-    Says on ``/ready`` that the node drains, waits for the balancer, closes the clients one after the other, and waits
-    for calls in flight. ``is_draining`` from the first moment on.
+    Makes ``/ready`` fail, waits for the balancer, closes the clients one after the other, and waits for open calls.
+    ``is_draining`` is true from the first moment on.
     """
 
     Settings = DrainSettings
@@ -26,11 +26,11 @@ class Drain(Drainer):
         self.is_draining = False
 
     async def drain(self) -> None:
-        """Returns when every client is gone, or ``settings.longest_s`` is over."""
+        """Returns when all clients are gone, or ``settings.longest_s`` is over."""
         self.is_draining = True
         self.log.info("draining: {clients} clients", clients=len(clients_of(self)))
         await _sleep(self.settings.wait_s)
-        # Whoever comes now is refused, and tries again: another node, or this one when it is back.
+        # From now on new clients are refused, and try again: on another node, or on this one after its restart.
         await self._stop_listening()
         give_up_at = reactor.seconds() + self.settings.spread_s + self.settings.finish_s
         await defer.gatherResults(
@@ -39,10 +39,10 @@ class Drain(Drainer):
                 for in_s, client in schedule(clients_of(self), self.settings.spread_s)
             ]
         )
-        # Those that were joining when the ports closed.
+        # Clients that were joining when the ports closed.
         for client in clients_of(self):
             client.close(RESTARTING, "the node restarts")
-        # What was written to them is read before they answer the close, or their time for that is over.
+        # Clients read earlier data before they answer the close, or until their time is over.
         while any(client.is_connected for client in clients_of(self)) and reactor.seconds() < give_up_at:
             await _sleep(_LOOK_S)
 

@@ -1,5 +1,5 @@
 """
-The guard, in the router process: asks the application who may join, subscribe and call, and never waits for ever.
+The guard, in the router process: asks the application about joins, subscriptions and calls, and never waits for ever.
 
 Registers ``io.virge.stork.guard.auth`` (dynamic ticket authenticator), ``….topic_auth`` (dynamic authorizer of the
 role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….session`` (what the application said of one).
@@ -34,7 +34,7 @@ from stork_node.guard.counters import GuardCounters
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.topics import Match
 
@@ -42,9 +42,9 @@ from stork_node.protocol.topics import Match
 @dataclass(frozen=True)
 class GuardSettings:
     """
-    ``extra`` of the guard. ``roles``: those that an application may give; ``trusted_proxies``: the networks whose
-    X-Forwarded-For is believed; ``origins``: whose pages may open WebSockets, beside the node's own; ``limits``: what
-    each client may send and have. Times in seconds.
+    ``extra`` of the guard. ``roles``: the roles that an application may give. ``trusted_proxies``: the networks whose
+    X-Forwarded-For the node believes. ``origins``: the origins of pages that may open WebSockets, beside the node's
+    own. ``limits``: the limits of each client. Times in seconds.
     """
 
     backend_secret: str = setting(text, "")
@@ -60,7 +60,7 @@ class GuardSettings:
 
 
 class Guard(DirectGuard):
-    """Asked by WAMP, as stock Crossbar does, or called directly (``DirectCalls``): then it needs no meta events."""
+    """Is asked by WAMP, as in stock Crossbar, or called directly (``DirectCalls``): then it needs no meta events."""
 
     Settings = GuardSettings
     settings: GuardSettings
@@ -74,7 +74,7 @@ class Guard(DirectGuard):
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
-        # Whoever registers may decide otherwise than who did before: a backend beside the application, a new release.
+        # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
         self._callees = Registrations(reactor, callees, registered=self._forget)
         self._application = ApplicationClient(
             self,
@@ -89,7 +89,7 @@ class Guard(DirectGuard):
         self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
         await self._callees.watch(self)
-        if not the(DirectCalls).are_made:
+        if not singleton(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
         await self.register(lambda *args: in_turn(self.authenticate(*args)), uris.GUARD_AUTH)
@@ -102,19 +102,20 @@ class Guard(DirectGuard):
         self._application.forget()
 
     def missing(self) -> tuple[str, ...]:
-        """The application's procedures that neither it nor a backend has registered."""
+        """The application's procedures that neither the application nor a backend has registered."""
         answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
         return tuple(app for app, backend in answered_by if not (self._callees.has(app) or self._callees.has(backend)))
 
     def state(self) -> GuardState:
-        """What it is doing now."""
+        """The current state, for metrics."""
         return GuardState(len(self._verdicts), self._pending_joins)
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
     async def authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         """
-        A ticket, as Crossbar asks a dynamic authenticator: ``details`` has ``ticket``, ``session``, ``transport``, ….
+        Check a ticket, as a dynamic authenticator of Crossbar: ``details`` has ``ticket``, ``session``,
+            ``transport``, ….
 
         Returns:
             ``{"authid", "role", "extra"}``.
@@ -123,7 +124,7 @@ class Guard(DirectGuard):
             ApplicationError: one of ``uris.REFUSALS``.
         """
         refused = core.refuse_ticket(authid, details)
-        if refused is not None:  # a Deny is false
+        if refused is not None:  # not by its truth: a Deny is false
             self._turn_away(core.refusal_case(refused), details, refused.reason)
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
@@ -150,7 +151,7 @@ class Guard(DirectGuard):
         return {"authid": decision.authid, "role": decision.role, "extra": decision.extra}
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
-        """The reason is for the log; the client is told the case, which says what it can do."""
+        """Refuse a join. The log gets the reason; the client gets the case, which says what it can do."""
         self.counters.refusals[case] += 1
         log = self.log.warn if case == "unavailable" else self.log.info
         address = peer_host(details["transport"]["peer"])
@@ -159,7 +160,7 @@ class Guard(DirectGuard):
         raise ApplicationError(error, message)
 
     def _backend(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
-        """The secret for WAMP-CRA. None in the settings: nobody outside can be a backend."""
+        """The secret for WAMP-CRA. Without a secret in the settings, no backend can join."""
         if not self.settings.backend_secret or authid != self.settings.backend_authid:
             why = f"no backend named {authid!r}" if self.settings.backend_secret else "no backend_secret is set"
             self._turn_away("no_backend", details, why)
@@ -172,13 +173,13 @@ class Guard(DirectGuard):
             self._expiries.set(session_id, admission.expires_at)
 
     def left(self, session_id: int) -> None:
-        """A session is gone; may be said more than once."""
+        """A session is gone; may be called more than once."""
         self._admitted.leave(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
     def gave_up(self, session_id: int) -> None:
-        """A session is gone, or its client before it has joined: the application need not begin with its questions."""
+        """A session is gone, or its client left before it joined: the application need not begin with its requests."""
         if self._waiting.leave(session_id):
             if not self._gone:
                 reactor.callLater(0, self._tell_gone)
@@ -201,13 +202,14 @@ class Guard(DirectGuard):
         self, session: dict[str, Any], uri: str, action: str, options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """
-        Whether a session may, as Crossbar asks a dynamic authorizer: ``session`` has ``session``, ``authid``, ….
+        Decide a request of a session, as a dynamic authorizer of Crossbar: ``session`` has ``session``, ``authid``,
+            ….
 
         Returns:
             ``{"allow": bool, "cache": False, "disclose": True}``.
 
         Raises:
-            ApplicationError: undecided, to be tried again.
+            ApplicationError: no decision; the client may try again.
         """
         outcomes = self.counters.calls if action == "call" else self.counters.subscriptions
         try:
@@ -227,7 +229,7 @@ class Guard(DirectGuard):
                 authid=session["authid"],
                 reason=permission.reason,
             )
-        # Crossbar's own cache has no user in its key, so that it must never remember an answer.
+        # Crossbar's own cache has no user in its key, so it must never remember an answer.
         return {"allow": permission.allow, "cache": False, "disclose": True}
 
     async def _permission(
@@ -241,7 +243,7 @@ class Guard(DirectGuard):
             return decided
         session = self._admitted.get(details["session"])
         key = core.cache_key(session, role, authid, action, uri, match)
-        # One that another authenticator of config.json has let in is known by what Crossbar says of it.
+        # A session that another authenticator of config.json has let in: only Crossbar's details of it are known.
         known = session or ClientSession.parse({"realm": self._realm, **details})
         return await self._verdicts.get(key, lambda: self._ask(details, known, uri, action, dict(options), key))
 
@@ -257,7 +259,7 @@ class Guard(DirectGuard):
         asked_app = (session.to_wire(), uri, action, options, self.settings.application_timeout_s)
         question = Request(uris.APP_TOPIC_AUTH, asked_app, repeats=key)
         if action == "subscribe":
-            # Calls are not asked there: Virge::Stork's authorizers refuse every one of a browser's.
+            # Backends are not asked about calls: Virge::Stork's authorizers refuse every call of a browser.
             asked = (details, uri, action, options)
             question = replace(question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
         try:

@@ -1,4 +1,4 @@
-"""The application's visitors: tells it who joined and who left, with the whole session each time."""
+"""Calls the application's ``on_join`` and ``on_leave`` handlers for visitors, each time with the whole session."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from stork_components.old_names import OldComponent
 from stork_crossbar.component import Component, in_turn
 from stork_node.protocol import uris
 
-# The node's own components and the application's backends come and go as well: they are not visitors.
+# The node's own components and the application's backends are no visitors.
 _INTERNAL_ROLES = frozenset({"backend", "trusted", "anonymous"})
 
 
@@ -17,8 +17,8 @@ class Visitors:
     """
     Calls ``on_join`` for each session of a visitor, and ``on_leave`` with the same session when it is gone.
 
-    Sessions that were there before are joined when it begins. Who left before that is not known to it:
-    an application that keeps a list clears it in ``on_start``.
+    At its start it calls ``on_join`` for all present sessions. It does not know which sessions left before: an
+    application with a list clears it in ``on_start``.
     """
 
     def __init__(self, wamp: Component, application: ApplicationProcess) -> None:
@@ -27,7 +27,7 @@ class Visitors:
         self._sessions: dict[int, dict[str, Any] | None] = {}
 
     async def follow(self) -> None:
-        """Begin, where the application has handlers for that."""
+        """Begin, if the application has handlers for this."""
         if not self._application.stork.follows_sessions:
             return
         await self._wamp.subscribe(lambda details, **_: in_turn(self._joined(details)), "wamp.session.on_join")

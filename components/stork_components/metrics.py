@@ -1,4 +1,4 @@
-"""``/metrics`` of the operator's port: what every part of the node has counted, for Prometheus."""
+"""``/metrics`` of the operator's port: the figures of all parts of the node, for Prometheus."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,24 +17,25 @@ from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.connections import client_limits, insiders
 from stork_node.http.counters import HttpCounters
-from stork_node.metrics.exposition import build_family, families, publish_server_families
+from stork_node.metrics.exposition import build_family, families
 from stork_node.metrics.health import Health
 from stork_node.metrics.node_figures import ApplicationFigures, NodeFigures
 from stork_node.metrics.process_figures import read_processes
-from stork_node.process_state import the
+from stork_node.metrics.publish_server_metrics import publish_server_families
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
-# An application process that hangs must not keep anybody from seeing the rest.
+# A hung application process must not hide the other figures.
 _APPLICATION_TIMEOUT_S = 1.0
-# A page takes some 4 ms of the router: there are at most so many of them, and those who ask meanwhile get the same.
+# A page takes some 4 ms of the router. This bounds their number; requests that come meanwhile get the same page.
 _PAUSE_S = 0.05
 
 
 class Metrics(Resource):
     """
     Args:
-        component: by which the application process is asked, and the router looked at.
-        health: what ``/ready`` says.
+        component: calls the application process, and gives access to the router.
+        health: returns the answer of ``/ready``.
     """
 
     isLeaf = True
@@ -44,7 +45,7 @@ class Metrics(Resource):
         super().__init__()
         self._component, self._health = component, health
         self._not_before = 0.0
-        # Those that came while the application was asked: they get what is made then.
+        # Requests that came while the application was asked: they get the next page.
         self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
 
     def render_GET(self, request: Request) -> Any:
@@ -61,7 +62,7 @@ class Metrics(Resource):
     def _ask_application(self) -> "defer.Deferred[Any]":
         asked: defer.Deferred[Any] = self._component.call(uris.APP_FIGURES)
         asked.addTimeout(_APPLICATION_TIMEOUT_S, reactor)
-        return asked.addErrback(lambda _: None)  # not there now: its figures are left out
+        return asked.addErrback(lambda _: None)  # not there now: the page has no figures of it
 
     def _answer_all(self, application: dict[str, Any] | None) -> None:
         waiting, self._waiting = self._waiting, []
@@ -95,7 +96,7 @@ class Metrics(Resource):
         sessions, subscriptions = insiders.census(self._component)
         node = NodeFigures(int(health.http_status == 200), int(health.status == "degraded"), sessions, subscriptions)
         yield from families("stork", node)
-        yield from families("stork_http", the(HttpCounters))
+        yield from families("stork_http", singleton(HttpCounters))
         yield from families("stork", client_limits.bounds().counters)
         guard, relay = registry.find(Guard), registry.find(Relay)
         if guard:
@@ -114,7 +115,7 @@ class Metrics(Resource):
 
 
 class _Collector:
-    """What the registry asks; made for one answer."""
+    """Gives its metrics to the registry; made for one answer."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics

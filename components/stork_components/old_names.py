@@ -11,7 +11,7 @@ from stork_node.config.old_components import SENTENCE
 
 
 class OldComponent(InterruptibleComponent):
-    """One of the four."""
+    """The base of these four components."""
 
     Settings = ApplicationSettings
     settings: ApplicationSettings
@@ -19,12 +19,12 @@ class OldComponent(InterruptibleComponent):
     async def start(self) -> None:
         is_first = not application_process.is_started()
         if is_first:
-            self.log.warn("{sentence}: stork check prints it", sentence=SENTENCE)
+            self.log.warn("{sentence}", sentence=SENTENCE)
         application = await application_process.run_application(self.settings)
         if is_first:
             await application_process.follow_leavers(self, application)
         await self.serve(application)
 
     async def serve(self, application: ApplicationProcess) -> None:
-        """Do its part."""
+        """Serve this component's part of the application."""
         raise NotImplementedError

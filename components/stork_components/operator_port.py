@@ -1,4 +1,4 @@
-"""The operator's port, in the router process, apart from what browsers reach: ``/health``, ``/ready``, ``/metrics``."""
+"""The operator's port, in the router process, apart from the public port: ``/health``, ``/ready``, ``/metrics``."""
 
 import json
 import socket
@@ -32,7 +32,10 @@ from stork_node.transport.endpoints import Endpoint
 
 _WATCH_S = 1.0
 MAX_CONNECTIONS = 32
-"""At a time: the one that has asked for nothing for longest gives way. Their descriptors are those of the reserve."""
+"""
+Maximum at a time: above it the connection that has been silent for longest is closed. They use descriptors of the
+reserve.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class OperatorPortSettings:
     """
     ``extra`` of the operator's port.
 
-    ``listen`` is its address. ``transports`` are the ids of those in config.json that must listen for the node to be
-    ready (not known, and not asked, under stock Crossbar). ``hosts`` are names that it answers to, beside addresses,
-    the loopback's names and this machine's own.
+    ``listen`` is its address. ``transports`` are the ids of the transports in config.json that must listen for the node
+    to be ready (ignored under stock Crossbar). ``hosts`` are the host names that it answers to, beside addresses, the
+    loopback's names and this machine's own.
     """
 
     listen: str = setting(endpoint, "tcp://127.0.0.1:8081")
@@ -74,7 +77,9 @@ class OperatorPort(Component):
         return self._check_host(head) or check_page(head)
 
     def _check_host(self, head: Head) -> Refusal | None:
-        """A web page can reach a port of the loopback by a name of its own, and not by one of these."""
+        """
+        Refuse unknown host names: a web page can reach a loopback port by a name of its own, but not by one of these.
+        """
         host = head.value(b"host").decode("latin-1")
         has_none = not any(name == b"host" for name, _ in head.headers)
         if has_none or hosts.is_known(host, self._known_hosts):
@@ -84,7 +89,9 @@ class OperatorPort(Component):
         return Refusal(421, sentence, "host")
 
     def _watch(self) -> None:
-        """A relay that is stuck for good delivers nothing: an orchestrator starts the node again."""
+        """
+        A relay that is stuck for good delivers nothing: end the process, so that an orchestrator starts the node again.
+        """
         relay = registry.find(Relay)
         if relay and reactor.seconds() - relay.probed_at > HOPELESS_AFTER_S:
             end_worker(f"the relay is stuck: its own probe did not come back for {HOPELESS_AFTER_S:g} s")
@@ -94,7 +101,7 @@ class OperatorPort(Component):
         return health.http_status, health.as_json()
 
     def health(self) -> Health:
-        """What ``/ready`` says now."""
+        """The current answer of ``/ready``."""
         now = reactor.seconds()
         guard, relay, drain = registry.find(Guard), registry.find(Relay), registry.find(Drain)
         return judge(
@@ -129,7 +136,7 @@ class _Root(Resource):
 
 
 class _Json(Resource):
-    """A page of JSON; ``answer`` gives its HTTP status and its object."""
+    """A page of JSON; ``answer`` returns its HTTP status and its object."""
 
     isLeaf = True
 

@@ -14,8 +14,8 @@ from stork_node.transport import curve
 from stork_node.transport.server_watch import CHECK_S, ServerLimits, ServerWatch
 from stork_node.transport.sockets import prepare_socket
 
-# Frames that wait in SUB while the reactor is busy. What comes beyond that waits with the publish server, or is
-# dropped there: replay brings it.
+# Maximum of frames that wait in SUB while the reactor is busy. More frames wait at the publish server, or are dropped
+# there; replay brings them.
 _HIGH_WATER_MARK = 10_000
 _RECONNECT_MS = (100, 500)
 # A push has 1 MiB, and its frame a head with topics besides. A larger frame ends the connection.

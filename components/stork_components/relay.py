@@ -1,12 +1,12 @@
 """
 The relay, in the router process: follows the publish server, delivers each push to this node's subscribers, and answers
-``io.virge.stork.recover``. What it decides is in ``stork_node.relay``.
+``io.virge.stork.recover``. ``stork_node.relay`` has its decisions.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, CloseDetails, PublishOptions, RegisterOptions
@@ -32,13 +32,14 @@ from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
+from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Action, Break, Events, NodeStream
 from stork_node.transport.endpoints import Port, local_endpoint
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
 _SWEEP_S = 1.0
-# Heartbeats come each second, and a page is repeated several times in this time.
+# Heartbeats come each second, and a request for a page is repeated several times in this time.
 _STUCK_S = 10.0
 _SILENT_S = 3.0
 # A history is there within seconds. A log that has no end must not keep a node from opening its ports.
@@ -51,9 +52,9 @@ class RelaySettings:
     ``extra`` of the relay.
 
     ``bus`` and ``replay`` are the publish server's PUB and ROUTER endpoints, ``secret`` STORK_BUS_SECRET or empty.
-    ``history`` says what is kept for recovery (see ``history_settings``), ``beat_s`` how often clients are told the
-    node's position. The node opens its ports when it has caught up with the publish server, or when there was neither
-    sign nor answer of it for ``first_frame_s``.
+    ``history`` says how much is kept for recovery (see ``history_settings``), ``beat_s`` how often clients get the
+    node's position. The node opens its ports when it has caught up with the publish server, or after ``first_frame_s``
+    without any sign of it.
     """
 
     bus: str = setting(endpoint, local_endpoint(Port.PUB))
@@ -70,8 +71,8 @@ class Relay(Component):
     ``broadcast_counters``, ``state``, and
 
     Attributes:
-        heard_at: when anything came from the publish server last (reactor's seconds), or the start.
-        probed_at: when the router last delivered what this component published to itself.
+        heard_at: when the last frame of the publish server came (reactor's seconds), or the start.
+        probed_at: when the router last delivered this component's own probe event.
         server_counters: the publish server's figures, from its last heartbeat.
     """
 
@@ -119,7 +120,7 @@ class Relay(Component):
 
     @property
     def position(self) -> Position | None:
-        """Everything up to here was delivered; None until replay has told where to begin."""
+        """All pushes up to here were delivered; None until replay has told where to begin."""
         return self._stream.position
 
     @property
@@ -129,16 +130,16 @@ class Relay(Component):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the node has caught up, since its start or since the last break, so that ``recover`` is answered."""
+        """Whether the node has caught up since its start or its last break, so that it answers ``recover``."""
         return self._stream.is_ready
 
     @property
     def trouble(self) -> str:
-        """What keeps this node from delivering, in one sentence; empty if nothing does."""
+        """The problem that keeps this node from delivering, in one sentence; empty if there is none."""
         now, waits_since = reactor.seconds(), self._stream.follower.waits_since
         if self._stream.follower.sees_unknown_source(now):
             return "frames of another epoch on the bus: is there a second publish server?"
-        # Where the bus is silent too, the publish server is away, which is no trouble of this node.
+        # If the bus is silent too, the publish server is away: that is no problem of this node.
         if waits_since is not None and now - waits_since > _STUCK_S and now - self.heard_at < _STUCK_S / 2:
             return f"pushes are missing, and {self.settings.replay} has not replayed them for {now - waits_since:.0f} s"
         return ""
@@ -146,8 +147,8 @@ class Relay(Component):
     @property
     def lag_s(self) -> float | None:
         """
-        Seconds that the node is behind: since it asked for what is missing, or since it has heard nothing, or else the
-        way of the last heartbeat (by the clocks of both machines). None before the first heartbeat.
+        Seconds that the node is behind: since it requested missed pushes, or since the last frame, or else the
+            travel time of the last heartbeat (by the clocks of both machines). None before the first heartbeat.
         """
         now: float = reactor.seconds()
         waits_since = self._stream.follower.waits_since
@@ -164,7 +165,7 @@ class Relay(Component):
         return self._broadcaster.counters
 
     def state(self) -> RelayState:
-        """What it is doing now."""
+        """The current state, for metrics."""
         return RelayState(
             lag_seconds=self.lag_s or 0.0,
             heard_seconds=reactor.seconds() - self.heard_at,
@@ -183,7 +184,10 @@ class Relay(Component):
         self._or_end(self._take_pages, messages)
 
     def _or_end(self, function: Callable[..., None], *args: Any) -> None:
-        """What is not understood must not be skipped: closed connections tell everybody, and a new process begins."""
+        """
+        Call ``function``; after an error, end the process: the relay must not skip a frame. Closed connections tell all
+        clients.
+        """
         try:
             function(*args)
         except Exception as error:
@@ -239,18 +243,21 @@ class Relay(Component):
 
     def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:
-            if isinstance(action, Events):
-                self._broadcaster.deliver(action.pushes)
-                self._note_delivery(action.pushes[-1])
-            elif isinstance(action, Break):
-                self.log.warn(
-                    "a break: what lies between {before} and {after} cannot be had; every subscriber is cut",
-                    before=action.before,
-                    after=action.after,
-                )
-                self._broadcaster.close_subscribers(BREAK, "pushes were missed")
-            else:
-                self._link.ask(action)
+            match action:
+                case Events():
+                    self._broadcaster.deliver(action.pushes)
+                    self._note_delivery(action.pushes[-1])
+                case Break():
+                    self.log.warn(
+                        "a break: pushes between {before} and {after} are lost to this node; every subscriber is cut",
+                        before=action.before,
+                        after=action.after,
+                    )
+                    self._broadcaster.close_subscribers(BREAK, "pushes were missed")
+                case Ask():
+                    self._link.ask(action)
+                case _:
+                    assert_never(action)
         self._waiters.look(self.position)
         if self.is_ready and not self._started.called:
             self.log.info("caught up with the publish server at {position}", position=self.position)
@@ -295,11 +302,11 @@ class Relay(Component):
         self.publish(uris.PROBE, options=PublishOptions(exclude_me=False))
 
     def _probed(self) -> None:
-        """The router has delivered what this component published: it still can."""
+        """The router has delivered the probe event: it still can."""
         self.probed_at = reactor.seconds()
 
     def _beat(self) -> None:
-        # Before the node has caught up, what it knows was no event to anybody.
+        # Before the node has caught up, clients did not get the pushes that it knows.
         if self.is_ready and self.position:
             self._broadcaster.beat(self.position)
 

@@ -1,4 +1,4 @@
-"""The application's procedures: registers those that it declares, and answers their calls."""
+"""The application's procedures: registers them, and answers their calls."""
 
 from collections import OrderedDict
 from typing import Any
@@ -15,7 +15,7 @@ from stork_crossbar.interruptions import InterruptibleComponent
 from stork_node.application.running.thread_switching import Interruption
 from stork_node.protocol import uris
 
-# Callers whose sessions are remembered; a session id is never given twice.
+# Maximum of remembered callers; a session id is never given twice.
 _REMEMBERED_SESSIONS = 10_000
 
 
@@ -23,7 +23,7 @@ class Procedures:
     """
     Args:
         wamp: the session that registers them.
-        application: whose they are.
+        application: declares the procedures, and runs them.
     """
 
     def __init__(self, wamp: InterruptibleComponent, application: ApplicationProcess) -> None:
@@ -31,18 +31,20 @@ class Procedures:
         self._sessions: OrderedDict[int, dict[str, Any]] = OrderedDict()
 
     async def register(self) -> None:
-        """Register all of them."""
+        """Register all procedures."""
         for procedure in self._application.stork.procedures:
             invoke = procedure.invoke
             if invoke == "single":
                 await self._refuse_if_taken(procedure.uri)
-                # As the router knows it: the next release of the application registers while this one still answers.
+                # The router's own form: the next release of the application registers while this one still answers.
                 invoke = "last"
             options = RegisterOptions(invoke=invoke, details_arg="details")
             await self._wamp.register(self._endpoint(procedure.uri), procedure.uri, options)
 
     async def _refuse_if_taken(self, uri: str) -> None:
-        """What the router does for ``single``; the process that this one takes over from is in nobody's way."""
+        """
+        Raise the router's own error for ``single``, unless the process that this one replaces has the registration.
+        """
         registration_id = await self._wamp.call("wamp.registration.lookup", uri)
         callees = await self._wamp.call("wamp.registration.list_callees", registration_id) if registration_id else []
         if not registry.predecessors().issuperset(callees):
@@ -73,7 +75,7 @@ class Procedures:
         return await self._application.call(uri, args, kwargs, session, interruption)
 
     async def _session(self, details: CallDetails) -> dict[str, Any]:
-        """The caller's session, with what the application said of it when it joined."""
+        """The caller's session, with the application's data from the join."""
         known = self._sessions.get(details.caller)
         if known:
             self._sessions.move_to_end(details.caller)

@@ -1,4 +1,4 @@
-"""The application's topics: asks it who may subscribe to what, and call what."""
+"""The application's verifiers, as WAMP procedures: they decide on subscriptions and calls."""
 
 from autobahn.wamp.types import RegisterOptions
 

@@ -1,4 +1,4 @@
-"""Calls that wait until the node has come as far as they need."""
+"""Calls that wait until the node has reached a position."""
 
 import heapq
 import itertools
@@ -11,17 +11,17 @@ from stork_node.protocol.positions import Position
 
 
 class Waiters:
-    """Deferreds by the sequence that they wait for; another epoch wakes them all, to look for themselves."""
+    """Deferreds by the sequence that they wait for; another epoch wakes them all, and they check for themselves."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
         self._epoch = ""
         self._heap: list[tuple[int, int, defer.Deferred[bool], Any]] = []
         self._ids = itertools.count()
-        self._given_up = 0  # of those in the heap
+        self._given_up = 0  # in the heap
 
     def until(self, goal: Position, within_s: float) -> "defer.Deferred[bool]":
-        """Fires with True when the node may be at ``goal``, with False when it was not in time (seconds)."""
+        """Fires with True when the node may be at ``goal``, or with False after ``within_s`` seconds."""
         waiting: defer.Deferred[bool] = defer.Deferred()
         timer = self._reactor.callLater(max(0.0, within_s), self._give_up, waiting)
         self._epoch = goal.epoch
@@ -42,7 +42,7 @@ class Waiters:
                 waiting.callback(True)
 
     def _give_up(self, waiting: "defer.Deferred[bool]") -> None:
-        # A client may name a position that no node ever comes to.
+        # A client may name a position that no node ever reaches.
         self._given_up += 1
         if 2 * self._given_up > len(self._heap):
             self._heap = [each for each in self._heap if not each[2].called and each[2] is not waiting]

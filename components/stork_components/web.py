@@ -1,4 +1,4 @@
-"""The page at ``/``: the files of one folder, and the browser client that belongs to this release."""
+"""The page at ``/``: the files of one folder, and the browser client of this release."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from twisted.web.static import File
 from stork_node.resources import javascript_folder
 
 _HEADERS = {
-    # A page of ours runs no script but its own; 'self' covers WebSockets in newer browsers only.
+    # The page runs no script but its own; 'self' covers WebSockets in newer browsers only.
     b"content-security-policy": (
         b"default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
         b"frame-ancestors 'none'; base-uri 'none'"
@@ -31,7 +31,10 @@ _CLIENT_FILES = (b"stork.js", b"stork.mjs", b"stork.d.ts", b"stork.d.mts")
 
 
 class _Files(File):
-    """Static files without listings, asked for again at each visit (they are small, and a release may change them)."""
+    """
+    Static files without listings. Browsers revalidate them at each visit: they are small, and a release may change
+    them.
+    """
 
     def directoryListing(self) -> IResource:
         return notFound()

@@ -14,20 +14,20 @@ export interface Push<Data = unknown> {
 }
 
 /**
- * `position` is null for events of publishers other than the publish server. `topic` is the event's own, also where the
- * subscription is to a pattern.
+ * `position` is null for events of other publishers than the publish server. `topic` is the event's own topic, also for a
+ * subscription to a pattern.
  */
 export type Handler<Data = any> = (push: Push<Data>, position: Position | null, topic: string) => void;
 
 /**
- * Why a connection ended or a try failed.
+ * The reason why a connection ended or a try failed.
  *
- * Final: `denied` (the application said no to the ticket), `expired` where the ticket is a plain string, `disconnected`
+ * Final: `denied` (the application said no to the ticket), `expired` if the ticket is a plain string, `disconnected`
  * (logged out by the backend), `refused` (any other ABORT, such as a realm that does not exist), `closed` (by `close()`).
  *
- * The client comes back: `expired` where the ticket is a function, `unavailable` (application absent, raised or too slow),
- * `draining` (to another node), `session_over` (the session's time), `break` (events were lost on the way: recovery will
- * say so), `goodbye`, `lost`, `silent` (no frame for 60 s, or no answer in time), `garbage` (a frame that is not WAMP),
+ * The client comes back: `expired` if the ticket is a function, `unavailable` (application absent, raised or too slow),
+ * `draining` (to another node), `session_over` (the session's time), `break` (events were lost: recovery
+ * says so), `goodbye`, `lost`, `silent` (no frame for 60 s, or no answer in time), `garbage` (a frame that is not WAMP),
  * `ticket` (the function that gets it failed).
  */
 export type Reason =
@@ -71,17 +71,17 @@ export interface SubscriptionEvent {
 }
 
 export interface SubscribeOptions {
-  /** The position that came with the page: events after it are handed on. */
+  /** The position that came with the page: events after it are delivered. */
   since?: Position | null;
   /**
-   * Patterns, where the feed allows them. The topics under it that had events are recovered; one whose first event falls
-   * into a lost connection is missed without a word.
+   * Patterns, if the feed allows them. Topics of a pattern that had events are recovered. If the first event of a topic
+   * falls into a lost connection, it is lost without a report.
    */
   match?: "exact" | "prefix" | "wildcard";
   onstate?: (event: SubscriptionEvent) => void;
   /**
-   * After a connection came back (or at the first, with `since`). `ok`: everything missed has been handed on. Not `ok`:
-   * something may be missing, and what follows is later than `position`; load the state again.
+   * Called after a reconnect (or at the first connection, with `since`). `ok`: all missed events are delivered. Not `ok`:
+   * events may be lost, and the next ones are later than `position`; load the state again.
    */
   onrecovered?: (topic: string, ok: boolean, position: Position | null) => void;
 }
@@ -90,7 +90,7 @@ export interface Subscription {
   readonly topic: string;
   readonly state: SubscriptionState;
   readonly reason: SubscriptionEvent["reason"];
-  /** Of the last event: what `since` takes. Null for patterns, and where none is known. */
+  /** The position of the last event, for `since`. Null for patterns, and before the first position is known. */
   readonly position: Position | null;
   unsubscribe(): void;
 }
@@ -107,7 +107,7 @@ export interface ConnectOptions {
   authid?: string;
   /** Default `realm1`. */
   realm?: string;
-  /** Where there is no global one: `import { WebSocket } from "ws"`. */
+  /** Needed if there is no global one: `import { WebSocket } from "ws"`. */
   WebSocket?: new (url: string, protocols: string[]) => any;
   /** For tests: a number from 0 to below 1, and the time. */
   random?: () => number;
@@ -124,7 +124,7 @@ export interface Client {
   /** A subscription, or all subscriptions to a topic. */
   unsubscribe(which: Subscription | string): void;
   /**
-   * Waits for a connection; resolves to the first result, or `{args, kwargs}` where there are more. Rejects with a
+   * Waits for a connection; resolves to the first result, or to `{args, kwargs}` if there are more. Rejects with a
    * `StorkError`: the callee's, `io.virge.stork.error.timeout` (default 30,000 ms), or `io.virge.stork.error.lost` when the
    * connection went (the call may have been carried out). What cannot be sent (a URI that is none, arguments that JSON
    * cannot hold) is rejected with a TypeError. JSON has no integers beyond 2^53: send them as text.
@@ -132,7 +132,7 @@ export interface Client {
   call<Result = any>(
     uri: string, args?: unknown[], kwargs?: Record<string, unknown>, options?: { timeout?: number },
   ): Promise<Result>;
-  /** Where the client waits: try now. */
+  /** In the state `waiting`: try again now. */
   retry(): void;
   /** Ask now whether the connection lives, and try again at once where there is none: for hosts that are no browser. */
   check(): void;

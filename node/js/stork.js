@@ -43,7 +43,7 @@
 
   // --- Refusals and endings: what happened, in one word, and whether to try again -----------------------------------
 
-  // What an outage of the application looks like behind a router that is not ours (stock Crossbar).
+  // The errors of an application that is down behind stock Crossbar.
   const OUTAGES = new Set([
     "io.virge.stork.unavailable",
     "wamp.error.authorization_failed",
@@ -59,7 +59,7 @@
     return OUTAGES.has(uri) ? { reason: "unavailable", again: true } : { reason: "refused", again: false };
   }
 
-  // Other GOODBYEs (a router that shuts down, a kill) come back: whoever must not is stopped by the authenticator.
+  // After other GOODBYEs (a router that shuts down, a kill) the client comes back. The authenticator stops clients that must not.
   function goodbyeEnding(uri) {
     return uri === "io.virge.stork.disconnected" ? { reason: "disconnected", again: false } : { reason: "goodbye", again: true };
   }
@@ -164,7 +164,7 @@
         if (answer.more && this.position !== before) return { items, recovered: null, position: this.position, more: true };
         recovered = !answer.more; // more without a step forward would go on for ever
       } else if (answer) {
-        // Told false, the application loads its state after this position: what is held up to it is part of that.
+        // After a false answer, the application loads its state after this position: held events up to it are part of the state.
         this._advance(answer.position);
       }
       const gapEnds = this.position;
@@ -670,14 +670,14 @@
       const wall = this.clock.wall?.() ?? now;
       const before = this._checked ?? { now, wall };
       this._checked = { now, wall };
-      // After a standstill of the page, what has arrived meanwhile is heard before anything is called silent.
+      // After a standstill of the page, frames that came meanwhile are read before silence counts.
       if (now - before.now > 2 * CHECK_MS) {
         this._checks = this.clock.setTimeout(() => this._check(), 0);
         return;
       }
       this._checks = this.clock.setTimeout(() => this._check(), CHECK_MS);
       this._listen(PROBE_AFTER_MS);
-      // Many machines stop the other clock while they sleep. If only this one was set, a question more does no harm.
+      // Many machines stop the other clock while they sleep. If only this clock was set, one more request does no harm.
       if (wall - before.wall - (now - before.now) > CHECK_MS) this._ask();
     }
 
@@ -906,7 +906,7 @@
       return this._link === link && subscription.state === "subscribed" && subscription._answer(topic, answer);
     }
 
-    // A node that answers recover has the beat as well.
+    // A node that answers recover also sends position events.
     _beat(link) {
       if (link.beat !== undefined) return;
       link.beat = null;

@@ -1,1 +1,1 @@
-"""Everything that knows Crossbar, autobahn or Twisted from the inside."""
+"""All code that uses the internals of Crossbar, autobahn and Twisted."""

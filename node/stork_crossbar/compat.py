@@ -1,4 +1,7 @@
-"""Checks that what is private to Crossbar or autobahn is as it was in the versions that our code was written for."""
+"""
+Checks of the private functions of Crossbar, autobahn and Twisted: they must be as in the versions for which this code
+was written.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -6,7 +9,7 @@ from typing import Any
 
 
 class Incompatible(Exception):
-    """It is not; the text says what."""
+    """A private name is not as expected; the text says how."""
 
 
 def require_signature(function: Callable[..., Any], *parameters: str) -> None:

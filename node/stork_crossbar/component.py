@@ -1,4 +1,4 @@
-"""What all components share: settings, a start that cannot fail in silence, and no INTERRUPT."""
+"""The base of all components: settings, a start whose failure ends the process, and no INTERRUPT."""
 
 import contextlib
 import copy
@@ -20,8 +20,8 @@ from stork_node.errors import ConfigError, StorkError
 from stork_node.logs.process_log import flush_log
 from stork_node.recursion import limit_recursion
 
-# A component that loses its session is of no use, and nobody makes it another one. At the end of the process it loses
-# it as well, a moment before the reactor says that it stops.
+# A component that loses its session is useless, and cannot get another one. At the end of the process it also loses its
+# session, just before the reactor says that it stops.
 _ENDING_S = 1.0
 # Crossbar adds this to the ``extra`` of every component in a router worker.
 _CROSSBARS_OWN = "cbdir"
@@ -31,13 +31,13 @@ class Component(ApplicationSession):
     """
     A WAMP component with a ``settings`` dataclass, read from ``extra``.
 
-    A subclass names its ``Settings`` and overrides ``start``. When ``start`` fails, the worker process ends with one
-    sentence: Crossbar alone would go on, with a node that looks healthy and does nothing.
+    A subclass names its ``Settings`` and overrides ``start``. If ``start`` fails, the worker process ends with one
+    sentence. Crossbar alone would go on, with a node that looks healthy and does nothing.
     """
 
     Settings: ClassVar[type[Any]]
     can_be_interrupted: ClassVar[bool] = False
-    """Whether the router may tell it that nobody waits for a call any more."""
+    """Whether the router may tell this component that a caller has given up a call."""
 
     @classmethod
     def read_settings(cls, extra: Mapping[str, Any] | None, path: str = "extra") -> Any:
@@ -57,7 +57,7 @@ class Component(ApplicationSession):
     def __init__(self, config: ComponentConfig) -> None:
         super().__init__(config)
         limit_recursion()  # here as well, for stock Crossbar
-        # autobahn's own says nothing below Crossbar's level (see personality/logs.py).
+        # autobahn's own logger is silent below Crossbar's level (see personality/logs.py).
         self.log = Logger(namespace=type(self).__module__)
         try:
             self.settings = self.read_settings(config.extra)
@@ -68,8 +68,9 @@ class Component(ApplicationSession):
         self._session_roles: dict[str, Any] = copy.deepcopy(DEFAULT_CLIENT_ROLES)
 
     def onConnect(self) -> None:
-        # A router session of an embedded component cannot take an INTERRUPT: one that is sent makes the caller's detach
-        # fail, and leaves its session and its registrations behind. So no such component says that it can.
+        # A router session of an embedded component cannot take an INTERRUPT. Sending one breaks the detach of the
+        # caller, which leaves the caller's session and registrations behind. So no such component announces the
+        # feature.
         is_embedded = hasattr(self._transport, "_router")
         self._session_roles["callee"].call_canceling = self.can_be_interrupted and not is_embedded
         super().onConnect()
@@ -97,8 +98,9 @@ class Component(ApplicationSession):
         if not isinstance(msg, Invocation):
             super().onMessage(msg)
             return
-        # The names of keyword arguments are the caller's choice. autobahn and Twisted would take some for their own
-        # parameters (``fun``, ``f``, ``self``), and the error would end this session. So they pass as one value.
+        # The caller chooses the names of keyword arguments. autobahn and Twisted would take some names for their own
+        # parameters (``fun``, ``f``, ``self``), and the error would end this session. So all keyword arguments pass as
+        # one value.
         msg.args, msg.kwargs = [msg.args or [], msg.kwargs or {}], None
         try:
             super().onMessage(msg)
@@ -108,10 +110,10 @@ class Component(ApplicationSession):
                 self._transport.send(Error(Invocation.MESSAGE_TYPE, msg.request, ApplicationError.RUNTIME_ERROR))
 
     async def retire(self) -> None:
-        """Take no more calls and events; what has begun goes on, and is answered."""
+        """Take no more calls and events; finish and answer those that have begun."""
         self._process_is_ending = True
         for one in (*self._registrations.values(), *self._subscriptions.values()):
-            # The router may be going away as well, and with it whatever was registered.
+            # The router may be going away as well, and its registrations with it.
             with contextlib.suppress(ApplicationError, TransportLost):
                 await _undo(one)
 
@@ -128,15 +130,15 @@ class Component(ApplicationSession):
 
     def onUserError(self, failure: Any, message: str) -> None:
         """
-        An ``ApplicationError`` is meant for the caller, and what still runs when the process ends is cancelled;
-        anything else is a fault of ours, and logged as one.
+        An ``ApplicationError`` is for the caller. Handlers that still run at the end of the process are cancelled. Any
+        other error is a bug of this code, and is logged.
         """
         if not failure.check(ApplicationError, defer.CancelledError):
             self.log.failure("{message}", failure, message=message)
 
 
 def _spread(endpoint: Any) -> Any:
-    """``endpoint``, called with its arguments as a list and a dict; autobahn adds what it has to say by keywords."""
+    """Call ``endpoint`` with its arguments as a list and a dict; autobahn adds its own values as keywords."""
 
     def call(args: list[Any], kwargs: dict[str, Any], /, **details: Any) -> Any:
         return endpoint(*args, **(kwargs | details))
@@ -145,7 +147,7 @@ def _spread(endpoint: Any) -> Any:
 
 
 async def _undo(one: Any) -> None:
-    """Registrations, and the list of handlers that autobahn keeps for each subscription."""
+    """Undo a registration, or the handlers that autobahn keeps for one subscription."""
     if isinstance(one, list):
         for subscription in list(one):
             await subscription.unsubscribe()
@@ -159,10 +161,10 @@ def _sentence(error: Exception) -> str:
 
 def end_worker(sentence: str) -> NoReturn:
     """
-    End this worker process: says why on its log, and exits at once with status 1.
+    End this worker process: log the reason, and exit at once with status 1.
 
-    The controller ends the node when a worker that it cannot do without is gone. (``sys.exit`` would be caught by the
-    reactor, and ``reactor.stop`` is undone by Crossbar, which answers a start that failed by going on without.)
+    The controller ends the node if an indispensable worker has ended. (The reactor would catch ``sys.exit``. Crossbar
+    undoes ``reactor.stop``, because it goes on after a failed start.)
     """
     Logger().critical("{sentence}", sentence=sentence)
     flush_log()

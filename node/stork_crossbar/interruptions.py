@@ -1,4 +1,4 @@
-"""A component whose calls can be interrupted, each by what runs its handler."""
+"""A component whose calls can be interrupted: the code that runs a handler decides how."""
 
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ class InterruptibleComponent(Component):
 
     def onMessage(self, msg: Any) -> None:
         if isinstance(msg, Interrupt) and (interruption := self._interruptions.get(msg.request)):
-            # autobahn would answer at once, and the router would count a call no more whose handler still runs.
+            # autobahn would answer at once, and the router would no longer count a call whose handler still runs.
             interruption.ask()
             return
         if isinstance(msg, Invocation):
@@ -31,7 +31,7 @@ class InterruptibleComponent(Component):
         The invocation that is being taken, to be called within its endpoint.
 
         Returns:
-            Its id, for ``end_invocation``, and what says that nobody waits for it any more.
+            Its id, for ``end_invocation``, and the ``Interruption`` that says that the caller has given up.
         """
         interruption = self._interruptions[self._invocation] = Interruption()
         return self._invocation, interruption

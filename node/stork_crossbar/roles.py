@@ -1,4 +1,4 @@
-"""Roles of components that the processes call; the classes in ``stork_components`` fill them."""
+"""Interfaces of components that the processes call; classes in ``stork_components`` implement them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from stork_crossbar.component import Component
 
 @dataclass
 class DirectCalls:
-    """Whether the router of this process calls its guard directly, and tells it of sessions (``personality``)."""
+    """Whether the router of this process calls its guard directly, and reports sessions to it (``personality``)."""
 
     are_made: bool = False
 
 
 class DirectGuard(Component):
     """
-    Decides who may join, subscribe and call.
+    Decides about joins, subscriptions and calls.
 
-    Where ``DirectCalls`` are made, the sessions of this process call it as a function, and tell it who joined and left;
-    else it is asked by WAMP, as stock Crossbar does.
+    If ``DirectCalls`` are made, the sessions of this process call it as a function, and report joins and leaves to it.
+    Otherwise it is called by WAMP, as in stock Crossbar.
     """
 
     async def authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
@@ -38,8 +38,8 @@ class DirectGuard(Component):
 
 
 class Drainer(Component):
-    """Lets go of the clients of a node that is asked to stop."""
+    """Closes the clients of a node that is asked to stop."""
 
     async def drain(self) -> None:
-        """Returns when every client is gone, or the time for it is over."""
+        """Returns when every client is gone, or the time is over."""
         raise NotImplementedError

@@ -1,9 +1,9 @@
 """
 Stork node: a push gateway.
 
-An application (``.crossbar/app.py``) says with a ``Stork`` who may join, subscribe and call; a web application pushes
-with a ``Publisher``, calls its procedures with a ``Caller``, or follows topics with a ``Subscriber``. Importing this
-loads neither Twisted nor Crossbar, and what needs pyzmq or websockets only where it is used.
+An application (``.crossbar/app.py``) declares its rules with a ``Stork``. A web application pushes with a
+``Publisher``, calls procedures with a ``Caller``, or follows topics with a ``Subscriber``. Importing this package loads
+neither Twisted nor Crossbar, and pyzmq or websockets only at their first use.
 """
 
 import warnings

@@ -1,8 +1,8 @@
 """
 The times of this project, and the only place that reads a wall clock: ``tests/unit/test_clock.py`` looks for others.
 
-Time-outs, pauses and ages use ``time.monotonic``, or what is built on it here. A wall clock may be set at any moment;
-it is for what people and other machines read, and for an end that is given as a date.
+Time-outs, pauses and ages use ``time.monotonic``, or the clocks here that follow it. A wall clock may be set at any
+moment; it is for people, other machines, and ends that are given as a date.
 """
 
 import threading
@@ -11,27 +11,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 LONGEST_TURN_S = 3.0
-"""What is longer between two looks at the clock was a standstill: SIGSTOP, a debugger, a starved machine."""
+"""A longer gap between two readings of the clock counts as a standstill: SIGSTOP, a debugger, a starved machine."""
 
 
 def wall() -> float:
-    """Seconds since 1970, as the machine's clock says now."""
+    """Seconds since 1970, by the machine's clock."""
     return time.time()
 
 
 def utc_now() -> datetime:
-    """The date and time in UTC, as the machine's clock says now."""
+    """The date and time in UTC, by the machine's clock."""
     return datetime.now(UTC)
 
 
 def local_now() -> datetime:
-    """The date and time where the user is, as the machine's clock says now."""
+    """The user's local date and time, by the machine's clock."""
     return datetime.now()
 
 
 class SteadyWall:
     """
-    Seconds since 1970, by the wall clock of the moment when it was made: later steps of that clock change nothing.
+    Seconds since 1970, by the wall clock at the time when it was made: later steps of that clock change nothing.
 
     Args:
         monotonic: a clock that never goes back.
@@ -48,10 +48,10 @@ class SteadyWall:
 
 class AwakeTime:
     """
-    As ``clock``, without this process's own standstills: of a gap between two calls, ``longest_turn_s`` count at most.
+    As ``clock``, without standstills of this process: of a gap between two calls, at most ``longest_turn_s`` count.
 
-    A time-out of somebody else's answer then does not pass while this process could not have read the answer. Whoever
-    uses it must call it more often than ``longest_turn_s``. From any thread.
+    So the time-out for an answer does not pass while this process could not read the answer. It must be called more
+    often than each ``longest_turn_s``. It is thread-safe.
     """
 
     def __init__(self, clock: Callable[[], float], longest_turn_s: float = LONGEST_TURN_S) -> None:
@@ -63,7 +63,7 @@ class AwakeTime:
         now = self._clock()
         if now - self._before > self._longest_turn_s:
             with self._lock:
-                # Another thread may have been here meanwhile.
+                # Another thread may have advanced it meanwhile.
                 self._lost_s += max(0.0, now - self._before - self._longest_turn_s)
                 self._before = max(now, self._before)
         else:
@@ -73,9 +73,9 @@ class AwakeTime:
 
 class SuspendAwareClock:
     """
-    Seconds in which a process ran. Time for which it was stopped (SIGSTOP), or its machine asleep, does not count.
+    Seconds in which a process ran. Time in which it was stopped (SIGSTOP), or its machine was asleep, does not count.
 
-    Its owner's loop tells the time at each turn. Of a gap between two turns, ``longest_turn_s`` count at most.
+    Its owner's loop advances it at each turn. Of a gap between two turns, at most ``longest_turn_s`` count.
 
     Args:
         now: of a clock that never goes back, as for ``advance``.

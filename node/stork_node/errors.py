@@ -31,7 +31,7 @@ class StorkError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a configuration: where, and what (one sentence, with an example)."""
+    """One problem of a configuration: its place, and one sentence with an example."""
 
     path: str
     text: str
@@ -41,7 +41,7 @@ class Problem:
 
 
 class ConfigError(StorkError):
-    """A configuration that cannot be used; ``problems`` has each of its faults."""
+    """A configuration that cannot be used; ``problems`` has all of its problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -65,7 +65,7 @@ class InvalidPosition(StorkError):
 
 
 class InvalidAnswer(StorkError):
-    """The application, or a backend, is at fault; the client may try again."""
+    """An invalid answer of the application or a backend; the client may try again."""
 
 
 class InvalidPush(StorkError):
@@ -87,11 +87,11 @@ class UnknownProtocol(InvalidFrame):
 
 
 class UnwritableEvent(StorkError):
-    """A push that cannot be written to connections of some serializer."""
+    """A push that cannot be written with some serializer."""
 
 
 class PushFailed(StorkError):
-    """A push that its pusher cannot count on."""
+    """A push that is not known to be stored."""
 
 
 class PushRefused(PushFailed):
@@ -112,7 +112,7 @@ class NotConfirmed(PushFailed):
 
 class CallError(StorkError):
     """
-    A WAMP error: raised by a procedure, it reaches the caller as it is; a caller gets it as an exception.
+    A WAMP error. If a procedure raises it, its caller gets it unchanged, as an exception.
 
     Args:
         uri: the error's URI, such as ``io.example.error.not_found``.
@@ -127,7 +127,7 @@ class CallError(StorkError):
 
 
 class ConnectionRefused(StorkError):
-    """A router that cannot be reached, or that refuses the session; ``reason`` is its WAMP URI where it gave one."""
+    """A router that cannot be reached, or that refuses the session; ``reason`` is its WAMP URI, if it gave one."""
 
     def __init__(self, url: str, cause: str, reason: str = "") -> None:
         super().__init__(f"no session with {url}: {cause}")
@@ -138,7 +138,7 @@ class SubscriberEnded(StorkError):
     """
     A subscriber that will not come back; ``reason`` is ``denied``, ``expired``, ``disconnected`` or ``refused``.
 
-    ``uri`` is that of the node's ABORT or GOODBYE, ``text`` what it said.
+    ``uri`` is the URI of the node's ABORT or GOODBYE, ``text`` its text.
     """
 
     def __init__(self, url: str, reason: str, uri: str = "", text: str = "") -> None:
@@ -148,7 +148,10 @@ class SubscriberEnded(StorkError):
 
 
 class SubscriptionRefused(StorkError):
-    """A topic that a subscriber will not get; ``reason`` is ``denied``, ``revoked``, ``refused``, or why it closed."""
+    """
+    A topic that a subscriber does not get; ``reason`` is ``denied``, ``revoked``, ``refused``, or the reason of the
+    end.
+    """
 
     def __init__(self, topic: str, reason: str) -> None:
         super().__init__(f"no subscription to {topic}: {reason}")

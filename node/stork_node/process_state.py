@@ -1,7 +1,7 @@
 """
-What there is once in a process: found by its class, made when it is first asked for, and forgotten in one way.
+The singletons of a process: found by their class, made at the first use, and all reset together.
 
-Crossbar makes the components of a process, and gives them no way to each other but WAMP. What they share is here.
+Crossbar makes the components of a process, and lets them reach each other only by WAMP. Shared objects are here.
 """
 
 from typing import Any, TypeVar
@@ -11,13 +11,13 @@ T = TypeVar("T")
 _made: dict[type, Any] = {}
 
 
-def the(kind: type[T]) -> T:
-    """The one object of this class in this process; made without arguments where there is none yet."""
+def singleton(kind: type[T]) -> T:
+    """The singleton of this class in this process; made without arguments at the first use."""
     found: T | None = _made.get(kind)
-    # setdefault: of two threads that come first, both get the same.
+    # setdefault: two threads that come first get the same object.
     return found if found is not None else _made.setdefault(kind, kind())
 
 
 def reset() -> None:
-    """Forget all of it, so that each is made anew: for tests, after each one."""
+    """Forget all singletons; tests call this after each test."""
     _made.clear()

@@ -1,12 +1,12 @@
-"""How deep Python's functions may call each other."""
+"""The maximum depth of Python's recursion."""
 
 import sys
 
-# Python's own. Something that Crossbar imports (py_ecc) sets 100,000, more than a thread's stack holds: what should be
-# a RecursionError, of a parser in C, is the end of the process then.
+# Python's own value. An import of Crossbar (py_ecc) sets 100,000, more than a thread's stack can hold. Then deep
+# recursion in a C parser would end the process, in place of a RecursionError.
 _LIMIT = 1_000
 
 
 def limit_recursion() -> None:
-    """Have what is nested too deep raise RecursionError again; to be called after Crossbar has been imported."""
+    """Set the limit again, so that deep nesting raises RecursionError; to be called after the import of Crossbar."""
     sys.setrecursionlimit(_LIMIT)

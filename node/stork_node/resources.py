@@ -1,4 +1,4 @@
-"""Files of this distribution that are not Python: beside the package in a wheel, in the repository in a checkout."""
+"""Files of this distribution other than Python: beside the package in a wheel, in the repository in a checkout."""
 
 from pathlib import Path
 

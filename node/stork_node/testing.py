@@ -1,7 +1,7 @@
 """
-A test of an application, with no router: ``AppTester(stork).join(ticket="…").subscribe("v1.orders.42")``.
+Tests of an application without a router: ``AppTester(stork).join(ticket="…").subscribe("v1.orders.42")``.
 
-What the node would tell a client comes as a result, or as an exception that is named for what the client should do.
+The node's answer to a client is a result, or an exception that is named for the client's next step.
 """
 
 import itertools
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 class Refused(StorkError):
     """
-    The node says no. ``uri`` is WAMP's word to the client (``""`` where its connection is closed without one);
-    ``reason`` is for the log: the application's own, which a client is not told.
+    The node refuses. ``uri`` is WAMP's URI for the client (``""`` if its connection is closed without one). ``reason``
+    is the application's own, for the log; a client does not get it.
     """
 
     def __init__(self, uri: str, reason: str) -> None:
@@ -40,37 +40,39 @@ class Refused(StorkError):
 
 
 class Denied(Refused):
-    """The application said no: final."""
+    """The application refused: final."""
 
 
 class Expired(Refused):
-    """The application said no, and to retry (``Deny(…, retry=True)``): the client gets a new ticket."""
+    """The application refused with ``Deny(…, retry=True)``: the client gets a new ticket."""
 
 
 class Unavailable(Refused):
-    """A handler raised (it is the ``__cause__``), answered nonsense or took too long: the client tries again."""
+    """
+    A handler raised (it is the ``__cause__``), returned an invalid value or took too long: the client tries again.
+    """
 
 
 class AppTester:
     """
     Runs an application as a node would.
 
-    Its on_start handlers run before the first client joins; as a context manager it runs the on_stop handlers, too.
+    The on_start handlers run before the first client joins. As a context manager it also runs the on_stop handlers.
 
     Args:
         stork: the application.
-        roles: those that it may give, as in the node's configuration.
-        timeout_s: how long a node waits for authenticators and verifiers.
+        roles: the roles that it may give, as in the node's configuration.
+        timeout_s: time limit for authenticators and verifiers.
 
     Attributes:
-        pushes: what handlers pushed, in that order.
-        failures: of on_join, on_leave and on_stop handlers, which no client is told of.
+        pushes: the pushes of handlers, in order.
+        failures: of on_join, on_leave and on_stop handlers; no client gets them.
 
     Raises:
-        ConfigError: what is wrong with the declarations as a whole, as ``stork check`` says it.
+        ConfigError: problems of the declarations as a whole, as in ``stork check``.
     """
 
-    __test__ = False  # for pytest, which has a look at everything that is named so
+    __test__ = False  # for pytest, which collects classes with such names
 
     def __init__(self, stork: Stork, roles: Collection[str] = ("frontend",), timeout_s: float = 5.0) -> None:
         if problems := stork.problems():
@@ -113,11 +115,11 @@ class AppTester:
         Join as a browser does, with a ticket.
 
         Args:
-            ticket: what the authenticator sees as ``request.ticket``.
-            authid: who the client says it is.
+            ticket: the authenticator's ``request.ticket``.
+            authid: the name that the client asks for.
             headers: of its opening handshake; ``{"Cookie": "sid=1"}`` for cookies.
-            realm: what it wants to join.
-            address: where it connects from.
+            realm: the realm that it wants to join.
+            address: the client's address.
 
         Raises:
             Denied, Expired, Unavailable: it cannot join.
@@ -149,7 +151,9 @@ class AppTester:
             raise Unavailable("", str(error)) from error
 
     def backend(self, authid: str = "backend") -> "Client":
-        """A session of the role ``backend``: it may call every procedure, and on_join handlers are not told of it."""
+        """
+        A session of the role ``backend``: it may call every procedure, and on_join handlers are not called for it.
+        """
         self._start()
         return Client(self, ClientSession(id=next(self._ids), authid=authid, role="backend", authmethod="wampcra"))
 
@@ -162,7 +166,7 @@ class AppTester:
             raise
 
     def _ask(self, coroutine: Coroutine[Any, Any, T], uri: str) -> T:
-        """Wait for as long as the guard does, and give up as it does: ``uri`` is what the client is told."""
+        """Wait as long as the guard does, and give up in the same way; ``uri`` is the error for the client."""
         try:
             return self._wait(coroutine, self._timeout_s)
         except HandlerFailed as failure:
@@ -183,7 +187,7 @@ class AppTester:
 
 
 def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
-    # Not a method of the tester, which a runtime that refers to it would keep alive for good.
+    # Not a method of the tester: a runtime with a reference to it would keep it alive for ever.
     def report(failure: HandlerFailed) -> None:
         failures.append(failure)
         log_failure(failure)
@@ -192,7 +196,7 @@ def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
 
 
 class Client:
-    """One session with an application under test; ``session`` is what its handlers see of it."""
+    """One session with an application under test; ``session`` is the handlers' view of it."""
 
     def __init__(self, tester: AppTester, session: ClientSession) -> None:
         self.session = session
@@ -206,7 +210,7 @@ class Client:
         Subscribe to a topic, or to a pattern.
 
         Raises:
-            Denied, Unavailable: the application does not let it.
+            Denied, Unavailable: the application does not allow it.
         """
         tester = self._joined()
         tester._authorize(self.session, topic, "subscribe", {"match": match})
@@ -216,8 +220,8 @@ class Client:
         Call a procedure, and wait for its result.
 
         Raises:
-            Denied, Unavailable: the application does not let it.
-            CallError: the procedure's own; one that raised something else (the ``__cause__``) has the URI
+            Denied, Unavailable: the application does not allow it.
+            CallError: the procedure's own. For another exception (the ``__cause__``) it has the URI
                 ``io.virge.stork.error.handler_failed``.
         """
         tester = self._joined()
@@ -229,7 +233,7 @@ class Client:
             raise CallError(HANDLER_FAILED, f"the {failure.kind} failed") from failure.cause
 
     def leave(self) -> None:
-        """Leave, and wait until the on_leave handlers are through."""
+        """Leave, and wait until the on_leave handlers have ended."""
         tester = self._joined()
         self._tester = None
         if self.session.role != "backend":

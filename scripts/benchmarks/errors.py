@@ -1,4 +1,4 @@
-"""What can go wrong in a benchmark, each in one sentence."""
+"""The errors of a benchmark, each in one sentence."""
 
 
 class BenchError(Exception):

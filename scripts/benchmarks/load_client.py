@@ -42,7 +42,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Counted:
-    """What all subscribers got: events, numbers left out, numbers that came again; times of CLOCK_MONOTONIC."""
+    """The events of all subscribers: count, missing numbers, repeated numbers; times of CLOCK_MONOTONIC."""
 
     received: int
     missing: int

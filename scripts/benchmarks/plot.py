@@ -62,7 +62,7 @@ def draw(results: Results, path: Path) -> None:
 
 
 def _measured(case: CaseResult, figure: FigureResult) -> list[Measured]:
-    """Who has values for a figure, best first."""
+    """The peers that have values for a figure, best first."""
     found = [
         (name, peer, Summary.of(peer.values[figure.name]))
         for name, peer in case.peers.items()

@@ -9,7 +9,7 @@ from benchmarks.errors import BenchError
 
 
 class FigureResult(Struct, frozen=True):
-    """What a figure is (see ``cases.case.Figure``)."""
+    """The description of a figure (see ``cases.case.Figure``)."""
 
     name: str
     title: str
@@ -19,7 +19,7 @@ class FigureResult(Struct, frozen=True):
 
 
 class PeerResult(Struct):
-    """What one peer gave in a case: the values of each figure, a value for each round, and what was not right."""
+    """The results of one peer in a case: for each figure a value for each round, and problems."""
 
     label: str
     version: str
@@ -29,7 +29,7 @@ class PeerResult(Struct):
 
 
 class Machine(Struct, frozen=True):
-    """Where it was measured."""
+    """The machine of the measurement."""
 
     processor: str
     cores: int

@@ -77,7 +77,7 @@ class Run:
 
 
 def turns(peers: Sequence[str], rounds: int) -> Iterator[str]:
-    """Who is measured when: in each round all of them, and each round begins with another one."""
+    """The order of the peers: all of them in each round, and each round begins with another one."""
     for number in range(rounds):
         first = number % len(peers)
         yield from (*peers[first:], *peers[:first])

@@ -1,4 +1,4 @@
-"""What a benchmark needs on this machine: Debian's packages, Centrifugo from its source, our programs in C."""
+"""The needs of a benchmark on this machine: Debian's packages, Centrifugo from its source, C programs."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def install_packages(packages: Iterable[Package]) -> None:
 
 
 COMPILER = (Package("gcc", "gcc"), Package("libc6-dev", "/usr/include/stdio.h"))
-"""What ``compile_c`` needs."""
+"""The packages for ``compile_c``."""
 
 
 def compile_c(folder: str) -> Path:

@@ -99,7 +99,7 @@ def run() -> Iterator[Any]:
         node.close()
 
 
-def test_a_subscriber_comes_back_to_the_other_node_and_asks_since_its_last_event(run):
+def test_a_subscriber_comes_back_and_asks_since_its_last_event(run):
     came_back, node = run(recovered("e:4", 3, 4))
     assert (came_back.lost, came_back.recovered, came_back.missing, came_back.repeated) == (1, 1, 0, 0)
     assert node.asked == [[{TOPIC: "e:2"}]]
@@ -112,7 +112,7 @@ def test_more_is_asked_for_until_there_is_no_more(run):
     assert (came_back.recovered, came_back.missing) == (1, 0)
 
 
-def test_events_that_come_before_the_answer_are_no_gap_if_the_answer_leads_up_to_them(run):
+def test_events_before_the_answer_are_no_gap_if_the_answer_leads_to_them(run):
     came_back, _ = run(recovered("e:4", 3, 4), meanwhile=[event(4), event(5)])
     assert (came_back.recovered, came_back.missing, came_back.repeated) == (1, 0, 0)
 

@@ -1,4 +1,4 @@
-"""What the page shows, and how it can be used."""
+"""The page's content, and its use."""
 
 import json
 import re

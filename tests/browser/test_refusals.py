@@ -59,13 +59,13 @@ def test_a_lost_connection_is_said_in_words_and_comes_back(
     scripted.push("v1.test.1", "after", None)
     page.clock.resume()
     expect(page.locator(".events .type")).to_have_text(["after", "before"])
-    expect(page.locator(".gap")).to_contain_text("Something pushed to v1.test.1")
+    expect(page.locator(".gap")).to_contain_text("Pushes to v1.test.1")
 
 
 def test_an_application_that_does_not_answer_is_no_refusal(page: Page, scripted: ScriptedNode) -> None:
     scripted.refuse_join = 1013
     scripted.open()
-    expect(page.get_by_role("alert")).to_contain_text("That is no refusal")
+    expect(page.get_by_role("alert")).to_contain_text("The ticket is not refused")
     expect(page.locator("#gate")).to_be_hidden()
     scripted.refuse_join = None
     expect(page.locator("#state")).to_have_text("Connected")
@@ -74,7 +74,7 @@ def test_an_application_that_does_not_answer_is_no_refusal(page: Page, scripted:
 def test_a_node_that_is_not_there_is_said_in_words(page: Page, scripted: ScriptedNode) -> None:
     scripted.refuse_join = 4999
     scripted.open()
-    expect(page.get_by_role("alert")).to_contain_text("No node is to be reached at ws://localhost:9/ws")
+    expect(page.get_by_role("alert")).to_contain_text("No node answers at ws://localhost:9/ws")
     expect(page.locator("#notice-wait")).to_be_visible()
 
 
@@ -94,16 +94,14 @@ def test_leaving_and_coming_back_takes_the_topics_along(page: Page, scripted: Sc
     scripted.open("ticket=good&topic=v1.test.1")
     expect(page.locator(".subscriptions .status")).to_have_text("live")
     page.get_by_role("button", name="Disconnect").click()
-    expect(page.get_by_role("alert")).to_contain_text("You left")
+    expect(page.get_by_role("alert")).to_contain_text("You disconnected")
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.locator(".subscriptions .status")).to_have_text("live")
     scripted.push("v1.test.1", "hello", 1)
     expect(page.locator(".events .type")).to_have_text("hello")
 
 
-def test_a_refused_subscription_is_said_at_its_topic_and_asked_again_by_hand(
-    page: Page, scripted: ScriptedNode
-) -> None:
+def test_a_refused_subscription_is_shown_and_can_be_tried_again(page: Page, scripted: ScriptedNode) -> None:
     scripted.refuse_topics["v1.user.eve"] = "wamp.error.not_authorized"
     scripted.open("ticket=good&authid=joe&topic=v1.user.eve")
     row = page.locator("li[data-topic='v1.user.eve']")
@@ -120,7 +118,7 @@ def test_a_refused_subscription_is_said_at_its_topic_and_asked_again_by_hand(
 def test_a_subscription_that_nobody_can_decide_is_asked_again(page: Page, scripted: ScriptedNode, uri: str) -> None:
     scripted.refuse_topics["v1.test.1"] = uri
     scripted.open("ticket=good&topic=v1.test.1")
-    expect(page.locator(".why")).to_contain_text("That is no refusal")
+    expect(page.locator(".why")).to_contain_text("The topic is not refused")
     scripted.refuse_topics.clear()
     expect(page.locator(".subscriptions .status")).to_have_text("live")
     expect(page.locator(".why")).to_be_hidden()
@@ -130,7 +128,7 @@ def test_a_subscription_that_is_taken_back_says_so(page: Page, scripted: Scripte
     scripted.open("ticket=good&topic=v1.test.1")
     expect(page.locator(".subscriptions .status")).to_have_text("live")
     scripted.revoke("v1.test.1")
-    expect(page.locator(".why")).to_have_text("The backend took this subscription back.")
+    expect(page.locator(".why")).to_have_text("The backend ended this subscription.")
 
 
 @pytest.mark.parametrize("text", ["", "hello", "v1.test", "v1.test.", "v1.te st.1", "v1.test.1.2", "v1.test.ä"])
@@ -148,9 +146,9 @@ def test_what_is_not_a_topic_is_said_before_the_node_is_asked(page: Page, script
 
 CALLS = {
     "wamp.error.not_authorized": "Browsers may not call this procedure",
-    "wamp.error.no_such_procedure": "There is no procedure of this name",
+    "wamp.error.no_such_procedure": "This procedure does not exist",
     "wamp.error.invalid_argument": "does not take these arguments",
-    "io.virge.stork.unavailable": "is not answering",
+    "io.virge.stork.unavailable": "does not answer in time",
     "io.example.error.limit": "answered with an error",
 }
 

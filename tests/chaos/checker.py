@@ -72,7 +72,7 @@ def _check_answers(pushes: list[Pushed], verdict: Verdict) -> None:
 
 
 class _Known:
-    """What is known of all pushes together."""
+    """The knowledge about all pushes together."""
 
     def __init__(
         self, pushes: list[Pushed], histories: Histories, replaced: Sequence[Replaced], verdict: Verdict

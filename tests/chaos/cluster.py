@@ -1,4 +1,4 @@
-"""What is put to the test: publish server, two nodes, HAProxy, links that can be cut, a disk that can be full."""
+"""The system under test: publish server, two nodes, HAProxy, links that can be cut, a disk that can be full."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a run is made of, as the checker takes it, and what it finds."""
+"""The data of a run, for the checker, and its findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -35,7 +35,7 @@ def pushed(lines: Iterable[Line]) -> list[Pushed]:
 
 
 def histories(lines: Iterable[Line]) -> dict[tuple[str, str], list[Entry]]:
-    """Of each subscriber and topic; the lines of one subscriber come in their order."""
+    """The entries of each subscriber and topic; the lines of one subscriber come in order."""
     found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     last_sign: dict[str, float] = {}
     open_: set[str] = set()

@@ -1,4 +1,4 @@
-"""What came of a run, in text and as JSON."""
+"""The result of a run, in text and as JSON."""
 
 import json
 from collections import Counter

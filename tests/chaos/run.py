@@ -38,7 +38,7 @@ class Happened:
 
 @dataclass
 class Run:
-    """What has come of a run."""
+    """The result of a run."""
 
     seed: int
     began: float
@@ -174,7 +174,7 @@ def _wait_for_first_events(followers: Followers) -> None:
 
 
 def _recent_position(answers: Path) -> str | None:
-    """Of a push of the last half minute or so."""
+    """The position of a push of the last half minute."""
     with answers.open("rb") as lines:
         lines.seek(max(0, answers.stat().st_size - 100_000))
         tail = lines.read().decode(errors="replace").split("\n")[1:-1]

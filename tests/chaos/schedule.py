@@ -1,4 +1,4 @@
-"""What goes wrong, and when: a list of faults from a seed, the same for the same seed."""
+"""The faults of a run and their times: a list from a seed, always the same for the same seed."""
 
 import random
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ def got(*sequences: int, epoch: str = "e") -> list[Got]:
 
 
 def judge(pushes: list[Pushed], *entries: Entry, replaced: tuple[Replaced, ...] = ()) -> dict[str, int]:
-    """What was found, without what was not."""
+    """The findings that are not empty."""
     verdict = check(pushes, {("s", TOPIC): entries}, replaced)
     return {kind: count for kind, count in verdict.counts.items() if count}
 
@@ -28,7 +28,7 @@ def test_all_that_was_pushed_after_the_start_and_in_order_is_clean() -> None:
     assert (verdict.clean, verdict.pushes, verdict.delivered) == (True, 4, 2)
 
 
-def test_a_push_that_did_not_come_is_missing_once_and_unannounced_once_for_each_hole() -> None:
+def test_a_missed_push_is_missing_once_and_unannounced_once_for_each_gap() -> None:
     assert judge(pushed(1, 2, 3, 4, 5), Start("e:0"), *got(1, 4)) == {"missing": 3, "unannounced": 2}
 
 
@@ -107,7 +107,7 @@ def test_a_recovery_that_came_true_changes_nothing() -> None:
     assert (verdict.clean, verdict.recovered, verdict.announced) == (True, 1, 0)
 
 
-def test_an_announcement_without_need_is_needless_even_if_nothing_is_missing() -> None:
+def test_an_announcement_is_needless_when_nothing_is_missing() -> None:
     assert judge(pushed(1, 2, 3), Start("e:0"), *got(1), Announced(False, "e:2"), *got(3)) == {"needless": 1}
     assert judge(pushed(1), Start("e:0"), *got(1), Announced(False, "e:1")) == {"needless": 1}
 
@@ -124,7 +124,7 @@ def test_an_announcement_after_the_log_was_replaced_is_needed() -> None:
     assert judge(pushes, *entries, replaced=replaced) == {}
 
 
-def test_an_announcement_in_the_same_epoch_is_needless_also_after_the_log_was_replaced() -> None:
+def test_an_announcement_in_one_epoch_is_needless_after_a_replaced_log() -> None:
     entries = [Start("e:0"), *got(1), Announced(False, "e:2", at=6), *got(3)]
     assert judge(pushed(1, 2, 3), *entries, replaced=(Replaced(0, 5),)) == {"needless": 1}
 
@@ -166,7 +166,7 @@ def test_who_stays_in_an_epoch_that_is_over_misses_all_of_the_next() -> None:
     assert judge(pushes, Start("e:0"), *got(1), replaced=(Replaced(2, 3),)) == {"missing": 2, "unannounced": 1}
 
 
-def test_what_was_lost_with_a_replaced_log_is_covered_by_the_announcement_that_follows() -> None:
+def test_pushes_lost_with_a_replaced_log_are_covered_by_an_announcement() -> None:
     pushes = [*pushed(1), Pushed("lost", (TOPIC,), "e:2", 2, 2), Pushed("new", (TOPIC,), "e:2", 6, 6, "q")]
     pushes += [*pushed(10, epoch="f")]
     replaced = (Replaced(copied_at=2, at=5),)

@@ -58,7 +58,7 @@ def _title(run: Run) -> str:
 
 
 def longest_there(run: Run) -> list[str]:
-    """By kind; of many subscribers those that were there for longest."""
+    """The subscribers that were connected for longest, by kind."""
     lives = _lives(run)
     longest = sorted(lives, key=lambda who: lives[who][0] - lives[who][1])
     return sorted(longest[:PEOPLE_SHOWN], key=_by_kind)

@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from stork_node.config.limits import ClientLimits
 from stork_node.gate.bounds import Unreadable
-from stork_node.gate.options import Sender
+from stork_node.gate.options import SenderKind
 from stork_node.gate.reading import Gate
 
 GATE = Gate(ClientLimits())
@@ -37,8 +37,8 @@ def allowed_bytes(size: int) -> int:
     return 64 * 1024 + 40 * size
 
 
-def read(message: bytes, serializer: str, sender: Sender) -> str:
-    """What becomes of a message: ``passed``, or why it was refused. Anything else that is raised is a fault."""
+def read(message: bytes, serializer: str, sender: SenderKind) -> str:
+    """The outcome of a message: ``passed``, or the reason of its refusal. Any other exception is a bug."""
     try:
         raw = GATE.read(message, serializer, sender)
     except Unreadable as error:
@@ -50,8 +50,8 @@ def read(message: bytes, serializer: str, sender: Sender) -> str:
     return "passed"
 
 
-def measure(message: bytes, serializer: str, sender: Sender) -> tuple[str, float, int]:
-    """What becomes of it, the seconds of processor time, and the peak of memory in bytes."""
+def measure(message: bytes, serializer: str, sender: SenderKind) -> tuple[str, float, int]:
+    """The outcome of a message, the seconds of CPU time, and the peak of memory in bytes."""
     outcome, quickest_s = "", float("inf")
     for _ in range(_TRIES):
         began = time.process_time()
@@ -66,7 +66,7 @@ def measure(message: bytes, serializer: str, sender: Sender) -> tuple[str, float
     return outcome, quickest_s, peak
 
 
-def check(message: bytes, serializer: str, sender: Sender, outcomes: "Counter[str] | None" = None) -> None:
+def check(message: bytes, serializer: str, sender: SenderKind, outcomes: "Counter[str] | None" = None) -> None:
     """Assert that an input costs no more than it may."""
     gc.disable()
     try:
@@ -128,7 +128,7 @@ def _message(random: Random) -> Any:
     return [*head, *random.sample(([_value(random)], {"k": _value(random)}), random.randrange(3))]
 
 
-def make_input(seed: int) -> tuple[bytes, str, Sender]:
+def make_input(seed: int) -> tuple[bytes, str, SenderKind]:
     """Bytes, the serializer that they are said to be of, and who sent them: a message with some damage, mostly."""
     random = Random(seed)
     serializer = random.choice(tuple(_ENCODERS))
@@ -138,7 +138,7 @@ def make_input(seed: int) -> tuple[bytes, str, Sender]:
         piece = random.choice(_TROUBLE[serializer]) if random.random() < 0.7 else random.randbytes(random.randrange(4))
         times = random.choices((1, 2, 111, 1_000, 20_000), (60, 10, 10, 5, 1))[0]
         message[where : where + random.randrange(3)] = piece * times
-    return bytes(message), serializer, random.choice(tuple(Sender))
+    return bytes(message), serializer, random.choice(tuple(SenderKind))
 
 
 # -- scripts/fuzz ------------------------------------------------------------------------------------------------------

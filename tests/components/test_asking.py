@@ -81,7 +81,7 @@ def test_no_application_within_its_time_is_unavailable(asking):
     assert isinstance(outcome[0], Unavailable)
 
 
-def test_an_answer_that_takes_too_long_is_unavailable_and_its_call_cancelled(asking):
+def test_an_answer_that_takes_too_long_is_unavailable_and_cancelled(asking):
     asking.register(APP)
     outcome = asking.ask()
     asking.clock.advance(5.0)
@@ -145,7 +145,7 @@ def test_a_callee_that_vanishes_in_the_middle_means_ask_again(asking):
     assert outcome == [(APP, "yes")]
 
 
-def test_a_backend_that_vanishes_in_the_middle_gives_back_to_the_application(asking):
+def test_the_application_is_asked_when_a_backend_vanishes_meanwhile(asking):
     asking.register(APP, 1)
     asking.register(BACKEND, 2)
     outcome = asking.ask()
@@ -156,7 +156,7 @@ def test_a_backend_that_vanishes_in_the_middle_gives_back_to_the_application(ask
     assert outcome == [(APP, "yes")]
 
 
-def test_one_of_several_callees_that_vanishes_leaves_the_others_to_be_asked_again(asking):
+def test_the_other_callees_are_asked_again_when_one_vanishes(asking):
     asking.register(APP)
     asking.ask()
     asking.session.calls[0].answer.errback(ApplicationError(ApplicationError.CANCELED, "callee disconnected"))

@@ -35,7 +35,7 @@ def test_a_push_returns_its_position_once_it_is_stored(server):
     asyncio.run(main())
 
 
-def test_many_pushes_at_the_same_time_share_a_connection_and_keep_their_order(server):
+def test_concurrent_pushes_share_a_connection_and_keep_their_order(server):
     async def main() -> list[str]:
         async with AsyncPublisher(server.router_endpoint, LONG_MS) as publisher:
             pushes: list[Coroutine[Any, Any, str]] = [publisher.push("v1.a.1", "t", i) for i in range(3000)]
@@ -95,7 +95,7 @@ def test_it_survives_a_restart_of_the_publish_server():
     asyncio.run(main())
 
 
-def test_pushes_without_an_answer_are_sent_again_in_order_with_the_same_ids():
+def test_unanswered_pushes_are_sent_again_in_order_with_the_same_ids():
     async def main() -> None:
         with double() as (server, endpoint):
             async with AsyncPublisher(endpoint, 2000) as publisher:

@@ -54,7 +54,7 @@ def asking():
     return Asking()
 
 
-def test_questions_of_one_turn_go_in_one_call_and_those_of_the_next_in_another(asking):
+def test_questions_of_one_turn_go_in_one_call(asking):
     asking.ask("a", "b", "c")
     asking.ask("d", "e")
     assert asking.application.log == [("batch", 3), ("batch", 2)]
@@ -112,7 +112,7 @@ def test_an_answer_without_cbor_is_an_error_of_its_own_question(asking):
     assert asking.outcomes["b"] == "yes"
 
 
-def test_a_question_that_is_given_up_leaves_the_others_alone_and_its_answer_is_dropped(asking):
+def test_the_answer_to_an_abandoned_question_is_dropped_others_are_kept(asking):
     asking.ask("a", "b")
     asking.questions["a"].cancel()
     asking.answer("a", "too late")
@@ -136,7 +136,7 @@ def test_a_lone_question_that_is_given_up_cancels_its_call(asking):
     assert asking.application.cancelled == ["a"]
 
 
-def test_a_question_that_is_given_up_before_its_turn_is_over_is_never_asked(asking):
+def test_a_question_abandoned_within_its_turn_is_never_asked(asking):
     asking.batches.call("single", "batch", ("a",)).addErrback(lambda _: None).cancel()
     asking.ask("b")
     assert asking.application.log == [("single", ("b",))]

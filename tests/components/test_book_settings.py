@@ -71,6 +71,6 @@ def test_every_environment_variable_of_the_code_has_a_row():
 
 
 def test_the_page_on_security_names_the_setting_of_each_limit():
-    [rows] = tables(DOCS / "security.md", "of", "at most", "above it", "setting")
+    [rows] = tables(DOCS / "security.md", "what", "at most", "above it", "setting")
     named = {name for row in rows for name in re.findall(r"`limits\.(\w+)`", row["setting"])}
     assert named == {row["setting"].strip("`") for row in TABLES[1]}

@@ -56,7 +56,7 @@ published = message.Published(1, 2)
         "protocol.send(message.Goodbye('a.b.c'))",
     ],
 )
-def test_a_connection_is_silent_after_its_close_frame_and_is_cut_after_two_seconds(end):
+def test_a_connection_is_silent_after_its_close_frame_and_cut_after_2_s(end):
     script = f"""
 protocol.send(published)
 {end}
@@ -188,7 +188,7 @@ print(in_flight(), dealer._registration_map._observation_id_to_observation)
     assert run(DEALER + script) == "[0, 0, 0, 0] {}"
 
 
-def test_a_call_that_was_cancelled_is_answered_once_where_its_callee_leaves():
+def test_a_cancelled_call_is_answered_once_when_its_callee_leaves():
     script = """
 call(callers[0], 1)
 call(callers[1], 1)
@@ -224,24 +224,24 @@ print(len(sent), in_flight())
 
 CANCELLABLE = """
 from types import SimpleNamespace
-from stork_crossbar.connections.session_limits import orphans
+from stork_crossbar.connections.session_limits import calls_of_gone_sessions
 callee._session_roles = {"callee": SimpleNamespace(call_canceling=True)}
 for caller in callers:
     caller._authid = "joe"
 """
 
 
-def test_calls_of_who_leaves_are_interrupted_and_counted_for_the_user_until_their_callee_is_done():
+def test_calls_of_a_gone_session_count_for_its_user_until_they_end():
     script = """
 call(callers[0], 1)
 call(callers[0], 2)
 sent.clear()
 dealer.detach(callers[0])
 callers[0]._authid = None
-print(sent, orphans.count(callers[1]), in_flight())
+print(sent, calls_of_gone_sessions.count(callers[1]), in_flight())
 dealer.processYield(callee, message.Yield(1))
 dealer.processInvocationError(callee, message.Error(68, 2, "wamp.error.canceled"))
-print(orphans.count(callers[1]), in_flight(), len(sent))
+print(calls_of_gone_sessions.count(callers[1]), in_flight(), len(sent))
 """
     assert run(DEALER + CANCELLABLE + script) == (
         "[(99, 'Interrupt'), (99, 'Interrupt')] 2 [2, 0, 0, 1]\n0 [0, 0, 0, 0] 2"
@@ -253,7 +253,7 @@ def test_calls_of_who_has_left_end_with_their_callee():
 call(callers[0], 1)
 dealer.detach(callers[0])
 dealer.detach(callee)
-print(orphans.count(callers[1]), in_flight())
+print(calls_of_gone_sessions.count(callers[1]), in_flight())
 """
     assert run(DEALER + CANCELLABLE + script) == "0 [0, 0, 0, 0]"
 
@@ -295,8 +295,8 @@ print(forgiven.again(1000.0, held))
 
 def test_a_subscription_that_is_gone_is_forgotten():
     script = """
-from stork_crossbar.personality.observing import Observations
-observations = Observations()
+from stork_crossbar.personality.broker import SelfCleaningUriMap
+observations = SelfCleaningUriMap()
 for number in range(3):
     subscription, _, _ = observations.add_observer(1, f"a.b.{number}")
     observations.drop_observer(1, subscription)

@@ -18,6 +18,7 @@ from stork_node.protocol.positions import Position
 from tests.components.router_inside import (
     Broadcaster,
     Inside,
+    Relay,
     UriObservationMap,
     WampWebSocketServerProtocol,
     broadcaster_module,
@@ -63,7 +64,7 @@ def test_a_name_that_is_gone_is_found_at_the_start(inside, monkeypatch, owner, n
     assert "AttributeError" in self_test.fault(inside.component)
 
 
-def test_frames_that_would_be_written_in_another_way_are_found_at_the_start(inside, monkeypatch):
+def test_the_self_test_finds_frames_that_are_written_differently(inside, monkeypatch):
     send = WampWebSocketServerProtocol.sendData
     monkeypatch.setattr(WampWebSocketServerProtocol, "sendData", lambda self, data, *_: send(self, data + b"!"))
     assert self_test.fault(inside.component) == "AssertionError: json is framed in another way"
@@ -142,7 +143,7 @@ def test_a_session_that_has_left_is_forgotten(inside, broadcaster):
     assert client.session not in broadcaster._closing.sessions
 
 
-def test_an_event_that_one_serializer_cannot_hold_closes_its_connections_and_no_other(inside, broadcaster):
+def test_an_event_that_a_serializer_refuses_closes_its_connections_only(inside, broadcaster):
     json, packed = inside.connect(TOPIC), inside.connect(TOPIC, serializer="msgpack")
     broadcaster.deliver([push(1, TOPIC, event=b"no JSON")])
     assert b"no JSON" in json.received()
@@ -163,7 +164,7 @@ def test_a_component_that_fails_on_an_event_keeps_nobody_from_it(inside, broadca
     assert broadcaster.counters.unwritable == 0
 
 
-def test_more_than_the_bound_of_earlier_turns_cuts_a_reader_and_frees_its_bytes(inside, broadcaster):
+def test_a_reader_above_the_bound_is_cut_and_its_bytes_are_freed(inside, broadcaster):
     slow, well = inside.connect(TOPIC), inside.connect(TOPIC)
     assert slow.fill() > SMALL.max_waiting_bytes
     broadcaster.deliver([push(1, TOPIC)])
@@ -276,15 +277,15 @@ def test_a_reader_whose_bytes_the_reactor_has_not_got_round_to_is_not_slow(insid
 
 
 def test_a_socket_that_is_full_or_broken_takes_nothing(inside):
-    lane = inside_module.lane(inside.connect().session)
-    while lane.send(b"x" * 10_000) == 10_000:
+    connection = inside_module.connection(inside.connect().session)
+    while connection.send(b"x" * 10_000) == 10_000:
         pass
-    while lane.send(b"x"):
+    while connection.send(b"x"):
         pass
-    assert lane.is_idle()
-    assert lane.send(b"x") == 0
-    lane.tcp.socket.close()
-    assert lane.send(b"x") == 0
+    assert connection.is_idle()
+    assert connection.send(b"x") == 0
+    connection.tcp.socket.close()
+    assert connection.send(b"x") == 0
 
 
 def test_twisted_is_asked_to_write_only_what_the_socket_takes(inside, monkeypatch):
@@ -344,7 +345,7 @@ def test_cut_connections_are_not_kept_alive(inside, broadcaster):
     assert not broadcaster._slow_readers._readers
 
 
-def test_where_the_inside_is_unknown_pushes_are_published_and_that_is_said_once(inside, monkeypatch):
+def test_pushes_are_published_and_logged_once_when_the_self_test_fails(inside, monkeypatch):
     monkeypatch.delattr(UriObservationMap, "match_observations")
     with capturedLogs() as events:
         broadcaster = Broadcaster(inside.component, inside.reactor)
@@ -382,3 +383,8 @@ def test_a_router_that_traces_messages_publishes_each(inside, broadcaster):
     inside.router._is_traced = False
     broadcaster.deliver([push(2, TOPIC)])
     assert len(inside.published) == 1
+
+
+def test_the_relay_refuses_an_action_that_it_does_not_know():
+    with pytest.raises(AssertionError, match="an unknown action"):
+        Relay._act(None, ["an unknown action"])

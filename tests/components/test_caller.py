@@ -226,7 +226,7 @@ def test_a_child_process_gets_a_connection_of_its_own(caller: Caller) -> None:
     assert caller.call("test.own_id") == first
 
 
-def test_a_child_process_is_not_held_up_by_a_call_of_the_parents_other_thread(caller: Caller) -> None:
+def test_a_child_process_does_not_wait_for_a_call_of_its_parent(caller: Caller) -> None:
     caller.call("test.nothing")
     held = threading.Event()
     release = threading.Event()

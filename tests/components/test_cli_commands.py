@@ -171,6 +171,13 @@ def test_watch_ends_where_it_may_see_nothing(deployment: Deployment, node: Node)
     assert "no subscription to v1.user.alice: wamp.error.not_authorized" in watched.stderr
 
 
+def test_watch_says_once_that_its_ticket_is_refused(deployment: Deployment, node: Node) -> None:
+    watched = run(deployment, "watch", "v1.test.1", "v1.test.2", "--url", node.url, "--ticket", "wrong")
+    assert watched.returncode == 1
+    assert watched.stderr.count("io.virge.stork.denied") == 1
+    assert "no subscription" not in watched.stderr
+
+
 def test_watch_recovers_what_was_pushed_while_its_node_was_away(
     deployment: Deployment, watching: Callable[..., Watch]
 ) -> None:
@@ -187,7 +194,7 @@ def test_watch_recovers_what_was_pushed_while_its_node_was_away(
         deployment.processes.append(second)
         second.wait_for_line("the node is ready")
         wait_for(lambda: watch.log.count("stork: watching v1.test.1") == 2, "a second subscription")
-        recovered = "stork: nothing was missed in v1.test.1"
+        recovered = "stork: recovered v1.test.1: no event was lost"
         wait_for(lambda: recovered in watch.log, recovered)
         positions.append(publisher.push("v1.test.1", "after"))
         lines = watch.wait_for_lines(5)
@@ -208,7 +215,7 @@ def test_watch_says_that_something_is_lost_after_a_new_epoch(tmp_path: Path, wat
             deployment.start_publish_server()
             publisher.push("v1.test.1", "lost or not")
         watch.wait_for_line("stork: the connection ended: break")
-        watch.wait_for_line("stork: something may be lost in v1.test.1")
+        watch.wait_for_line("stork: events of v1.test.1 may be lost")
         assert watch.stop(signal.SIGINT) == 0
 
 

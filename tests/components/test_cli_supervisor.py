@@ -86,7 +86,7 @@ class Parent:
 
     @property
     def said(self) -> list[str]:
-        """What was said besides who is who."""
+        """The output, without the lines that name processes."""
         return [line for line in self.lines if " is " not in line]
 
 
@@ -124,7 +124,7 @@ def test_a_signal_stops_the_node_first_and_then_the_publish_server(
     assert all(map(is_gone, pids))
 
 
-def test_a_terminals_interrupt_of_the_whole_group_reaches_the_children_only_by_their_parent(
+def test_children_get_a_terminals_interrupt_from_their_parent_only(
     start: Callable[..., Parent],
 ) -> None:
     parent = start(NODE, SERVER)
@@ -185,7 +185,7 @@ def test_a_publish_server_that_dies_is_started_again_after_a_pause(start: Callab
     assert parent.ends() == 0
 
 
-def test_a_publish_server_that_refuses_its_settings_at_the_start_ends_all_with_status_2(
+def test_all_end_with_status_2_when_the_publish_server_refuses_settings(
     start: Callable[..., Parent],
 ) -> None:
     parent = start(STARTING_NODE, CHILD + "time.sleep(0.5); sys.exit(2)")

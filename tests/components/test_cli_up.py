@@ -28,7 +28,7 @@ class Up(Process):
         return [psutil.Process(self.popen.pid), *psutil.Process(self.popen.pid).children(recursive=True)]
 
     def shown(self, label: str) -> str:
-        """What stands after a label of the welcome."""
+        """The text after a label of the welcome."""
         found = re.search(rf"^  {label} +(.*)$", self.log, re.MULTILINE)
         assert found, self.log
         return found[1]

@@ -51,7 +51,7 @@ def test_a_day_forwards_and_back_leaves_it_in_time() -> None:
     assert wall.ended == []
 
 
-def test_sessions_end_in_the_order_of_their_dates_and_those_that_left_do_not() -> None:
+def test_sessions_end_in_the_order_of_their_dates_unless_they_left() -> None:
     wall = Wall()
     for session_id, in_s in ((1, 3), (2, 1), (3, 2), (4, -5)):
         wall.expiries.set(session_id, wall() + in_s)

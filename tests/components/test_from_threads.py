@@ -11,7 +11,7 @@ class Reactor:
         self.calls.append(function)
 
 
-def test_calls_before_the_reactor_looks_wake_it_once_and_are_made_in_their_order():
+def test_calls_from_threads_wake_the_reactor_once_and_keep_their_order():
     reactor, made = Reactor(), []
     from_threads = FromThreads(reactor)
     for number in range(3):

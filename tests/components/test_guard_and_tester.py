@@ -70,7 +70,7 @@ def application(seen: list[ClientSession]) -> Stork:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a client is told, and why; no URI: it may."""
+    """The client's error and its reason; no URI: the client may."""
 
     uri: str = ""
     reason: str = ""
@@ -117,7 +117,7 @@ class GuardAlone(Guard):
         return defer.succeed(None)
 
     def outcome_of(self, asked: Any) -> Outcome:
-        """What came of a question, at once."""
+        """The outcome of a request, at once."""
         self.log.reason = ""
         results: list[Any] = []
         defer.ensureDeferred(asked).addBoth(results.append)

@@ -1,4 +1,4 @@
-"""What a resource can say of the bodies that it takes, and what a fault of a resource is to the client."""
+"""Resources that take bodies, and the effect of a resource's bug on its client."""
 
 import pytest
 from twisted.internet.testing import StringTransport

@@ -26,7 +26,7 @@ def run(*arguments):
 
 
 def push_all(server, number: int) -> None:
-    """Of each three pushes one to the topic alone, one to it and another, one to another."""
+    """Of each three pushes, one goes to the topic alone, one to it and another topic, one to another topic."""
 
     def without_limits(socket: Peer) -> None:
         socket.sndhwm = socket.rcvhwm = 0
@@ -54,7 +54,7 @@ def check_erased(data, frames: list[bytes]) -> None:
     assert [checked.problem for checked in verify(log_folder(data))] == [""] * len(list(verify(log_folder(data))))
 
 
-def test_a_running_server_erases_a_topic_and_tells_relays_that_follow_and_that_come_later(tmp_path):
+def test_a_running_server_erases_a_topic_and_tells_all_relays(tmp_path):
     with serving(settings(data=tmp_path)) as server:
         push_all(server, 3000)
         assert SECRET_DATA.encode() in bytes_on_disk(tmp_path)
@@ -111,7 +111,7 @@ def test_a_log_that_a_server_holds_is_left_to_that_server(tmp_path, monkeypatch)
     ]
 
 
-def test_a_log_that_nobody_holds_is_erased_in_its_files_and_relays_learn_of_it_later(tmp_path, monkeypatch):
+def test_a_topic_is_erased_in_the_files_when_no_server_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("STORK_PUBLISH_SERVER", "elsewhere")  # --data names the files
     with SegmentLog(log_folder(tmp_path)) as log:
         log.append([push(i, [TOPIC]) for i in range(5)] + pushes(5))

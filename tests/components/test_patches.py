@@ -1,4 +1,4 @@
-"""What of Crossbar's is left out, and what happens where Crossbar is not as it is known."""
+"""The patches of Crossbar, and the node's behaviour if Crossbar is not as expected."""
 
 import subprocess
 import sys
@@ -59,7 +59,7 @@ def test_all_are_taken_with_the_versions_that_are_locked():
         ),
     ],
 )
-def test_one_that_does_not_find_what_it_knows_is_not_taken_and_the_others_are(change, refusal):
+def test_a_patch_that_does_not_fit_is_left_out_and_the_others_are_applied(change, refusal):
     assert (
         run(f"{change}\nprint(apply_patches(PATCHES) == [{refusal!r}], said == [{_warning(refusal)!r}])") == "True True"
     )
@@ -95,7 +95,7 @@ print(module.hlval(17, color="red"), module.hlval("x"))
     assert run(script) == "17 x"
 
 
-def test_patterns_are_found_as_crossbar_finds_them_and_leave_no_cycle_behind():
+def test_patterns_match_as_in_crossbar_and_leave_no_cycle_behind():
     script = """
 import gc, itertools
 from crossbar.router.wildcard import WildcardTrieMatcher

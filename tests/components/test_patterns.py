@@ -1,4 +1,4 @@
-"""What a pattern brings, by Crossbar's own look-up: as the vectors say."""
+"""The topics of a pattern, by Crossbar's own look-up, as in the vectors."""
 
 from tests.components.router_inside import UriObservationMap
 from tests.vector_files import vectors

@@ -132,7 +132,7 @@ def used_in(tree: ast.AST) -> Iterator[str]:
 
 
 def defined_in(tree: ast.AST) -> Iterator[str]:
-    """What the code gives names to, on objects of its own too: those cannot be told from others' by the name."""
+    """The names that the code defines, also on its own objects: the name alone does not tell them apart."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):

@@ -87,7 +87,7 @@ def test_the_position_is_answered_with_the_tail(server):
     assert after == {"ok": True, "position": f"{epoch}:1"} == {"ok": True, "position": pushed["position"]}
 
 
-def test_an_id_seen_again_is_answered_with_the_first_position_and_not_published(server, subscriber):
+def test_an_id_seen_again_gets_the_first_position_and_is_not_published(server, subscriber):
     with peer(zmq.DEALER, server.router_endpoint) as dealer:
         first = ask(dealer, document(id="k", type="first"))
         again = ask(dealer, document(id="k", type="again"))
@@ -113,7 +113,7 @@ def test_a_malformed_push_on_the_router_is_answered_with_its_reason(server, case
 
 
 @vectors("push_documents", "refused")
-def test_a_malformed_push_on_pull_is_counted_and_logged_and_the_next_is_taken(server, caplog, case):
+def test_a_malformed_push_on_pull_is_counted_logged_and_passed_over(server, caplog, case):
     with peer(zmq.PUSH, server.pull_endpoint) as pusher:
         pusher.send(frame_of(case))
         pusher.send(document())
@@ -252,12 +252,12 @@ def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog,
         wait_for(lambda: server.counters.accepted == 4, "the pushes that waited")
         assert ask(dealer, document(id="k")) == {"ok": True, "id": "k", "position": f"{epoch}:5"}
     assert [m for m in caplog.messages if "stored" in m] == [
-        "pushes cannot be stored, PULL waits: no space left on device",
-        "pushes can be stored again",
+        "cannot store pushes; PULL is paused, and ROUTER answers storage_failed: no space left on device",
+        "can store pushes again; PULL goes on",
     ]
 
 
-def test_what_waits_on_pull_does_not_keep_a_server_busy_that_cannot_store_it(caplog, tmp_path):
+def test_pushes_waiting_on_pull_keep_no_server_busy_that_cannot_store(caplog, tmp_path):
     log = BrokenDisk(tmp_path)
     with serving(log=log) as server, peer(zmq.PUSH, server.pull_endpoint) as pusher:
         pusher.send(document())
@@ -329,7 +329,7 @@ def test_a_signal_ends_it_with_status_0_after_what_has_arrived(ending, tmp_path)
     process = _start(tmp_path, *[ANY] * 4)
     try:
         assert process.stderr
-        assert f"log {tmp_path}/log: segments 1, " in process.stderr.readline()
+        assert f"log {tmp_path}/log: segments: 1, " in process.stderr.readline()
         started = process.stderr.readline()
         endpoints = dict(zip(("pull", "router", "pub", "replay"), _endpoints(started), strict=True))
         with peer(zmq.DEALER, endpoints["router"], _without_limits) as dealer:

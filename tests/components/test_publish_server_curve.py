@@ -60,7 +60,7 @@ def test_knowing_the_servers_public_key_is_not_enough(server, caplog):
 
 
 @pytest.mark.parametrize("keys", [{}, {"secret": "another"}, {"push_key": push_key("another")}])
-def test_a_publisher_without_the_right_key_is_told_that_nothing_is_confirmed(server, keys):
+def test_a_publisher_with_a_wrong_key_gets_not_confirmed(server, keys):
     with (
         Publisher(server.router_endpoint, timeout_ms=300, **keys) as publisher,
         pytest.raises(NotConfirmed, match="and the secret the same"),

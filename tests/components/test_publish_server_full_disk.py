@@ -53,10 +53,10 @@ def test_a_full_disk_is_said_and_pull_waits_and_all_goes_on_by_itself(small_disk
         assert ask(dealer, document(id=id_)) == again | {"duplicate": True}
         assert numbers_of(all_pages(relay)) == list(range(1, stored + 7))
     said = [record.getMessage() for record in caplog.records if record.name == "stork_node.publish_server"]
-    assert said == [f"pushes cannot be stored, PULL waits: {reason}"]
+    assert said == [f"cannot store pushes; PULL is paused, and ROUTER answers storage_failed: {reason}"]
 
 
-def test_a_server_on_a_full_disk_starts_and_takes_pushes_when_there_is_room(small_disk):
+def test_a_server_starts_on_a_full_disk_and_stores_once_there_is_room(small_disk):
     data, ballast = small_disk / "data", small_disk / "ballast"
     with serving(settings(data=data)) as server, peer(zmq.DEALER, server.router_endpoint) as dealer:
         assert ask(dealer, document(id="k"))["ok"]

@@ -1,4 +1,4 @@
-"""Who speaks no ZMTP 3 reaches nothing on any port: old peers, web pages, and whatever else."""
+"""Peers without ZMTP 3 reach nothing on any port: old peers, web pages, and others."""
 
 import pytest
 import zmq
@@ -29,7 +29,7 @@ def post(body: bytes) -> bytes:
 
 
 def aligned_post() -> bytes:
-    """As a page does it: its body begins where the frame ends that begins in the headers."""
+    """A POST of a page whose body begins at the end of the frame that begins in its headers."""
     messages = b"".join(map(old_frame, (PUSH, CLAIM, ERASE)))
     length = 6000
     head = post(b"").replace(b"Length: 0", b"Length: 6000")

@@ -1,4 +1,4 @@
-"""What a peer of the publish server can make it hold; see ``stork_node.transport.peers``."""
+"""The memory that a peer can make the publish server hold; see ``stork_node.transport.peers``."""
 
 import json
 import socket

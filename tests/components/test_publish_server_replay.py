@@ -146,7 +146,7 @@ def test_pushes_are_answered_while_relays_read_the_whole_log(server):
         ([document()], "it does not begin with 'stork' and a protocol number"),
     ],
 )
-def test_what_is_no_request_is_refused_with_its_reason_and_the_next_is_answered(server, relay, frames_sent, reason):
+def test_an_invalid_request_is_refused_with_a_reason_and_the_next_answered(server, relay, frames_sent, reason):
     relay.send_multipart(frames_sent)
     with pytest.raises(ReplayRefused) as refused:
         decode_answer(relay.recv_multipart())
@@ -315,7 +315,7 @@ def test_a_run_does_not_take_its_own_numbers_for_those_of_an_older_copy(tmp_path
         assert (server.counters.epochs, server.position.epoch) == (0, epoch)
 
 
-def test_numbers_that_were_given_after_the_start_make_no_relay_of_an_earlier_run_less_ahead(tmp_path):
+def test_a_relay_of_an_earlier_run_stays_ahead_after_new_numbers(tmp_path):
     with open_log(tmp_path) as log:
         log.append(pushes(10))
         epoch = log.tail.epoch
@@ -328,9 +328,7 @@ def test_numbers_that_were_given_after_the_start_make_no_relay_of_an_earlier_run
             assert ask_page(relay, asked).header.epoch != epoch
 
 
-def test_a_server_on_a_log_with_numbers_takes_no_push_before_relays_could_say_that_they_are_ahead(
-    tmp_path, monkeypatch
-):
+def test_a_server_takes_no_push_before_relays_could_say_they_are_ahead(tmp_path, monkeypatch):
     monkeypatch.setattr(server_module, "START_GRACE_S", 4.0)
     with open_log(tmp_path) as log:
         log.append(pushes(3))

@@ -1,4 +1,4 @@
-"""What outlives a publish server: numbers, pushes, ids; and what begins anew."""
+"""A restart of the publish server: numbers, pushes and ids that survive it, and new epochs."""
 
 import json
 import shutil
@@ -68,7 +68,7 @@ def test_the_tail_outlives_retention(tmp_path):
         ]
 
 
-def test_another_boot_of_the_machine_begins_a_new_epoch_unless_the_log_was_closed(tmp_path):
+def test_a_new_boot_begins_a_new_epoch_unless_the_log_was_closed(tmp_path):
     for end, keeps in (("killed", False), ("closed", True)):
         folder = tmp_path / end
         log = open_log(folder, machine=HERE)
@@ -119,9 +119,7 @@ class FakeTime:
         return self._time.time() + self.ahead_s
 
 
-def test_an_id_is_known_to_a_server_that_was_stopped_for_six_minutes_between_storing_and_answering(
-    tmp_path, monkeypatch
-):
+def test_an_id_is_known_after_a_stop_of_six_minutes_before_the_answer(tmp_path, monkeypatch):
     fake = FakeTime()
     monkeypatch.setattr(server_module, "time", fake)
     log = Paused(tmp_path)
@@ -131,7 +129,7 @@ def test_an_id_is_known_to_a_server_that_was_stopped_for_six_minutes_between_sto
         assert again == first | {"duplicate": True}
 
 
-def test_an_id_is_known_to_a_server_that_was_away_for_six_minutes_between_storing_and_answering(tmp_path):
+def test_an_id_is_known_after_an_outage_of_six_minutes_before_the_answer(tmp_path):
     clock = Clock()
     log = open_log(tmp_path, clock=clock)
     stored = log.append([push(id="k")])[0].position
@@ -179,7 +177,7 @@ def test_a_damaged_log_ends_it_with_status_1_and_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file", "/proc/nowhere"])
-def test_a_folder_that_cannot_be_used_ends_it_with_status_2_and_one_sentence(tmp_path, name):
+def test_an_unusable_folder_ends_it_with_status_2_and_one_sentence(tmp_path, name):
     (tmp_path / "file").write_text("")
     status, lines = outcome(tmp_path / name)
     assert status == 2
@@ -187,7 +185,7 @@ def test_a_folder_that_cannot_be_used_ends_it_with_status_2_and_one_sentence(tmp
     assert lines[0].startswith(f"error publish the log in {tmp_path / name}/log cannot be used: ")
 
 
-def test_a_log_replaced_by_an_older_copy_begins_a_new_epoch_when_a_relay_that_is_ahead_asks(tmp_path):
+def test_an_older_copy_begins_a_new_epoch_when_a_relay_ahead_asks(tmp_path):
     data, copy = tmp_path / "data", tmp_path / "copy"
     with serving(settings(data=data)) as server:
         push_to(server, *[document(data="first")] * 5)
@@ -252,7 +250,7 @@ def test_a_relay_of_another_log_begins_no_new_epoch_of_one_that_is_new(tmp_path)
         assert ask_page(relay, request("another", 12, "run")).header.epoch == epoch
 
 
-def test_kill_9_under_load_loses_nothing_that_was_answered_and_stores_nothing_twice(tmp_path):
+def test_kill_9_under_load_loses_no_answered_push_and_stores_none_twice(tmp_path):
     endpoints = [f"tcp://127.0.0.1:{port}" for port in free_ports(4)]
     answers: dict[str, str] = {}
     number, killed_at = 12_000, [1500, 4000, 7500]

@@ -223,7 +223,7 @@ def test_a_push_without_an_answer_is_sent_again_with_the_same_id():
         assert pushed.result() == "e:7"
 
 
-def test_an_answer_to_an_attempt_that_was_given_up_is_not_taken_for_a_later_push():
+def test_an_answer_to_an_abandoned_attempt_is_not_taken_for_a_later_push():
     with double() as (server, endpoint), Publisher(endpoint, 200) as publisher, ThreadPoolExecutor(1) as threads:
         with pytest.raises(NotConfirmed):
             publisher.push("v1.a.1", "lost", id="same")
@@ -348,7 +348,7 @@ def test_an_endpoint_that_is_none_is_an_error_at_once():
 
 
 def run_python(code: str, *arguments: str, ignore: str = "ignore::FutureWarning") -> str:
-    """What a program prints; it must end with status 0, without a warning but those to ``ignore``."""
+    """The output of a program, which must end with status 0, and without a warning except those to ``ignore``."""
     command = [sys.executable, "-W", "error", "-W", ignore, "-c", code, *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S * 2)
     assert finished.returncode == 0, finished.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stork_crossbar.connections.turns import FRESH_S, Turns
+from stork_crossbar.connections.round_robin import FRESH_S, RoundRobinReader
 from tests.components.turn_clock import TurnClock
 
 OPEN, CLOSED = 3, 0
@@ -40,7 +40,7 @@ class Node:
 
     def __init__(self):
         self.reactor, self.log, self.notes, self.held, self.now = TurnClock(), [], [], {}, 0.0
-        self.turns = Turns(
+        self.turns = RoundRobinReader(
             self.reactor, lambda connection: self.held.get(connection.name), self.notes.append, lambda: 4, self.clock
         )
 
@@ -92,7 +92,7 @@ def test_a_turn_reads_for_a_few_milliseconds_connection_by_connection(node):
     assert node.turn() == "ffff" * 2
 
 
-def test_who_comes_when_a_turn_is_long_already_waits_for_the_next_and_goes_first(node):
+def test_a_connection_that_waits_for_the_next_turn_goes_first(node):
     slow, late = node.connect("s", 100), node.connect("l", 1)
     slow.costs = lambda: node.spend(FRESH_S)
     node.turns.take(slow)
@@ -184,7 +184,9 @@ def test_an_error_cuts_its_own_connection_and_no_other(node):
 
 def test_many_that_are_held_cost_no_more_looks_than_a_few(node):
     looks = []
-    turns = Turns(node.reactor, lambda each: looks.append(each) or "waiting_bytes", node.notes.append, clock=node.clock)
+    turns = RoundRobinReader(
+        node.reactor, lambda each: looks.append(each) or "waiting_bytes", node.notes.append, clock=node.clock
+    )
     held = [node.connect("h", 1) for _ in range(500)]
     for connection in held:
         turns.take(connection)

@@ -120,7 +120,7 @@ def test_who_waits_is_woken_when_the_node_is_there_and_nobody_before():
     assert (near, far, reactor.getDelayedCalls()) == ([True], [False], [])
 
 
-def test_who_waited_for_a_place_where_no_node_ever_comes_leaves_nothing_behind():
+def test_waiting_for_a_position_that_never_comes_leaves_nothing_behind():
     reactor = Reactor()
     waiters = Waiters(reactor)
     for _ in range(1000):

@@ -66,7 +66,7 @@ def test_events_reach_the_handler_in_order_and_once() -> None:
 
 
 @pytest.mark.parametrize("code", [1012, 1013, 4001, 4010, None])
-def test_after_a_lost_connection_it_comes_back_with_a_new_ticket_and_recovers(code: int | None) -> None:
+def test_it_recovers_with_a_new_ticket_after_a_lost_connection(code: int | None) -> None:
     async def test(router: Router) -> None:
         events, recovered, tickets = Told(), Told(), iter(["one", "two"])
 

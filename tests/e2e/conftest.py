@@ -23,7 +23,7 @@ def many_ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 @pytest.fixture
 def node(many_ways: Deployment) -> Iterator[Node]:
-    """That node; each test leaves it able to serve the next client."""
+    """The shared node; each test leaves it able to serve the next client."""
     [node] = many_ways.nodes
     yield node
     with node.join("user:next") as client:

@@ -51,5 +51,5 @@ UPGRADE = (
 
 
 def status(answer: bytes) -> int:
-    """Of an answer; 0 where there is none."""
+    """The status of an answer; 0 if there is none."""
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0

@@ -1,4 +1,4 @@
-"""What a balancer and Prometheus see of a node."""
+"""The operator's port, as a balancer and Prometheus see it."""
 
 import json
 import urllib.error

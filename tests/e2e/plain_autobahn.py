@@ -25,7 +25,7 @@ component = Component(
 
 
 class Place:
-    """Where the client stands in the topic."""
+    """The client's place in the topic."""
 
     position: str | None = None
 

@@ -51,7 +51,7 @@ def admit(realm, authid, details):
     return {"role": "frontend", "authid": "php-" + details["ticket"]} if details["ticket"] != "bad" else []
 
 
-def test_a_backends_authenticator_wins_over_the_applications_and_gives_back(node):
+def test_a_backends_authenticator_wins_until_it_leaves(node):
     with node.join("user:joe") as client:
         assert client.welcome["authid"] == "joe"
     with Backend(node, "php", auth=admit) as php:
@@ -94,7 +94,7 @@ def test_a_backends_topic_authorizer_wins_and_gets_the_original_arguments(node):
         ("v1.user", None),
     ],
 )
-def test_a_backend_that_says_yes_to_all_opens_no_patterns_and_nothing_but_topics(node, topic, match):
+def test_a_backend_that_allows_everything_opens_topics_only_no_patterns(node, topic, match):
     with Backend(node, "php", topic_auth=lambda *_: True) as php, node.join("user:joe") as client:
         with pytest.raises(Refused, match="not_authorized"):
             client.subscribe(topic, match)
@@ -102,7 +102,7 @@ def test_a_backend_that_says_yes_to_all_opens_no_patterns_and_nothing_but_topics
         assert client.subscribe("v1.user.1")
 
 
-def test_a_backend_is_asked_although_the_applications_answer_would_still_hold(node):
+def test_a_new_backend_is_asked_despite_a_remembered_answer(node):
     with node.join("user:ann") as ann:
         ann.unsubscribe(ann.subscribe("v1.cached.still"))
         with Backend(node, "php", topic_auth=lambda *_: False) as php:
@@ -145,7 +145,7 @@ def test_a_backend_allows_by_true_alone(node, answer, allowed):
                 client.subscribe("v1.php.1")
 
 
-def test_a_backend_that_vanishes_in_the_middle_of_a_question_means_ask_again(node):
+def test_a_question_is_asked_again_when_its_backend_vanishes(node):
     silent = node.backend()
     silent.register(AUTH, None, invoke="last")
     with node.connect() as client:

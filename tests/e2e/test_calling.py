@@ -150,7 +150,7 @@ def test_no_string_of_json_is_too_deep_for_the_application_process(tmp_path):
 
 
 @pytest.mark.parametrize("answered", [0, 2])
-def test_a_caller_that_gives_two_calls_in_flight_one_request_id_leaves_nothing_behind(node, answered):
+def test_two_calls_with_one_request_id_leave_nothing_behind(node, answered):
     with node.backend() as callee, node.backend() as witness:
         callee.register("backend.silent", lambda: None)
         with node.backend() as caller:

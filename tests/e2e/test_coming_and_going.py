@@ -1,4 +1,4 @@
-"""What connections leave in the router process: little while they are idle, nothing when they are gone."""
+"""The memory of connections in the router process: little while they are idle, none when they are gone."""
 
 import asyncio
 import json

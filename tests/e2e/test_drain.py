@@ -62,7 +62,7 @@ def end_of(client):
     return closed.value.code, closed.value.reason, time.monotonic()
 
 
-def test_a_node_that_drains_is_not_ready_and_serves_everybody_until_the_balancer_has_seen_it(start):
+def test_a_draining_node_is_not_ready_and_serves_until_the_balancer_knows(start):
     deployment, node = start(3.0, 0.0)
     early = node.join("user:early")
     early.subscribe("v1.open.1")
@@ -100,7 +100,7 @@ def test_connections_are_closed_one_after_the_other_over_the_stated_time(start):
     assert node.popen.wait(30) == 0
 
 
-def test_who_comes_while_connections_are_closed_is_refused_and_can_try_again(start):
+def test_a_client_that_comes_during_the_drain_is_told_to_try_again(start):
     _, node = start(0.0, 5.0)
     first, last = node.join("user:first"), node.join("user:last")
     node.popen.send_signal(signal.SIGTERM)
@@ -167,7 +167,7 @@ def test_a_second_signal_ends_it_at_once(start, number):
         assert node.popen.wait(15) == 0
 
 
-def test_an_application_process_that_dies_while_the_node_drains_is_started_again(start):
+def test_an_application_process_that_dies_during_the_drain_is_restarted(start):
     _, node = start(8.0, 0.0)
     node.popen.send_signal(signal.SIGTERM)
     wait_for(lambda: get(node.operator_url + "ready")[0] == 503, "a node that drains")
@@ -178,7 +178,7 @@ def test_an_application_process_that_dies_while_the_node_drains_is_started_again
     assert node.popen.wait(30) == 0
 
 
-def test_without_a_drain_in_the_configuration_every_connection_is_closed_at_once(tmp_path):
+def test_every_connection_is_closed_at_once_when_no_drain_is_configured(tmp_path):
     def without(config):
         del config["workers"][0]["components"][3]
 

@@ -36,7 +36,7 @@ def client(node):
 
 
 def say_all(client):
-    """Whatever a client may say; the connection may be gone meanwhile."""
+    """Send every message that a client may send; the connection may be gone meanwhile."""
     with contextlib.suppress(ConnectionError):
         client.say(WHOAMI + SUBSCRIPTION + frame(PING, b"ping") + HELLO)
 
@@ -180,7 +180,7 @@ def test_after_4010_nothing_is_answered_and_the_connection_ends(tmp_path):
             assert close_code(deaf.frames_until_the_end()) == 4010
 
 
-def test_a_client_that_does_not_answer_1012_does_not_hold_up_the_end_of_the_node(tmp_path):
+def test_a_client_that_ignores_1012_does_not_delay_the_end_of_the_node(tmp_path):
     with Deployment(tmp_path) as deployment:
         deployment.start_publish_server()
         node = deployment.start_node()

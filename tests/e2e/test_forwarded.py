@@ -1,4 +1,4 @@
-"""Who a client is behind a balancer: what the node believes of X-Forwarded-For, and from whom."""
+"""A client's address behind a balancer: the parts of X-Forwarded-For that the node believes."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def by_itself(tmp_path_factory):
 
 
 def address(node, **headers: str) -> str:
-    """What the authenticator is told of a client, and a verifier is, too."""
+    """The client's address, as the authenticator and a verifier get it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with Client(node.url, headers=named).join("yes") as client:
         told: str = client.welcome["authextra"]["address"]

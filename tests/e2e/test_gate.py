@@ -1,4 +1,4 @@
-"""What strangers, visitors and backends may send, on a real node: whatever is refused, everybody else goes on."""
+"""The messages of strangers, visitors and backends on a real node: a refusal affects no other client."""
 
 import itertools
 import json

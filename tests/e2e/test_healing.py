@@ -1,4 +1,4 @@
-"""What a node does when a part of it hangs or fails while it runs."""
+"""A node whose part hangs or fails while it runs."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def deployment(tmp_path):
 
 
 def join_until_let_in(node):
-    """As a client does that is told to try again."""
+    """Join like a client that is told to try again."""
 
     def let_in():
         try:
@@ -60,7 +60,7 @@ def join_until_let_in(node):
         ("test.block", "the application hangs: the asyncio loop is blocked for 1 s, at "),
     ],
 )
-def test_an_application_that_hangs_is_replaced_while_browsers_stay_connected(deployment, procedure, sentence):
+def test_a_hung_application_is_replaced_while_browsers_stay_connected(deployment, procedure, sentence):
     node = deployment.start_node()
     [old] = node.workers("ContainerController")
     with node.join("user:joe") as joe, deployment.publisher() as publisher:
@@ -99,7 +99,7 @@ async def stop():
 )
 
 
-def test_a_node_without_its_router_does_not_wait_for_an_application_that_is_slow_to_stop(tmp_path):
+def test_a_node_without_its_router_waits_for_no_slow_application(tmp_path):
     with Deployment(tmp_path, app=SLOW_TO_STOP) as deployment:
         node = deployment.start_node()
         with node.join("user:joe") as joe:
@@ -113,7 +113,7 @@ def test_a_node_without_its_router_does_not_wait_for_an_application_that_is_slow
     assert "is through" not in node.log
 
 
-def test_a_node_without_its_router_does_not_wait_for_an_application_that_does_not_move(tmp_path):
+def test_a_node_without_its_router_waits_for_no_frozen_application(tmp_path):
     with Deployment(tmp_path, app=MANY_WAYS) as deployment:
         node = deployment.start_node()
         [router], [application] = node.workers("RouterController"), node.workers("ContainerController")
@@ -132,7 +132,7 @@ def is_there(pid):
     return True
 
 
-def test_after_the_end_of_the_application_process_calls_are_there_when_joins_are(deployment):
+def test_calls_work_as_soon_as_joins_after_the_application_process_ended(deployment):
     node = deployment.start_node()
     [pid] = node.workers("ContainerController")
     os.kill(pid, signal.SIGKILL)
@@ -140,7 +140,7 @@ def test_after_the_end_of_the_application_process_calls_are_there_when_joins_are
         assert late.call("test.whoami")["authid"] == "late"
 
 
-def test_an_application_process_that_keeps_dying_is_started_again_after_longer_and_longer_pauses(deployment):
+def test_an_application_process_that_keeps_dying_restarts_after_pauses(deployment):
     node = deployment.start_node()
     with node.join("user:joe") as joe, deployment.publisher() as publisher:
         joe.subscribe("v1.open.1")
@@ -237,7 +237,7 @@ def test_a_relay_whose_loop_fails_takes_the_node_down(start_with):
     assert "a fault in the probe" in node.log
 
 
-def test_a_relay_whose_probe_does_not_come_back_is_said_and_then_takes_the_node_down(start_with):
+def test_a_relay_without_its_probe_is_reported_and_then_ends_the_node(start_with):
     deployment, folder, port = start_with(1, "SilentRelay")
     node = run(deployment, folder, port)
     (deployment.folder / "stop-probing").touch()
@@ -250,7 +250,7 @@ def test_a_relay_whose_probe_does_not_come_back_is_said_and_then_takes_the_node_
     assert "the relay is stuck" in node.log
 
 
-def test_a_fault_of_the_guard_turns_that_client_away_to_try_again_and_no_other(start_with):
+def test_a_fault_of_the_guard_turns_away_one_client_that_can_try_again(start_with):
     deployment, folder, port = start_with(0, "FailingGuard")
     node = run(deployment, folder, port)
     with node.connect() as client, pytest.raises(Closed) as closed:

@@ -306,7 +306,7 @@ def test_the_operators_port_answers_to_no_page_of_another_site(setup, headers, p
         ("Origin: https://localhost", "Sec-Fetch-Site: same-origin"),
     ],
 )
-def test_the_operators_port_answers_to_its_own_pages_and_to_whoever_opens_it(setup, headers):
+def test_the_operators_port_answers_its_own_pages_and_direct_visits(setup, headers):
     answer = setup.talk("operator", request(*headers, "Connection: close", line="GET /ready HTTP/1.1"))
     assert status(answer) == 200
 

@@ -84,7 +84,7 @@ def test_another_realm_does_not_exist(shipped):
         client.join(TICKET, realm="realm2")
 
 
-def test_a_principals_extra_reaches_the_client_and_its_private_facts_do_not(node):
+def test_a_principals_extra_reaches_the_client_its_private_data_does_not(node):
     with node.join("user:joe") as client:
         assert client.welcome["authextra"] == {"greeting": "hello joe"}
         assert "groups" not in str(client.welcome)
@@ -151,7 +151,7 @@ def test_a_client_that_leaves_while_it_is_authenticated_disturbs_nobody(node):
         assert client.session_id
 
 
-def test_who_says_authenticate_or_hello_twice_is_cut_and_joins_at_most_once(node):
+def test_a_second_authenticate_or_hello_cuts_the_client(node):
     hello = (1, "realm1", {"roles": {"subscriber": {}}, "authmethods": ["ticket"]})
     with node.backend() as backend:
         before = backend.call("wamp.session.count")

@@ -1,4 +1,4 @@
-"""What one visitor may have at a time, and what others notice of one who wants more."""
+"""The limits of one visitor, and the effect on others when it exceeds them."""
 
 import contextlib
 import threading
@@ -70,7 +70,7 @@ def test_a_subscription_above_the_limit_is_refused_until_one_is_ended(node):
     assert limited(node, "subscriptions") == before + 1
 
 
-def test_subscriptions_that_are_asked_for_at_once_are_counted_before_they_are_decided(node):
+def test_subscriptions_count_before_they_are_decided(node):
     with Stubborn(node.port) as client:
         client.join("joe")
         client.say(b"".join(message(SUBSCRIBE, number, {}, f"v1.open.{number}") for number in range(1, 21)))
@@ -79,7 +79,7 @@ def test_subscriptions_that_are_asked_for_at_once_are_counted_before_they_are_de
 
 
 @pytest.mark.parametrize("mode", [None, "skip", "killnowait"])
-def test_calls_above_the_limit_are_refused_also_those_that_follow_cancelled_ones(node, mode):
+def test_calls_above_the_limit_are_refused_also_after_cancelled_ones(node, mode):
     with Stubborn(node.port) as client:
         client.join("joe")
         for number in range(1, 4):

@@ -1,4 +1,4 @@
-"""What strangers, applications and readers of the log can do to it: nothing that a node would notice."""
+"""Strangers, applications and slow readers of the log: the node does not suffer."""
 
 import fcntl
 import json

@@ -75,7 +75,7 @@ def push_raw(deployment, document):
         socket.send(document)
 
 
-def test_a_run_with_everything_in_it_says_no_secret_and_is_json_where_that_is_asked_for(up):
+def test_a_whole_run_logs_no_secret_and_is_json_on_request(up):
     run_into_everything(up)
     assert up.stop() == 0
     for secret in SECRETS:
@@ -92,7 +92,7 @@ def test_a_run_with_everything_in_it_says_no_secret_and_is_json_where_that_is_as
         assert "warn  app     from the shop" in up.log
 
 
-def test_a_publish_server_that_dies_is_a_warning_and_what_goes_well_is_not_said_at_that_level(tmp_path):
+def test_a_publish_server_that_dies_is_a_warning_and_success_is_not(tmp_path):
     deployment = Deployment(tmp_path, environ={"STORK_LOG": "json", "STORK_LOG_LEVEL": "warn"})
     folder, _ = deployment.write_folder()
     up = Process([*STORK, "up", "--config", str(folder)], tmp_path / "up.log", deployment.environ)
@@ -144,7 +144,7 @@ def write(call):
 )
 
 
-def test_what_an_application_writes_past_its_log_is_in_it_and_no_line_is_lost_by_it(tmp_path):
+def test_output_of_an_application_is_logged_and_no_line_is_lost(tmp_path):
     with Deployment(tmp_path, app=WRITES) as deployment:
         deployment.start_publish_server()
         node = deployment.start_node()
@@ -182,7 +182,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 @pytest.mark.parametrize("command", ["up", "node"])
-def test_what_is_wrong_before_the_start_is_the_same_sentence_as_a_line_of_json(tmp_path, command, spoil):
+def test_an_error_before_the_start_is_the_same_sentence_in_json(tmp_path, command, spoil):
     deployment = Deployment(tmp_path)
     folder, _ = deployment.write_folder()
     held = spoil(folder)  # a port is taken for as long as this is there

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stork_node.protocol.positions import Position
+from tests.book import DOCS, tables
 from tests.e2e.operator_port import Samples, samples, scrape, value
 from tests.gateway import Deployment, wait_for
 from tests.wamp import Aborted, Refused
@@ -58,6 +59,18 @@ def test_what_happened_is_counted(shipped: Deployment):
     [build] = [dict(labels) for (name, labels) in after if name == "stork_build_info"]
     assert set(build) == {"version", "crossbar", "autobahn", "twisted", "python"}
     assert "unknown" not in build.values()
+
+
+def test_the_book_lists_each_metric_of_a_node(shipped: Deployment):
+    listed = {row["name"].strip("`") for rows in tables(DOCS / "metrics.md", "name", "type") for row in rows}
+
+    def found() -> set[str]:
+        parsed = text_string_to_metric_families(scrape(shipped.nodes[0]))
+        return {f"{family.name}_total" if family.type == "counter" else family.name for family in parsed}
+
+    # The publish server's figures come with its next heartbeat.
+    wait_for(lambda: "stork_publish_server_accepted_total" in found(), "the publish server's own figures")
+    assert found() == listed
 
 
 def test_names_follow_the_conventions(shipped: Deployment):

@@ -1,4 +1,4 @@
-"""What one visitor does with slow handlers, and what it leaves behind, is nobody else's trouble."""
+"""One visitor with slow handlers, and the calls that it leaves behind, do not affect others."""
 
 import subprocess
 
@@ -141,7 +141,7 @@ def wait_until(operator, figure, what, count):
     wait_for(lambda: figure(operator, what) == count, f"{what} is {count}")
 
 
-def test_others_join_subscribe_and_call_while_one_visitors_calls_are_slow_and_each_ends(node, operator):
+def test_others_are_served_while_one_visitors_calls_are_slow(node, operator):
     with node.join("ann") as ann:
         for number in range(1, CALLS + 1):
             ann.send(CALL, number, {}, "test.held", [])
@@ -251,7 +251,7 @@ def test_a_cancelled_call_is_answered_once(node, operator, mode):
         assert ian.call("test.held") == "done"
 
 
-def test_what_goes_on_for_one_who_has_left_counts_among_what_that_user_may_have(node, operator):
+def test_calls_of_a_gone_session_count_for_its_user(node, operator):
     with node.join("jim") as jim:
         for number in range(1, CALLS + 1):
             jim.send(CALL, number, {}, "test.stubborn", [])

@@ -35,7 +35,7 @@ def request(*headers, line="GET /ws HTTP/1.1"):
 
 
 def talk(port, *pieces):
-    """What is answered, up to the end of the header; empty where the connection is closed without a word."""
+    """The answer up to the end of the header; empty if the connection is closed without one."""
     with socket.create_connection(("127.0.0.1", port), 10) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for number, piece in enumerate(pieces):

@@ -1,4 +1,4 @@
-"""Whose pages may open a WebSocket, on every transport that has one."""
+"""The origins of pages that may open a WebSocket, on every transport that has one."""
 
 import json
 import subprocess
@@ -155,7 +155,7 @@ def test_origins_that_are_none_are_said_with_their_place(tmp_path):
     problems = {problem["path"].rpartition(": ")[2]: problem["text"] for problem in json.loads(checked.stdout)}
     assert problems == {
         "workers[0].components[0].extra.origins": (
-            "'wss://shop.example' is where a WebSocket goes, and not where a page comes from (want https://shop.example)"
+            "'wss://shop.example' is the address of a WebSocket, not the origin of a page (want https://shop.example)"
         ),
         "workers[0].transports[0].paths.ws.options.allowed_origins": (
             "'https://shop.example/path' is not an origin (want https://shop.example, https://*.shop.example, or *)"

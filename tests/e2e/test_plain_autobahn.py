@@ -18,7 +18,7 @@ def said(client: Process, word: str) -> list[object]:
     return [json.loads(line)[word] for line in lines if line.startswith(f'{{"{word}"') and line.endswith("\n")]
 
 
-def test_a_client_with_autobahn_alone_moves_to_another_node_without_a_loss_and_is_told_of_another_log(tmp_path):
+def test_plain_autobahn_moves_without_loss_and_is_told_of_a_new_log(tmp_path):
     with Deployment(tmp_path) as deployment, deployment.publisher(timeout_ms=20_000) as publisher:
         deployment.start_publish_server()
         one, two = deployment.start_node("one"), deployment.start_node("two")

@@ -38,7 +38,7 @@ def test_backends_and_the_nodes_own_sessions_are_no_visitors(node):
         ann.close()
 
 
-def test_sessions_from_before_the_application_process_are_joined_when_it_starts(tmp_path, many_ways):
+def test_sessions_from_before_the_application_process_join_it_at_its_start(tmp_path, many_ways):
     with Deployment(tmp_path, app=many_ways.app) as deployment:
         deployment.start_publish_server()
         node = deployment.start_node()

@@ -86,7 +86,7 @@ def test_a_push_to_1000_topics_reaches_a_pattern_1000_times_in_order(many_ways):
         ]
 
 
-def test_an_id_seen_again_is_answered_with_the_first_position_and_not_delivered_again(shipped):
+def test_an_id_seen_again_gets_the_first_position_and_no_delivery(shipped):
     with shipped.nodes[0].join() as client, shipped.publisher() as publisher:
         client.subscribe("v1.test.once")
         first = publisher.push("v1.test.once", type="t", data=1, id="order-42")

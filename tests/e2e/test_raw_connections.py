@@ -160,7 +160,7 @@ def said_nothing_more(setup, request):
     return kept
 
 
-def test_a_client_that_takes_small_messages_only_is_ended_and_others_get_theirs(setup, node, raw):
+def test_a_client_that_takes_small_messages_only_is_closed_others_are_not(setup, node, raw):
     with joined(raw) as large, joined(raw, b"\x7f\x11\0\0") as small, setup[0].publisher() as publisher:
         for client in (small, large):
             client.sendall(frame(32, 1, {}, TOPIC))

@@ -36,7 +36,7 @@ def on_free_ports(text, deployment):
 
 
 def commands(name):
-    """What is typed in a block of a console."""
+    """The commands in a block of a console."""
     return re.findall(r"^\$ (.*)$", block(name), re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""What a recover answers however large it is: in pages, and over every serializer."""
+"""Large answers of recover: in pages, and with every serializer."""
 
 import pytest
 import zmq
@@ -10,7 +10,7 @@ from tests.wamp import Client
 MIB = 1024 * 1024
 
 
-def test_answers_have_half_a_mebibyte_of_events_or_one_and_page_by_page_all_are_had(shipped):
+def test_answers_have_512_kib_of_events_or_one_and_pages_bring_all(shipped):
     topic = "v1.test.pages"
     with shipped.nodes[0].join() as client, shipped.publisher(timeout_ms=20_000) as publisher:
         client.subscribe(topic)

@@ -40,7 +40,7 @@ def followed(tmp_path_factory):
 
 @pytest.fixture
 def scripted(followed):
-    """That server, in an epoch of the test's own that has no pushes yet."""
+    """The scripted server, in an epoch of the test's own without pushes."""
     server, node = followed
     server.answers, server.lie = True, None
     server.begin(f"epoch{next(EPOCHS)}", "run1")
@@ -84,7 +84,7 @@ def recover(client, positions):
 
 
 def recover_when_ready(client, positions):
-    """As clients do: not_ready is tried again."""
+    """Recover like a client: after not_ready, try again."""
 
     def answer():
         try:
@@ -181,7 +181,7 @@ def try_to_join(node: Node) -> Client | None:
         return None
 
 
-def test_a_quiet_topic_recovers_after_a_short_cut_though_its_history_is_over(tmp_path):
+def test_a_quiet_topic_recovers_after_a_short_cut_without_its_history(tmp_path):
     def short(config):
         config["workers"][0]["components"][1]["extra"] |= {"history": {"*": {"seconds": 1}}, "beat_s": 0.5}
 
@@ -267,7 +267,7 @@ def test_a_node_that_gets_no_replay_is_not_ready(node, scripted):
     wait_for(lambda: get(ready)[0] == 200, "a node that is ready again")
 
 
-def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then(node, scripted):
+def test_a_break_closes_subscribers_with_4010_and_recover_answers_false(node, scripted):
     bystander = node.join()
     with subscriber(node) as client:
         scripted.push(TOPIC, 0)
@@ -288,7 +288,7 @@ def test_a_break_closes_subscribers_with_4010_and_their_positions_are_false_then
         assert data_of(client, 1) == [5]
     assert bystander.subscribe(TOPIC)
     bystander.close()
-    node.wait_for_line(f"a break: what lies between {scripted.epoch}:1 and {scripted.epoch}:2 cannot be had")
+    node.wait_for_line(f"a break: pushes between {scripted.epoch}:1 and {scripted.epoch}:2 are lost")
 
 
 def test_another_epoch_is_a_break(node, scripted):
@@ -339,7 +339,7 @@ def test_a_publish_server_that_is_killed_and_comes_back_loses_nothing(pair):
         client.close()
 
 
-def test_a_node_that_was_frozen_gets_all_and_a_client_from_another_node_waits_for_it(pair):
+def test_a_frozen_node_catches_up_and_a_client_ahead_of_it_waits(pair):
     frozen, current = pair.nodes
     with subscriber(frozen) as client, subscriber(current) as other, pair.publisher() as publisher:
         push(publisher, [0])
@@ -395,7 +395,7 @@ def test_a_link_that_was_cut_for_longer_than_the_log_reaches_is_a_break(tmp_path
             wait_for(lambda: not first.exists(), "a log without its first pushes")
             for link in (bus, replay):
                 link.mend()
-            node.wait_for_line("a break: what lies between")
+            node.wait_for_line("a break: pushes between")
             assert wait_until_closed(client).code == 4010
 
 
@@ -408,7 +408,7 @@ def behind_links(deployment, bus, replay):
     deployment._change = change
 
 
-def test_a_log_replaced_by_an_older_copy_begins_a_new_epoch_and_tells_everybody(gateway, tmp_path):
+def test_an_older_copy_of_the_log_begins_a_new_epoch_and_tells_everybody(gateway, tmp_path):
     [node] = gateway.nodes
     with gateway.publisher(timeout_ms=20_000) as publisher:
         with subscriber(node) as client:
@@ -432,7 +432,7 @@ def test_a_log_replaced_by_an_older_copy_begins_a_new_epoch_and_tells_everybody(
             assert data_of(client, 1) == ["new"]
 
 
-def test_a_push_to_two_topics_reaches_a_session_once_for_each_of_its_subscriptions(many_ways):
+def test_a_push_to_two_topics_comes_once_for_each_subscription(many_ways):
     [node] = many_ways.nodes
     with node.join("user:joe") as client, many_ways.publisher() as publisher:
         ids = [client.subscribe("v1.open.1"), client.subscribe("v1.open.2"), client.subscribe("v1.open.", "prefix")]
@@ -462,7 +462,7 @@ class FailingRelay(Relay):
 
 
 def test_a_relay_that_fails_ends_the_node(tmp_path):
-    """What it cannot explain it does not skip: closed connections tell everybody."""
+    """The relay does not skip a frame that it cannot read: closed connections tell all clients."""
 
     def change(config):
         config["workers"][0]["components"][1]["classname"] = "app.FailingRelay"
@@ -481,7 +481,7 @@ def test_a_relay_that_fails_ends_the_node(tmp_path):
         assert "the relay failed: RuntimeError('a fault')" in node.log
 
 
-def test_the_port_opens_without_a_publish_server_and_the_node_takes_it_up_when_it_comes(deployment):
+def test_the_port_opens_before_the_publish_server_is_there(deployment):
     node = deployment.start_node()
     node.wait_for_line("nothing heard from the publish server at")
     with node.join() as client:

@@ -120,7 +120,7 @@ def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
         assert joe.call("test.release") == "number three"
 
 
-def test_while_a_backend_has_taken_over_it_stays_so_and_the_new_application_stands_behind_it(deployment):
+def test_a_backend_stays_in_charge_when_the_application_is_reloaded(deployment):
     node = deployment.start_node()
     with node.join("joe") as joe:
         with node.backend() as backend:
@@ -170,7 +170,7 @@ def test_what_the_old_application_has_begun_it_finishes(deployment):
         ),
     ],
 )
-def test_a_broken_application_is_refused_with_its_sentence_and_the_old_one_stays(deployment, text, sentence):
+def test_a_broken_application_is_refused_and_the_old_one_stays(deployment, text, sentence):
     node = deployment.start_node()
     with node.join("joe") as joe, node.backend() as backend:
         backend.register("backend.procedure", lambda: None)
@@ -231,7 +231,7 @@ def test_no_call_and_no_join_fails_while_it_is_reloaded(deployment):
     assert failures == []
 
 
-def test_sessions_that_are_there_join_the_new_application_and_leave_only_it(deployment):
+def test_present_sessions_join_the_new_application_and_leave_only_it(deployment):
     node = deployment.start_node()
     with node.join("joe"):
         node.wait_for_line("joined joe one")
@@ -268,7 +268,7 @@ def test_it_is_reloaded_under_stork_up(deployment):
     config.unlink()
     missing = reload(deployment, folder)
     assert (missing.returncode, missing.stdout) == (2, "")
-    assert missing.stderr == f"stork: {config}: no such file (the --config of the node is wanted)\n"
+    assert missing.stderr == f"stork: {config}: no such file (want the --config of the node)\n"
 
 
 def test_where_no_node_runs_a_sentence_says_so(deployment):

@@ -126,7 +126,7 @@ def balancer(deployment):
 
 
 def restart(deployment, node) -> None:
-    """As an orchestrator does: SIGTERM, and another one on the same ports when it has ended."""
+    """Restart like an orchestrator: SIGTERM, and a new node on the same ports when the old one has ended."""
     assert node.stop(timeout_s=60) == 0
     again = Node(
         node.folder,

@@ -41,7 +41,7 @@ def test_an_application_whose_on_start_fails_ends_the_node_with_a_sentence(deplo
     assert lines[-1] == "error node    the node cannot start: the process app ended while it was starting"
 
 
-def test_components_that_disagree_about_the_application_end_the_node_with_a_sentence(tmp_path):
+def test_components_that_name_different_applications_end_the_node(tmp_path):
     def disagree(config):
         components = config["workers"][1]["components"]
         components.append({**components[0], "extra": {**components[0]["extra"], "threads": 7}})
@@ -52,7 +52,7 @@ def test_components_that_disagree_about_the_application_end_the_node_with_a_sent
     assert any("the application's components of one process must have the same extra" in line for line in lines)
 
 
-def test_a_configuration_of_the_release_before_works_and_is_told_what_to_write(tmp_path):
+def test_an_old_configuration_works_and_the_log_says_what_to_write(tmp_path):
     def go_back(config):
         (application,) = config["workers"][1]["components"]
         config["workers"][1]["components"] = [{**application, "classname": name} for name in sorted(OLD)]
@@ -73,7 +73,7 @@ def test_a_configuration_of_the_release_before_works_and_is_told_what_to_write(t
     assert '"classname": "stork_components.application.Application"' in checked.stdout
 
 
-def test_two_processes_that_register_one_single_procedure_end_the_node_with_a_sentence(tmp_path):
+def test_two_processes_that_register_one_procedure_end_the_node(tmp_path):
     def twice(config):
         config["workers"].insert(2, {**config["workers"][1], "id": "app2"})
 
@@ -106,7 +106,7 @@ def test_a_join_is_held_while_the_application_process_starts_again(deployment):
     assert "the process app is gone; it starts again in 0.2 s" in node.log
 
 
-def test_a_component_that_loses_its_session_is_started_again_with_its_process(deployment):
+def test_a_component_that_loses_its_session_is_restarted_with_its_process(deployment):
     node = deployment.start_node()
     [pid] = node.workers("ContainerController")
     with node.backend() as backend:

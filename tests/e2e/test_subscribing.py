@@ -13,7 +13,7 @@ def refusal(client, topic, match=None):
     return refused.value.uri
 
 
-def test_the_shipped_feeds_admit_everyone_to_test_and_each_user_to_their_own(shipped):
+def test_the_shipped_feeds_admit_all_to_test_and_each_user_to_their_own(shipped):
     with shipped.nodes[0].join(authid="joe") as joe:
         assert joe.subscribe("v1.test.anything")
         assert joe.subscribe("v1.user.joe")

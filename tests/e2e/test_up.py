@@ -50,7 +50,7 @@ def alive(pid):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_up_prints_the_page_and_a_push_that_works_and_ends_with_all_it_started(deployment, number):
+def test_up_prints_a_page_and_a_push_that_work_and_ends_all_it_started(deployment, number):
     folder, port = deployment.write_folder()
     up = start_up(deployment, folder, STORK_TICKET="")
     up.wait_for_line("Ctrl-C ends it")

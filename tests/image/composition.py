@@ -96,7 +96,7 @@ class Composition:
 
     @property
     def nodes(self) -> list[Container]:
-        """Those that run."""
+        """The running nodes."""
         return self._all("node", running=True)
 
     @property
@@ -111,7 +111,7 @@ class Composition:
         return str(network["Gateway"])
 
     def scale(self, number: int) -> None:
-        """As docker compose does it; podman-compose starts more, and stops none."""
+        """Scale like docker compose; podman-compose starts more nodes, and stops none."""
         self.call("up", "--detach", "--no-recreate", "--scale", f"node={number}", "node")
         if more := [container.name for container in self.nodes[number:]]:
             self._containers.call("stop", "--time", str(STOPS_WITHIN_S), *more, timeout_s=STOPS_WITHIN_S + 30)

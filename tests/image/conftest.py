@@ -27,7 +27,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def report() -> Report:
-    """What is in it at the end of the run is shown."""
+    """A report that is shown at the end of the run."""
     return _REPORT
 
 

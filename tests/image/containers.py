@@ -26,7 +26,7 @@ class CommandFailed(AssertionError):
 
 
 def run(command: Sequence[str], timeout_s: float = 60.0, **options: Any) -> str:
-    """What ``command`` says on stdout."""
+    """The output of ``command`` on stdout."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
     if done.returncode:
         raise CommandFailed(command, done.returncode, done.stdout + done.stderr)
@@ -39,7 +39,7 @@ def own_environ(**more: str) -> dict[str, str]:
 
 
 def _install_podman() -> None:
-    """Where no registry is in reach: podman, an image to build on, and what its networks need."""
+    """Install podman, a base image, and the needs of its networks, if no registry is in reach."""
     if not shutil.which("podman"):
         run([str(STAND_IN / "base-image")], timeout_s=600)
     if not shutil.which("iptables"):
@@ -125,7 +125,7 @@ class Container:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What the tool knows of it."""
+        """The tool's data about the container."""
         [details] = json.loads(self._containers.call("inspect", self.name))
         return dict(details)
 

@@ -230,7 +230,7 @@ def test_sigterm_ends_it_while_it_is_starting(containers, image, name, command):
     assert container.stop(STOPS_WITHIN_S) == 0, container.log
 
 
-def test_a_router_that_dies_ends_the_container_for_the_orchestrator_to_start_anew(containers, image, name):
+def test_a_router_that_dies_ends_the_container(containers, image, name):
     container = containers.start(name, image).wait_for_line(READY)
     [router] = container.process_ids("RouterController")
     container.signal("KILL", router)

@@ -119,7 +119,7 @@ FIRST = {"recovered": False, "position": "e:3", "events": []}
         (["io.virge.stork.not_ready", recovered(6, 4, 5, 6)], ["e:3", "e:3"]),
     ],
 )
-def test_a_subscriber_that_comes_back_recovers_what_it_missed_once_and_in_order(second, asked):
+def test_a_subscriber_that_comes_back_recovers_once_and_in_order(second, asked):
     node = Scripted([[FIRST], second])
     with subscriber_of(node) as subscriber:
         wait_for(lambda: [number for stay in subscriber.stays for number in stay.numbers] == [4, 5, 6], "4, 5, 6", 10)

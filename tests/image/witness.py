@@ -1,4 +1,4 @@
-"""Who got what: what each subscriber had to get of a stream of pushes, and how long those that moved were gone."""
+"""Checks which pushes each subscriber got and had to get, and how long those that moved were gone."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -33,7 +33,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Report:
-    """What all tests of a run have seen, as a table."""
+    """The observations of all tests of a run, as a table."""
 
     rows: list[tuple[str, Account]] = field(default_factory=list)
 

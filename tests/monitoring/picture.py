@@ -71,7 +71,7 @@ def _draw_series(axes: Axes, panel: Panel, prometheus: Prometheus, times: tuple[
 
 
 def _without_holes(points: list[tuple[float, float]], step_s: float) -> list[tuple[float, float]]:
-    """Where Prometheus has nothing, a line is broken instead of drawn straight across."""
+    """Split a line where Prometheus has no values, so that it is not drawn straight across."""
     found = points[:1]
     for before, point in pairwise(points):
         if point[0] - before[0] > 1.5 * step_s:

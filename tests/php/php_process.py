@@ -56,7 +56,7 @@ def interpreter(transport: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Said:
-    """What a PHP program printed with say(), in order."""
+    """The output of a PHP program's say(), in order."""
 
     values: list[Any]
 

@@ -151,7 +151,7 @@ class RouterDouble:
 
     @property
     def documents(self) -> list[Any]:
-        """What arrived, decoded."""
+        """The documents that arrived, decoded."""
         return [arrival.document for arrival in self.arrivals]
 
     def _serve(self, stopped: zmq.Socket[bytes]) -> None:

@@ -46,7 +46,7 @@ def run(command: list[str], directory: Path) -> str:
 
 
 def sources(directory: Path) -> Path:
-    """What a repository of this project has, as far as composer cares, and something that no application wants."""
+    """A repository like this project's, as composer sees it, with a file that no application wants."""
     directory.mkdir()
     for name in ("composer.json", "LICENSE"):
         shutil.copy(ROOT / name, directory / name)

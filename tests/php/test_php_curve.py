@@ -17,7 +17,7 @@ say(attempt(fn () => (new Publisher($options))->push('v1.test.1', $message)));
 
 
 def push(transport: str, endpoint: str, *, timeout_ms: int = 20_000, size: int = 1, **keys: Any) -> Any:
-    """What became of one push."""
+    """The outcome of one push."""
     options = {"endpoint": endpoint, "transport": transport, "timeout_ms": timeout_ms, **keys}
     return run_php(PUSH, {"options": options, "size": size}, command=interpreter(transport)).only
 
@@ -34,7 +34,7 @@ def test_the_push_key_alone_is_enough(transport: str) -> None:
         assert push(transport, server.endpoint, push_key=push_key(SECRET)) == {"result": "epoch:1"}
 
 
-def test_the_secret_may_come_from_the_environment_and_a_push_key_goes_before_it(transport: str) -> None:
+def test_the_secret_may_come_from_the_environment_and_a_push_key_wins(transport: str) -> None:
     with RouterDouble(secret=SECRET) as server:
         options = {"endpoint": server.endpoint, "transport": transport}
         how = {"command": interpreter(transport)}

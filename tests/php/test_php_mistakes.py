@@ -128,7 +128,7 @@ def test_an_endpoint_given_goes_before_the_environment() -> None:
     assert settings({"endpoint": "tcp://a:1"}, {"STORK_PUBLISH_SERVER": "b"})["result"]["endpoint"] == "tcp://a:1"
 
 
-def test_the_environment_may_be_in_the_arrays_that_loaders_of_env_files_fill() -> None:
+def test_the_environment_may_be_in_the_arrays_of_env_file_loaders() -> None:
     code = "$_ENV['STORK_PUBLISH_SERVER'] = 'publish'; say(\\Stork\\Settings::from([])->endpoint);"
     assert run_php(code).only == "tcp://publish:5557"
 

@@ -10,9 +10,7 @@ from router_double import RouterDouble
 
 
 @pytest.mark.parametrize("secret", [None, "s3cret"])
-def test_a_forked_child_has_a_connection_of_its_own_and_the_parent_keeps_its(
-    transport: str, secret: str | None
-) -> None:
+def test_a_forked_child_and_its_parent_have_connections_of_their_own(transport: str, secret: str | None) -> None:
     code = """
     $publisher = new Publisher($options);
     $push = fn ($who) => $publisher->push('v1.test.1', new SimpleMessage($who));
@@ -65,7 +63,7 @@ def test_a_child_that_never_pushes_leaves_the_parents_connection_alone(transport
     assert len({arrival.peer for arrival in server.arrivals}) == 1
 
 
-def test_an_error_handler_that_throws_is_not_disturbed_and_still_there_afterwards(transport: str) -> None:
+def test_an_error_handler_that_throws_is_undisturbed_and_still_installed(transport: str) -> None:
     code = """
     set_error_handler(function ($level, $text) { throw new ErrorException($text, 0, $level); });
     say(attempt(fn () => (new Publisher($options))->push('v1.test.1', new SimpleMessage('t'))));
@@ -103,7 +101,7 @@ def test_signals_while_waiting_do_not_end_a_push(transport: str) -> None:
         assert len(server.arrivals) == 1
 
 
-def test_an_exception_out_of_a_signal_handler_leaves_a_publisher_that_works(transport: str) -> None:
+def test_a_publisher_works_after_an_exception_in_a_signal_handler(transport: str) -> None:
     code = """
     pcntl_async_signals(true);
     pcntl_signal(SIGALRM, function () { throw new LogicException('the job took too long'); }, false);

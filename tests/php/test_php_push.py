@@ -1,4 +1,4 @@
-"""What the PHP client sends, and what it makes of the answers."""
+"""The documents that the PHP client sends, and its reading of the answers."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_data_of_every_size_arrives_whole(transport: str, server: RouterDouble, 
     assert server.documents[0]["data"] == "x" * size
 
 
-def test_a_push_of_exactly_1_mib_arrives_and_one_byte_more_is_named_before_it_is_sent(server: RouterDouble) -> None:
+def test_a_push_of_1_mib_arrives_and_one_byte_more_is_refused_unsent(server: RouterDouble) -> None:
     said = push(
         "stream",
         server.endpoint,
@@ -242,7 +242,7 @@ def test_a_refusal_is_thrown_with_error_and_reason_and_the_next_push_works(
     assert good == {"result": "epoch:1"}
 
 
-def test_the_refusal_of_a_sent_push_without_an_id_is_not_taken_for_the_next_ones(transport: str) -> None:
+def test_a_refusal_without_an_id_is_not_taken_for_the_next_pushs(transport: str) -> None:
     with RouterDouble(refuse("invalid_push", with_id=False)) as server:
         said = push(
             transport,
@@ -300,7 +300,7 @@ def test_push_many_of_nothing_is_nothing(server: RouterDouble) -> None:
     assert server.documents == []
 
 
-def test_push_many_names_the_refused_one_and_keeps_the_answers_of_the_others(transport: str) -> None:
+def test_push_many_names_the_refused_push_and_keeps_the_other_answers(transport: str) -> None:
     with RouterDouble(refuse("invalid_push", with_id=False)) as server:
         said = push(
             transport,
@@ -343,9 +343,7 @@ def test_thousands_of_sent_pushes_arrive_though_nobody_reads_their_answers(
     assert [document["data"] for document in server.documents] == list(range(4000))
 
 
-def test_pushes_and_sent_pushes_of_one_publisher_arrive_in_the_order_of_the_calls(
-    transport: str, server: RouterDouble
-) -> None:
+def test_push_and_send_of_one_publisher_arrive_in_the_order_of_the_calls(transport: str, server: RouterDouble) -> None:
     code = """
     for ($i = 0; $i < 100; $i++) {
         $message = new SimpleMessage('t', $i);

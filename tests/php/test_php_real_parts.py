@@ -68,7 +68,7 @@ def test_the_publish_server_takes_refuses_and_remembers_what_php_pushes(transpor
     assert last == f"{epoch}:2003"
 
 
-def test_a_worker_goes_on_when_the_publish_server_was_killed_and_started_again(transport: str) -> None:
+def test_a_worker_goes_on_after_the_publish_server_was_killed(transport: str) -> None:
     code = """
     $publisher = new Publisher($options);
     for ($i = 0; $i < 2; $i++) { say($publisher->push('v1.test.1', new SimpleMessage('t'))); hear(); }

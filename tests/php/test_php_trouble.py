@@ -26,7 +26,7 @@ def args(transport: str, endpoint: str, timeout_ms: int = 20_000) -> dict[str, A
 
 
 def one_push(transport: str, endpoint: str, timeout_ms: int = 20_000) -> Any:
-    """What became of one push: its `result`, or what was `thrown`."""
+    """The outcome of one push: its `result`, or the exception that was `thrown`."""
     return run_php(ONE_PUSH, args(transport, endpoint, timeout_ms), command=interpreter(transport)).only
 
 
@@ -191,7 +191,7 @@ def test_an_answer_in_the_envelope_of_a_req_is_named(transport: str) -> None:
         assert "it answered in several frames, where an answer is one" in said["cause"]
 
 
-def test_a_connection_cut_before_the_answer_is_made_again_and_the_push_stored_once(transport: str) -> None:
+def test_a_push_is_stored_once_when_its_connection_is_cut_unanswered(transport: str) -> None:
     def store_and_cut_the_first(server: RouterDouble, arrival: Arrival) -> None:
         answer = server.store(arrival.document)
         if len(server.arrivals) > 1:
@@ -228,7 +228,7 @@ def test_push_many_sends_again_only_what_has_no_answer(transport: str) -> None:
         assert len(proxy.connections) >= 2
 
 
-def test_a_storage_failure_of_a_second_copy_does_not_say_that_the_first_is_not_stored(transport: str) -> None:
+def test_a_storage_failure_of_a_second_copy_says_nothing_about_the_first(transport: str) -> None:
     def store_the_first_and_fail_the_second(server: RouterDouble, arrival: Arrival) -> None:
         if len(server.arrivals) == 2:
             failed = {"ok": False, "id": arrival.document["id"], "error": "storage_failed", "reason": "disk full"}
@@ -292,7 +292,7 @@ def test_a_pushed_message_is_not_delivered_after_the_exception(transport: str) -
             assert [document["type"] for document in server.documents] == ["in time"]
 
 
-def test_a_server_that_accepts_and_says_nothing_is_not_waited_for_longer_than_told(transport: str) -> None:
+def test_a_silent_server_is_waited_for_no_longer_than_the_timeout(transport: str) -> None:
     with RawServer(lambda peer, number: peer.read_to_the_end()) as server:
         said = one_push(transport, server.endpoint, 300)
         assert said["thrown"] == "NotConfirmed"

@@ -1,4 +1,4 @@
-"""What the PHP client makes of the vectors that it shares with Python: pushes, and the answers to them."""
+"""The vectors that the PHP client shares with Python: pushes, and the answers to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the push log share: a clock, a machine, pushes, and a log that dies as a killed process does."""
+"""Tools for tests of the push log: a clock, a machine, pushes, and a log that dies like a killed process."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,7 +52,7 @@ def erase_all(log: PushLog, topic: str) -> int:
 
 
 def frames(entries: Iterable[Entry]) -> list[bytes]:
-    """What was to be published."""
+    """The frames to publish."""
     return [entry.frame for entry in entries]
 
 

@@ -32,7 +32,7 @@ TIMESTAMP = "2026-01-31T12:00:00.000Z"
 
 @dataclass
 class Entry:
-    """What the log has under one number. ``wanted``: topics whose subscribers must get it or be told."""
+    """The log's entry of one number. ``wanted``: topics whose subscribers must get it or be told."""
 
     topics: tuple[str, ...]
     frame: bytes | None
@@ -106,9 +106,9 @@ class Log:
         """An entry of a kind that a newer release has."""
         position = Position(self.epoch, self.tail + 1)
         proof = self.proof(position.sequence)
-        frame = encode_erase_frame(position, self.run, "x", proof).replace(b" erase ", b" command ") + b"\n{}"
+        frame = encode_erase_frame(position, self.run, "x", proof).replace(b" erase ", b" unheard_of ") + b"\n{}"
         self._add(Entry((), frame))
-        return OtherFrame(position, self.run, "command", proof)
+        return OtherFrame(position, self.run, "unheard_of", proof)
 
     def heartbeat(self) -> Heartbeat:
         return Heartbeat(Position(self.epoch, self.tail), self.run, TIMESTAMP, {})

@@ -216,7 +216,7 @@ def test_a_push_that_the_publish_server_would_refuse_is_refused(stork, tester):
     assert tester.pushes == []
 
 
-def test_pushes_are_numbered_and_those_with_an_id_that_was_seen_are_not_kept_again(stork, tester):
+def test_pushes_are_numbered_and_a_known_id_is_not_kept_again(stork, tester):
     push = {"topics": "v1.orders.42", "type": "paid", "id": "i"}
     assert stork.publisher.position() == "test:0"
     assert stork.publisher.push_many([push, {**push, "id": "j"}, push]) == ["test:1", "test:2", "test:1"]

@@ -1,4 +1,4 @@
-"""What an authenticator is asked."""
+"""The request that an authenticator gets."""
 
 import pytest
 

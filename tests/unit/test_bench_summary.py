@@ -85,7 +85,7 @@ RESULTS = Results(
 )
 
 
-def test_the_table_shows_medians_spreads_losses_failures_goals_and_where_it_was_measured():
+def test_the_table_shows_medians_spreads_losses_goals_and_the_machine():
     assert to_markdown(RESULTS) == (
         "|  | all at once, events/s |\n"
         "| --- | ---: |\n"

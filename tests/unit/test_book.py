@@ -1,8 +1,10 @@
 """README and book: links and citations lead somewhere, code blocks are known to a test, and the README is short."""
 
+import ast
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,9 @@ from tests.book import DOCS, PAGES, README, ROOT, anchors, block, blocks, links,
 FOLDERS = ("node", "components", ".crossbar", "scripts", "tests")
 FOLDER_READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
 MARKDOWN = (*PAGES, *FOLDER_READMES)
-# Each is run by a test: here, by e2e/test_readme.py or by browser/test_readme.py.
-RUN_HERE = {"push document", "history", "docker", "docker run"}
+# Each is run by a test: here, by e2e/test_readme.py, by browser/test_readme.py or by image/test_docker_lines.py.
+RUN_HERE = {"push document", "history"}
+RUN_BY_IMAGE = {"docker", "docker run"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"publisher", "php message", "caller", "subscriber"}
 RUN_BY_BROWSER = {"page.html", "stork.js"}
@@ -26,6 +29,8 @@ RUN_BY_BROWSER = {"page.html", "stork.js"}
 CITATION = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
 FOREIGN = re.compile(r"\b(?:[A-Z][A-Z_]+\.md|DESIGN|DELIVERY|(?:ENGINE|HOUSE|STYLE|CONTROL)(?=, [\"']|'s\b|[.)]))")
 PATH = re.compile(rf"`((?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]+)`")
+# `folder/file.py` (`function`, `Class.method`), or the two in neighbouring cells of a table.
+FUNCTIONS = re.compile(PATH.pattern + r"\s+[(|]\s*(`[A-Za-z_][\w.]*`(?:,\s+`[A-Za-z_][\w.]*`)*)\s*[)|]")
 
 
 def texts() -> dict[Path, str]:
@@ -70,6 +75,32 @@ def test_every_path_that_a_page_names_exists():
     assert paths
 
 
+def defined(file: Path) -> set[str]:
+    """The names that a module defines: functions, classes, constants, and ``Class.name`` for members."""
+
+    def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield prefix + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from names(node.body, f"{node.name}.")
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
+
+    return set(names(ast.parse(file.read_text()).body))
+
+
+def test_every_function_that_a_page_names_is_in_its_file():
+    cited = [
+        (page.name, path, name)
+        for page in MARKDOWN
+        for path, names in FUNCTIONS.findall(page.read_text())
+        for name in re.findall(r"`([^`]+)`", names)
+    ]
+    assert [found for found in cited if found[2] not in defined(ROOT / found[1])] == []
+    assert len(cited) > 40
+
+
 def test_every_page_of_the_book_is_linked_from_the_readme():
     assert {f"node/docs/{page.name}" for page in DOCS.glob("*.md")} <= set(links(README))
 
@@ -86,7 +117,7 @@ def test_a_folders_readme_is_short(readme):
 def test_every_code_block_is_run_by_a_test():
     assert [(page, text) for page, name, language, text in blocks() if language and not name] == []
     names = [name for _, name, _, _ in blocks() if name]
-    assert sorted(names) == sorted(RUN_HERE | RUN_BY_E2E | RUN_BY_BROWSER)
+    assert sorted(names) == sorted(RUN_HERE | RUN_BY_IMAGE | RUN_BY_E2E | RUN_BY_BROWSER)
 
 
 def test_the_push_document_is_one():
@@ -103,7 +134,7 @@ def test_the_history_is_the_default():
     assert histories(json.loads(block("history"))) == HistorySettings()
 
 
-@pytest.mark.parametrize("name", ["docker", "docker run"])
+@pytest.mark.parametrize("name", sorted(RUN_BY_IMAGE))
 def test_docker_lines_use_ports_and_commands_of_the_image(name):
     exposed = set(re.findall(r"^EXPOSE (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0].split())
     for line in block(name).splitlines():

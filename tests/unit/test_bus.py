@@ -64,8 +64,8 @@ def test_an_erasure_is_a_line():
 
 @pytest.mark.parametrize("rest", [b"", b"\n{}", b"\nanything"])
 def test_a_kind_of_a_newer_release_has_its_number(rest):
-    frame = ERASE_FRAME.replace(b" erase ", b" command ").replace(b'"topic"', b'"consumer"') + rest
-    assert decode_frame(frame) == OtherFrame(POSITION, RUN, "command")
+    frame = ERASE_FRAME.replace(b" erase ", b" unheard_of ").replace(b'"topic"', b'"consumer"') + rest
+    assert decode_frame(frame) == OtherFrame(POSITION, RUN, "unheard_of")
 
 
 def test_frames_begin_with_what_relays_subscribe_to():

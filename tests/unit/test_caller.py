@@ -1,4 +1,4 @@
-"""What the WAMP client does without a socket."""
+"""The WAMP client, without a socket."""
 
 import subprocess
 import sys

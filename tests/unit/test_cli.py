@@ -137,7 +137,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
         (["push"], "Missing argument 'TOPIC[,TOPIC]...'"),
         (["call", "a.b", "Ada", "--ticket", "t"], "argument 1: 'Ada' is not JSON"),
         (["call", "a.b", "--kwargs", "[]", "--ticket", "t"], "--kwargs: not a JSON object"),
-        (["call", "a.b"], "no way to join: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET"),
+        (["call", "a.b"], "no credentials: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET"),
         (["watch", "v1.test.1", "--backend"], "--backend: CROSSBAR_BACKEND_SECRET is not set"),
         (["watch", "v1.test.1", "--match", "glob"], "'glob' is not one of"),
         (["publish-server", "--pull", "5555"], "--pull: '5555' is not an endpoint (want tcp://HOST:PORT)"),
@@ -171,7 +171,7 @@ def test_the_publish_servers_arguments_are_read_with_what_they_refer_to() -> Non
     assert read.router == PublishServerSettings().router
 
 
-def test_the_publish_server_binds_where_the_environment_says_unless_a_flag_does() -> None:
+def test_a_flag_wins_over_the_environment_for_the_bind_address() -> None:
     read = parse_arguments(["--pull", "tcp://127.0.0.1:7555"], {"STORK_BIND": "0.0.0.0"})
     assert [read.pull, read.router, read.pub, read.replay] == [
         "tcp://127.0.0.1:7555",
@@ -185,9 +185,7 @@ def test_the_publish_server_binds_where_the_environment_says_unless_a_flag_does(
     ("arguments", "secret"),
     [([], "of the environment"), (["--secret", "given"], "given"), (["--secret", ""], "")],
 )
-def test_the_bus_is_encrypted_by_the_environment_unless_a_flag_says_otherwise(
-    arguments: list[str], secret: str
-) -> None:
+def test_a_flag_wins_over_the_environment_for_the_bus_secret(arguments: list[str], secret: str) -> None:
     assert parse_arguments(arguments, {"STORK_BUS_SECRET": "of the environment"}).secret == secret
 
 
@@ -214,7 +212,7 @@ def test_all_wrong_arguments_of_the_publish_server_are_named(arguments: list[str
 
 
 @pytest.mark.parametrize("arguments", [["--unknown", "1"], ["stray"], ["--pull"]])
-def test_arguments_that_the_publish_server_has_not_are_a_configuration_error(arguments: list[str]) -> None:
+def test_an_unknown_argument_of_the_publish_server_is_a_config_error(arguments: list[str]) -> None:
     with pytest.raises(ConfigError):
         parse_arguments(arguments, {})
 

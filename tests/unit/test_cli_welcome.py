@@ -1,4 +1,4 @@
-"""What ``stork up`` says, and whom it starts."""
+"""The text of ``stork up``, and the processes that it starts."""
 
 import socket
 from pathlib import Path

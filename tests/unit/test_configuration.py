@@ -36,7 +36,7 @@ def test_the_page_is_where_its_port_is_bound(interface, url):
     assert listener.page_url == url
 
 
-def test_references_are_resolved_with_their_types_but_components_resolve_their_own(tmp_path):
+def test_references_are_resolved_with_their_types_but_not_in_components(tmp_path):
     router = {
         "type": "router",
         "transports": [{"type": "web", "endpoint": {"type": "tcp", "port": "${LISTEN:-8080}"}, "paths": {}}],

@@ -56,7 +56,7 @@ def test_a_stand_in_is_the_real_thing_when_it_is_used_after_the_block(run) -> No
     assert run(BEGIN + "print(user.Thing(5).x, user.Thing(x=6).x, user.things.Thing.kind)") == "5 6 real"
 
 
-def test_what_a_stand_in_was_asked_for_in_the_block_is_found_when_it_is_used(run) -> None:
+def test_a_name_taken_from_a_stand_in_is_resolved_when_it_is_used(run) -> None:
     assert run(BEGIN + "print(user.made.x, user.kind.upper())") == "3 REAL"
 
 
@@ -69,7 +69,7 @@ def test_isinstance_knows_what_a_stand_in_stands_for(run) -> None:
     assert run(code) == "True False"
 
 
-def test_whoever_imports_a_deferred_package_after_the_block_gets_the_package_itself(run) -> None:
+def test_an_import_after_the_block_gets_the_package_itself(run) -> None:
     assert (
         run(BEGIN + "import heavy\nprint(heavy.LOADED, heavy.Thing(1).x, heavy.__file__ is not None)") == "[1] 1 True"
     )
@@ -80,7 +80,7 @@ def test_a_package_that_was_loaded_before_stays_as_it_is(run) -> None:
     assert run(code) == "True True"
 
 
-def test_a_name_that_a_deferred_package_does_not_have_is_said_when_it_is_used(run) -> None:
+def test_a_missing_name_of_a_deferred_package_fails_when_it_is_used(run) -> None:
     code = BEGIN + "try: user.heavy.Missing()\nexcept AttributeError as error: print(error)"
     assert run(code) == "module 'heavy' has no attribute 'Missing'"
 
@@ -99,7 +99,7 @@ print(heavy.Thing.kind)
     assert run(code) == "real"
 
 
-def test_crossbar_is_loaded_without_web3_and_python_keeps_its_recursion_limit(run) -> None:
+def test_crossbar_loads_without_web3_and_keeps_the_recursion_limit(run) -> None:
     code = """
 import sys
 from autobahn.twisted.choosereactor import install_reactor

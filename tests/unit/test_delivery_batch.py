@@ -22,7 +22,7 @@ def delivery_of(*events):
 
 
 def received(delivery):
-    """What each session gets: (subscription's id, content), in order."""
+    """The events of each session: (subscription's id, content), in order."""
     got = {}
     for group, sessions in delivery.groups():
         for session in sessions:
@@ -38,7 +38,7 @@ def test_all_observers_of_one_subscription_share_one_piece():
     assert all(group.payload("json") is group.payload("json") for group in groups.values())
 
 
-def test_a_session_with_several_subscriptions_gets_all_in_the_order_of_the_turn():
+def test_a_session_with_several_subscriptions_gets_all_in_order():
     one, two = Subscription(1, {"a", "b"}), Subscription(2, {"b", "c"})
     delivery = delivery_of((one, "e:1"), (two, "e:2"), (one, "e:3"), (two, "e:3"))
     assert received(delivery) == {

@@ -34,7 +34,7 @@ def test_an_endpoint_may_be_put_together_of_a_variable_and_a_port(host: str, in_
 
 
 @pytest.mark.parametrize("host", ["::", "[::]", "::1"])
-def test_the_publish_server_binds_to_an_ipv6_address_with_or_without_brackets(host: str) -> None:
+def test_the_publish_server_binds_an_ipv6_address_with_or_without_brackets(host: str) -> None:
     read = parse_arguments([], {"STORK_BIND": host})
     bare = host.strip("[]")
     assert [read.pull, read.router, read.pub, read.replay] == [f"tcp://[{bare}]:{p}" for p in (5555, 5557, 5556, 5558)]

@@ -4,7 +4,7 @@ import pytest
 
 from stork_node.config.limits import ClientLimits
 from stork_node.gate.bounds import Unreadable
-from stork_node.gate.options import NotExpected, Sender, pass_options
+from stork_node.gate.options import NotExpected, SenderKind, pass_options
 from stork_node.gate.reading import Gate
 
 WHO = {"session": 1, "authid": "admin", "authrole": "backend"}
@@ -44,7 +44,7 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("sender", [Sender.VISITOR, Sender.BACKEND])
+@pytest.mark.parametrize("sender", [SenderKind.VISITOR, SenderKind.BACKEND])
 @pytest.mark.parametrize("message", REQUESTS.values(), ids=REQUESTS)
 def test_nobody_says_for_whom_he_speaks(message, sender):
     assert pass_options(message, sender) == [{} if part is BELIEVED else part for part in message]
@@ -52,12 +52,12 @@ def test_nobody_says_for_whom_he_speaks(message, sender):
 
 @pytest.mark.parametrize("message", [[1, "realm1", BELIEVED], [3, BELIEVED, "a.b"], [5, "ticket", BELIEVED]])
 def test_nor_does_one_who_has_not_joined(message):
-    assert pass_options(message, Sender.STRANGER) == [{} if part is BELIEVED else part for part in message]
+    assert pass_options(message, SenderKind.STRANGER) == [{} if part is BELIEVED else part for part in message]
 
 
 def test_hello_keeps_what_a_client_may_say_of_itself():
     details = {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "joe", "authextra": {"a": [1]}}
-    passed = pass_options([1, "realm1", {**details, **BELIEVED}], Sender.STRANGER)[2]
+    passed = pass_options([1, "realm1", {**details, **BELIEVED}], SenderKind.STRANGER)[2]
     assert passed == {**details, "roles": {"caller": {"features": {}}}}
 
 
@@ -73,7 +73,7 @@ def test_features_are_booleans_with_names_of_wamp():
         "progressive_call_results": "yes",
     }
     roles = {"subscriber": {"features": announced}, "caller": None, "callee": {"features": 7}, "publisher": {}}
-    passed = pass_options([1, "realm1", {"roles": roles}], Sender.STRANGER)[2]["roles"]
+    passed = pass_options([1, "realm1", {"roles": roles}], SenderKind.STRANGER)[2]["roles"]
     assert passed == {
         "subscriber": {"features": {"pattern_based_subscription": True}},
         "caller": {"features": {}},
@@ -100,7 +100,7 @@ def test_features_are_booleans_with_names_of_wamp():
     ],
 )
 def test_a_visitor_keeps_what_wamp_has_for_him(message, options):
-    assert pass_options(message, Sender.VISITOR)[2] == options
+    assert pass_options(message, SenderKind.VISITOR)[2] == options
 
 
 @pytest.mark.parametrize(
@@ -114,22 +114,22 @@ def test_a_visitor_keeps_what_wamp_has_for_him(message, options):
     ],
 )
 def test_a_backend_keeps_what_crossbar_has_for_it(message):
-    assert pass_options(message, Sender.BACKEND) == message
+    assert pass_options(message, SenderKind.BACKEND) == message
 
 
 def test_options_that_are_left_out_stay_out():
-    assert pass_options([34, 1, 2], Sender.VISITOR) == [34, 1, 2]
+    assert pass_options([34, 1, 2], SenderKind.VISITOR) == [34, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("sender", "number"),
     [
-        *((Sender.STRANGER, number) for number in (2, 4, 8, 16, 32, 48, 64, 70, 337)),
+        *((SenderKind.STRANGER, number) for number in (2, 4, 8, 16, 32, 48, 64, 70, 337)),
         *(
-            (Sender.VISITOR, number)
+            (SenderKind.VISITOR, number)
             for number in (1, 2, 3, 4, 5, 17, 33, 35, 36, 50, 65, 67, 68, 69, 337, 0, -1, 2**60)
         ),
-        *((Sender.BACKEND, number) for number in (1, 2, 36, 50, 68, 69, 337)),
+        *((SenderKind.BACKEND, number) for number in (1, 2, 36, 50, 68, 69, 337)),
     ],
 )
 def test_messages_that_a_sender_never_sends_are_refused(sender, number):
@@ -140,23 +140,23 @@ def test_messages_that_a_sender_never_sends_are_refused(sender, number):
 @pytest.mark.parametrize("message", [None, 1, "x", {}, [], ["1"], [True], [1.0], [[1]]])
 def test_what_is_no_message_is_refused(message):
     with pytest.raises(Unreadable, match="it is no WAMP message"):
-        pass_options(message, Sender.VISITOR)
+        pass_options(message, SenderKind.VISITOR)
 
 
 @pytest.mark.parametrize("message", [[32, 1, [], "a"], [48, 1, "x", "a"], [1, "realm1", {"roles": []}]])
 def test_options_that_are_no_map_are_refused(message):
     with pytest.raises(Unreadable, match="no map"):
-        pass_options(message, Sender.STRANGER if message[0] == 1 else Sender.VISITOR)
+        pass_options(message, SenderKind.STRANGER if message[0] == 1 else SenderKind.VISITOR)
 
 
 def test_each_sender_has_bounds_of_his_own():
     gate = Gate(ClientLimits(handshake_bytes=100, message_bytes=200, handshake_elements=10, message_elements=20))
     text = b'[5, "%s", {}]'
-    assert gate.read(text % (b"x" * 80), "json", Sender.STRANGER)
+    assert gate.read(text % (b"x" * 80), "json", SenderKind.STRANGER)
     with pytest.raises(Unreadable, match="more than 100 bytes"):
-        gate.read(text % (b"x" * 90), "json", Sender.STRANGER)
+        gate.read(text % (b"x" * 90), "json", SenderKind.STRANGER)
     with pytest.raises(Unreadable, match="more than 200 bytes"):
-        gate.read(b'[48, 1, {}, "%s"]' % (b"x" * 190), "json", Sender.VISITOR)
+        gate.read(b'[48, 1, {}, "%s"]' % (b"x" * 190), "json", SenderKind.VISITOR)
     with pytest.raises(Unreadable, match="more than 20 elements"):
-        gate.read(b'[48, 1, {}, "a", [%s]]' % b",".join([b"1"] * 20), "json", Sender.VISITOR)
-    assert gate.read(b'[48, 1, {}, "a", [%s]]' % b",".join([b"1"] * 2_000), "json", Sender.BACKEND)
+        gate.read(b'[48, 1, {}, "a", [%s]]' % b",".join([b"1"] * 20), "json", SenderKind.VISITOR)
+    assert gate.read(b'[48, 1, {}, "a", [%s]]' % b",".join([b"1"] * 2_000), "json", SenderKind.BACKEND)

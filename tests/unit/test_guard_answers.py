@@ -79,7 +79,7 @@ def test_a_backend_admits_by_role_and_authid_and_its_realm_is_ignored(answer, ad
 
 
 @pytest.mark.parametrize("answer", [True, "frontend", [1], {"role": "frontend"}, {"role": "backend", "authid": "1"}])
-def test_a_backend_never_lets_the_client_choose_its_authid_or_gives_another_role(answer):
+def test_a_backends_answer_with_no_authid_or_another_role_is_refused(answer):
     with pytest.raises(InvalidAnswer):
         read_backend_ticket_answer(answer, ROLES)
 

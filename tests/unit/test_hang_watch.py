@@ -49,7 +49,7 @@ def wait_until(fact):
         time.sleep(0.01)
 
 
-def test_handlers_that_hold_every_thread_while_another_waits_are_said_with_their_place(started):
+def test_hung_handlers_that_hold_every_thread_are_named_with_their_place(started):
     start, hold = started
 
     def wait(call):

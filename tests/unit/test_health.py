@@ -42,7 +42,7 @@ def test_a_node_that_drains_says_nothing_else():
     assert (health.status, health.problems, health.http_status) == ("not_ready", ("draining",), 503)
 
 
-def test_a_relay_that_cannot_catch_up_while_the_publish_server_is_silent_has_what_all_nodes_have():
+def test_a_relay_that_cannot_catch_up_with_a_silent_server_is_degraded():
     health = judge(replace(WELL, has_caught_up=False, frame_age_s=7.0))
     assert health.problems == ("the relay has not caught up yet", "nothing from the publish server for 7 s")
     assert (health.status, health.http_status) == ("degraded", 200)

@@ -1,4 +1,4 @@
-"""Whose pages may open a WebSocket."""
+"""The origins of pages that may open a WebSocket."""
 
 import pytest
 from hypothesis import given
@@ -125,7 +125,7 @@ def test_an_origin_that_is_not_named_may_not(written, origin):
         ("https://a;https://b", "is not an origin (want https://shop.example, https://*.shop.example, or *)"),
         (
             "wss://shop.example",
-            "is where a WebSocket goes, and not where a page comes from (want https://shop.example)",
+            "is the address of a WebSocket, not the origin of a page (want https://shop.example)",
         ),
         ("htps://shop.example", "has a scheme that no page has (want https://shop.example)"),
         ("https://a:99999", "has a port that does not exist (want https://shop.example:8443)"),

@@ -113,7 +113,7 @@ def test_the_position_is_that_of_the_last_push_or_zero(desk):
     assert desk.answers(PositionRequest()) == [{"ok": True, "position": "e:1"}]
 
 
-def test_a_batch_that_cannot_be_stored_is_refused_whole_and_leaves_its_ids_free(log):
+def test_a_batch_that_cannot_be_stored_is_refused_and_leaves_its_ids_free(log):
     log.full, counters = True, Counters()
     intake = Intake(log, RecentIds(), counters)
     outcome = intake.take([push("a"), push("a"), PositionRequest(), Refusal(None, "type: missing")], 1.0)

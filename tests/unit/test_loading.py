@@ -61,7 +61,7 @@ def test_a_target_is_module_and_name(folder, target):
     assert problem_of(target, folder) == text
 
 
-def test_a_module_that_is_not_there_is_named_with_the_folder_and_what_is_there(folder):
+def test_a_missing_module_is_named_with_the_folder_and_its_modules(folder):
     assert problem_of("app:stork", folder) == f"{folder}: no module 'app' (the modules there: none)"
     write(folder, application="", models="")
     text = f"{folder}: no module 'app' (the modules there: application, models)"
@@ -139,7 +139,7 @@ def test_a_module_without_any_application_is_told_how_to_make_one(folder):
     assert problem_of("app:stork", folder) == f"{folder}/app.py: has no 'stork' (want stork = Stork())"
 
 
-def test_a_module_that_is_imported_already_from_elsewhere_is_not_taken_for_it(folder):
+def test_a_module_of_the_same_name_from_elsewhere_is_not_used(folder):
     import json
 
     write(folder, json="from stork_node import Stork\nstork = Stork()\n")

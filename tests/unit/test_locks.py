@@ -38,7 +38,7 @@ def test_the_lock_has_what_pyproject_asks_for() -> None:
 
 
 def test_uv_finds_nothing_to_add_to_the_lock() -> None:
-    """What it has to ask an index for, it could not answer here."""
+    """uv would have to ask an index, which cannot answer here."""
     command = [ROOT / ".venv/bin/uv", "lock", "--check", "--offline", "--python", ROOT / ".venv/bin/python"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

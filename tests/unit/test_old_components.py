@@ -28,7 +28,7 @@ def test_the_shipped_configuration_has_one_component_for_the_application():
     assert is_application(application)
 
 
-def test_the_lines_that_take_the_place_of_old_ones_are_those_that_are_shipped(old):
+def test_the_proposed_lines_for_old_components_are_the_shipped_ones(old):
     (explanation,) = explain_old_names(old)
     sentence, _, lines = explanation.partition("\n")
     places = ", ".join(f"workers[1].components[{c}]" for c in range(4))
@@ -43,5 +43,5 @@ def test_the_application_beside_a_part_of_it_is_a_problem(old):
     (problem,) = problems(configuration.load(old, {}).crossbar["workers"])
     assert str(problem) == (
         "workers[1].components: stork_components.auth.Auth is a part of "
-        "stork_components.application.Application (want that alone)"
+        "stork_components.application.Application (want only the latter)"
     )

@@ -1,4 +1,4 @@
-"""Who may subscribe and call: what is asked, and what the answers come to."""
+"""Decisions on subscriptions and calls: the verifiers to ask, and the combination of their answers."""
 
 import pytest
 from hypothesis import given

@@ -2,7 +2,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from stork_node.process_state import reset, the
+from stork_node.process_state import reset, singleton
 from tests.gateway import ROOT
 
 PRODUCT = ("node/stork_node", "components/stork_components")
@@ -22,11 +22,11 @@ class Counter:
 
 
 def test_there_is_one_of_each_class_until_the_reset() -> None:
-    first = the(Counter)
+    first = singleton(Counter)
     first.value = 7
-    assert the(Counter) is first
+    assert singleton(Counter) is first
     reset()
-    assert the(Counter).value == 0
+    assert singleton(Counter).value == 0
 
 
 def files() -> Iterator[Path]:
@@ -48,7 +48,7 @@ OUR_CLASSES = _classes()
 
 
 def _state_of(module: ast.Module) -> Iterator[str]:
-    """What a ``global`` statement rebinds, containers at the module that begin empty, and attributes set on classes."""
+    """Names that a ``global`` statement rebinds, empty containers of the module, and attributes set on classes."""
     for node in ast.walk(module):
         if isinstance(node, ast.Global):
             yield from node.names

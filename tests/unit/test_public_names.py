@@ -1,4 +1,4 @@
-"""What ``import stork_node`` gives, and what it does not load."""
+"""The names that ``import stork_node`` provides, and the modules that it does not load."""
 
 import subprocess
 import sys

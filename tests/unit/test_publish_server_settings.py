@@ -38,7 +38,7 @@ def test_all_that_is_wrong_is_said_at_once():
         )
     assert str(caught.value).splitlines() == [
         "pull: '5555' is not an endpoint (want tcp://HOST:PORT)",
-        "heartbeat_s: 0 is too short a time between two heartbeats (want 1 or 0.5)",
+        "heartbeat_s: 0 is not a time between two repetitions (want 1 or 0.5)",
         "rooter: unknown setting, did you mean 'router'?",
         "data: is empty, and must not be",
         "sync: 'often' is not one of second, always, never",

@@ -108,7 +108,7 @@ WEIRD_JSON = st.recursive(
 
 
 def keeps_the_rules(frame: bytes) -> bool:
-    """What docs/delivery.md#push-document says of the values in a document, by other means than the decoder's."""
+    """The rules of docs/delivery.md#push-document for the values of a document, without the decoder's code."""
 
     def check_text(text: str) -> str:
         text.encode()

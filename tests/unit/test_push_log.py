@@ -208,7 +208,7 @@ def test_any_pushes_come_back_after_a_restart(tmp_path_factory, batches, segment
     shutil.rmtree(folder)
 
 
-def test_a_log_whose_files_are_moved_away_refuses_pushes_rather_than_losing_them(tmp_path, caplog):
+def test_a_log_whose_files_are_moved_away_refuses_pushes(tmp_path, caplog):
     folder = tmp_path / "log"
     log = open_log(folder)
     log.append(pushes(3))
@@ -229,7 +229,7 @@ def test_a_log_whose_files_are_moved_away_refuses_pushes_rather_than_losing_them
     log.close()
 
 
-def test_a_log_replaced_under_the_running_server_by_an_older_copy_refuses_pushes(tmp_path):
+def test_a_log_replaced_under_a_running_server_refuses_pushes(tmp_path):
     folder = tmp_path / "log"
     log = open_log(folder)
     log.append(pushes(3))

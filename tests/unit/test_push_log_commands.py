@@ -1,4 +1,4 @@
-"""What operators see of a log: ``inspection``, and the commands ``stork log …``."""
+"""The operators' view of a log: ``inspection``, and the commands ``stork log …``."""
 
 import json
 import os

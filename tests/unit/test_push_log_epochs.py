@@ -46,8 +46,8 @@ def test_the_epoch_is_kept_if_closed_or_of_this_boot_or_always_synced(tmp_path, 
         assert caplog.messages == []
     else:
         assert caplog.messages == [
-            f"the log begins a new epoch after {before}: it was not closed before the machine stopped, "
-            f"or comes from another one, and had --sync {sync}"
+            f"the log begins a new epoch after {before}: it was not closed cleanly on this boot of this machine "
+            f"(--sync {sync}), so its last pushes may be missing; clients must load their state again"
         ]
 
 
@@ -71,7 +71,7 @@ def test_a_log_that_nobody_wrote_since_it_was_closed_is_still_closed(tmp_path, f
         assert log.tail == tail
 
 
-def test_a_log_that_was_killed_and_then_closed_by_another_process_is_closed(tmp_path):
+def test_a_log_is_closed_when_another_process_closes_it_after_a_kill(tmp_path):
     log = open_log(tmp_path)
     log.append(pushes(3))
     tail = log.tail
@@ -166,7 +166,7 @@ def test_an_epoch_that_begins_twice_without_a_push_leaves_nothing_behind(tmp_pat
         assert log.tail == after
 
 
-def test_a_log_replaced_by_an_older_copy_gives_no_number_twice_once_that_is_known(tmp_path):
+def test_an_older_copy_of_the_log_gives_no_number_twice_once_it_is_known(tmp_path):
     """The same boot keeps its epoch, until a relay has seen more (docs/delivery.md#position): a new one."""
     folder = tmp_path / "log"
     log = open_log(folder)
@@ -182,7 +182,7 @@ def test_a_log_replaced_by_an_older_copy_gives_no_number_twice_once_that_is_know
         assert log.append(pushes(1))[0].position.epoch != seen.epoch
 
 
-def test_a_restart_after_retention_emptied_the_log_goes_on_with_the_numbers(tmp_path):
+def test_numbers_go_on_after_retention_emptied_the_log(tmp_path):
     clock = Clock()
     log = open_log(tmp_path, clock=clock, retention_s=100)
     log.append(pushes(50))

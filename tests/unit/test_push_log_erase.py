@@ -146,7 +146,7 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path, monkeypatch, call):
     log.close()
 
 
-def test_an_erasure_has_a_number_and_a_frame_and_a_later_one_leaves_it_there(tmp_path):
+def test_an_erasure_has_a_number_and_a_frame_and_outlives_a_later_one(tmp_path):
     with open_log(tmp_path) as log:
         fill(log)
         told = log.append([Erasure(SECRET)])[0]

@@ -47,7 +47,7 @@ def disk(monkeypatch):
 
 
 @pytest.mark.parametrize("segment_bytes", [64 << 20, 50_000])
-def test_a_full_disk_takes_whole_batches_or_nothing_and_goes_on_when_there_is_room(small_disk, segment_bytes):
+def test_a_full_disk_takes_whole_batches_or_none_until_there_is_room(small_disk, segment_bytes):
     folder = small_disk / "log"
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(500_000))
@@ -71,7 +71,7 @@ def test_a_full_disk_takes_whole_batches_or_nothing_and_goes_on_when_there_is_ro
         assert read_all(log) == stored
 
 
-def test_a_log_opens_and_closes_on_a_full_disk_and_goes_on_when_there_is_room(small_disk):
+def test_a_log_opens_and_closes_on_a_full_disk(small_disk):
     folder = small_disk / "log"
     log = open_log(folder)
     stored, tail = frames(log.append(pushes(3))), log.tail
@@ -126,7 +126,7 @@ def test_a_failed_write_stores_nothing_and_uses_no_number(tmp_path, disk, number
         assert [pairs[0][0] for _, pairs in log.recent_ids()] == ["k"]
 
 
-def test_a_failed_write_that_cannot_be_undone_stops_all_others_until_it_can(tmp_path, disk):
+def test_a_failed_write_stops_all_others_until_it_is_undone(tmp_path, disk):
     log = open_log(tmp_path)
     stored = frames(log.append(pushes(3)))
     disk.failing, disk.short = {"pwrite": errno.ENOSPC, "ftruncate": errno.EIO}, 700
@@ -144,7 +144,7 @@ def test_a_failed_write_that_cannot_be_undone_stops_all_others_until_it_can(tmp_
         assert read_all(log) == stored
 
 
-def test_a_batch_that_is_not_forced_to_disk_is_not_stored_if_that_is_promised(tmp_path, disk):
+def test_a_batch_that_cannot_be_synced_is_not_stored_with_sync_always(tmp_path, disk):
     log = open_log(tmp_path, sync="always")
     stored = frames(log.append(pushes(3)))
     disk.failing = {"fdatasync": errno.EIO}
@@ -222,7 +222,7 @@ def test_a_log_that_cannot_be_closed_is_one_that_was_killed(tmp_path, disk, call
 
 
 @pytest.mark.parametrize("call", ["pwrite", "fsync", "rename"])
-def test_a_new_epoch_begins_on_a_full_disk_and_is_written_when_there_is_room(tmp_path, disk, call, caplog):
+def test_a_new_epoch_begins_on_a_full_disk_and_is_written_later(tmp_path, disk, call, caplog):
     log = open_log(tmp_path)
     before = log.append(pushes(3))[-1].position
     kill(log)
@@ -241,7 +241,7 @@ def test_a_new_epoch_begins_on_a_full_disk_and_is_written_when_there_is_room(tmp
         assert read_all(log) == stored
 
 
-def test_a_disk_that_fails_while_the_log_is_opened_is_an_error_and_the_log_stays_free(tmp_path, disk):
+def test_a_disk_that_fails_at_the_opening_leaves_the_log_free(tmp_path, disk):
     log = open_log(tmp_path)
     log.append(pushes(4))
     kill(log)
@@ -276,7 +276,7 @@ def test_what_is_written_is_forced_to_disk_once_a_second(tmp_path, monkeypatch):
         assert len(synced) == 6
 
 
-def test_always_is_before_each_answer_and_never_is_with_the_end_of_a_segment(tmp_path, monkeypatch):
+def test_sync_always_is_before_each_answer_never_at_a_segments_end(tmp_path, monkeypatch):
     synced = []
     sync = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(fd) or sync(fd))

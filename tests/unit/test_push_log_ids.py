@@ -147,7 +147,7 @@ def test_no_more_than_the_limit_come_back_and_those_are_the_last(tmp_path):
 
 
 def test_an_id_that_was_stored_twice_has_its_last_position(tmp_path):
-    """It was forgotten before the second time, when there were too many, so that this one is its first now."""
+    """The first one was forgotten before, because there were too many: so the second counts."""
     with open_log(tmp_path) as log:
         log.append([push(id="a"), push(id="b")])
         second = log.append([push(id="a")])[0].position

@@ -62,7 +62,7 @@ def write_until_killed(folder: Path, sync: str, segment_bytes: int, lines: int) 
 
 
 @pytest.mark.parametrize(("sync", "segment_bytes"), [("second", 64 << 20), ("always", 30_000), ("never", 1)])
-def test_nothing_that_was_stored_is_lost_when_the_process_is_killed_at_any_moment(tmp_path, sync, segment_bytes):
+def test_no_stored_push_is_lost_when_the_process_is_killed(tmp_path, sync, segment_bytes):
     random_source = random.Random(1)
     stored: dict[int, int] = {}
     epochs = set()
@@ -83,7 +83,7 @@ def test_nothing_that_was_stored_is_lost_when_the_process_is_killed_at_any_momen
     shutil.rmtree(tmp_path)
 
 
-def test_a_log_is_looked_at_while_it_grows_and_loses_segments_and_no_damage_is_seen(tmp_path):
+def test_inspecting_a_log_that_grows_and_loses_segments_finds_no_damage(tmp_path):
     with writing(tmp_path, "never", 40_000, 200_000) as process:
         assert process.stdout
         reader = threading.Thread(target=process.stdout.read)

@@ -1,4 +1,4 @@
-"""Where replay begins for who has nothing yet, and pages that begin anywhere."""
+"""The start of replay for a new relay, and pages that begin anywhere."""
 
 import random
 
@@ -53,7 +53,7 @@ def test_only_pushes_of_this_epoch_are_of_use(tmp_path):
         assert log.place_before(1e9, 1 << 40) == 10
 
 
-def test_a_place_is_found_between_pushes_of_a_mebibyte_and_in_a_damaged_segment(tmp_path):
+def test_a_place_is_found_between_large_pushes_and_in_a_damaged_segment(tmp_path):
     clock = Clock()
     with open_log(tmp_path, clock=clock) as log:
         for _ in range(5):

@@ -51,7 +51,7 @@ def test_the_beginning_of_a_record_is_none_yet():
     assert {decode_record(ONE[:size], 0) for size in range(len(ONE))} == {None}
 
 
-def test_a_record_with_a_flipped_bit_is_never_taken_for_one_that_is_short_or_good():
+def test_a_record_with_a_flipped_bit_is_neither_short_nor_good():
     for bit in range(len(ONE) * 8):
         damaged = bytearray(ONE)
         damaged[bit // 8] ^= 1 << bit % 8

@@ -1,4 +1,4 @@
-"""What a log finds when it is opened: ends that were torn, and damage that a crash does not explain."""
+"""The opening of a log: torn ends, and damage that a crash does not explain."""
 
 import logging
 import shutil
@@ -106,7 +106,7 @@ def test_a_flipped_bit_is_never_passed_over(killed, tmp_path, end):
         shutil.rmtree(copy)
 
 
-def test_a_batch_that_a_power_loss_left_in_pieces_is_cut_and_the_epoch_kept(killed):
+def test_a_batch_torn_by_a_power_loss_is_cut_and_the_epoch_kept(killed):
     """With ``--sync always`` it was never answered; its second push may have reached the disk without its first."""
     folder, stored, sizes, tail = killed
     path = segment_files(folder)[0]
@@ -227,7 +227,7 @@ def test_a_crash_between_two_segments_is_no_damage(tmp_path):
         assert log.append(pushes(3))[-1].position == tail
 
 
-def test_a_page_of_damaged_pushes_is_beyond_the_log_and_what_follows_can_be_read(tmp_path, caplog):
+def test_damaged_pushes_are_beyond_the_log_and_the_next_can_be_read(tmp_path, caplog):
     with open_log(tmp_path, segment_bytes=1) as log:
         entries = [entry for _ in range(3) for entry in log.append(pushes(3))]
         path = segment_files(tmp_path)[1]

@@ -49,7 +49,7 @@ def following(last=10):
     return follower
 
 
-def test_the_first_frame_makes_it_ask_where_to_begin_and_no_second_one_does():
+def test_only_the_first_frame_makes_it_ask_where_to_begin():
     follower = new()
     assert follower.take([push(7)], 0.0) == [Ask(ReplayRequest("", 0, "", 300.0, 1000))]
     assert follower.take([push(8), beat(8)], 0.0) == []
@@ -57,7 +57,7 @@ def test_the_first_frame_makes_it_ask_where_to_begin_and_no_second_one_does():
     assert not follower.is_ready
 
 
-def test_what_lies_before_the_tail_that_it_meets_is_past_and_what_came_meanwhile_an_event():
+def test_pushes_up_to_the_first_tail_are_history_and_later_ones_events():
     follower = new()
     follower.take([push(7)], 0.0)
     follower.take([push(8), push(9)], 0.0)
@@ -74,7 +74,7 @@ def test_what_lies_before_the_tail_that_it_meets_is_past_and_what_came_meanwhile
     assert follower.is_ready
 
 
-def test_it_asks_page_after_page_and_is_ready_with_the_tail_that_it_met_first():
+def test_it_asks_page_after_page_and_is_ready_at_the_first_tail():
     follower = new()
     follower.take([push(6)], 0.0)
     assert follower.answer(page(0, 2, tail=4), 0.0)[-1] == Ask(request(2))
@@ -293,9 +293,9 @@ def test_no_more_than_100_foreign_sources_are_remembered():
     assert len(follower._rejected_sources) <= 100
 
 
-def test_an_entry_of_a_newer_release_takes_its_number_and_nothing_else_happens():
+def test_an_entry_of_a_newer_release_only_takes_its_number():
     follower = following(10)
-    other = OtherFrame(Position("e", 11), "r", "command")
+    other = OtherFrame(Position("e", 11), "r", "unheard_of")
     assert follower.take([other, push(12), other], 1.0) == [push(12)]
     assert follower.position == Position("e", 12)
 
@@ -304,7 +304,7 @@ def test_an_entry_of_a_newer_release_in_a_page_is_passed_over_in_its_place():
     follower = following(10)
     follower.take([push(14)], 1.0)
     frames = page(10, 13).frames
-    frames[1] = b'stork 1 command {"epoch":"e","sequence":12,"run":"r","consumer":"c"}\n{}'
+    frames[1] = b'stork 1 unheard_of {"epoch":"e","sequence":12,"run":"r","consumer":"c"}\n{}'
     steps = follower.answer(page(10, 14, frames=frames), 1.0)
     assert [step.position.sequence for step in steps] == [11, 13]
     assert follower.position == Position("e", 14)

@@ -35,7 +35,7 @@ def test_a_topic_is_complete_after_the_number_it_began_with():
     assert sequences(kept.after("v1.a.1", 13)) == sequences(kept.after("v1.never.1", 0)) == []
 
 
-def test_what_is_too_old_is_removed_and_raises_the_floor_of_its_topic_alone():
+def test_old_pushes_are_removed_and_raise_the_floor_of_their_topic_alone():
     kept = new(seconds=300, bytes=1 << 20)
     kept.keep(push(1))
     kept.sweep(0.0)
@@ -61,14 +61,14 @@ def test_a_topic_is_bounded_in_bytes_and_keeps_its_newest():
         assert kept.floor("v1.a.1") == held[0].sequence - 1
 
 
-def test_a_push_that_is_larger_than_the_bound_is_not_kept_and_none_before_it_is():
+def test_a_push_larger_than_the_bound_empties_the_history_of_its_topic():
     kept = new(seconds=300, bytes=KB)
     kept.keep(push(1))
     kept.keep(push(2, size=2 * KB))
     assert (kept.floor("v1.a.1"), sequences(kept.after("v1.a.1", 2))) == (2, [])
 
 
-def test_where_memory_ends_the_oldest_topics_lose_theirs_and_raise_no_floor_but_their_own():
+def test_the_oldest_topics_lose_their_history_where_memory_ends():
     kept = new(total_bytes=43 * KB)
     for number in range(1, 11):
         kept.keep(push(number, f"v1.a.{number}", size=KB))
@@ -81,7 +81,7 @@ def test_where_memory_ends_the_oldest_topics_lose_theirs_and_raise_no_floor_but_
     assert sequences(kept.after("v1.a.1", 0)) == [1, 11]
 
 
-def test_topics_of_which_nothing_is_left_but_a_number_have_a_bound_and_raise_the_floor_of_all():
+def test_forgetting_an_empty_topic_raises_the_floor_of_all():
     kept = new(total_bytes=40 * KB)
     for number in range(1, 1001):
         kept.keep(push(number, f"v1.off.{number}"))
@@ -90,7 +90,7 @@ def test_topics_of_which_nothing_is_left_but_a_number_have_a_bound_and_raise_the
     assert kept.floor("v1.off.1000") == 1000
 
 
-def test_topics_that_are_pushed_to_in_turn_all_keep_something_where_memory_is_short():
+def test_topics_pushed_to_by_turns_all_keep_some_history_in_little_memory():
     kept = new(total_bytes=100 * KB)
     for number in range(1, 2001):
         kept.keep(push(number, f"v1.a.{number % 10}", size=KB))

@@ -40,7 +40,7 @@ def event(position, data=None):
     return {"position": position, "type": "t", "data": data, "timestamp": NOW}
 
 
-def test_a_client_gets_what_it_missed_of_each_topic_and_where_it_stands_then():
+def test_a_client_gets_the_missed_events_and_a_position_for_each_topic():
     stream, recovery = node()
     stream.take([push(11, data="1"), push(12, ["v1.a.2"]), push(13, ["v1.a.1", "v1.a.2"], data="3")], 0.0)
     assert recover(recovery, {"v1.a.1": "e:11", "v1.a.2": "e:10", "v1.quiet.1": "e:12"}) == {
@@ -51,7 +51,7 @@ def test_a_client_gets_what_it_missed_of_each_topic_and_where_it_stands_then():
 
 
 @pytest.mark.parametrize("given", [None, "e:9", "f:11", "", "e:", "e:-1", "e:011", "e:1e1", "nonsense", 11, [], {}])
-def test_null_and_what_is_malformed_foreign_or_from_before_the_beginning_is_false(given):
+def test_null_malformed_foreign_and_too_old_positions_are_false(given):
     stream, recovery = node()
     stream.take([push(11)], 0.0)
     assert recover(recovery, {"v1.a.1": given}) == {"v1.a.1": {"recovered": False, "position": "e:11", "events": []}}
@@ -64,7 +64,7 @@ def test_the_floor_and_the_nodes_own_position_are_true(given):
     assert recover(recovery, {"v1.a.1": given})["v1.a.1"]["recovered"] is True
 
 
-def test_a_topic_that_the_session_does_not_receive_is_absent_and_not_waited_for():
+def test_a_topic_that_the_session_does_not_receive_is_absent_at_once():
     _, recovery = node()
     assert recover(recovery, {"v1.secret.1": "e:99", "v1.a.1": "e:10"}).keys() == {"v1.a.1"}
 
@@ -102,7 +102,7 @@ def test_before_the_tail_that_it_met_a_node_answers_nothing():
     )
 
 
-def test_all_topics_of_an_answer_share_its_bytes_and_page_by_page_a_client_gets_all():
+def test_all_topics_share_an_answers_bytes_and_pages_bring_all_events():
     stream, recovery = node()
     data = json.dumps("x" * 100_000)
     stream.take([push(number, [f"v1.a.{number % 2}"], data) for number in range(11, 31)], 0.0)

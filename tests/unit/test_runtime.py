@@ -139,7 +139,7 @@ def test_an_authenticator_that_answers_nonsense_lets_nobody_in(stork, runtime, r
      concurrent.futures.CancelledError(), CallError("io.example.error", "m"), MemoryError()],
     ids=repr,
 )  # fmt: skip
-def test_an_authenticator_that_raises_lets_nobody_in_and_the_next_one_is_served(stork, runtime, run, kind, error):
+def test_an_authenticator_that_raises_lets_nobody_in_and_serves_the_next(stork, runtime, run, kind, error):
     def check_ticket(request):
         if request.ticket == "bad":
             raise error
@@ -242,7 +242,7 @@ def test_handlers_that_hang_in_threads_and_on_the_loop_can_be_given_up(stork, ru
     hold.set()
 
 
-def test_a_question_that_was_given_up_before_a_thread_was_free_is_never_asked(stork, runtime, run):
+def test_a_question_abandoned_before_a_thread_was_free_is_never_asked(stork, runtime, run):
     hold, begun, asked = threading.Event(), threading.Barrier(5), []
 
     @stork.rpc("io.hold")
@@ -603,7 +603,7 @@ def test_joins_and_leaves_are_told_to_every_handler(stork, runtime, run, kind):
 
 
 @either
-def test_a_handler_that_fails_is_reported_and_keeps_no_other_from_being_told(stork, runtime, run, failures, kind):
+def test_a_handler_that_fails_is_logged_and_the_others_are_called(stork, runtime, run, failures, kind):
     told = []
 
     def fails(session):
@@ -628,7 +628,7 @@ def test_a_handler_that_hangs_keeps_no_other_from_being_told(stork, runtime, run
     joining.result(DEADLINE_S)
 
 
-def test_a_leave_is_told_when_its_own_join_is_through_and_waits_for_no_other(stork, runtime, run):
+def test_a_leave_waits_for_its_own_join_and_no_other(stork, runtime, run):
     hold, told = threading.Event(), []
 
     @stork.on_join
@@ -695,7 +695,7 @@ def test_on_start_and_on_stop_handlers_run_in_order(stork, runtime, failures, ki
 
 
 @either
-def test_an_on_start_handler_that_fails_is_named_and_those_after_it_do_not_run(stork, runtime, kind):
+def test_an_on_start_handler_that_fails_is_named_and_stops_the_next_ones(stork, runtime, kind):
     ran = []
 
     def open_pool():
@@ -753,7 +753,7 @@ def test_a_stop_cancels_what_is_running(stork, runtime, run):
         waiting.result(0)
 
 
-def test_a_handler_that_blocks_the_loop_does_not_keep_it_from_being_stopped(stork, runtime, caplog):
+def test_the_loop_can_be_stopped_while_a_handler_blocks_it(stork, runtime, caplog):
     hold, blocked = threading.Event(), threading.Event()
 
     @stork.rpc("io.block")
@@ -796,7 +796,7 @@ def test_a_task_that_a_handler_started_goes_on_until_the_stop(stork, runtime, ru
     assert tasks[0].cancelled()
 
 
-def test_failures_are_logged_with_their_traceback_unless_the_caller_takes_them(stork, caplog):
+def test_failures_are_logged_with_a_traceback_unless_the_caller_gets_them(stork, caplog):
     stork.on_join(lambda session: {}["user"])
     runtime = Runtime(stork)
     runtime.start().result(DEADLINE_S)

@@ -18,7 +18,7 @@ class Example:
 
 def test_a_pause_between_heartbeats_is_not_zero():
     assert interval("0.5") == 0.5
-    with pytest.raises(ValueError, match=r"0 is too short a time between two heartbeats \(want 1 or 0\.5\)"):
+    with pytest.raises(ValueError, match=r"0 is not a time between two repetitions \(want 1 or 0\.5\)"):
         interval(0)
 
 

@@ -57,7 +57,7 @@ def test_a_decorator_returns_the_function_unchanged(stork, name):
 @pytest.mark.parametrize("name", DECORATORS)
 def test_a_handler_that_does_not_take_what_it_is_called_with_is_refused(stork, name):
     decorator, function = DECORATORS[name](stork)
-    with pytest.raises(DeclarationError, match=r"is called with \((.*)\), and does not take that$"):
+    with pytest.raises(DeclarationError, match=r"is called with \((.*)\), and does not take these arguments$"):
         decorator(lambda one, two, three: None)
     with pytest.raises(DeclarationError, match="is not a function, and cannot be a"):
         decorator(3)
@@ -72,7 +72,8 @@ def test_a_refused_handler_is_named_with_its_place(stork):
         stork.feed("v1", "orders").verify(wants_too_much)
     name = "test_a_refused_handler_is_named_with_its_place.<locals>.wants_too_much"
     assert (
-        str(refused.value) == f"{here(-3)}: the verifier {name} is called with (session, topic), and does not take that"
+        str(refused.value)
+        == f"{here(-4)}: the verifier {name} is called with (session, topic), and does not take these arguments"
     )
 
 
@@ -238,7 +239,7 @@ def test_around_is_a_function_that_gives_a_context_manager():
             Stork(around=wrong)
 
 
-def test_an_unknown_verifier_is_a_problem_with_its_place_and_the_nearest_name(stork):
+def test_an_unknown_verifier_is_named_with_its_place_and_the_nearest_name(stork):
     stork.feed("v1", "orders").verify("admins", "owner")
     place = here(-1)
     stork.verifier("admin")(of_subscription)

@@ -28,7 +28,7 @@ def asks(positions, page=256 << 10, **options):
 
 
 class Node:
-    """What a subscriber talks to; ``now`` is its clock."""
+    """The other side of a subscriber; ``now`` is its clock."""
 
     def __init__(self, renewable=True):
         self.protocol = SubscriberProtocol("realm1", renewable=renewable, chance=lambda: 0.0)
@@ -49,7 +49,7 @@ class Node:
         self.effects()
 
     def written(self):
-        """What it has written since it was asked last."""
+        """The messages that it has written since the last call."""
         messages = list(self.protocol.outbox)
         self.protocol.outbox.clear()
         return messages
@@ -163,7 +163,7 @@ def test_what_was_asked_for_before_is_subscribed_on_joining(node):
     assert node.effects()[-2:] == [SubscriptionChanged(one, "subscribing"), SubscriptionChanged(two, "subscribing")]
 
 
-def test_every_subscribed_is_followed_by_recover_and_the_first_answer_by_the_beat(joined):
+def test_recover_follows_each_subscribed_and_the_first_answer_starts_beats(joined):
     joined.subscribe()
     joined.say([33, 1, 5])
     assert joined.written() == [[32, 1, {}, TOPIC], [48, 2, {}, *asks({TOPIC: None})]]
@@ -427,7 +427,7 @@ def test_close_says_goodbye_and_drops_the_subscriptions(subscribed):
     assert subscribed.subscribe().state == "closed"
 
 
-def test_handlers_of_one_topic_share_a_subscription_on_the_wire_that_goes_with_the_last(subscribed):
+def test_handlers_of_one_topic_share_a_subscription_until_the_last_leaves(subscribed):
     second = subscribed.subscribe()
     subscribed.say([33, 4, 5])
     subscribed.written()
@@ -458,7 +458,7 @@ def test_the_topics_under_a_pattern_have_a_position_each(joined):
     assert subscription.position is None
 
 
-def test_a_connection_without_a_frame_is_probed_after_30_s_and_given_up_after_60(subscribed):
+def test_a_silent_connection_is_probed_after_30_s_and_ended_after_60_s(subscribed):
     assert subscribed.protocol.wake_at() == subscribed.now + 30
     subscribed.wait(30)
     assert subscribed.written() == [[34, 4, UNUSED_ID]]

@@ -9,8 +9,8 @@ from concurrent.futures import CancelledError, Future
 import pytest
 
 from stork_node.application.running.daemon_pool import DaemonPool
-from stork_node.application.running.lanes import Lanes
 from stork_node.application.running.loop_thread import LoopThread
+from stork_node.application.running.thread_pools import ThreadPools
 from stork_node.application.running.thread_switching import RunOn, ThreadSwitcher, switch_to
 
 DEADLINE_S = 10
@@ -153,7 +153,7 @@ def test_waiting_before_it_is_on_the_loop_is_an_error(switcher):
 def test_a_thread_may_begin_before_the_one_that_submitted_has_gone_on():
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    lanes = Lanes(8, "test")
+    lanes = ThreadPools(8, "test")
     try:
         switcher = ThreadSwitcher(lanes, lambda coroutine: Future())
 

@@ -22,7 +22,7 @@ READERS = {
     "signatures": (),
     "topics": ("js",),
 }
-"""By file: who reads it beside Python."""
+"""By file: the languages that read it beside Python."""
 
 
 def text_of_tests(language: str) -> str:

@@ -1,4 +1,4 @@
-"""What can travel over WAMP to every client, and how what cannot is named."""
+"""The values that WAMP can carry to every client, and the errors for others."""
 
 import datetime
 import enum

@@ -1,1 +1,1 @@
-"""Questions to the application, and its answers."""
+"""Requests to the application, and its answers."""

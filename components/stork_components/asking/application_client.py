@@ -1,4 +1,7 @@
-"""Asking the application: which of its procedures answers just now, how long to wait for it, and when to ask again."""
+"""
+Calls the application: chooses the procedure that answers now, limits the waiting time, and repeats a call if its callee
+leaves.
+"""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,30 +18,30 @@ from stork_crossbar.internals.deadlines import Deadlines
 from stork_node.errors import StorkError
 from stork_node.protocol import uris
 
-# A callee that leaves fails the calls to it one reactor turn before its registration is gone.
+# If a callee leaves, calls to it fail one turn of the reactor before its registration is gone.
 _SETTLE_S = 0.05
 _NOT_THERE = (ApplicationError.NO_SUCH_PROCEDURE, ApplicationError.CANCELED)
 
 
 class Unavailable(StorkError):
-    """No answer: no application in time, one that raised, or one that took too long. The client may try again."""
+    """There is no answer: the application was missing, raised an error, or took too long. The client may try again."""
 
 
 class NotAsked(Unavailable):
-    """The application did not begin with the question: its asker was gone, or had waited for too long."""
+    """The application did not begin with the request: its caller was gone, or had waited for too long."""
 
 
 class CallerLeft(NotAsked):
-    """It was dropped since the session for which it was asked is gone: others may ask the same for themselves."""
+    """The request was dropped, because its session is gone. Other sessions may ask the same for themselves."""
 
 
 @dataclass(frozen=True)
 class Request:
     """
-    One question in its two forms: a backend's procedure is asked where it is registered, the application's otherwise.
+    One request in two forms: for a backend's procedure, if it is registered, and for the application's.
 
-    ``backend_uri`` is empty for a question that only the application process can answer. An answer of the application
-    that comes too late serves the next question that ``repeats`` the same; None: no other one.
+    ``backend_uri`` is empty if only the application can answer. An answer of the application that comes too late serves
+    the next request with an equal ``repeats``; None: no other request.
     """
 
     app_uri: str
@@ -50,9 +53,9 @@ class Request:
 
 class ApplicationClient:
     """
-    Calls whoever answers, waits for one that is starting, and never longer than its two time-outs (seconds).
+    Calls a backend or the application, waits for an application that is starting, and keeps two time-outs (seconds).
 
-    ``batches`` names, for procedures that have one, the other that takes many questions at once.
+    ``batches`` maps a procedure to the procedure that takes many of its requests at once.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class ApplicationClient:
 
         Raises:
             NotAsked: the application did not begin with it.
-            Unavailable: nobody answered in time, or whoever did raised an error; the text says which.
+            Unavailable: there was no answer in time, or the callee raised an error; the text says which.
         """
         give_up_at = self._reactor.seconds() + self._starting_timeout_s
         while True:
@@ -113,7 +116,7 @@ class ApplicationClient:
         return call
 
     def forget(self) -> None:
-        """What was asked before serves nobody who asks from now on."""
+        """Requests from now on do not get answers to earlier requests."""
         self._late.forget()
 
     async def _call(self, uri: str, args: Sequence[Any], repeats: Hashable) -> Any:
@@ -142,7 +145,7 @@ class ApplicationClient:
         try:
             return await answer
         except Exception as error:
-            # What a cancelled call fails with depends on the callee, so the clock says whether it was ours.
+            # The error of a cancelled call depends on the callee, so the clock says whether the time-out cancelled it.
             if late:
                 raise Unavailable(f"{uri} took longer than {self._application_timeout_s:g} s") from None
             if not isinstance(error, ApplicationError):

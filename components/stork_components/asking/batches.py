@@ -1,8 +1,8 @@
 """
-The questions of one turn of the reactor in one call, and the answers of one turn in one result.
+All requests of one turn of the reactor go in one call, and all answers of one turn in one result.
 
-A call within the node costs the router half as much as all else that it does for a join, whatever is in the call. Each
-question still stands alone: it is answered as soon as it can be, by progressive results, and given up on its own.
+A call within the node costs the router half as much as the rest of a join, whatever its size. Each request is still
+independent: it gets its answer as soon as possible, by progressive results, and can be cancelled alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +19,13 @@ from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
-# Half of what a RawSocket takes at least; what is larger goes alone.
+# Half of the smallest maximum of a RawSocket; a larger request goes alone.
 MAX_BATCH_BYTES = 64 * 1024
 
-_RAISED = "wamp.error.runtime_error"  # as autobahn says of what is no ApplicationError
+_RAISED = "wamp.error.runtime_error"  # autobahn's URI for errors other than ApplicationError
 
 Answer = tuple[int, bytes | None, str]
-"""The question's number in its call, and the answer in CBOR; or None, and the URI of an error."""
+"""The number of the request in its call, and the answer in CBOR; or None, and the URI of an error."""
 
 
 @dataclass
@@ -38,18 +38,18 @@ class _Question:
         self.answer = defer.Deferred(lambda _: self.give_up())
 
     def settle(self, result: Any) -> None:
-        """With an answer, or a failure; too late for one that was given up."""
+        """Give the answer, or the failure; ignored if the request was cancelled."""
         if not self.answer.called:
             self.answer.callback(result)
 
 
 class Batches:
     """
-    The asking side.
+    The calling side.
 
     Args:
         session: calls.
-        clock: says when a turn of the reactor is over.
+        clock: ends a turn of the reactor.
     """
 
     def __init__(self, session: Any, clock: IReactorTime) -> None:
@@ -58,12 +58,12 @@ class Batches:
 
     def call(self, single_uri: str, batch_uri: str, args: Sequence[Any]) -> "defer.Deferred[Any]":
         """
-        Ask one question, which may be cancelled.
+        Send one request, which may be cancelled.
 
         Args:
-            single_uri: the procedure that takes it as its arguments; where it is alone, it goes there.
-            batch_uri: the procedure that takes many (``answer_all``).
-            args: of the question.
+            single_uri: the procedure for a request that is alone in its turn.
+            batch_uri: the procedure that takes many requests (``answer_all``).
+            args: the arguments of the request.
         """
         question = _Question(args)
         if not self._asked:
@@ -82,7 +82,7 @@ class Batches:
             for question in waiting:
                 try:
                     together.append((cbor2.dumps(question.args), question))
-                except Exception:  # whatever it is that has no CBOR, it concerns this question alone
+                except Exception:  # it has no CBOR: that concerns this request alone
                     self._send_single(single_uri, question)
             for portion in _portions(together, lambda each: len(each[0])):
                 self._send_batch(batch_uri, portion)
@@ -130,10 +130,10 @@ def answer_all(
     The answering side.
 
     Args:
-        ask: answers one question, whose arguments it takes; may return a Deferred.
-        questions: each one's arguments, in CBOR.
-        progress: gets answers while others are still to come.
-        clock: says when a turn of the reactor is over.
+        ask: answers one request; takes its arguments, and may return a Deferred.
+        questions: the arguments of each request, in CBOR.
+        progress: gets answers before the last ones.
+        clock: ends a turn of the reactor.
 
     Returns:
         The last answers.
@@ -147,7 +147,7 @@ def answer_all(
             hand_over(0)
 
     def hand_over(keep: int) -> Sequence[Answer]:
-        """Send what is ready, all but so many of the portions, which are returned."""
+        """Send the finished answers, except for the last ``keep`` portions, which are returned."""
         portions = list(_portions(ready, lambda answer: len(answer[1] or b"")))
         ready.clear()
         sent = len(portions) - keep
@@ -170,7 +170,7 @@ def answer_all(
 
 
 async def register_batch(session: Any, ask: Callable[..., Any], uri: str) -> None:
-    """Register ``answer_all`` for ``ask``; of several processes, the last one that did is called."""
+    """Register ``answer_all`` for ``ask``. If several processes register it, the last one is called."""
 
     def answer(questions: Sequence[bytes], details: CallDetails) -> "defer.Deferred[Sequence[Answer]]":
         return answer_all(ask, questions, details.progress, reactor)
@@ -184,7 +184,7 @@ def _encode(number: int, result: Any) -> Answer:
         return number, None, error.error if isinstance(error, ApplicationError) else _RAISED
     try:
         return number, cbor2.dumps(result), ""
-    except Exception:  # an answer that has no CBOR concerns its own question alone
+    except Exception:  # it has no CBOR: that concerns its own request alone
         return number, None, ApplicationError.INVALID_PAYLOAD
 
 
@@ -193,7 +193,7 @@ def _failure(uri: str) -> Any:
 
 
 def _portions(items: Sequence[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """In their order, each of at most ``MAX_BATCH_BYTES``, or of one."""
+    """Split ``items`` in order into portions of at most ``MAX_BATCH_BYTES``, or of one item."""
     portion: list[T] = []
     total = 0
     for item in items:

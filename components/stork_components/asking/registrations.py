@@ -1,4 +1,4 @@
-"""Which of a few procedures are registered just now, kept by WAMP's registration meta events."""
+"""Tells which of a few procedures are registered now, from WAMP's registration meta events."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,22 +9,22 @@ from twisted.internet.interfaces import IReactorTime
 
 class Registrations:
     """
-    The registration ids of the watched URIs; ``changed`` is a way to wait for the next change.
+    The registration ids of the watched URIs; ``changed`` waits for the next change.
 
-    A callee that leaves takes its registration along one reactor turn after calls to it have failed, so that who asks
-    must be ready to be told wrong, and to wait.
+    After a callee has left, its registration stays for one more turn of the reactor, though calls to it fail. So
+    ``has`` may be wrong for that turn: callers must handle a failed call, and wait.
     """
 
     def __init__(
         self, reactor: IReactorTime, uris: Iterable[str], registered: Callable[[], None] = lambda: None
     ) -> None:
-        """``registered`` is called whenever somebody has registered one of ``uris``, the first or one more."""
+        """``registered`` is called at each registration of one of ``uris``, also if there is one already."""
         self._reactor, self._registered = reactor, registered
         self._ids: dict[str, int | None] = dict.fromkeys(uris)
         self._waiting: list[defer.Deferred[bool]] = []
 
     async def watch(self, session: Any) -> None:
-        """Follow the meta events of ``session``'s realm, then look up what is registered already."""
+        """Follow the meta events of ``session``'s realm, then look up the existing registrations."""
         await session.subscribe(self._created, "wamp.registration.on_create")
         await session.subscribe(self._added, "wamp.registration.on_register")
         await session.subscribe(self._deleted, "wamp.registration.on_delete")
@@ -36,7 +36,7 @@ class Registrations:
         return self._ids[uri] is not None
 
     def changed(self, within_s: float) -> "defer.Deferred[bool]":
-        """Fires with True at the next change, with False when there was none in time."""
+        """Fires with True at the next change, or with False after ``within_s`` seconds without one."""
         waiting: defer.Deferred[bool] = defer.Deferred()
         timer = self._reactor.callLater(max(0.0, within_s), self._give_up, waiting)
 

@@ -1,4 +1,4 @@
-"""Verdicts: remembered while they hold, and asked for once where several sessions ask the same at the same time."""
+"""Remembers permissions while they hold. Equal requests at the same time are asked only once."""
 
 from collections.abc import Awaitable, Callable, Hashable
 
@@ -21,18 +21,18 @@ class Verdicts:
         self._asking: dict[Hashable, list[tuple[defer.Deferred[Permission], Ask]]] = {}
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """The number of remembered permissions."""
         return len(self._cache)
 
     def forget(self) -> None:
-        """Ask anew from now on: nothing that is known or asked for now is remembered."""
+        """Forget all permissions, and do not remember the answers to open requests."""
         self._cache.clear()
         self._generation += 1
 
     async def get(self, key: Hashable, ask: Ask) -> Permission:
         """
-        The verdict for ``key``. An exception of ``ask`` goes to everyone who waits for it, and is not remembered; but
-        where that one asker has left, each of the others asks for itself.
+        The permission for ``key``. An exception of ``ask`` goes to all waiting requests, and is not remembered. If only
+        the asking session has left, each of the others asks for itself.
         """
         known = self._cache.get(key, self._reactor.seconds())
         if known:

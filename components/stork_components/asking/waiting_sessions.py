@@ -1,4 +1,4 @@
-"""The sessions for which the application is asked just now, and those of them that have left meanwhile."""
+"""The sessions with open requests to the application, and those of them that have left meanwhile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ class WaitingSessions:
     @contextmanager
     def asking_for(self, session_id: int) -> Iterator[None]:
         """
-        Within this, one question more is asked for the session.
+        Within this block, the session has one more open request.
 
         Raises:
-            CallerLeft: where it would be ``NotAsked``, and the session has left.
+            CallerLeft: in place of ``NotAsked``, if the session has left.
         """
         self._questions[session_id] = self._questions.get(session_id, 0) + 1
         try:
@@ -33,7 +33,7 @@ class WaitingSessions:
                 self._left.discard(session_id)
 
     def leave(self, session_id: int) -> bool:
-        """The session is gone. Returns whether something is asked for it."""
+        """The session is gone. Returns whether it has an open request."""
         is_waiting = session_id in self._questions
         if is_waiting:
             self._left.add(session_id)

@@ -90,7 +90,11 @@ class SlowReaders:
         self._let_go(reader)
         broadcasting.abort(reader.transport, reader.descriptor)
         self._counters.slow_readers += 1
-        self.log.warn("readers were too slow and were cut; of this one {excess}", excess=excess)
+        self.log.warn(
+            "cut a slow client, session {session}: {excess}",
+            session=broadcasting.session_id(reader.session),
+            excess=excess,
+        )
         return True
 
     def _excess(self, reader: _Reader) -> str | None:

@@ -26,8 +26,9 @@ _MOST_BATCH_BYTES = 8 << 20
 class Writer:
     """
     Args:
-        component: it gets nothing, as who publishes to the router gets nothing of it back.
-        closing: sessions that get nothing; those that are cut here go into it.
+        component: the relay's own session. It never receives events: a WAMP publisher does not receive its own
+            event.
+        closing: sessions that get no events; sessions that are cut here are added.
     """
 
     log = Logger()

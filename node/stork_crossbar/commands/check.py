@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     type=click.Choice(["none", "node", "all"]),
     default="none",
     show_default=True,
-    help="Also check that ports are free: the node's, or the publish server's too (they are not while these run).",
+    help="Also check that ports are free: the node's, or also the publish server's. They are in use while these run.",
 )
 @click.option(
-    "--crossbar", is_flag=True, help="Check Crossbar, autobahn and Twisted instead: every private name that is used."
+    "--crossbar", is_flag=True, help="Check the installed Crossbar, autobahn and Twisted instead: their private names."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list of {path, text}.")
 def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool) -> None:
     """
     Check .crossbar/config.json and app.py, without starting anything.
 
-    Says everything that is wrong at once, each with its place; exit status 0 if nothing is, 2 otherwise.
+    Prints all errors at once, each with its place. Exit status: 0 no error, 2 at least one.
 
     \b
     Examples:

@@ -15,21 +15,21 @@ def node(folder: Path, checked: bool) -> None:
     """
     Run one node: the router with guard and relay, and the application process.
 
-    The publish server is another process, on this host or on the one that STORK_PUBLISH_SERVER names; `stork up` runs
+    The publish server is another process: on this host, or on the host that STORK_PUBLISH_SERVER names. `stork up` runs
     both. The folder with config.json and app.py is only read.
 
     \b
     Environment:
       STORK_PUBLISH_SERVER     host of the publish server (127.0.0.1)
-      CROSSBAR_BACKEND_SECRET  lets backends join by WAMP-CRA as "backend"; unset: none can
+      CROSSBAR_BACKEND_SECRET  secret with which backends join as "backend" by WAMP-CRA; not set: none can join
       STORK_BUS_SECRET         encrypts the bus; the same as the publish server's
-      STORK_DRAIN_WAIT_S       on SIGTERM: seconds until the balancer has seen that /ready fails (0)
-      STORK_DRAIN_SPREAD_S     … and seconds in which connections are closed, evenly (0)
+      STORK_DRAIN_WAIT_S       seconds after SIGTERM in which /ready fails and clients are still served (0)
+      STORK_DRAIN_SPREAD_S     seconds over which the connections are closed then, evenly (0)
       STORK_LOG                text, or json: one object a line
       STORK_LOG_LEVEL          debug (with a line for each join), info, warn, error, critical
 
-    SIGTERM or Ctrl-C drains the node; a second one ends it at once. Ends with status 0 when stopped so, 1 when it
-    failed, 2 when the configuration is wrong.
+    SIGTERM or Ctrl-C drains the node; a second one ends it at once. Exit status: 0 stopped as asked, 1 the node failed,
+    2 wrong usage or configuration.
     """
     end_when_asked()
     from stork_crossbar.processes.launch import run_node

@@ -1,1 +1,1 @@
-"""A client's connection: what is read from it, what it is held to, and how it ends."""
+"""A client's connection: how it is read, which limits it has, and how it ends."""

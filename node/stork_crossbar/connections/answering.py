@@ -1,4 +1,4 @@
-"""Large answers in turns: one in each turn of the reactor, and to a session only while little waits for it."""
+"""Large answers: one in each turn of the reactor, and only to sessions with little unsent data."""
 
 from collections import deque
 from collections.abc import Callable
@@ -8,24 +8,24 @@ from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
 LITTLE_BYTES = 64 * 1024
-"""A session for which more than this waits has to read it first."""
+"""A session with more unsent bytes than this has to read them before it gets the next answer."""
 _LOOK_S = 0.05
 
 
 class Answering:
     """
     Args:
-        waiting_bytes: what waits to be written to a session, by its id.
+        waiting_bytes: the number of unsent bytes of a session, by its id.
     """
 
     def __init__(self, reactor: IReactorTime, waiting_bytes: Callable[[int], int]) -> None:
         self._reactor, self._waiting_bytes = reactor, waiting_bytes
-        # In the order in which they are served, each with what it has asked.
+        # The sessions in the order of service, each with its requests.
         self._asked: dict[int, deque[defer.Deferred[None]]] = {}
         self._next: Any = None
 
     def turn(self, session_id: int) -> "defer.Deferred[None]":
-        """Fires in a later turn, in which nothing else is answered here."""
+        """Fires in a later turn of the reactor, in which no other answer is made."""
         turn: defer.Deferred[None] = defer.Deferred()
         self._asked.setdefault(session_id, deque()).append(turn)
         self._run_in(0.0)

@@ -1,4 +1,7 @@
-"""No client holds the others up: it is read in turns, has a bounded number of things in flight, and ends for good."""
+"""
+No client delays the others: reading is round-robin, the number of open requests is bounded, and connections end for
+good.
+"""
 
 from typing import Any
 
@@ -9,21 +12,21 @@ from stork_crossbar.compat import Incompatible, require_signature
 from stork_crossbar.component import end_worker
 from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.endings import end_for_good
-from stork_crossbar.connections.frame_reading import read_in_turns
+from stork_crossbar.connections.frame_reading import read_round_robin
+from stork_crossbar.connections.round_robin import RoundRobinReader
 from stork_crossbar.connections.session_limits import call_when_released, held_by
-from stork_crossbar.connections.turns import Turns
 
 
 def keep_in_bounds(reactor: Any) -> None:
-    """Bound every client of this router process; the process ends where that cannot be done."""
-    turns = Turns(reactor, held_by, note, lambda: limits().messages_a_turn)
+    """Set the bounds for all clients of this router process; if that is impossible, the process ends."""
+    reader = RoundRobinReader(reactor, held_by, note, lambda: limits().messages_a_turn)
     try:
         _expect_dealer()
         end_for_good(reactor)
-        read_in_turns(turns)
+        read_round_robin(reader)
     except (Incompatible, AttributeError) as error:
         end_worker(f"clients cannot be kept in bounds with this Crossbar and autobahn: {error}")
-    call_when_released(turns.let_go)
+    call_when_released(reader.let_go)
 
 
 def _expect_dealer() -> None:

@@ -1,4 +1,4 @@
-"""The limits of clients in this router process: set by the guard, kept by the router; and what was above them."""
+"""The limits of clients in this router process. The guard sets them, and the router keeps them."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from twisted.logger import Logger
 
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits, LimitCounters
 from stork_node.gate.reading import Gate
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 _log = Logger()
 
@@ -14,8 +14,8 @@ _log = Logger()
 class ClientBounds:
     """
     Attributes:
-        limits: those that count now: the defaults, until the guard has started.
-        gate: what clients' messages are read by.
+        limits: the current limits; the defaults, until the guard has started.
+        gate: reads and checks the clients' messages.
         counters: how often a session has reached each limit.
         messages_refused: messages that the gate refused, by case.
     """
@@ -26,26 +26,26 @@ class ClientBounds:
         self.set(DEFAULT_LIMITS)
 
     def set(self, limits: ClientLimits) -> None:
-        """One router process has one guard, which says what counts from now on."""
+        """Set the limits. A router process has one guard, which calls this."""
         self.limits, self.gate = limits, Gate(limits)
 
 
 def bounds() -> ClientBounds:
-    """This process's."""
-    return the(ClientBounds)
+    """The bounds of this process."""
+    return singleton(ClientBounds)
 
 
 def limits() -> ClientLimits:
-    """Those that count now."""
-    return the(ClientBounds).limits
+    """The current limits."""
+    return singleton(ClientBounds).limits
 
 
 def gate() -> Gate:
-    """What clients' messages are read by."""
-    return the(ClientBounds).gate
+    """The gate that reads and checks the clients' messages."""
+    return singleton(ClientBounds).gate
 
 
-def note(limit: str) -> None:
-    """A session has reached the limit of this name."""
+def note(limit: str, who: str = "a session") -> None:
+    """A session has reached the limit of this name, a field of ``ClientLimits``."""
     bounds().counters.limited[limit] += 1
-    _log.warn("a session reached its limit of {limit}", limit=limit.replace("_", " "))
+    _log.warn("{who} reached limits.{limit} ({number})", who=who, limit=limit, number=getattr(limits(), limit))

@@ -1,7 +1,7 @@
 """
-Closing a client's connection, with a WebSocket code and without GOODBYE: private names of Crossbar and autobahn.
+Close a client's connection, with a WebSocket code and without GOODBYE: private names of Crossbar and autobahn.
 
-autobahn-js takes ABORT and GOODBYE as final, and anything else as a connection that was lost, to be made again.
+autobahn-js takes ABORT and GOODBYE as final. After any other end of the connection it reconnects.
 """
 
 from typing import Any
@@ -23,10 +23,10 @@ def close(component: Any, session_id: int, code: int, reason: str) -> bool:
 
     Args:
         code: a WebSocket close code (1012, 1013, 4000 to 4999).
-        reason: what the client is told with it, at most 123 bytes of UTF-8.
+        reason: text for the client, at most 123 bytes of UTF-8.
 
     Returns:
-        False where the session is gone, or has a transport that knows no close codes (RawSocket, embedded).
+        False if the session is gone, or its transport has no close codes (RawSocket, embedded).
     """
     router = component._transport._router
     session = router._session_id_to_session.get(session_id)
@@ -34,7 +34,7 @@ def close(component: Any, session_id: int, code: int, reason: str) -> bool:
 
 
 def close_transport(transport: Any, code: int, reason: str) -> bool:
-    """The same for a session that has not joined yet, by its transport."""
+    """Close the connection of a session that has not joined yet, by its transport."""
     send_close = getattr(transport, "sendCloseFrame", None)
     if send_close is None:
         return False
@@ -43,7 +43,7 @@ def close_transport(transport: Any, code: int, reason: str) -> bool:
 
 
 def close_session(session: Any, code: int, reason: str) -> None:
-    """The same for a session that has joined; a RawSocket, which knows no codes, is just closed."""
+    """Close the connection of a session that has joined. A RawSocket has no codes, and is just closed."""
     transport = session._transport
     if transport is not None and not close_transport(transport, code, reason):
         transport.close()

@@ -1,9 +1,9 @@
 """
-What an idle connection keeps: of 22 KB with a stock web transport, half is left over from its opening handshake.
+The memory of an idle connection: of 22 KB with a stock web transport, half is left over from its opening handshake.
 
-When a session has joined, its connection lets go of the HTTP request (Twisted keeps the whole channel as a producer,
-autobahn the text and the headers), of what it was asked on the way in, and of values that are the same on every other
-connection: those are kept once, on the class, where Python looks for an attribute that the object itself does not have.
+When a session has joined, its connection drops the HTTP request (Twisted keeps the whole channel as a producer,
+autobahn the text and the headers) and the data of the join. Values that are equal on all connections are kept once, on
+the class: Python looks there for an attribute that the object itself does not have.
 """
 
 import sys
@@ -31,7 +31,7 @@ _OF_THE_HANDSHAKE = frozenset(
         "websocket_protocols",
     ]
 )
-# Of what every session of autobahn's has, a router's has no use for these; its log is its class's as well.
+# A router's session needs none of these attributes of autobahn's sessions; its class has the logger.
 _OF_OTHER_SESSIONS = frozenset(
     ["_ecls_to_uri_pat", "_request_id_gen", "_results", "_uri_to_ecls", "_valid_events", "log"]
 )
@@ -39,12 +39,12 @@ _VALUES = (type(None), bool, int, float, str, bytes, tuple)
 
 _KINDS_OF_CLIENTS = 100
 
-# What every WebSocket of this process begins with, before its client has said anything.
+# The values with which every WebSocket of this process begins, before its client has sent anything.
 _begun_with: dict[str, Any] = {}
 
 
 class _Queue(list[Any]):
-    """autobahn's queue of what waits to be sent in slices, which nothing here does: a deque reserves 600 bytes."""
+    """In place of autobahn's queue for sending in slices, which is never used here: a deque reserves 600 bytes."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ class _Queue(list[Any]):
 
 
 def share_options() -> None:
-    """Have every WebSocket's values at its start kept on the class, so that ``release_handshake`` finds them there."""
+    """Keep the start values of every WebSocket on the class, so that ``release_handshake`` finds them there."""
     begin = WampWebSocketServerProtocol._connectionMade
     require_signature(begin, "self")
     options = (*WampWebSocketServerProtocol.CONFIG_ATTRS_COMMON, *WampWebSocketServerProtocol.CONFIG_ATTRS_SERVER)
@@ -80,12 +80,12 @@ def share_options() -> None:
 
 
 def _can_be_on_class(value: Any) -> bool:
-    """A function would become a method there, and be called with one argument more."""
+    """Not so for a function: on the class it would be a method, and get one argument more."""
     return not hasattr(type(value), "__get__")
 
 
 def release_handshake(protocol: Any, session: Any) -> None:
-    """Let a WebSocket whose session has joined forget how it came to be. Other transports are left as they are."""
+    """Drop the handshake data of a WebSocket whose session has joined. Other transports stay as they are."""
     if not isinstance(protocol, WampWebSocketServerProtocol):
         return
     protocol.transport.unregisterProducer()
@@ -94,7 +94,7 @@ def release_handshake(protocol: Any, session: Any) -> None:
     if not vars(protocol).get("send_queue", True):
         protocol.send_queue = _Queue()
     details = protocol.transport_details
-    # Browsers of one kind send the same names and values, but for the key of this one handshake.
+    # Browsers of one kind send the same names and values, except for the key of the handshake.
     details.http_headers_received = {
         sys.intern(name): sys.intern(value)
         for name, value in (details.http_headers_received or {}).items()
@@ -104,7 +104,7 @@ def release_handshake(protocol: Any, session: Any) -> None:
 
 
 def _shed(owner: Any, names: frozenset[str], on_class: dict[str, Any]) -> None:
-    """Drop these attributes, and those that are on the class. (A dict shrinks only when it is made anew.)"""
+    """Drop these attributes, and those that are on the class. (Only a new dict is smaller.)"""
     owner.__dict__ = {
         name: value
         for name, value in vars(owner).items()
@@ -116,7 +116,7 @@ _roles: dict[str, Any] = {}
 
 
 def _shared(roles: Any) -> Any:
-    """The same roles and features as other clients of one kind have announced, as one object."""
+    """Roles and features as one object, shared with other clients that announce the same."""
     announced = repr({name: vars(features) for name, features in roles.items()}) if roles else ""
     if len(_roles) >= _KINDS_OF_CLIENTS:
         _roles.clear()

@@ -1,4 +1,4 @@
-"""A message of a client: to its session where the gate lets it pass, and else the end of its connection."""
+"""Deliver a client's message to its session if the gate lets it pass; otherwise close the connection."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_node.gate.bounds import TooBig, Unreadable
-from stork_node.gate.options import NotExpected, Sender
+from stork_node.gate.options import NotExpected, SenderKind
 
 _log = Logger(namespace="stork_components.guard")
 
 
-def sender(session: Any) -> Sender:
+def sender(session: Any) -> SenderKind:
     if session is None or session._session_id is None:
-        return Sender.STRANGER
-    return Sender.BACKEND if session._authrole in INSIDERS else Sender.VISITOR
+        return SenderKind.STRANGER
+    return SenderKind.BACKEND if session._authrole in INSIDERS else SenderKind.VISITOR
 
 
 def _parse(serializer: str, payload: bytes, session: Any) -> Any:
@@ -27,7 +27,7 @@ def _parse(serializer: str, payload: bytes, session: Any) -> Any:
 
 
 def deliver(protocol: Any, serializer: str, payload: bytes) -> None:
-    """Hand a message to the session, or close the connection that it came by."""
+    """Deliver a message to the session, or close its connection."""
     session = protocol._session
     if session is None:
         return

@@ -1,8 +1,8 @@
 """
-The end of a connection: after its close frame a client is neither heard nor told anything, and is gone 2 s later.
+The end of a connection: after its close frame a client is not read and gets no data. 2 s later it is cut.
 
-autobahn goes on reading messages behind its own close frame, raises an error in whoever still has something to send,
-and waits for ever for a peer that does not answer.
+autobahn reads messages after its own close frame, raises an error when other code still sends, and waits for ever for a
+peer that does not answer.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.deadlines import Deadlines
 
 GRACE_S = 2.0
-"""How long a client has to answer the close frame, and to read what was written before it."""
+"""The time in which a client can answer the close frame, and read earlier data."""
 
 
 def end_for_good(reactor: Any) -> None:
     """
-    Have every client's connection of this process end so.
+    End every client's connection of this process in this way.
 
     Raises:
         Incompatible: autobahn closes connections in another way.
@@ -44,7 +44,7 @@ def end_for_good(reactor: Any) -> None:
 
 
 def is_ending(transport: Any) -> bool:
-    """Whether a close frame, ABORT or GOODBYE was sent on it."""
+    """Whether a close frame, ABORT or GOODBYE was sent on this transport."""
     return getattr(transport, "_stork_end", None) is not None
 
 
@@ -75,7 +75,7 @@ def _end_websockets(protocol_class: Any, ends: _Ends) -> None:
     def end_with_frame(protocol: Any, code: Any = None, reasonUtf8: Any = None, isReply: bool = False) -> None:
         send_close(protocol, code, reasonUtf8, isReply)
         if protocol.state == WebSocketProtocol.STATE_CLOSING:
-            # autobahn drops the payload of every frame then, and looks for the peer's close frame alone.
+            # autobahn then drops the payload of every frame, and only looks for the peer's close frame.
             protocol.failedByMe = True
             ends.begin(protocol)
 
@@ -109,10 +109,10 @@ def _end_rawsockets(protocol_class: Any, ends: _Ends) -> None:
 def _last_words(
     send: Callable[[Any, Any], None], is_over: Callable[[Any], bool], close: Callable[[Any], None]
 ) -> Callable[[Any, Any], None]:
-    """``send`` for connections that may be over: then it does nothing; after ABORT and GOODBYE they are closed."""
+    """A ``send`` for connections that may be over: then it does nothing. It closes them after ABORT and GOODBYE."""
 
     def send_unless_over(protocol: Any, message: Any) -> None:
-        # An error would hit whoever answers: the detach of a callee, or the connection of a backend.
+        # An error would hit other code: the detach of a callee, or the connection of a backend.
         if protocol._session is not None and is_over(protocol):
             return
         send(protocol, message)

@@ -1,7 +1,7 @@
 """
-Ends sessions at a date, which is the wall clock's to say: a step of it moves their end.
+Ends sessions at a date of the wall clock: a step of the clock moves their end.
 
-One timer for all looks at the clock each second, so that a session ends within a second of its date after any step.
+One timer for all sessions reads the clock each second. So a session ends within a second of its date, after any step.
 """
 
 import heapq
@@ -14,7 +14,7 @@ _LOOK_S = 1.0
 class Expiries:
     """
     Args:
-        reactor: for its timer.
+        reactor: runs the timer.
         wall: seconds since 1970.
         ended: called with the id of each session whose date has come.
     """
@@ -26,7 +26,7 @@ class Expiries:
         self._timer: Any = None
 
     def set(self, session_id: int, date: float) -> None:
-        """``date`` in seconds since 1970; one that is over is noticed in the next turn."""
+        """``date`` in seconds since 1970; a date in the past counts in the next turn of the reactor."""
         self._dates[session_id] = date
         heapq.heappush(self._queue, (date, session_id))
         if self._timer and self._queue[0] == (date, session_id):
@@ -35,7 +35,7 @@ class Expiries:
         self._wait()
 
     def forget(self, session_id: int) -> None:
-        """The session is gone; one that has no date is forgotten, too."""
+        """Forget a session that is gone; it may have no date."""
         self._dates.pop(session_id, None)
         if len(self._queue) > 2 * len(self._dates) + 100:
             self._queue = sorted((date, each) for each, date in self._dates.items())

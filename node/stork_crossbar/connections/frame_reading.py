@@ -1,4 +1,4 @@
-"""Every client of a router process is read in turns (``turns``): private names of autobahn."""
+"""All clients of a router process are read round-robin by ``round_robin``: private names of autobahn."""
 
 import time
 from collections.abc import Callable
@@ -9,30 +9,30 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 
 from stork_crossbar.compat import require_signature
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
-from stork_crossbar.connections.turns import Turns
+from stork_crossbar.connections.round_robin import RoundRobinReader
 
-# How long a connection that is held up may go without a pong, which may be among what waits to be read.
+# The time that a paused connection may stay without a pong: the pong may be among its unread bytes.
 _FORGIVEN_S = 120.0
 
 
 class _Forgiven:
-    """Pings that one connection has not answered, one after the other, since it was held up."""
+    """The unanswered pings of one connection since it was paused."""
 
     def __init__(self, now: float) -> None:
         self._since = self._last = now
 
     def again(self, now: float, protocol: Any) -> bool:
-        """Whether one more is forgiven, now that it is over."""
+        """Whether one more unanswered ping is forgiven."""
         between_s = (protocol.autoPingInterval or 0) + (protocol.autoPingTimeout or 0)
-        if now - self._last > 1.5 * between_s:  # one in between was answered
+        if now - self._last > 1.5 * between_s:  # it has answered one in between
             self._since = now
         self._last = now
         return now - self._since < _FORGIVEN_S
 
 
-def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> None:
+def read_round_robin(reader: RoundRobinReader, clock: Callable[[], float] = time.monotonic) -> None:
     """
-    Have every WebSocket and RawSocket of this process read by ``turns``.
+    Have every WebSocket and RawSocket of this process read by ``round_robin``.
 
     Raises:
         Incompatible: autobahn reads in another way.
@@ -45,13 +45,13 @@ def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> 
 
     def consume(protocol: Any) -> None:
         if protocol.state in open_states:
-            turns.take(protocol)
+            reader.take(protocol)
         else:
             ordinary(protocol)
 
     def time_out(protocol: Any) -> None:
         forgiven = getattr(protocol, "_stork_forgiven", None) or _Forgiven(clock())
-        if not turns.has_unread(protocol) or not forgiven.again(clock(), protocol):
+        if not reader.has_unread(protocol) or not forgiven.again(clock(), protocol):
             ping_timeout(protocol)
             return
         protocol._stork_forgiven = forgiven
@@ -60,6 +60,6 @@ def read_in_turns(turns: Turns, clock: Callable[[], float] = time.monotonic) -> 
             protocol.autoPingInterval, protocol._sendAutoPing
         )
 
-    GatedRawSocket.turns = turns
+    GatedRawSocket.reader = reader
     WampWebSocketServerProtocol.consumeData = consume
     WampWebSocketServerProtocol.onAutoPingTimeout = time_out

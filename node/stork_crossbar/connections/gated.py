@@ -1,8 +1,8 @@
 """
-The gate, in front of Crossbar's sessions: every message of a client is read and checked by ``stork_node.gate``.
+The gate in front of Crossbar's sessions: ``stork_node.gate`` reads and checks every message of a client.
 
-Takes the place of autobahn's decoders for WebSockets, and for RawSockets on TCP; those on Unix sockets are of the node
-itself. What a session does not want is refused here as well: one counted line, and no traceback.
+It replaces autobahn's decoders for WebSockets, and for RawSockets on TCP. RawSockets on Unix sockets belong to the node
+itself. A message that the session does not accept is refused here, too: one counted line, and no traceback.
 """
 
 from typing import Any
@@ -24,13 +24,13 @@ from stork_node.gate.reading import SERIALIZERS
 
 class GatedWebSocket(WampWebSocketServerProtocol):
     """
-    A message is kept as one piece of memory while it comes, and no more of it than its sender may send: frames and
-    segments of a byte each cost no object each.
+    A message is one block of memory while it comes, and never larger than its sender may send. So frames and segments
+    of one byte do not cost one object each.
     """
 
     maxMessagePayloadSize: int
     message_data: bytearray | None
-    # autobahn sets it with the first message, and a ping or a close may come before.
+    # autobahn sets this with the first message, but a ping or a close may come before.
     _isMessageCompressed = False
 
     def onMessageBegin(self, isBinary: bool) -> None:
@@ -44,7 +44,7 @@ class GatedWebSocket(WampWebSocketServerProtocol):
     def onFrameData(self, payload: bytes) -> Any:
         if not self._isMessageCompressed:
             return super().onFrameData(payload)
-        # autobahn bounds by this what it inflates; but the bound is for what is sent, too.
+        # autobahn uses this bound for inflating; but it is meant for sending, too.
         usual, self.maxMessagePayloadSize = self.maxMessagePayloadSize, self._most_bytes()
         try:
             return super().onFrameData(payload)
@@ -57,7 +57,7 @@ class GatedWebSocket(WampWebSocketServerProtocol):
             self._check_size(len(self.message_data))
 
     def onMessageFrameEnd(self) -> None:
-        """Nothing: what the frame had lies with the message."""
+        """Nothing to do: the message has the frame's bytes already."""
 
     def onMessageEnd(self) -> None:
         payload, self.message_data = self.message_data, None
@@ -83,10 +83,10 @@ class GatedWebSocket(WampWebSocketServerProtocol):
 
 def install_gate() -> None:
     """
-    Have every connection of a client that this process takes from now on come by the gate.
+    Make the gate read every connection of a client that comes to this process from now on.
 
     Raises:
-        Incompatible: Crossbar or autobahn have changed, so that something could go around it.
+        Incompatible: Crossbar or autobahn have changed, and a message could bypass the gate.
     """
     require_signature(WampWebSocketServerProtocol.onMessage, "self", "payload", "isBinary")
     require_signature(WampWebSocketServerProtocol.onMessageBegin, "self", "isBinary")
@@ -107,7 +107,7 @@ def install_gate() -> None:
 
 
 def _offer_only(factory_class: Any) -> None:
-    """Have transports offer the serializers that the gate reads, and no batches."""
+    """Make transports offer only the serializers that the gate reads, without batches."""
     begin = factory_class.__init__
 
     def begin_with_few(factory: Any, *args: Any, **kwargs: Any) -> None:

@@ -1,8 +1,8 @@
 """
-A client's RawSocket behind the gate: its frames are read in turns, as those of WebSockets are.
+A client's RawSocket behind the gate: its frames are read round-robin, like those of WebSockets.
 
-autobahn reads all frames of a segment at once, copies what is left with each new one, and raises an error in whoever
-sends more than the client has said that it takes. RawSockets on Unix sockets are of the node itself, and are left so.
+autobahn reads all frames of a segment at once, and copies the rest with each of them. It raises an error in code that
+sends more than the client accepts. RawSockets on Unix sockets belong to the node itself, and are not changed.
 """
 
 from typing import Any, ClassVar
@@ -16,14 +16,14 @@ from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import TOO_BIG
 from stork_crossbar.connections.delivering import deliver, refuse, sender
 from stork_crossbar.connections.endings import is_ending
-from stork_crossbar.connections.turns import Turns
+from stork_crossbar.connections.round_robin import RoundRobinReader
 
 _HANDSHAKE_BYTES = 4
 _PREFIX_BYTES = 4
 
 
 class GatedRawSocket(WampRawSocketServerProtocol):
-    turns: ClassVar[Turns]
+    reader: ClassVar[RoundRobinReader]
 
     _session: Any = None
     _is_inside = _is_lost = False
@@ -39,7 +39,7 @@ class GatedRawSocket(WampRawSocketServerProtocol):
 
     @property
     def state(self) -> int:
-        """As a WebSocket has it."""
+        """The state, in the words of a WebSocket."""
         if self._is_lost:
             return int(WebSocketProtocol.STATE_CLOSED)
         return int(WebSocketProtocol.STATE_CLOSING if is_ending(self) else WebSocketProtocol.STATE_OPEN)
@@ -54,7 +54,7 @@ class GatedRawSocket(WampRawSocketServerProtocol):
             data = data[missing:]
         if data and self._handshake_complete:
             self._received += data
-            self.turns.take(self)
+            self.reader.take(self)
 
     def processData(self) -> bool:
         """Read one frame; returns whether there may be another one."""
@@ -89,7 +89,7 @@ class GatedRawSocket(WampRawSocketServerProtocol):
 
     @property
     def MAX_LENGTH(self) -> int:
-        """Asked before anything of a message is kept."""
+        """The largest message; autobahn asks for it before it keeps a byte of the message."""
         if self._is_inside or self._session is None:
             return self._announced_length
         return min(self._announced_length, client_limits.gate().max_bytes(sender(self._session)))

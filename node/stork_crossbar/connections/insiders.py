@@ -7,11 +7,11 @@ from typing import Any
 from stork_crossbar.connections.closing import close_transport
 
 INSIDERS = frozenset({"backend", "trusted"})
-"""Roles of the deployment itself; all others are visitors'."""
+"""Roles of the deployment itself. Sessions of all other roles are visitors."""
 
 
 class Client:
-    """One session that came by WebSocket; embedded components and those of the application process are none."""
+    """A session that came by WebSocket. Embedded components and the application process are no clients."""
 
     def __init__(self, router: Any, session: Any) -> None:
         self._router, self._session = router, session
@@ -26,7 +26,7 @@ class Client:
 
     @property
     def has_calls_in_flight(self) -> bool:
-        """Whether it waits for an answer, or owes one."""
+        """Whether the session waits for an answer, or has to give one."""
         dealer = self._router._dealer
         return bool(
             dealer._caller_to_invocations.get(self._session) or dealer._callee_to_invocations.get(self._session)
@@ -42,7 +42,7 @@ def tcp_transports(controller: Any) -> list[str]:
 
 
 def census(component: Any) -> tuple[dict[str, int], int]:
-    """How many sessions there are of each role (0 of one that nobody has), and how many subscriptions in all."""
+    """The number of sessions of each role (0 for an unused role), and the number of all subscriptions."""
     router = component._transport._router
     roles = Counter(dict.fromkeys(router._roles, 0))
     roles.update(str(session._authrole) for session in router._session_id_to_session.values())
@@ -50,7 +50,7 @@ def census(component: Any) -> tuple[dict[str, int], int]:
 
 
 def clients_of(component: Any) -> list[Client]:
-    """Those of the router that ``component`` is embedded in: visitors in no order, then backends."""
+    """The clients of the router in which ``component`` is embedded: visitors first, in any order, then backends."""
     router = component._transport._router
     sessions = [
         session for session in router._session_id_to_session.values() if hasattr(session._transport, "sendCloseFrame")

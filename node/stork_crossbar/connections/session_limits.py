@@ -1,4 +1,4 @@
-"""What a visitor's session may have at a time: above it a request is refused, or its connection is not read."""
+"""Limits of a visitor's session: above one of them its request is refused, or its connection is not read."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from twisted.internet import defer
 from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals import broadcasting
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
-# Before it has joined, a client is told little.
+# Before it has joined, a client gets only short reasons.
 _UNJOINED_WAITING_BYTES = 64 * 1024
 
 
 def refusal(session: Any, message: Any) -> Error | None:
-    """The answer to a request of a session that has joined, where it is above a limit."""
+    """The error for a request of a joined session that is above a limit; None otherwise."""
     if session._authrole in INSIDERS:
         return None
     if isinstance(message, Subscribe):
@@ -32,29 +32,32 @@ def refusal(session: Any, message: Any) -> Error | None:
         return None
     if not is_over:
         return None
-    note(limit)
+    note(limit, f"session {session._session_id} of {session._authid}")
     return Error(message.MESSAGE_TYPE, message.request, uris.LIMIT, [text])
 
 
 @dataclass
-class _Released:
+class _ResumeReading:
     call: Callable[[Any], None] | None = None
 
 
 def call_when_released(function: Callable[[Any], None]) -> None:
-    """Have ``function`` called with a session's transport, whenever one thing less is in flight for that session."""
-    the(_Released).call = function
+    """Call ``function`` with a session's transport whenever one of the session's open requests has ended."""
+    singleton(_ResumeReading).call = function
 
 
 def release(session: Any) -> None:
-    """Something that ``session`` waited for is answered."""
-    call = the(_Released).call
+    """One open request of ``session`` has its answer."""
+    call = singleton(_ResumeReading).call
     if call is not None and session._transport is not None:
         call(session._transport)
 
 
 def held_by(protocol: Any) -> str | None:
-    """The limit for which the client on this WebSocket is not read now: it waits for answers, or does not read them."""
+    """
+    The limit for which this WebSocket is not read now: its client waits for answers, or does not read them. None: it is
+    read.
+    """
     if protocol.state != broadcasting.OPEN:
         return None
     session = protocol._session
@@ -75,21 +78,21 @@ def held_by(protocol: Any) -> str | None:
     return None
 
 
-class Orphans:
-    """The calls in flight of callers that are gone, by user: a callee still works for them."""
+class CallsOfGoneSessions:
+    """The open calls of callers that have left, by user: their callees still work."""
 
     def __init__(self) -> None:
-        # A session forgets its user when it is gone.
+        # A session forgets its user when it has left.
         self._users: dict[Any, Any] = {}
         self._counts: Counter[Any] = Counter()
 
     def add(self, invocation: Any) -> None:
-        """Its caller is leaving."""
+        """The caller of this call is leaving."""
         user = self._users[invocation] = _user(invocation.caller)
         self._counts[user] += 1
 
     def discard(self, invocation: Any) -> None:
-        """Its callee is done with it; also where it is none of these."""
+        """The callee has finished this call, which need not be one of these."""
         user = self._users.pop(invocation, None)
         if user is not None:
             self._counts[user] -= 1
@@ -97,7 +100,7 @@ class Orphans:
                 del self._counts[user]
 
     def count(self, session: Any) -> int:
-        """How many the user of ``session`` has."""
+        """The number of such calls of the user of ``session``."""
         return self._counts[_user(session)]
 
 
@@ -105,11 +108,11 @@ def _user(session: Any) -> Any:
     return session._realm, session._authrole, session._authid
 
 
-orphans = Orphans()
+calls_of_gone_sessions = CallsOfGoneSessions()
 
 
 class UndecidedRequests:
-    """How many requests of a session wait for the guard's verdict."""
+    """The number of a session's requests that wait for the guard."""
 
     __slots__ = ("calls", "subscriptions")
 
@@ -131,7 +134,7 @@ _NONE = UndecidedRequests()
 
 
 def count_undecided(session: Any, action: str, decision: "defer.Deferred[Any]") -> None:
-    """Count a question about a visitor's session until it is decided."""
+    """Count a request of a visitor's session until the guard has decided it."""
     if decision.called or session._authrole in INSIDERS:
         return
     undecided = session.__dict__.setdefault("_stork_undecided", UndecidedRequests())
@@ -151,7 +154,7 @@ def _undecided(session: Any) -> UndecidedRequests:
 
 
 def undecided_calls(session: Any) -> int:
-    """How many calls of a session wait for the guard's verdict."""
+    """The number of a session's calls that wait for the guard."""
     return _undecided(session).calls
 
 
@@ -170,4 +173,5 @@ def _recoveries(invocations: Any) -> int:
 
 def _calls(session: Any) -> int:
     invocations = _invocations(session)
-    return len(invocations) - _recoveries(invocations) + _undecided(session).calls + orphans.count(session)
+    here = len(invocations) - _recoveries(invocations) + _undecided(session).calls
+    return here + calls_of_gone_sessions.count(session)

@@ -1,1 +1,1 @@
-"""HTTP on the public port: heads within bounds and a time, and the way to a WebSocket."""
+"""HTTP on the public port: bounded heads, deadlines, and the way to a WebSocket."""

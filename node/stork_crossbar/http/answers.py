@@ -1,4 +1,4 @@
-"""Answers as bytes: the short ones of refusals, and the heads of those that Twisted's requests give."""
+"""Answers as bytes: short refusals, and the heads of the answers of Twisted's requests."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +10,7 @@ _NOT_SENT = (b"server", b"connection")
 
 
 def refusal_bytes(refusal: Refusal) -> bytes:
-    """One line of text, after which the connection ends."""
+    """An answer of one line of text, after which the connection ends."""
     body = refusal.text.encode() + b"\n"
     lines = [
         f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
@@ -26,8 +26,8 @@ def refusal_bytes(refusal: Refusal) -> bytes:
 def head_bytes(version: bytes, code: bytes, reason: bytes, headers: Any, *, is_last: bool) -> bytes:
     """
     Args:
-        headers: Twisted's, of which the server's name is left out.
-        is_last: nothing more is answered on this connection.
+        headers: Twisted's headers; the server's name is left out.
+        is_last: no further request is answered on this connection.
     """
     lines = [version + b" " + code + b" " + reason]
     for name, values in headers.getAllRawHeaders():

@@ -1,4 +1,6 @@
-"""Which requests may have a body: a resource says by ``max_body_bytes`` how large; none of the node's own takes any."""
+"""
+Requests with a body: a resource sets its maximum in ``max_body_bytes``. No resource of the node itself takes a body.
+"""
 
 from typing import Any
 from urllib.parse import unquote_to_bytes

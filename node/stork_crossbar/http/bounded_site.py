@@ -1,4 +1,4 @@
-"""A site of the node's own, apart from Crossbar's: its connections are ``HttpChannel``."""
+"""A site of the node itself, without Crossbar: its connections are ``HttpChannel``."""
 
 from typing import Any
 
@@ -24,4 +24,4 @@ class BoundedSite(Site):
         return [b"http/1.1"]
 
     def log(self, _request: Any) -> None:
-        """No line for each request."""
+        """Write no log line for a request."""

@@ -1,8 +1,9 @@
 """
-The HTTP of a client's connection, in place of Twisted's HTTPChannel: heads within bounds and a time, one request after
-the other, no bodies but those that a resource asks for, and answers only as fast as they are read.
+The HTTP of a client's connection, in place of Twisted's HTTPChannel. Heads are bounded and have a deadline. Requests
+are answered one after the other. Only resources that ask for it get a body. Answers are written only as fast as the
+client reads.
 
-It is the ``channel`` of Twisted's requests, so that Twisted's and Crossbar's resources answer them as ever.
+It is the ``channel`` of Twisted's requests, so that Twisted's and Crossbar's resources can answer them.
 """
 
 import re
@@ -46,7 +47,7 @@ class HttpChannel(RequestChannel):
         self._rules.entered(self)
 
     def turn_away(self, refusal: Refusal, *, waits: bool) -> None:
-        """Refuse whatever the client would ask; ``waits``: it has the time to read that it is refused."""
+        """Refuse every request of this client; ``waits``: the client gets the time to read the refusal."""
         self._refuse(refusal)
         if not waits:
             self._ending.close_socket()
@@ -60,7 +61,7 @@ class HttpChannel(RequestChannel):
         if not self._is_answering:
             self._read()
         elif self._reader.has_too_much and not self._is_paused:
-            # A client that sends requests before it has its answers waits for them.
+            # A client that sends requests before it has its answers has to wait.
             self._is_paused = True
             self.transport.pauseProducing()
 
@@ -89,7 +90,7 @@ class HttpChannel(RequestChannel):
 
     @property
     def _is_answering(self) -> bool:
-        """Or the client has not read the answers before."""
+        """Whether a request is being answered, or the client has not read earlier answers."""
         return self._request is not None or self._flow.is_blocked
 
     def _read(self) -> None:
@@ -131,7 +132,7 @@ class HttpChannel(RequestChannel):
         self._end()
 
     def _next(self) -> None:
-        """After an answer, in a turn of its own: a client that sends many requests at once holds nobody up."""
+        """After an answer, in a turn of its own: so a client with many requests does not delay the others."""
         if self._ending.has_begun or self._is_answering:
             return
         if self._is_paused:
@@ -165,7 +166,7 @@ class HttpChannel(RequestChannel):
                 self._next()
 
     def switch(self, resource: Any) -> bool:
-        """Whether ``resource`` is a WebSocket's, whose protocol then has the connection."""
+        """Whether ``resource`` belongs to a WebSocket, whose protocol then takes the connection over."""
         protocol = self._rules.websocket(resource, self._address)
         if protocol is None:
             return False
@@ -183,7 +184,7 @@ class HttpChannel(RequestChannel):
     # -- what its transport tells it -----------------------------------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """The client does not read."""
+        """The client does not read its answers."""
         self._ending.wait_for_reader()
         self._flow.pause()
 

@@ -1,4 +1,4 @@
-"""How an HTTP connection ends: with a time for each thing that its client may keep the node waiting for."""
+"""The end of an HTTP connection: a deadline for each action of the client for which the node waits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from stork_crossbar.http import refusals
 from stork_crossbar.internals.deadlines import Deadlines
 
-# For a client that does not close its own end, when it has been answered for the last time.
+# The deadline for a client that has its last answer, and does not close its end.
 FAREWELL_S = 2.0
 
 _farewells = Deadlines(reactor, FAREWELL_S)
@@ -22,7 +22,7 @@ class Ending:
     The deadlines of one connection; there is one at a time.
 
     Args:
-        timeout_s: for a request, for a client that reads nothing of its answer, and for the first byte of a request.
+        timeout_s: the time for a request, for reading an answer, and for the first byte of a request.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -30,7 +30,7 @@ class Ending:
         self._deadline: tuple[Deadlines, int] | None = None
         self._is_lost = False
         self.has_begun = False
-        """Whether nothing more is read or answered."""
+        """Whether the connection reads and answers nothing more."""
         self.transport: Any = None
 
     def wait_for_first_byte(self) -> None:
@@ -49,21 +49,23 @@ class Ending:
             self._deadline = None
 
     def begin(self, *, has_eof: bool) -> None:
-        """Close when all is sent, for which a client has its time; ``has_eof``: it has closed its own end."""
+        """
+        Close the connection after all data is sent, within a deadline; ``has_eof``: the client has closed its end.
+        """
         self.has_begun = True
         if isinstance(self.transport, Server) and not has_eof:
-            # Closing at once would throw away what is sent where the client still sends.
+            # If the client still sends, closing at once would discard the answer.
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()
         self._set(self._timeouts, self.close_socket)
 
     def all_is_sent(self) -> None:
-        """It is the client's turn to close."""
+        """All data is sent: now the client has to close."""
         self._set(_farewells, self.close_socket)
 
     def close_socket(self) -> None:
-        """Without waiting for the client; what the kernel has it still sends, and what it does not take is given up."""
+        """Close without waiting for the client. The kernel still sends its data; the rest is dropped."""
         transport = self.transport
         while isinstance(transport, ProtocolWrapper):
             transport = transport.transport

@@ -1,4 +1,4 @@
-"""Answers are written as fast as their client reads them: what makes one is paused meanwhile."""
+"""Answers are written as fast as their client reads them: their producer pauses meanwhile."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ class Flow:
     """
     Stands between one connection and the producers of its answers, which Twisted's requests register.
 
-    It refers to nothing that refers to it: a connection that becomes a WebSocket leaves no garbage for the collector.
+    It has no references back, so a connection that becomes a WebSocket leaves no garbage for the collector.
     """
 
     def __init__(self) -> None:
@@ -18,13 +18,13 @@ class Flow:
         self.is_blocked = False
 
     def begin(self, channel: Any) -> None:
-        """An answer begins: ``channel`` is told by its transport when the client does not read."""
+        """An answer begins: the transport tells ``channel`` when the client does not read."""
         if not self._is_registered:
             self._is_registered = True
             channel.transport.registerProducer(channel, True)
 
     def end(self, channel: Any) -> None:
-        """All answers so far are written, if not yet sent."""
+        """All answers so far are written, though maybe not sent."""
         if self._is_registered:
             self._is_registered = False
             channel.transport.unregisterProducer()

@@ -1,4 +1,4 @@
-"""Requests that a browser sends for a page of another site: the operator's port answers none of them."""
+"""Requests that a browser sends for a page of another site: the operator's port refuses them."""
 
 from stork_node.http.heads import Head, Refusal
 from stork_node.http.origins import is_own
@@ -8,7 +8,7 @@ _REFUSED = Refusal(403, "the operator's port does not answer to pages of other s
 
 
 def check_page(head: Head) -> Refusal | None:
-    """The refusal, where the headers say that another site's page has asked. Programs send neither of these headers."""
+    """The refusal, if the headers show a page of another site. Programs do not send these headers."""
     site, origin = head.value(b"sec-fetch-site").decode("latin-1").lower(), head.value(b"origin").decode("latin-1")
     if site and site not in _OWN_SITES:
         return _REFUSED

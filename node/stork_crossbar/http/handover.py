@@ -1,4 +1,4 @@
-"""A connection that has begun with HTTP goes on with another protocol: private names of Twisted."""
+"""Hand a connection that began with HTTP to another protocol: private names of Twisted."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from twisted.protocols.policies import ProtocolWrapper
 
 
 def hand_over(transport: Any, protocol: Any) -> None:
-    """``protocol`` gets what comes from now on."""
+    """From now on ``protocol`` gets the bytes of this connection."""
     over = transport if isinstance(transport, ProtocolWrapper) else transport.protocol  # TLS, or Crossbar's counter
     if isinstance(over, ProtocolWrapper):
         over.wrappedProtocol = protocol

@@ -1,4 +1,4 @@
-"""Requests, one after the other, out of what a client sends: heads within their bounds, and bodies that are wanted."""
+"""Reads a client's requests one after the other: heads within their bounds, and bodies that a resource takes."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ __all__ = ["Refused", "RequestReader"]
 
 
 class RequestReader:
-    """The bytes of one client that are not yet answered."""
+    """The bytes of one client that are not answered yet."""
 
     def __init__(self) -> None:
         self._received = bytearray()
@@ -17,7 +17,7 @@ class RequestReader:
 
     @property
     def has_unread(self) -> bool:
-        """Whether bytes wait here: of the next request, or of a body."""
+        """Whether bytes of the next request, or of a body, wait here."""
         return bool(self._received)
 
     @property
@@ -27,7 +27,7 @@ class RequestReader:
 
     @property
     def has_too_much(self) -> bool:
-        """More waits than one request may have: the client does not wait for its answers."""
+        """Whether more bytes wait than one request may have: the client does not wait for its answers."""
         return len(self._received) > MAX_HEAD_BYTES
 
     def add(self, data: bytes) -> None:
@@ -35,13 +35,13 @@ class RequestReader:
 
     def next(self, check: Callable[[Head], None]) -> tuple[Head, bytes] | None:
         """
-        Take out one request with its body, if it is whole.
+        Take one whole request with its body; None if it is not whole yet.
 
         Args:
-            check: is called with each head, before its body is waited for; raises ``Refused``.
+            check: is called with each head before its body comes; raises ``Refused``.
 
         Raises:
-            Refused: it is not wanted, which is known from its head.
+            Refused: the request is refused because of its head.
         """
         head = self._head = self._head or self._read_head(check)
         size = head.body_bytes or 0 if head else 0
@@ -53,7 +53,7 @@ class RequestReader:
         return head, body
 
     def rest(self) -> bytes:
-        """What has come behind the last request."""
+        """The bytes after the last request."""
         return bytes(self._received)
 
     def _read_head(self, check: Callable[[Head], None]) -> Head | None:

@@ -1,16 +1,16 @@
-"""Counts what is refused in this process before it reaches the application."""
+"""Counts requests that this process refuses before they reach the application."""
 
 from twisted.logger import Logger
 
 from stork_node.http.counters import HttpCounters
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 _log = Logger(namespace="stork_components.http")
 
 
 def count(reason: str) -> None:
     """``reason`` is one of ``http.counters.REASONS``."""
-    the(HttpCounters).refused[reason] += 1
+    singleton(HttpCounters).refused[reason] += 1
 
 
 def count_and_say(reason: str, sentence: str) -> None:
@@ -19,5 +19,5 @@ def count_and_say(reason: str, sentence: str) -> None:
 
 
 def say(reason: str, sentence: str) -> None:
-    """For the operator, who can do something about it; ``sentence`` has no text of a client's but quoted."""
+    """Log a refusal for the operator. ``sentence`` has text of a client only in quotes."""
     _log.warn("{sentence}", sentence=sentence, _about=reason)

@@ -1,4 +1,4 @@
-"""A request that Twisted's resources answer, without what Twisted adds: versions, tracebacks, and long error pages."""
+"""A request for Twisted's resources, without Twisted's additions: versions, tracebacks, and long error pages."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 
 class ShortRequest(Request):
-    """Answers GET and HEAD; ``channel`` is an ``http_channel.HttpChannel``."""
+    """Answers GET and HEAD; ``channel`` is an ``http.channel.HttpChannel``."""
 
     defaultContentType = b"text/plain; charset=utf-8"
 
     def process(self) -> None:
-        # Each range of many would be answered with a copy of the file: they are ignored, as RFC 9110, 14.2 allows.
+        # Twisted would answer each of many ranges with a copy of the file. So ranges are ignored, as RFC 9110, 14.2
+        # allows.
         if b"," in (self.getHeader(b"range") or b""):
             self.requestHeaders.removeHeader(b"range")
         super().process()

@@ -1,4 +1,4 @@
-"""What Twisted's requests want of their channel: whom they answer, and where their answers go."""
+"""The interface that Twisted's requests need of their channel."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ from stork_crossbar.http.flow import Flow
 def check_twisted() -> None:
     """
     Raises:
-        Incompatible: Twisted's requests want another channel.
+        Incompatible: Twisted's requests need another interface.
     """
     require_signature(HttpRequest.requestReceived, "self", "command", "path", "version")
     require_signature(HttpRequest.registerProducer, "self", "producer", "streaming")
@@ -37,7 +37,7 @@ class RequestChannel(Protocol):
 
     @property
     def _channel(self) -> "RequestChannel":
-        """By this name, Crossbar's universal transport sets the transport of a channel."""
+        """Crossbar's universal transport sets a channel's transport by this name."""
         return self
 
     def getPeer(self) -> Any:

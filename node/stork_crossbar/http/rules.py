@@ -1,4 +1,4 @@
-"""What one port adds to the HTTP of all: further refusals, WebSockets, and a bound on its connections."""
+"""The rules of one port beside HTTP itself: more refusals, WebSockets, and a bound on its connections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ def _never(*_: Any) -> None:
 @dataclass(frozen=True)
 class Rules:
     """
-    What a port adds.
+    The rules of one port.
 
     Args:
         check: refuses a request for another reason.
-        websocket: for a resource and a client's address, the protocol that takes over; None for any other resource.
-        entered, asked, left: are told of each channel: when it comes, at each whole request, and when it ends.
+        websocket: takes a resource and a client's address; returns the protocol that takes over, or None.
+        entered, asked, left: are called with each channel: when it comes, at each whole request, and when it ends.
     """
 
     check: Callable[[Head], Refusal | None] = _never

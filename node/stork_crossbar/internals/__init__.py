@@ -1,1 +1,1 @@
-"""Private names of Crossbar, autobahn and Twisted, and what the reactor does not offer."""
+"""Private names of Crossbar, autobahn and Twisted, and helpers that the reactor lacks."""

@@ -34,7 +34,9 @@ class Router:
 
     @property
     def wants_each_message(self) -> bool:
-        """Crossbar traces messages, or keeps events: then each has to pass through its own publish."""
+        """
+        Whether Crossbar traces messages or keeps events: then each event must pass through Crossbar's own publish.
+        """
         return bool(self._router._is_traced or self._router._trace_traffic or self._broker._event_store)
 
     def session(self, session_id: int) -> Any:
@@ -56,7 +58,7 @@ class Router:
         return list(self._sessions.values())
 
     def count_sent(self, events: int) -> None:
-        """For Crossbar's own figures (``Router.stats``)."""
+        """Add to Crossbar's own figures (``Router.stats``)."""
         sent = self._router._message_stats["sent"]
         sent[_EVENT] = sent.get(_EVENT, 0) + events
 
@@ -66,13 +68,13 @@ def is_embedded(session: Any) -> bool:
 
 
 def session_id(session: Any) -> int | None:
-    """None for a session that has left."""
+    """The id of a session; None if it has left."""
     number: int | None = session._session_id
     return number
 
 
 def transport(session: Any) -> Any:
-    """The WAMP transport of a session that can still be sent to, or None: not so after its close frame."""
+    """The WAMP transport of a session that can still get data; None after its close frame."""
     transport = session._transport if session._session_id else None
     return transport if getattr(transport, "state", OPEN) == OPEN else None
 
@@ -81,7 +83,7 @@ class DirectConnection:
     """
     A connection that may be written to directly: a WebSocket without TLS, masks, batches and fragments.
 
-    A client that takes compressed messages takes others as well (RFC 7692, 6).
+    A compressed connection counts, too: its client must also accept uncompressed messages (RFC 7692, 6).
 
     Attributes:
         session, transport: the WAMP session, and its transport.
@@ -96,32 +98,39 @@ class DirectConnection:
         self._send: Callable[[bytes], int] = tcp.socket.send
 
     def is_open(self) -> bool:
-        """Not so while it is being closed, or while autobahn holds frames back."""
+        """Whether it takes data now: it is not closing, and autobahn holds no frames back."""
         transport = self.transport
         return transport.state == OPEN and not transport.send_queue
 
     def is_idle(self) -> bool:
-        """Nothing waits, so that what is sent now overtakes nothing."""
+        """Whether no bytes wait: data that is sent now overtakes nothing."""
         tcp = self.tcp
         return not tcp._tempDataLen and not tcp.dataBuffer
 
     def send(self, payload: bytes) -> int:
-        """Write on the socket, where nothing waits; may be called in any thread. Returns how many bytes it took."""
+        """
+        Write to the socket while no bytes wait; any thread may call this. Returns the number of bytes that the socket
+        took.
+        """
         try:
             return self._send(payload)
         except Exception:
-            # Full; or broken: then Twisted meets the same error when it writes the rest, and ends the connection.
+            # The socket is full, or broken. If broken, Twisted gets the same error with the rest, and ends the
+            # connection.
             return 0
 
     def write_rest(self, payload: bytes, sent: int) -> int:
-        """Have Twisted write what follows after ``sent`` bytes of ``payload``; returns how many wait now."""
+        """Let Twisted write the bytes of ``payload`` after the first ``sent``; returns how many bytes wait now."""
         if sent < len(payload):
             self.tcp.write(payload[sent:])
         return len(payload) - sent
 
 
 def connection(session: Any) -> DirectConnection | None:
-    """The connection of a session that has one, which keeps it: all this for each push would be a third of its time."""
+    """
+    The direct connection of a session, or None. The session keeps it: finding it again for each push would take a third
+    of the push's time.
+    """
     try:
         found: DirectConnection = session._stork_connection
     except AttributeError:
@@ -140,7 +149,7 @@ def connection(session: Any) -> DirectConnection | None:
 
 
 def descriptor(transport: Any) -> FileDescriptor | None:
-    """What holds the socket under a WAMP transport, below TLS as well; None for embedded sessions."""
+    """The object that holds the socket under a WAMP transport, also below TLS; None for embedded sessions."""
     below = getattr(transport, "transport", None)
     while below is not None and not isinstance(below, FileDescriptor):
         below = getattr(below, "transport", None)
@@ -148,7 +157,7 @@ def descriptor(transport: Any) -> FileDescriptor | None:
 
 
 def waiting_bytes(transport: Any, descriptor: FileDescriptor) -> int:
-    """What has been written to a WAMP transport and not yet been taken by the system."""
+    """The bytes that were written to a WAMP transport, and not yet taken by the operating system."""
     waiting = _buffered(descriptor)
     over = transport.transport
     if over is not descriptor:
@@ -163,9 +172,9 @@ def _buffered(descriptor: FileDescriptor) -> int:
 
 def flush(descriptor: FileDescriptor) -> None:
     """
-    Have Twisted write all that the socket takes: a turn of the reactor writes 128 KiB at most.
+    Let Twisted write as much as the socket takes: one turn of the reactor writes at most 128 KiB.
 
-    Nothing where it takes nothing, for Twisted would first make one payload of all that waits.
+    If the socket takes nothing, return first: Twisted would join all waiting bytes into one block.
     """
     if not descriptor.connected or not is_ready(descriptor.fileno(), select.POLLOUT):
         return
@@ -175,7 +184,7 @@ def flush(descriptor: FileDescriptor) -> None:
 
 
 def end(descriptor: FileDescriptor) -> None:
-    """End a connection at once: without a reset, unless something waits that its client does not read."""
+    """End a connection at once. It is reset only if unread bytes wait for its client."""
     if descriptor.producer is None and not _buffered(descriptor):
         descriptor.loseConnection()
     else:
@@ -184,9 +193,9 @@ def end(descriptor: FileDescriptor) -> None:
 
 def abort(transport: Any, descriptor: FileDescriptor) -> None:
     """
-    Cut a connection, and free what waits for it.
+    Cut a connection, and free its waiting bytes.
 
-    Without that, the buffers stay until the garbage collector comes: hundreds of MB after a burst of cuts.
+    Otherwise the buffers stay until the garbage collector runs: hundreds of MB after many cuts.
     """
     over = transport.transport
     over.abortConnection()

@@ -1,4 +1,6 @@
-"""Whether the installed Crossbar, autobahn and Twisted are as Stork node knows them; ``stork check --crossbar``."""
+"""
+Checks that the installed Crossbar, autobahn and Twisted have all private names; used by ``stork check --crossbar``.
+"""
 
 from collections import Counter
 from importlib.metadata import version
@@ -18,7 +20,7 @@ def versions() -> str:
 def refuse_other_versions() -> None:
     """
     Raises:
-        ConfigError: a private name that the node cannot do without is not there.
+        ConfigError: an indispensable private name is missing.
     """
     if absent := missing([NODE]):
         raise ConfigError([Problem("crossbar", _refusal(list(map(str, absent))))])

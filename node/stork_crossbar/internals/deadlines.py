@@ -1,4 +1,4 @@
-"""Many time-outs of one length, and one timer of the reactor for all: a join has three, and hardly any is reached."""
+"""Many time-outs of one length with one timer of the reactor: a join has three, and hardly any is ever reached."""
 
 import itertools
 from collections.abc import Callable
@@ -11,12 +11,12 @@ class Deadlines:
     def __init__(self, reactor: IReactorTime, after_s: float) -> None:
         self._reactor, self._after_s = reactor, after_s
         self._numbers = itertools.count()
-        # In the order in which they were set, which is that in which they are due.
+        # In the order in which they were set, and are due.
         self._waiting: dict[int, tuple[float, Callable[[], None]]] = {}
         self._timer: Any = None
 
     def set(self, expired: Callable[[], None]) -> int:
-        """Call ``expired`` when the time is over, unless the number that is returned is cancelled before."""
+        """Call ``expired`` when the time is over, unless ``cancel`` gets the returned number before."""
         number = next(self._numbers)
         self._waiting[number] = (self._reactor.seconds() + self._after_s, expired)
         if self._timer is None:
@@ -24,7 +24,7 @@ class Deadlines:
         return number
 
     def cancel(self, number: int) -> None:
-        """Nothing is called for this one. It may have been before, or be cancelled already."""
+        """Cancel a time-out. It may be over, or cancelled already."""
         self._waiting.pop(number, None)
         if not self._waiting and self._timer is not None:
             self._timer.cancel()
@@ -38,11 +38,11 @@ class Deadlines:
             _, expired = self._waiting.pop(number, (0.0, _nothing))
             expired()
         if self._waiting:
-            if self._timer is not None:  # for one that was set meanwhile, and is due later than the first
+            if self._timer is not None:  # for a later one that was set meanwhile
                 self._timer.cancel()
             due, _ = next(iter(self._waiting.values()))
             self._timer = self._reactor.callLater(due - now, self._run)
 
 
 def _nothing() -> None:
-    """In place of one that was cancelled by another that was reached in the same moment."""
+    """In place of a time-out that another one cancelled at the same moment."""

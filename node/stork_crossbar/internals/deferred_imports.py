@@ -1,8 +1,8 @@
 """
-Leaves what Crossbar imports for its blockchain features alone until something uses it.
+Defers Crossbar's imports for its blockchain features until they are used.
 
-That is web3 and what comes with it: a third of the processor time that a process of a node takes to start. A node of
-ours needs none of it, but for one key that Crossbar makes at its start.
+These are web3 and its dependencies: a third of the CPU time in which a process of a node starts. A node needs none of
+them, except for one key that Crossbar makes at its start.
 """
 
 import importlib
@@ -26,10 +26,10 @@ BLOCKCHAIN = frozenset(
 @contextmanager
 def deferred(packages: Iterable[str] = BLOCKCHAIN) -> Iterator[None]:
     """
-    Have each ``import`` of these packages, in the block, bind stand-ins, and load nothing.
+    In the block, each ``import`` of these packages binds stand-ins, and loads nothing.
 
-    A stand-in becomes the real thing when it is used after the block. Whoever imports one of the packages after the
-    block gets the package itself, and so does the whole process where it was loaded before.
+    A stand-in becomes the real object when it is used after the block. An import after the block gets the package
+    itself. If a package was loaded before, the whole process keeps using it.
     """
     finder = _Finder(frozenset(packages) - sys.modules.keys())
     sys.meta_path.insert(0, finder)
@@ -57,7 +57,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _DeferredModule(spec.name, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has nothing to execute."""
+        """Nothing to execute."""
 
 
 class _DeferredModule(ModuleType):
@@ -72,7 +72,7 @@ class _DeferredModule(ModuleType):
 
 
 class _Deferred:
-    """What ``find`` finds: looked up when the block is over and something is done with it."""
+    """The result of ``find``: it is looked up when it is used after the block."""
 
     def __init__(self, find: Callable[[], Any], finder: _Finder) -> None:
         self._find, self._finder = find, finder

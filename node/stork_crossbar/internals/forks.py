@@ -1,4 +1,4 @@
-"""Forks of an application process: a child has no part in the connections of its parent."""
+"""Forks of an application process: a child must not keep the connections of its parent."""
 
 import os
 import socket
@@ -7,9 +7,9 @@ from typing import Any
 
 def close_in_children(reactor: Any) -> None:
     """
-    Have each process that this one forks close its copies of the reactor's connections.
+    Make each forked child of this process close its copies of the reactor's connections.
 
-    A child that outlived its parent would keep the router from noticing that the application is gone.
+    Otherwise the router would not notice the end of the application while a child lives.
     """
     os.register_at_fork(after_in_child=lambda: _close_connections(reactor))
 

@@ -1,4 +1,4 @@
-"""Calls from other threads to the reactor's, with one wake-up for all that come before it has looked."""
+"""Calls from other threads on the reactor's thread, with one wake-up for all calls before the reactor looks."""
 
 import threading
 from collections.abc import Callable

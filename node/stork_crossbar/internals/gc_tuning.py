@@ -1,14 +1,14 @@
-"""The garbage collector of a worker process: it looks at what comes and goes, and not at Crossbar."""
+"""The garbage collector of a worker process."""
 
 import gc
 
 
 def freeze_startup_objects() -> None:
     """
-    Have it look at what is made from now on alone, and less often. Once in a process, when it has started.
+    Freeze the objects created during start-up, so that the collector skips them, and collect less often. Called once.
 
-    Crossbar is 170,000 objects that stay, and a connection adds 45: a walk through all of them was seen to stop
-    everything for a quarter of a second, again and again while many joined.
+    Crossbar has 170,000 objects that stay, and a connection adds 45. While many clients joined, walks through all of
+    them stopped the process for a quarter of a second, again and again.
     """
     if gc.get_freeze_count():
         return

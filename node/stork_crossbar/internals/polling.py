@@ -1,4 +1,4 @@
-"""Asking the system about one descriptor, without waiting."""
+"""Polls one descriptor without waiting."""
 
 import select
 

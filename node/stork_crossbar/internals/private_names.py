@@ -1,8 +1,8 @@
 """
-Every private name of Crossbar, autobahn and Twisted that Stork node uses, and the self test that looks for each.
+The list of private names of Crossbar, autobahn and Twisted, and ``missing``, which finds those that are not installed.
 
-``docs/crossbar.md`` has a row for each: what it is, why it is used, and what happens without it. A name belongs to a
-part of the node. Without a name of ``NODE`` the node does not start; any other part is left out, and the log says so.
+``docs/crossbar.md`` has a row for each name. A name belongs to a part of the node. Without a name of ``NODE`` the node
+does not start; any other part is left out, and the log says so. ``self_test`` checks the behaviour behind some names.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,8 +26,8 @@ class PrivateName:
     """
     ``owner`` is ``module`` or ``module:Class``.
 
-    It is there when the module has ``name`` (a module in a package counts), or when the class has it. An attribute that
-    methods set is found in the code of these methods.
+    The name exists if the module has it (also as a module of a package), or the class has it. An attribute that methods
+    set is found in the code of these methods.
     """
 
     owner: str
@@ -141,6 +141,6 @@ PRIVATE_NAMES = (
 
 
 def missing(parts: Iterable[str] | None = None) -> list[PrivateName]:
-    """The names of these parts, or of all parts, that are not there."""
+    """The names of these parts, or of all parts, that are not installed."""
     wanted = None if parts is None else set(parts)
     return [name for name in PRIVATE_NAMES if (wanted is None or name.part in wanted) and not name.is_there]

@@ -1,8 +1,9 @@
 """
-Gives Twisted's reactor a time that no step of the wall clock changes.
+Gives Twisted's reactor a clock that does not follow steps of the wall clock.
 
-Stock Twisted schedules by ``time.time``: set that back by ten minutes, and no timer fires for ten minutes. Everything
-else asks the reactor: ``callLater``, ``LoopingCall``, txaio's batched timers, autobahn's pings, Crossbar's time-outs.
+Stock Twisted schedules by ``time.time``: if the clock is set back by ten minutes, no timer fires for ten minutes. All
+other timers depend on the reactor: ``callLater``, ``LoopingCall``, txaio's batched timers, autobahn's pings, Crossbar's
+time-outs.
 """
 
 import sys
@@ -15,13 +16,13 @@ _PULSE_S = LONGEST_TURN_S / 6
 
 def install_steady_time(reactor: Any) -> bool:
     """
-    Have ``reactor`` count the seconds in which this process was awake, from the date of now; call it before it runs.
+    Make ``reactor`` count the seconds in which this process ran, starting at the current date; call it before it runs.
 
     Returns:
-        Whether it took. If not, standard error says so, and the reactor goes by the wall clock as before.
+        Whether it worked. If not, standard error says so, and the reactor follows the wall clock.
     """
     ordinary = reactor.seconds
-    # Twisted writes dates from it: it begins with the wall clock's.
+    # Twisted writes dates from this clock, so it begins with the wall clock's time.
     reactor.seconds = AwakeTime(SteadyWall())
     if not _follows(reactor):
         reactor.seconds = ordinary
@@ -32,12 +33,12 @@ def install_steady_time(reactor: Any) -> bool:
 
 
 def _pulse(reactor: Any) -> None:
-    """Look at the clock so often that a long wait without timers is not taken for a standstill."""
+    """Read the clock often enough, so that a long wait without timers does not look like a standstill."""
     reactor.callLater(_PULSE_S, _pulse, reactor)
 
 
 def _follows(reactor: Any) -> bool:
-    """Whether the reactor's timers go by the ``seconds`` that were just set."""
+    """Whether the reactor's timers follow the new ``seconds``."""
     try:
         before = reactor.seconds()
         call = reactor.callLater(1000.0, _nothing)

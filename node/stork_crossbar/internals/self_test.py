@@ -1,7 +1,8 @@
 """
-Whether Crossbar, autobahn and Twisted are, inside, as ``inside`` takes them to be: names, and what they do.
+Checks at a node's start that the private names used by ``broadcasting`` exist and behave as expected.
 
-Done once at the start of a node, on objects of its own: an upgrade that changed something must be slow, not wrong.
+It runs once, on objects made for the test and on the component's own session. After an upgrade that breaks a check,
+events go through Crossbar's public publish: slower, and not wrong.
 """
 
 import socket
@@ -23,7 +24,7 @@ _EVENT = b'{"type":"t","data":[1,-1.5,null,"\xc3\xa4"],"timestamp":"2026-01-31T1
 
 
 def fault(component: Any) -> str | None:
-    """What is not as expected, for the log; None where all is. ``component`` is embedded in the router."""
+    """The first failed check, for the log; None if all is as expected. ``component`` is embedded in the router."""
     if absent := missing([BROADCASTER]):
         return f"there is no {absent[0]}"
     try:
@@ -59,7 +60,7 @@ def _check_router(component: Any) -> None:
 
 
 def _check_options() -> None:
-    """What decides whether a WebSocket may be written to directly is among what each one gets from its transport."""
+    """The options that decide about direct writing are among those that each WebSocket gets from its transport."""
     options = {*WampWebSocketServerProtocol.CONFIG_ATTRS_COMMON, *WampWebSocketServerProtocol.CONFIG_ATTRS_SERVER}
     _expect({"autoFragmentSize", "maskServerFrames"} <= options, "a WebSocket's options have other names")
 
@@ -93,7 +94,7 @@ class _Session:
 
 
 def _check_frames(serializer: Any) -> None:
-    """Crossbar's own way of sending an EVENT writes the bytes that we write."""
+    """Crossbar's own code sends an EVENT with the same bytes as ``FRAMES``."""
     protocol = WampWebSocketServerProtocol()
     protocol.factory, protocol.transport, protocol.trafficStats = _Factory(), _Transport(), _Traffic()
     protocol._session, protocol._serializer = _Session(), serializer
@@ -113,7 +114,7 @@ def _check_frames(serializer: Any) -> None:
 
 
 class _Reactor:
-    """Nothing is read or written before it is asked to."""
+    """A reactor that reads and writes nothing by itself."""
 
     def addReader(self, _: Any) -> None: ...
 
@@ -123,11 +124,11 @@ class _Reactor:
 
 
 class _Protocol:
-    """Of a connection that nobody reads from."""
+    """The protocol of a connection that reads nothing."""
 
 
 def _check_buffer() -> None:
-    """Twisted's buffer for a connection: its size is known, nothing is overtaken, and it can be freed."""
+    """Twisted's buffer of a connection: its size is known, it keeps the order, and it can be freed."""
     ours, theirs = socket.socketpair()
     try:
         tcp = Server(ours, _Protocol(), ("self test", 0), None, 0, _Reactor())
@@ -158,7 +159,7 @@ def _check_buffer() -> None:
 
 
 class _Over:
-    """A WAMP transport over one."""
+    """A WAMP transport over a TCP connection."""
 
     def __init__(self, transport: Any) -> None:
         self.transport = transport

@@ -1,12 +1,12 @@
 """
-Short turns of the reactor: a storm of joins does not hold up events.
+Short turns of the reactor, so that a storm of joins does not delay events.
 
-Twisted serves every socket that is ready before it looks again. With thousands that join at once, such a turn takes a
-second, and an event that comes meanwhile waits for its end. Here a turn serves a few sockets, the bus among them
-whenever something waits there; the kernel hands out the others in the order in which they became ready.
+Twisted serves every ready socket before it polls again. With thousands of joins at once, one such turn takes a second,
+and events wait for its end. Here a turn serves a few sockets, and always the bus. The kernel returns the others in the
+order in which they became ready.
 
-Seen in ``scripts/bench --case killed-node``, three runs by turns: the p99 of events that come while 10,000 clients join
-is 0.37 s, and 0.80 s without it.
+Measured with ``scripts/bench --case killed-node``, three alternating runs: the p99 of events while 10,000 clients join
+is 0.37 s, and 0.80 s without short turns.
 """
 
 import select
@@ -26,11 +26,11 @@ Event = tuple[int, int]
 
 class ShortTurns:
     """
-    Stands before an epoll object.
+    Wraps an epoll object.
 
     Args:
         poller: answers ``poll(timeout_s, max_events)``.
-        bus: the descriptors that are served in every turn, looked up from time to time.
+        bus: the descriptors that are served in every turn, updated from time to time.
         clock: seconds of any monotonic clock.
     """
 

@@ -1,4 +1,4 @@
-"""A ZMQ socket in Twisted's reactor: what has come, in order, as one list for each turn."""
+"""A ZMQ socket in Twisted's reactor: in each turn it hands on all waiting messages, in order."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,14 +16,14 @@ Message = list[bytes]
 @implementer(IReadDescriptor)
 class ZmqReader:
     """
-    Calls ``received(messages)`` with all messages of ``socket`` that wait, until ``close``; it must not raise.
+    Calls ``received(messages)`` with all waiting messages of ``socket``, until ``close``; it must not raise.
 
     ``receive`` takes one message of the socket, or raises ``zmq.Again``.
 
     Under a flood one turn of the reactor takes so many that it lasts about 30 ms, and the next one goes on.
 
-    A ZMQ socket's file descriptor is edge-triggered (zmq_getsockopt(3), ZMQ_FD): it tells once that something has come,
-    so that the socket must be read until it is empty, or be looked at again without being told.
+    A ZMQ socket's file descriptor is edge-triggered (zmq_getsockopt(3), ZMQ_FD): it signals once that messages have
+    come. So the socket must be read until it is empty, or be read again without a signal.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ZmqReader:
             self._take()
 
     def look_again(self) -> None:
-        """Look in the next turn: for who has sent something, which may have used up what the descriptor told."""
+        """Read again in the next turn. Call it after sending: a send can clear the descriptor's signal."""
         if self._again is None and not self._socket.closed:
             self._again = self._reactor.callLater(0, self._turn)
 
@@ -72,7 +72,7 @@ class ZmqReader:
             self.look_again()
 
     def _waiting(self) -> tuple[list[Message], bool]:
-        """What waits, as much as a turn takes, and whether that was all."""
+        """The waiting messages, as many as fit into a turn, and whether these were all."""
         messages: list[Message] = []
         left = MOST_BYTES
         while len(messages) < self._size.messages and left > 0:

@@ -1,1 +1,1 @@
-"""Who may connect: hosts, origins, places for those who have not joined, and the way to a WebSocket."""
+"""The opening of connections: hosts, origins, limits before joining, and the way to a WebSocket."""

@@ -1,4 +1,4 @@
-"""A bounded number of connections: the one that has asked for nothing for longest gives way to a newcomer."""
+"""A bounded number of connections: a new one ends the one that has been silent for longest."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 class BoundedConnections:
     """
     Args:
-        most: how many channels there may be at a time.
+        most: the maximum of channels.
         end: ends the connection of a channel.
     """
 

@@ -1,6 +1,6 @@
 """
-A reserve of file descriptors: strangers get none of the last ones, so that the operator's port and the node's own
-connections always have some.
+A reserve of file descriptors: clients that have not joined get none of the last ones. So the operator's port and the
+node's own connections always have some.
 """
 
 import os
@@ -8,7 +8,7 @@ import resource
 from collections.abc import Callable
 
 RESERVED = 64
-# Of a small limit, most is for clients all the same.
+# Even of a small limit, most is for clients.
 _MOST_RESERVED_OF = 8
 _COUNTED_EVERY_S = 1.0
 
@@ -19,17 +19,17 @@ def _limit() -> int:
 
 
 def _count() -> int:
-    return len(os.listdir("/dev/fd")) - 1  # without that of the listing
+    return len(os.listdir("/dev/fd")) - 1  # less that of the listing
 
 
 class Descriptors:
     """
-    How many this process uses, without counting them for each connection.
+    The number of descriptors of this process, without counting them for each connection.
 
     Args:
         clock: seconds.
-        limit: how many the process may have.
-        count: counts those that it has.
+        limit: maximum of descriptors of this process.
+        count: counts the descriptors.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class Descriptors:
 
     def over(self, newest: int, clients: int) -> int:
         """
-        How many are used that should be in reserve; 0 or less where there is room.
+        The number of used descriptors that belong to the reserve; 0 or less if there is room.
 
         Args:
-            newest: the descriptor of a client that has just come.
-            clients: how many clients there are, the newest included.
+            newest: the descriptor of the newest client.
+            clients: the number of clients, the newest included.
         """
         limit = self._limit()
         if limit == resource.RLIM_INFINITY:
             return 0
-        # A new descriptor is the lowest that is free: all below it are used.
+        # A new descriptor is the lowest free one: all below it are used.
         self._others = max(self._others, newest + 1 - clients)
         room = limit - self.reserved
         if self._others + clients > room and self._clock() - self._counted_at >= _COUNTED_EVERY_S:

@@ -1,5 +1,5 @@
 """
-Every connection of a client passes by the entrance: private names of Crossbar, whose counter of connections is the
+Every connection of a client passes the entrance. This uses private names of Crossbar: its counter of connections is the
 outermost layer of each listening port.
 """
 
@@ -16,15 +16,15 @@ from stork_crossbar.internals import broadcasting
 from stork_crossbar.opening.entrance import FULL, entrance
 
 _ACCEPTS_A_TURN = 16
-"""Of one port: a connection that gives way frees its descriptor in the next turn."""
+"""For each port. A connection that is ended frees its descriptor in the next turn."""
 
 
 def watch_entrance() -> None:
     """
-    Have the connections of every client's transport in this process pass by ``entrance``.
+    Report the connections of all clients' transports in this process to ``entrance``.
 
     Raises:
-        Incompatible: they cannot; a node in which strangers could use up all descriptors must not start.
+        Incompatible: that is impossible. A node in which strangers could use up all descriptors must not start.
     """
     require_signature(MaxConnectionsFactory.buildProtocol, "self", "addr")
     require_signature(_CountedConnection.makeConnection, "self", "transport")

@@ -1,7 +1,7 @@
 """
-Where clients come in: whoever has not joined gives way to newcomers when descriptors run out, or one address has many.
+The entrance of clients: when descriptors run out, or one address has many, a client that has not joined is ended.
 
-Every connection of a client's transport is told here (``personality.entering``), by the transport that has its socket.
+``opening.entering`` reports every connection of a client's transport here, with the transport that has its socket.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from stork_node.http.heads import Refusal
 
 FULL = Refusal(503, "this node is full, try again later", "descriptors")
 FIRST_STEP_S = 30.0
-"""How long a client has to end its TLS handshake and to say what it wants."""
-# The part of the reserve in which a client has the time to read that it is refused.
+"""The time in which a client must end its TLS handshake and send its first request."""
+# The part of the reserve in which a refused client gets the time to read the refusal.
 _LINGERING = 0.5
 _FULL_FOR_S = 10.0
 _GIVE_WAY = "the descriptors are used up (raise ulimit -n): connections that have not joined give way to new ones"
@@ -39,7 +39,7 @@ class Entrance:
     """
     Args:
         clock: Twisted's.
-        descriptors: how many are used.
+        descriptors: counts the used descriptors.
     """
 
     def __init__(self, clock: Any, descriptors: Descriptors | None = None) -> None:
@@ -54,11 +54,11 @@ class Entrance:
 
     @property
     def is_full(self) -> bool:
-        """Whether somebody had to give way for a descriptor, or was refused, a moment ago."""
+        """Whether a client was ended or refused for lack of descriptors a moment ago."""
         return bool(self._clock.seconds() < self._full_until)
 
     def end_by(self, end: Callable[[Any], None]) -> None:
-        """Have connections ended by ``end``; before that they are reset."""
+        """End connections with ``end``; without it they are reset."""
         self._end_now = end
 
     def enter(self, transport: Any, *, has_own_deadline: bool = False) -> float:
@@ -66,10 +66,10 @@ class Entrance:
         A client has connected.
 
         Args:
-            has_own_deadline: its protocol looks itself after a client that says nothing.
+            has_own_deadline: its protocol has a deadline of its own for a silent client.
 
         Returns:
-            0 where there is room. Else how much of the reserve is used, up to 1: it must be refused.
+            0 if there is room. Otherwise the used part of the reserve, up to 1: the client must be refused.
         """
         self._clients.add(transport)
         over = self._descriptors.over(transport.fileno(), len(self._clients))
@@ -87,7 +87,7 @@ class Entrance:
         return 0.0
 
     def make_room(self, may_end: Callable[[Any], bool] = lambda _: True) -> bool:
-        """End the connection that has waited longest for its next step; False where none may be ended."""
+        """End the connection that has waited longest for its next step; False if none may be ended."""
         oldest = next((each for each in self._unjoined if may_end(each)), None)
         if oldest is None:
             return False
@@ -101,7 +101,7 @@ class Entrance:
         self._unjoined.take_step(transport, step)
 
     def belongs_to(self, transport: Any, host: str) -> None:
-        """A balancer that is trusted has said whose connection it is."""
+        """A trusted balancer has named the address of this client."""
         address = client_network(host)
         self._end_one_of(address, self._unjoined.belongs_to(transport, address))
 
@@ -111,12 +111,12 @@ class Entrance:
         self.leave(transport)
 
     def leave(self, transport: Any) -> None:
-        """It has joined, or is owed an answer to its ticket: it gives way to nobody."""
+        """The client has joined, or waits for the answer to its ticket: it is not ended for others."""
         self._cancel_deadline(transport)
         self._unjoined.remove(transport)
 
     def lingers(self, used: float) -> bool:
-        """Whether one that is refused so far in the reserve may keep its descriptor until it has read that."""
+        """Whether a refused client may keep its descriptor until it has read the refusal."""
         return used <= _LINGERING
 
     def _end_one_of(self, address: str | None, oldest: Any) -> None:
@@ -148,4 +148,4 @@ class Entrance:
 
 
 entrance = Entrance(reactor)
-"""That of this process: one router has one."""
+"""The entrance of this process, which has one router."""

@@ -1,5 +1,5 @@
 """
-What the opening handshake of a client's WebSocket says of it: its headers, and who it is behind a balancer.
+Facts from the opening handshake of a client's WebSocket: its headers, and its address behind a balancer.
 
 Private names of autobahn.
 """
@@ -12,20 +12,20 @@ from stork_crossbar.http import refusals
 from stork_node.application.values import peer_host
 from stork_node.http.forwarded import Network, client_address, is_in, read_headers, requested_host
 from stork_node.http.origins import AllowedOrigin, describe, is_allowed
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
-# autobahn takes either, by the version of the protocol.
+# autobahn has one or the other, depending on the version of the protocol.
 _ORIGIN_HEADERS = ("origin", "sec-websocket-origin")
 
 
 @dataclass
 class Handshakes:
     """
-    What this process believes of a client's first request.
+    The settings of this process for a client's first request.
 
     Attributes:
-        trusted: proxies that say from whom they have a connection (X-Forwarded-For).
-        origins: whose pages may open any WebSocket, beside those of its own host.
+        trusted: proxies whose X-Forwarded-For is believed.
+        origins: origins of pages that may open any WebSocket, beside its own host.
     """
 
     trusted: Sequence[Network] = ()
@@ -33,29 +33,31 @@ class Handshakes:
 
 
 def trust(proxies: Sequence[Network]) -> None:
-    """Believe ``proxies``, in this process, from whom they have a connection (X-Forwarded-For)."""
-    the(Handshakes).trusted = proxies
+    """Set the proxies whose X-Forwarded-For this process believes."""
+    singleton(Handshakes).trusted = proxies
 
 
 def allow(origins: Sequence[AllowedOrigin]) -> None:
-    """Let pages of ``origins``, in this process, open any WebSocket, beside those of its own host."""
-    the(Handshakes).origins = origins
+    """Set the origins of pages that may open any WebSocket of this process, beside its own host."""
+    singleton(Handshakes).origins = origins
 
 
 def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, is_secure: bool) -> str | None:
     """
-    Why a page may not open a WebSocket, in a sentence for who develops it; None where it may, and where it is no page.
+    The sentence why a page may not open a WebSocket, for its developer. None if it may, or if the client is no page.
 
     Args:
         request: the head of the request.
-        named: the origins of this one WebSocket, beside those of all.
-        is_secure: it came by TLS.
+        named: more origins, for this WebSocket only.
+        is_secure: whether the request came by TLS.
     """
     headers = read_headers(request)
-    host, is_secure = requested_host(peer_host(peer), headers, the(Handshakes).trusted, is_secure=is_secure)
+    host, is_secure = requested_host(peer_host(peer), headers, singleton(Handshakes).trusted, is_secure=is_secure)
     for name in _ORIGIN_HEADERS:
         origin = headers.get(name)
-        if origin is not None and not is_allowed(origin, host, (*the(Handshakes).origins, *named), is_secure=is_secure):
+        if origin is not None and not is_allowed(
+            origin, host, (*singleton(Handshakes).origins, *named), is_secure=is_secure
+        ):
             sentence = describe(origin, host)
             refusals.count_and_say("origin", sentence)
             return sentence
@@ -64,23 +66,23 @@ def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, 
 
 def is_trusted(host: str) -> bool:
     """Whether connections from this address may be those of many clients."""
-    return is_in(host, the(Handshakes).trusted)
+    return is_in(host, singleton(Handshakes).trusted)
 
 
 def apply_forwarded_headers(transport: Any) -> str | None:
     """
-    Have the details of a client's transport, which Crossbar gives to everybody, say what its handshake says.
+    Correct the details of a client's transport, which Crossbar passes on, by its handshake.
 
     Returns:
-        The client's address, where a trusted balancer named it.
+        The client's address, if a trusted balancer named it.
     """
     request = getattr(transport, "http_request_data", None)
     if request is None:  # a RawSocket, or a component of the router
         return None
     details = transport.transport_details
-    # autobahn reads them as lines of Latin-1, in which a client can hide a header within another one.
+    # autobahn reads these headers as lines of Latin-1, in which a client can hide a header in another one.
     details.http_headers_received = headers = read_headers(request)
-    trusted = the(Handshakes).trusted
+    trusted = singleton(Handshakes).trusted
     if not trusted:
         return None
     peer = peer_host(details.peer)

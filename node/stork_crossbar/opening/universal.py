@@ -1,8 +1,8 @@
 """
-Crossbar's universal transport looks at the first bytes of a client: a RawSocket, or HTTP.
+Crossbar's universal transport distinguishes RawSocket and HTTP by the first bytes of a client.
 
-Crossbar's own takes a request line that comes in two segments for none, writes a line of the log for each such client,
-and quotes a traceback where it is not ASCII.
+Crossbar's own code rejects a request line that comes in two segments. It writes a log line for each such client, and a
+traceback if the line is not ASCII.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ _RAW_SOCKET = b"\x7f"
 
 def tell_clients_apart() -> None:
     """
-    Have the universal transports of this process wait for a whole request, and refuse what is none.
+    Make the universal transports of this process wait for a whole request, and refuse all other bytes.
 
     Raises:
-        Incompatible: they tell clients apart in another way.
+        Incompatible: they distinguish clients in another way.
     """
     require_signature(UniSocketServerProtocol.dataReceived, "self", "data")
     ordinary = UniSocketServerProtocol.dataReceived

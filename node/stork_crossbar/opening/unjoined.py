@@ -1,9 +1,9 @@
 """
-Which connection gives way where there is no room: of those that have not joined, the one whose last step is oldest.
+Chooses the connection to end if there is no room: of those that have not joined, the one whose last step is oldest.
 
-A client takes three steps: it connects, it opens its WebSocket (or RawSocket, or asks for a page), it says HELLO. Then
-it says its ticket, and the node owes it an answer: from there on it gives way to nobody. Each step counts once, and
-bytes do not: a stranger cannot stay by saying a little now and then, nor by asking for page after page.
+A client takes three steps: it connects, it opens its WebSocket (or RawSocket, or requests a page), it sends HELLO.
+After its ticket the node owes it an answer, and does not end it for others. Each step counts once, and bytes do not
+count. So a stranger cannot stay by sending a few bytes now and then, or by requesting page after page.
 """
 
 from collections import OrderedDict
@@ -24,7 +24,7 @@ Connection = TypeVar("Connection", bound=Hashable)
 class Unjoined(Generic[Connection]):
     """
     Args:
-        most_of_one: how many one address may have.
+        most_of_one: maximum of connections of one address.
     """
 
     def __init__(self, most_of_one: Callable[[], int]) -> None:
@@ -38,24 +38,24 @@ class Unjoined(Generic[Connection]):
         return len(self._steps)
 
     def __iter__(self) -> Iterator[Connection]:
-        """Those that have waited longest for their next step come first."""
+        """The connections; the one that has waited longest for its next step comes first."""
         return iter(self._steps)
 
     def add(self, connection: Connection, address: str | None) -> Connection | None:
         """
-        Take in a connection.
+        Add a connection.
 
         Args:
-            address: None where others may share it, as behind a balancer: then it has no bound.
+            address: None if others may share it, as behind a balancer: then it has no limit.
 
         Returns:
-            The connection of the same address that gives way to it, if one must; it is forgotten here.
+            The connection of the same address that must be ended, if any; it is forgotten here.
         """
         self._steps[connection] = Step.CONNECTED
         return self.belongs_to(connection, address) if address else None
 
     def belongs_to(self, connection: Connection, address: str) -> Connection | None:
-        """The same for a connection whose address is known later than itself."""
+        """Set the address of a connection, if it is known only later; returns as ``add``."""
         if connection not in self._steps:
             return None
         self._forget_address(connection)
@@ -77,7 +77,7 @@ class Unjoined(Generic[Connection]):
             self._of_address[address].move_to_end(connection)
 
     def remove(self, connection: Connection) -> None:
-        """It has joined, is about to, or is gone; it may be unknown."""
+        """Forget a connection: it has joined, is about to, or is gone. It may be unknown."""
         if self._steps.pop(connection, None) is not None:
             self._forget_address(connection)
 

@@ -1,8 +1,8 @@
 """
-The HTTP of Crossbar's web transports is read by ``HttpChannel``: there is one way to a WebSocket, and a short one.
+``HttpChannel`` reads the HTTP of Crossbar's web transports: there is only one way to a WebSocket, and it is short.
 
-A stock web transport makes a channel, a request and its headers for each client, writes the request down again, and
-hands it on; all of that stays until the garbage collector comes by.
+A stock web transport makes a channel, a request and its headers for each client. It writes the request out again, and
+hands it on. All of that stays until the garbage collector runs.
 """
 
 from typing import Any
@@ -29,10 +29,10 @@ from stork_crossbar.opening.unjoined import Step
 
 def read_http_here() -> None:
     """
-    Have the sites of this process read HTTP so.
+    Make the sites of this process read HTTP in this way.
 
     Raises:
-        Incompatible: it cannot be; a node with the bounds of Twisted's own HTTP alone must not start.
+        Incompatible: that is impossible. A node with only the bounds of Twisted's own HTTP must not start.
     """
     check_twisted()
     require_signature(TwistedSite.buildProtocol, "self", "addr")
@@ -42,7 +42,7 @@ def read_http_here() -> None:
     rules = Rules(websocket=_websocket, asked=_asked)
     Site.requestFactory = ShortRequest
     Site.buildProtocol = lambda site, address: HttpChannel(site, address, rules)
-    # Nothing is bounded in HTTP/2 here, and autobahn has no WebSockets in it.
+    # HTTP/2 has no bounds here, and autobahn has no WebSockets in it.
     Site.acceptableProtocols = lambda _site: [b"http/1.1"]
     Resource404.render_GET = _not_found
     _CountedConnection.readConnectionLost = _read_lost
@@ -59,15 +59,15 @@ def _websocket(resource: Any, address: Any) -> Any:
 
 
 def _not_found(_resource: Any, request: Any) -> bytes:
-    """Crossbar's own page names its version, the folder and the process."""
+    """A short 404: Crossbar's own page shows its version, the folder and the process."""
     request.setResponseCode(404)
     return b"there is nothing here\n"
 
 
 def _read_lost(counted: Any) -> None:
     """
-    Crossbar's counter of connections stands between the transport and its protocol, and does not hand this on: a client
-    that closes its own end when it has asked would get no answer.
+    Hand on that the client has closed its end. Crossbar's counter of connections, between the transport and its
+    protocol, does not do that: the client would get no answer to its request.
     """
     protocol = IHalfCloseableProtocol(counted.wrappedProtocol, None)
     if protocol is None:

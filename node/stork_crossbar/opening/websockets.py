@@ -1,7 +1,7 @@
 """
-The opening handshakes of WebSockets: whose pages are let in, and what others are told.
+Checks the opening handshakes of WebSockets: origins, and the text of refusals.
 
-autobahn has a check of origins of its own, which wants a port in each and knows no request's own host; it is left out.
+autobahn's own check of origins is off: it wants a port in each origin, and does not know the request's own host.
 """
 
 import re
@@ -31,10 +31,10 @@ _farewells = Deadlines(reactor, FAREWELL_S)
 
 def check_handshakes() -> None:
     """
-    Have the opening handshakes in this process checked.
+    Check the opening handshakes in this process.
 
     Raises:
-        Incompatible: they cannot be; a node that lets any page in must not start.
+        Incompatible: that is impossible. A node that accepts every page must not start.
     """
     ordinary = WampWebSocketServerProtocol.processHandshake
     set_options = crossbar_protocol.set_websocket_options
@@ -60,7 +60,7 @@ def check_handshakes() -> None:
         if factory.isServer:
             null = ["null"] if options.get("allow_null_origin") is True else []
             factory.origins = origins([*options.get("allowed_origins", []), *null])
-            # Its page names versions and processes.
+            # autobahn's page shows versions and processes.
             options = {"enable_webstatus": False, **options}
         own = {name: value for name, value in options.items() if name not in ("allowed_origins", "allow_null_origin")}
         set_options(factory, own)
@@ -77,7 +77,9 @@ def _refusal(protocol: Any, request: bytes) -> str | None:
 
 
 def _fail(protocol: Any, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
-    """In place of autobahn's, which has a line of the log for each, and no end where the client does not close."""
+    """
+    In place of autobahn's method, which logs a line for each refusal, and waits for ever if the client does not close.
+    """
     refusals.count("bad_request")
     phrase = _UNPRINTABLE.sub("?", reason)[:_LONGEST_PHRASE]
     _answer(protocol, code, phrase, phrase, responseHeaders or ())
@@ -94,6 +96,6 @@ def _answer(protocol: Any, code: int, phrase: str, text: str, headers: Any = ())
     ]
     protocol.sendData("\r\n".join([*lines, "", body]).encode())
     transport = protocol.transport
-    protocol.wasClean = True  # of others, autobahn logs each
+    protocol.wasClean = True  # autobahn logs all unclean ends
     protocol.dropConnection(abort=False)
     _farewells.set(transport.abortConnection)

@@ -1,5 +1,5 @@
 """
-Crossbar as Stork node runs it: a personality, with a node, worker and session classes of our own.
+Crossbar as Stork node runs it: a personality, with its own node, worker and session classes.
 
 Crossbar's workers import the personality by name, and the reactor must be chosen before Crossbar is imported: import
 this package only in a process that ``launch.run_node`` or Crossbar itself started.

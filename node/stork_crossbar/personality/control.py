@@ -1,4 +1,4 @@
-"""The node's end of its control socket (``stork_node.launcher.control``): takes one command from each connection."""
+"""The node's end of its control socket (``stork_node.launcher.control``): each connection brings one command."""
 
 import contextlib
 import socket
@@ -73,10 +73,10 @@ class _Listening:
 
 def listen(reactor: Any, path: Path, reload: Callable[[Callable[[str], None]], Awaitable[str]]) -> None:
     """
-    Serve at ``path`` until the reactor stops. ``reload`` gets what takes progress, and returns how it went.
+    Serve at ``path`` until the reactor stops. ``reload`` takes a function for progress lines, and returns the result.
 
     Raises:
-        OSError: there can be no socket.
+        OSError: the socket cannot be made.
     """
     with contextlib.suppress(FileNotFoundError):
         path.unlink()  # of a node that had the same process id

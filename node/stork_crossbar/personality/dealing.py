@@ -1,4 +1,4 @@
-"""The dealer: Crossbar's, with ends of calls whose cost does not grow with the number of calls in flight."""
+"""Crossbar's dealer, with one change: the cost of ending a call does not grow with the number of open calls."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +7,12 @@ from autobahn.wamp.exception import ApplicationError, ProtocolError
 from autobahn.wamp.message import Call, Cancel, Error, Interrupt
 from crossbar.router.dealer import Dealer
 
-from stork_crossbar.connections.session_limits import orphans, release, undecided_calls
-from stork_crossbar.personality.observing import Observations
+from stork_crossbar.connections.session_limits import calls_of_gone_sessions, release, undecided_calls
+from stork_crossbar.personality.broker import SelfCleaningUriMap
 
 
 class Invocations:
-    """The calls in flight of one session, in place of Crossbar's list, in which each is looked for from the start."""
+    """The open calls of one session, in place of Crossbar's list, which is searched from the start for each call."""
 
     __slots__ = ("_items",)
 
@@ -23,7 +23,7 @@ class Invocations:
         self._items[invocation] = None
 
     def remove(self, invocation: Any) -> None:
-        """Also where it is not there: Crossbar forgets a caller's calls when it leaves, and ends them later."""
+        """Remove a call, which may be gone: Crossbar forgets a caller's calls when it leaves, and ends them later."""
         self._items.pop(invocation, None)
 
     def __contains__(self, invocation: object) -> bool:
@@ -38,10 +38,10 @@ class Invocations:
 
 class Calls(dict[tuple[int, int], Any]):
     """
-    The calls in flight by caller and request id, of which Crossbar deletes each at its end.
+    The open calls by caller and request id. Crossbar deletes each at its end.
 
-    A client may give two of them one id: at the second's end there is nothing to delete, which would keep the client's
-    session from being detached.
+    A client may give two calls one id. At the end of the second there is nothing to delete; an error there would keep
+    the client's session attached.
     """
 
     def __delitem__(self, key: tuple[int, int]) -> None:
@@ -54,26 +54,26 @@ def _cancelled(request: int) -> Error:
 
 class StorkDealer(Dealer):
     """
-    - A session fails only the calls that it was asked to answer. (Crossbar checks that of results alone.)
-    - Forgives a client that gives two calls one request id, and one that cancels a call and leaves.
-    - A call that is cancelled is answered at once, and its callee is told. The same goes for one whose time is over,
-      and for those of a caller that leaves. (Crossbar answers no CANCEL where the callee cannot be told.)
-    - Such a call stays in flight until its callee is done with it: it is work of the application's. It counts among
-      what its session may have, or its user, where the session is gone.
+    - A session can fail only the calls that were given to it. (Crossbar checks that for results only.)
+    - Accepts a client that gives two calls one request id, and one that cancels a call and leaves.
+    - A cancelled call is answered at once, and its callee is told. The same goes for a call whose time is over, and for
+      the calls of a caller that leaves. (Crossbar does not answer CANCEL if the callee cannot be told.)
+    - Such a call stays open until its callee has finished it, as the application still works for it. It counts for its
+      session's limit, or for its user if the session is gone.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._invocations_by_call = Calls()
-        self._registration_map = Observations(ordered=True)
-        # The ids of calls that were cancelled before it was decided whether they may be made.
+        self._registration_map = SelfCleaningUriMap(ordered=True)
+        # The ids of calls that were cancelled before the guard had decided them.
         self._cancelled_early: dict[Any, set[int]] = {}
 
     def detach(self, session: Any) -> None:
         self._cancelled_early.pop(session, None)
         for invocation in list(self._callee_to_invocations.get(session, ())):
-            orphans.discard(invocation)
-            # Its caller has been answered. Crossbar would answer again, and an embedded caller cannot take that.
+            calls_of_gone_sessions.discard(invocation)
+            # Its caller has an answer. Crossbar would answer again, which an embedded caller cannot take.
             if invocation.canceled and not invocation.error_msg:
                 self._remove_invoke_request(invocation)
         for invocation in self._caller_to_invocations.get(session, ()):
@@ -82,7 +82,7 @@ class StorkDealer(Dealer):
         super().detach(session)
 
     def _abandon(self, invocation: Any) -> None:
-        """The caller leaves; what its callee still does for it is counted on."""
+        """The caller leaves; the work of its callee still counts."""
         if invocation.timeout_call:
             invocation.timeout_call.cancel()
             invocation.timeout_call = None
@@ -92,7 +92,7 @@ class StorkDealer(Dealer):
         invocation.call.args = invocation.call.kwargs = invocation.call.payload = None
         self._caller_to_invocations[invocation.caller].remove(invocation)
         del self._invocations_by_call[invocation.caller_session_id, invocation.call.request]
-        orphans.add(invocation)
+        calls_of_gone_sessions.add(invocation)
 
     def processCancel(self, session: Any, cancel: Any) -> None:
         invocation = self._invocations_by_call.get((session._session_id, cancel.request))
@@ -112,7 +112,7 @@ class StorkDealer(Dealer):
             self._router.send(invocation.caller, _cancelled(invocation.call.request))
 
     def _interrupt(self, invocation: Any, mode: str) -> bool:
-        """Tell the callee that nobody waits any more. False where it cannot be told."""
+        """Tell the callee that the caller has given up. False if the callee cannot be told."""
         callee = (invocation.callee._session_roles or {}).get("callee")
         can_be_told = bool(callee and callee.call_canceling and invocation.callee is not invocation.caller)
         if can_be_told:
@@ -123,7 +123,7 @@ class StorkDealer(Dealer):
         self, session: Any, call: Any, registration: Any, authorization: Any, is_queued_call: bool = False
     ) -> Any:
         if session not in self._session_to_registrations:
-            return False  # it has left while it was decided whether it may
+            return False  # it left before the guard had decided
         early = self._cancelled_early.get(session, set())
         if call.request in early:
             early.discard(call.request)
@@ -170,7 +170,7 @@ class StorkDealer(Dealer):
 
     def _remove_invoke_request(self, invocation: Any) -> None:
         caller = invocation.caller
-        orphans.discard(invocation)
+        calls_of_gone_sessions.discard(invocation)
         self._caller_to_invocations.setdefault(caller, Invocations())
         super()._remove_invoke_request(invocation)
         if not self._caller_to_invocations.get(caller, True):

@@ -1,8 +1,8 @@
 """
-The guard, called as the function that it is: no CALL, INVOCATION, YIELD and RESULT between parts of one process.
+Calls the guard as a function, without CALL, INVOCATION, YIELD and RESULT between parts of one process.
 
-Stock Crossbar asks it by its dealer, as it does with any dynamic authenticator and authorizer; what is asked and
-answered is the same either way.
+Stock Crossbar calls the guard by its dealer, as any dynamic authenticator and authorizer. Arguments and answers are
+equal in both cases.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from twisted.logger import Logger
 from stork_crossbar import registry
 from stork_crossbar.compat import require_signature
 from stork_crossbar.roles import DirectCalls, DirectGuard
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
 _log = Logger(namespace="stork_components.guard")
 
 
 def call_guard() -> None:
-    """Have sessions and routers of this process call the guard, from before it starts."""
+    """Make sessions and routers of this process call the guard; to be called before it starts."""
     require_signature(RouterSession.onMessage, "self", "msg")
     require_signature(RouterSession.onJoin, "self", "details")
     require_signature(Router.attach, "self", "session")
@@ -35,21 +35,21 @@ def call_guard() -> None:
     require_signature(Router.authorize, "self", "session", "uri", "action", "options")
     require_signature(RouterRoleDynamicAuth.__init__, "self", "router", "uri", "authorizer")
     require_signature(PendingAuthTicket.authenticate, "self", "signature")
-    the(DirectCalls).are_made = True
+    singleton(DirectCalls).are_made = True
 
 
 _BY_TICKET = {"type": "dynamic", "authenticator": uris.GUARD_AUTH}
 
 
 def guard_of(realm: str | None) -> DirectGuard | None:
-    """The guard of this realm, or None where it has not started, or is to be asked by WAMP."""
-    guard: DirectGuard | None = registry.find(DirectGuard) if the(DirectCalls).are_made else None
+    """The guard of this realm. None if it has not started, or must be called by WAMP."""
+    guard: DirectGuard | None = registry.find(DirectGuard) if singleton(DirectCalls).are_made else None
     return guard if guard and guard._realm == realm else None
 
 
 def guard_for_hello(realm: str, hello: Any, transport: Any, transport_config: Mapping[str, Any]) -> DirectGuard | None:
     """
-    The guard, where Crossbar would ask it about this HELLO and nobody else: for a ticket, which the client names first.
+    The guard, if Crossbar would ask only the guard about this HELLO: for a ticket, which the client names first.
     """
     by_ticket = transport_config.get("auth", {}).get("ticket")
     if hello.authmethods and hello.authmethods[0] == "ticket" and by_ticket == _BY_TICKET and transport._authid is None:
@@ -60,7 +60,7 @@ def guard_for_hello(realm: str, hello: Any, transport: Any, transport_config: Ma
 def authenticate(
     guard: DirectGuard, session: Any, realm: str, hello: Any, ticket: str
 ) -> "defer.Deferred[Accept | Deny]":
-    """What Crossbar's PendingAuthTicket makes of the answer."""
+    """Ask the guard, and turn its answer into that of Crossbar's PendingAuthTicket."""
     question = {
         "transport": _transport_facts(session._transport),
         "session": session._pending_session_id,
@@ -78,7 +78,7 @@ def authenticate(
 
     def deny(failure: Any) -> Deny:
         if not failure.check(ApplicationError):
-            # A fault of ours is no verdict on the client: it may try again.
+            # A bug here is no verdict on the client: it may try again.
             _log.failure("the guard failed", failure)
             return Deny(*uris.REFUSALS["unavailable"])
         return Deny(failure.value.error, str(failure.value.args[0]))
@@ -93,7 +93,7 @@ def _transport_facts(transport: Any) -> dict[str, Any]:
 
 
 def guard_for_role(realm: str | None, role: Any) -> DirectGuard | None:
-    """The guard, where it is the authorizer of this role."""
+    """The guard, if it is the authorizer of this role."""
     guard = guard_of(realm)
     is_asked = guard and type(role) is RouterRoleDynamicAuth and role._authorizer == uris.GUARD_TOPIC_AUTH
     return guard if is_asked else None

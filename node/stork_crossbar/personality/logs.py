@@ -1,9 +1,9 @@
 """
-Log lines: from a worker to the controller, which prints them.
+Log lines of a worker: they go to the controller, which prints them.
 
-Crossbar runs at ``warn``: at ``info`` it has lines for each join. Lines of ours, of the application and of what it
-prints pass at lower levels as well. All take one way, which bounds and counts them (``LogWriter``): nothing in a worker
-waits for its log, and no client fills it.
+Crossbar runs at ``warn``, because at ``info`` it logs lines for each join. Lines of this code, of the application and
+of its output pass at lower levels as well. All lines pass a ``LogWriter``, which bounds and counts them: a worker never
+waits for its log, and no client can flood it.
 """
 
 import json
@@ -26,16 +26,16 @@ from stork_node.logs.log_lines import LEVELS, LogSettings, is_ours, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import LogWriter
 from stork_node.logs.process_log import catch_strays, flush_log, writer_of
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
-# What Twisted adds to the data of a line; "text" is the line itself, of another logging system.
+# Keys that Twisted adds to the data of a line; "text" is the line itself, of another logging system.
 _TWISTEDS = frozenset(
     {"time", "format", "message", "system", "isError", "failure", "why", "printed", "text", "sentence"}
 )
-# Whose author decides how often a line comes: it is not counted with others like it.
+# Loggers whose author decides how often a line comes: their lines are not collapsed.
 _APPLICATIONS = ("app.", "stdout", "stderr")
-# Who warns, in a router process, of what a client did: such warnings need nobody's attention.
+# Loggers that warn, in a router process, about clients: nobody has to act on these warnings.
 _CLIENTS = (
     "autobahn.",
     "crossbar.router.protocol",
@@ -46,25 +46,25 @@ _CLIENTS = (
 )
 _CLIENTS_FAULT = (ProtocolError, InvalidUriError)
 _LONGEST_FAULT = 300
-# Where autobahn reads a message that a client sent.
+# Functions in which autobahn reads a client's message.
 _READING = (os.path.join("autobahn", "wamp", "message.py"), os.path.join("autobahn", "wamp", "serializer.py"))
 
 
 def _record(level: str, text: str, namespace: str, fields: Mapping[str, Any]) -> str:
-    """As the controller reads them (``stork_node.logs.worker_output``)."""
+    """A record in the format of the controller (``stork_node.logs.worker_output``)."""
     record = {"level": level, "namespace": namespace, "text": text, "fields": fields}
     return json.dumps(record, ensure_ascii=False) + str(crossbar._logging.record_separator)
 
 
 @dataclass
 class Clients:
-    """Whether this process has any: whether it is a router's."""
+    """Whether this process has clients: whether it is a router's."""
 
     are_served: bool = False
 
 
 class Observer:
-    """Takes every event of Twisted's log in a worker process."""
+    """Handles every event of Twisted's log in a worker process."""
 
     def __init__(self, writer: LogWriter, settings: LogSettings) -> None:
         self._writer, self._settings = writer, settings
@@ -87,13 +87,13 @@ class Observer:
     def _write_theirs(self, level: str, namespace: str, event: dict[str, Any]) -> None:
         fault = _clients_fault(event)
         if _is_answer(event):
-            return  # the guard has said why
+            return  # the guard has logged the reason
         if fault:
             self._writer.write("info", f"a message of a client is malformed: {fault}", __name__, {}, "malformed")
-        elif the(Clients).are_served and namespace.startswith(_CLIENTS) and _is_expected(event):
+        elif singleton(Clients).are_served and namespace.startswith(_CLIENTS) and _is_expected(event):
             self._writer.write("info", f"of a client: {_text(event)}", __name__, {}, "of a client")
         else:
-            # Critical is what somebody must be called for, which Crossbar and autobahn do not know.
+            # Critical lines must wake an operator. Crossbar and autobahn use the level for less.
             shown = "error" if level == "critical" else level
             self._writer.write(shown, _text(event), namespace, {}, "theirs")
 
@@ -103,7 +103,7 @@ def _text(event: dict[str, Any]) -> str:
 
 
 def _clients_fault(event: dict[str, Any]) -> str:
-    """What a client did wrong, where that is what this event is about: autobahn logs a traceback of its own then."""
+    """The fault of a client, if this event is about one: autobahn logs it with a traceback of its own code."""
     failure = event.get("log_failure")
     error = failure.value if failure is not None else sys.exception()
     if error is None or not (isinstance(error, _CLIENTS_FAULT) or _was_reading(error)):
@@ -112,14 +112,14 @@ def _clients_fault(event: dict[str, Any]) -> str:
 
 
 def _is_answer(event: dict[str, Any]) -> bool:
-    """Whether this is no failure but what the guard has answered: Crossbar logs it with a traceback."""
+    """Whether this failure is only an answer of the guard: Crossbar logs it with a traceback."""
     failure = event.get("log_failure")
     answers = {uri for uri, _ in uris.REFUSALS.values()}
     return failure is not None and isinstance(failure.value, ApplicationError) and failure.value.error in answers
 
 
 def _is_expected(event: dict[str, Any]) -> bool:
-    """Whether no exception is behind it that nobody has thought of: autobahn warns of those it has."""
+    """Whether this is a warning of autobahn about an expected exception."""
     if event.get("log_failure") is not None or event.get("log_format") == "{tb}":
         return False
     return event["log_level"] is LogLevel.warn or sys.exception() is None
@@ -159,7 +159,7 @@ def _make_observer() -> Any:
 
 def begin_log(serves_clients: bool) -> None:
     """Take over what this process logs, in every way that it can; once the reactor and Twisted's log are there."""
-    the(Clients).are_served = serves_clients
+    singleton(Clients).are_served = serves_clients
     if not _is_replaced:
         globalLogPublisher.addObserver(_make_observer())
     for name, level in (("stdout", LogLevel.info), ("stderr", LogLevel.error)):

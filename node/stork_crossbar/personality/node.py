@@ -27,7 +27,7 @@ from stork_node.config.drain import DrainSettings, extra_of
 from stork_node.launcher.control import NoPlace, socket_path
 from stork_node.logs.log_lines import LogSettings, NodeEnd, Printer
 from stork_node.logs.process_log import take_over_stderr
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 # Pauses before the application process is started again, in seconds: the first soon, as a deploy may have killed it.
 FIRST_PAUSE_S = 0.2
@@ -194,7 +194,7 @@ class Node(crossbar_node.Node):
         await self.end_process(self.processes.current(worker), kill=False, within_s=_END_S)
 
     def _stop(self) -> None:
-        the(NodeEnd).has_begun = True
+        singleton(NodeEnd).has_begun = True
         self.stop()
 
     def _applications(self) -> list[dict[str, Any]]:
@@ -210,7 +210,7 @@ class Node(crossbar_node.Node):
     def _fail(self, sentence: str) -> None:
         if not self._is_ending:
             self._print.line("error", sentence)
-            the(NodeEnd).has_begun = True
+            singleton(NodeEnd).has_begun = True
             self._controller._shutdown_was_clean = False
             self._controller.shutdown()
             # Crossbar asks them to end, and would wait for 21 s.

@@ -1,15 +1,15 @@
 """
-What Crossbar spends on each client and each message for nothing, and what a router process of ours leaves out.
+Patches that remove needless work of Crossbar for each client and each message.
 
-A join is some 2 ms of a core with stock Crossbar; that is what bounds how fast 10,000 clients are back. Of it:
+A join takes some 2 ms of a core with stock Crossbar, which limits how fast 10,000 clients come back. Of these 2 ms:
 
-- a fifth makes log lines that nobody reads: every value is dressed in terminal colours, and every connection's thirty
-  options are pretty-printed, before the logger finds that the level is off;
-- a tenth makes meta events (``wamp.session.on_join``, ``wamp.subscription.on_subscribe``, …) that nobody subscribes to;
-- a third makes WAMP calls between parts of one process: Crossbar asks the guard by its dealer (``direct_guard``).
+- a fifth makes log lines that nobody reads: values are coloured, and thirty options of every connection are
+  pretty-printed, before the logger finds that the level is off;
+- a tenth makes meta events (``wamp.session.on_join``, ``wamp.subscription.on_subscribe``, …) without a subscriber;
+- a third makes WAMP calls between parts of one process: Crossbar calls the guard by its dealer (``direct_guard``).
 
-All of that touches private names. Each patch says which ones; one that does not find them as it knows them is not
-taken, and Crossbar's ordinary way, which is always right, stays.
+All patches touch private names, and each lists its own. A patch that does not find them as expected is left out, and
+Crossbar's own code does the work.
 """
 
 import sys
@@ -40,8 +40,8 @@ from stork_crossbar.personality.direct_guard import call_guard
 @dataclass(frozen=True)
 class Patch:
     """
-    ``apply`` raises ``Incompatible`` (or AttributeError, ImportError) before it has changed anything; ``part`` has the
-    private names that it needs.
+    ``apply`` raises ``Incompatible`` (or AttributeError, ImportError) before it changes anything; ``part`` names its
+    private names.
     """
 
     saves: str
@@ -50,7 +50,7 @@ class Patch:
 
 
 def apply_patches(patches: "Iterable[Patch]") -> list[str]:
-    """Apply those that can be applied; returns what the others would have saved, and why they cannot."""
+    """Apply all patches that fit; returns a sentence for each of the others: its benefit, and why it does not fit."""
     refused = []
     for patch in patches:
         try:
@@ -84,7 +84,7 @@ _DRESSERS = ("hl", "hlid", "hltype", "hlval", "hlflag")
 
 
 def _plain(value: Any, *_: Any, **__: Any) -> Any:
-    """What a log line shows of ``value``, where it is written at all."""
+    """The form of ``value`` in a log line."""
     return value
 
 
@@ -102,13 +102,13 @@ def leave_values_plain(modules: Iterable[ModuleType | str] = _TALKATIVE) -> None
 
 
 def share_loggers() -> None:
-    """One logger for each class of sessions, and not one for each session."""
+    """One logger for each class of sessions, not for each session."""
     ordinary = sessions.txaio.make_logger
     loggers: dict[type, Any] = {}
     require_signature(sessions.BaseSession.__init__, "self")
 
     def make_logger() -> Any:
-        self = sys._getframe(1).f_locals["self"]  # by this name, txaio finds what to call the logger
+        self = sys._getframe(1).f_locals["self"]  # txaio takes the logger's name from a variable of this name
         if type(self) not in loggers:
             loggers[type(self)] = ordinary()
         return loggers[type(self)]
@@ -122,7 +122,7 @@ def share_loggers() -> None:
 
 
 def publish_to_somebody() -> None:
-    """Have the router's own session publish where somebody listens, and do nothing where nobody does."""
+    """Make the router's own session publish only if there is a subscriber."""
     ordinary = RouterServiceAgent.publish
     require_signature(ordinary, "self", "topic", "args", "kwargs")
 
@@ -146,8 +146,8 @@ def _wants_answer(kwargs: dict[str, Any]) -> bool:
 
 def match_patterns_level_by_level() -> None:
     """
-    Have wildcard patterns looked up without a function that calls itself: each look-up leaves one as a cycle behind,
-    for the garbage collector, and a join makes three.
+    Look wildcard patterns up without a recursive closure: each look-up would leave one as a cycle for the garbage
+    collector, and a join makes three.
     """
     require_signature(WildcardTrieMatcher.iter_matches, "self", "key")
     if WildcardTrieMatcher()._root != {}:
@@ -166,7 +166,7 @@ def _matches(self: Any, key: str) -> Iterator[Any]:
 
 
 def keep_json_encoder() -> None:
-    """Have one encoder for all messages; autobahn makes one for each."""
+    """Use one encoder for all messages; autobahn makes one for each."""
     ordinary = serializer._dumps
     require_signature(ordinary, "obj", "use_binary_hex_encoding")
     encode = serializer._WAMPJsonEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -6,21 +6,20 @@ from typing import Any
 from stork_node.config.old_components import is_application
 from stork_node.errors import StorkError
 
-# An application that opens a pool, or waits for its database.
+# The time for an application that opens a pool, or waits for its database.
 _START_TIMEOUT_S = 60.0
 _GONE_TIMEOUT_S = 10.0
 
 
 class ReloadRefused(StorkError):
-    """The application that runs goes on as it was; the text says why."""
+    """The reload failed, and the running application goes on; the text says why."""
 
 
 class Processes:
     """
-    The application processes of a node: for each container worker of config.json, the one that counts.
+    The application processes of a node: the current one for each container worker of config.json.
 
-    A process that takes over has an id of its own, ``app-2`` after ``app``; whatever ends and is not the one that
-    counts is missed by nobody.
+    A new process has an id of its own, ``app-2`` after ``app``. Ends of replaced processes are ignored.
     """
 
     def __init__(self) -> None:
@@ -28,11 +27,11 @@ class Processes:
         self._number: dict[str, int] = {}
 
     def current(self, worker: dict[str, Any]) -> str:
-        """The id of the process that counts for this worker of config.json."""
+        """The id of the current process of this worker."""
         return self._current.get(worker["id"], str(worker["id"]))
 
     def next_id(self, worker: dict[str, Any]) -> str:
-        """An id that no process has had."""
+        """A new id for a process."""
         number = self._number[worker["id"]] = self._number.get(worker["id"], 1) + 1
         return f"{worker['id']}-{number}"
 

@@ -1,4 +1,4 @@
-"""The router of a realm: what Crossbar's does, with answers that say no more than a client may know."""
+"""The router of a realm: Crossbar's, with answers that tell a client no more than it may know."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from twisted.internet import defer
 from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.connections.session_limits import count_undecided
 from stork_crossbar.personality import direct_guard
+from stork_crossbar.personality.broker import StorkBroker
 from stork_crossbar.personality.dealing import StorkDealer
-from stork_crossbar.personality.observing import StorkBroker
 from stork_node.protocol import uris
 
 
 class StorkRouter(Router):
     """
-    - An authorizer that fails is ``io.virge.stork.unavailable``: Crossbar quotes what it raised.
-    - Visitors are not told which session answered their call.
-    - The guard is called, where Crossbar would ask it by its dealer.
+    - If an authorizer fails, the client gets ``io.virge.stork.unavailable``; Crossbar would quote the error.
+    - Visitors do not learn which session answered their call.
+    - The guard is called as a function; Crossbar would call it by its dealer.
     """
 
     broker, dealer = StorkBroker, StorkDealer

@@ -30,9 +30,9 @@ _handshakes = Deadlines(reactor, HANDSHAKE_TIMEOUT_S)
 class StorkSession(RouterSession):
     """
     - An outage of the application closes the socket with 1013 instead of ABORT, which clients take as final.
-    - WELCOME says nothing of the node's insides (Crossbar puts host name, pids and the peer into it).
-    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut, and so is one that says HELLO or AUTHENTICATE
-      twice: Crossbar would answer both, and join the session twice.
+    - WELCOME has no details of the node (Crossbar adds host name, pids and the peer).
+    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut. So is one that sends HELLO or AUTHENTICATE twice:
+      Crossbar would answer both, and join the session twice.
     - One connection has one session: after ABORT and GOODBYE it is closed.
     """
 
@@ -87,11 +87,11 @@ class StorkSession(RouterSession):
             self._ask(authenticate.signature).addCallback(self._answer).addErrback(self._fail)
 
     def onAuthenticate(self, signature: str, extra: Any) -> Any:
-        """Asked by Crossbar's class, where it is not the guard that decides."""
+        """Called by Crossbar's class, if the guard does not decide."""
         return txaio.as_future(super().onAuthenticate, signature, extra).addCallback(self._turn_away)
 
     def _answer(self, answer: Accept | Deny) -> None:
-        """What Crossbar's class does with it, without the closures that it makes for each message."""
+        """Handle the answer like Crossbar's class, without the closures that it makes for each message."""
         if self._transport is None:  # gone meanwhile
             return
         if isinstance(answer, Accept):
@@ -100,7 +100,7 @@ class StorkSession(RouterSession):
             self._transport.send(Abort(answer.reason, answer.message))
 
     def _turn_away(self, answer: Any) -> Any:
-        """The answer, if there is still something to say to it."""
+        """The answer, if the client is still there."""
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
             close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
             return None
@@ -185,7 +185,7 @@ def _send_until_welcome(transport: Any, message: Any) -> None:
 
 
 def _make_discreet(welcome: Welcome) -> None:
-    """Take out what Crossbar adds under ``x_cb_``: of the message, and of the session, which has the same dict."""
+    """Remove Crossbar's ``x_cb_`` values from the message, and from the session, which has the same dict."""
     welcome.custom = {}
     for key in [key for key in welcome.authextra if key.startswith("x_cb_")]:
         del welcome.authextra[key]

@@ -1,8 +1,8 @@
 """
-The end of a worker process is the end of that process, and not that of the programs which it has started.
+Notices the end of a worker process at once, even if programs that it started still run.
 
-Twisted tells of an end when the pipes are closed, too. A program that the application has started holds these for as
-long as it runs, and the node would not notice that its application is gone.
+Twisted reports an end only when the pipes are closed, too. A program that the application has started keeps them open,
+so the node would not notice that its application is gone.
 """
 
 import contextlib
@@ -18,16 +18,16 @@ from twisted.python.failure import Failure
 from stork_crossbar.compat import require_signature
 
 _GRACE_S = 2.0
-# A pipe holds 64 KiB, of which a look takes 8: what the process has written is read, and not what others go on writing.
+# A pipe holds 64 KiB, and one read takes 8. So the process's own output is read, and not the endless output of others.
 _READS = 16
 
 
 def end_with_process(reactor: Any) -> None:
     """
-    Have the end of every worker process noticed at once; what it leaves behind in its process group is ended.
+    Notice the end of every worker process at once, and end the rest of its process group.
 
     Raises:
-        Incompatible: Crossbar or Twisted follow processes in another way.
+        Incompatible: Crossbar or Twisted handle processes in another way.
     """
     require_signature(WorkerProcessEndpoint.connect, "self", "protocolFactory")
     require_signature(Process.childConnectionLost, "self", "childFD", "reason")
@@ -58,7 +58,7 @@ def _read_rest(pipe: Any) -> None:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Whether there was such a group. That of an application is its own (``worker_process``)."""
+    """Send a signal; returns whether the group exists. An application has a group of its own (``worker_process``)."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
         return True

@@ -1,4 +1,4 @@
-"""The worker processes: what they log, and which session class the router makes."""
+"""The worker processes: their logs, and the session class of the router."""
 
 import os
 import time
@@ -28,12 +28,12 @@ from stork_node.logs.process_log import writer_of
 from stork_node.logs.worker_output import OutputReader
 from stork_node.recursion import limit_recursion
 
-# What is written to a worker's file descriptors: the level and the logger, as of what its application prints.
+# Level and logger of text on a worker's file descriptors: it counts as output of the application.
 _WRITTEN = {1: ("info", "stdout"), 2: ("error", "stderr")}
-# A worker itself lets fewer pass; more are what a program prints past its log.
+# A worker itself logs fewer lines; more lines are output of a program.
 _WORKERS_LINES = 2.0 * BURST_LINES, 2 * LINES_PER_S
 _RETIRE_TIMEOUT_S = 3.0
-# For close frames to leave before the process does.
+# The time for close frames to leave before the process ends.
 _FLUSH_S = 0.3
 
 
@@ -43,7 +43,7 @@ def _begin(serves_clients: bool) -> None:
 
 
 class RouterController(CrossbarRouterController):
-    """In the router process."""
+    """The controller of the router process."""
 
     router_factory_class = StorkRouterFactory
 
@@ -63,13 +63,13 @@ class RouterController(CrossbarRouterController):
     def start_router_transport(
         self, transport_id: str, config: dict[str, Any], create_paths: bool = False, details: Any = None
     ) -> Any:
-        # Before the port opens: its paths are added in later calls, and until then it answers 404.
+        # Before the port opens: Crossbar adds the paths in later calls, and until then the port would answer 404.
         freeze_startup_objects()
         return super().start_router_transport(transport_id, config, create_paths, details)
 
     @wamp.register(None)
     async def stork_drain(self, details: Any = None) -> None:
-        """Let go of every client, as the drain of config.json says; all at once where there is none."""
+        """Close all clients, as the drain of config.json says; at once if there is none."""
         from stork_crossbar import registry
         from stork_crossbar.roles import Drainer
 
@@ -84,7 +84,7 @@ class RouterController(CrossbarRouterController):
 
 
 class ContainerController(CrossbarContainerController):
-    """In the application process."""
+    """The controller of the application process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _begin(serves_clients=False)
@@ -99,35 +99,34 @@ class ContainerController(CrossbarContainerController):
 
     @wamp.register(None)
     def stork_succeed(self, session_ids: list[int], details: Any = None) -> None:
-        """This process takes over from the one that has these sessions."""
+        """This process replaces the one that has these sessions."""
         from stork_crossbar import registry
 
         registry.follow_on(session_ids)
 
     @wamp.register(None)
     async def stork_retire(self, details: Any = None) -> None:
-        """Take nothing more, and finish what has begun."""
+        """Take no more calls, and finish the open ones."""
         from stork_crossbar import registry
 
         retired = defer.ensureDeferred(registry.retire())
-        # A router that hangs answers nothing.
+        # A hung router does not answer.
         await retired.addTimeout(_RETIRE_TIMEOUT_S, self._reactor).addErrback(lambda _: None)
         await registry.finish()
 
     @wamp.register(None)
     @defer.inlineCallbacks
     def shutdown(self, details: Any = None) -> Any:
-        """Crossbar's, on SIGTERM: it would close the components' sessions with answers still to be sent."""
+        """On SIGTERM. Crossbar's own method would close the components' sessions before their answers are sent."""
         yield defer.ensureDeferred(self.stork_retire())
         yield super().shutdown()
 
 
 class _Process:
     """
-    A worker process as the controller sees it: prints its log in our way, and tells the node when it is gone.
+    A worker process, for the controller: prints its log, and tells the node when it has ended.
 
-    Crossbar's own ``log`` loses a record where something else was written before it, and every one after a byte that
-    is not UTF-8.
+    Crossbar's own ``log`` loses a record after other text, and all records after a byte that is not UTF-8.
     """
 
     log_name: ClassVar[str]
@@ -148,7 +147,7 @@ class _Process:
         parent.on_worker_connected(proto)
 
     def log(self, number: int, data: bytes) -> None:
-        """Takes what was written to a file descriptor."""
+        """Handle text that was written to a file descriptor."""
         if not self._logger.has_room:
             self._logger.count_left_out(self._readers[number].skip(data))
             return

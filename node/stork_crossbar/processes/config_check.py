@@ -1,7 +1,7 @@
 """
-``stork check``: everything that can be known to be wrong before anything is started, all of it at once.
+``stork check``: finds all errors that can be known before the start, at once.
 
-It imports Crossbar, the components and the application; who must stay free of those runs it in a process of its own
+It imports Crossbar, the components and the application. A process that must not import them runs it in another process
 (``preflight``).
 """
 
@@ -35,7 +35,7 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
     Check ``folder``/config.json, what it names, and which of its ports are free: none, the node's, or all of them.
 
     Raises:
-        ConfigError: every problem that was found; or this Crossbar is not as it is known here.
+        ConfigError: all problems; or the installed Crossbar is not as expected.
     """
     with deferred():
         refuse_other_versions()
@@ -57,7 +57,7 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
 
 
 def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """A sentence for each origin that this configuration, which has been checked, names for WebSockets."""
+    """A sentence for each WebSocket origin of a checked configuration."""
     config = configuration.load(folder, environ)
     named: list[AllowedOrigin] = []
     for _, component in config.components():
@@ -69,7 +69,7 @@ def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
 
 
 def explain_old_names(folder: Path) -> list[str]:
-    """What to write in place of components whose names work in this release for the last time."""
+    """The new lines for components whose old names work in this release for the last time."""
     return list(old_components.explain(configuration.read_file(folder).get("workers", [])))
 
 
@@ -108,7 +108,7 @@ def _delivery_settings(whole: Configuration) -> Iterator[Problem]:
 
 
 def _websockets(whole: Configuration) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What config.json says of each WebSocket, with its path."""
+    """The options of each WebSocket in config.json, with its path."""
     for w, worker in enumerate(whole.crossbar.get("workers", [])):
         for t, transport in enumerate(worker.get("transports", [])):
             path = f"workers[{w}].transports[{t}]"
@@ -196,7 +196,7 @@ def _busy_ports(config: Configuration) -> Iterator[Problem]:
 
 
 def _bind_fault(interface: str, port: int) -> str | None:
-    """Why this port cannot be bound; None where it can."""
+    """Why this port cannot be bound; None if it can."""
     family = socket.AF_INET6 if ":" in interface else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -209,6 +209,6 @@ def _bind_fault(interface: str, port: int) -> str | None:
 
 
 def _endpoint_fault(endpoint: str) -> str | None:
-    """The same for ``tcp://HOST:PORT``."""
+    """Why this ``tcp://HOST:PORT`` cannot be bound; None if it can."""
     at = Endpoint.parse(endpoint)
     return _bind_fault(at.host.replace("*", ""), at.port) if at.port else None

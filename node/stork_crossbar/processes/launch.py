@@ -1,4 +1,4 @@
-"""Runs a node in this process: Crossbar, with our personality and a private runtime directory."""
+"""Runs a node in this process: Crossbar, with Stork node's personality and a private runtime directory."""
 
 import os
 import sys
@@ -20,11 +20,11 @@ def run_node(folder: Path) -> int:
         0 when it was stopped as asked, 1 when it failed.
 
     Raises:
-        ConfigError: there is no place for its runtime directory, or this Crossbar is not as it is known here.
+        ConfigError: its runtime directory cannot be made, or the installed Crossbar is not as expected.
     """
     from autobahn.twisted.choosereactor import install_reactor
 
-    # Before anything of Crossbar is imported, as that would install Twisted's default reactor.
+    # Before any import of Crossbar, which would install Twisted's default reactor.
     reactor = install_reactor(explicit_reactor=None, verbose=False, require_optimal_reactor=False)
     install_steady_time(reactor)
     with deferred():
@@ -34,17 +34,17 @@ def run_node(folder: Path) -> int:
         refuse_other_versions()
         from stork_crossbar.personality import Personality
 
-    # Crossbar writes pid, keys and sockets. Whoever reaches the Unix socket is a backend.
+    # Crossbar writes pid, keys and sockets there. A process that can reach the Unix socket is a backend.
     private = PrivateFolder()
     runtime = private.path
     config = str(folder.resolve() / "config.json")
     arguments = ["start", "--cbdir", str(runtime), "--config", config, "--loglevel", "error", "--logformat", "none"]
-    # Workers get the current folder on their module search path: whatever lies where stork was started is not for them.
+    # Workers get the current folder on their module search path. Modules where stork was started are not for them.
     os.chdir(runtime)
-    # What the node has to say goes to standard error. Crossbar keeps a way to standard output of its own, and has
-    # lines for it that are none of a log: an empty one where its banner would be.
+    # The node's own lines go to standard error. Crossbar also writes to standard output, for example an empty line in
+    # place of its banner.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # Before Crossbar keeps a way to standard error of its own, which waits for who reads it.
+    # Before Crossbar keeps its own stream to standard error, which would wait for a reader.
     log_to_stderr("node", LogSettings.read(os.environ), at_least="warn")
     try:
         main("stork", arguments, reactor, Personality)

@@ -1,5 +1,5 @@
 """
-A worker process of a node: Crossbar's own main, with its imports made here before it.
+A worker process of a node: Crossbar's own main, after imports that are made here first.
 
 The controller runs this in place of ``python -m crossbar.worker.main``, with the same arguments.
 """
@@ -21,9 +21,9 @@ def main() -> None:
     parser.add_argument("--klass", default="")
     options, _ = parser.parse_known_args()
     if options.klass.endswith(".ContainerController"):
-        # What the application starts is in its group as well, and is ended with it.
+        # Programs that the application starts are in its group as well, and end with it.
         lead_group()
-    # As Crossbar's main does, and before anything of Crossbar would install Twisted's default.
+    # As in Crossbar's main, and before Crossbar could install Twisted's default reactor.
     reactor = install_reactor(explicit_reactor=options.reactor or os.environ.get("CROSSBAR_REACTOR"))
     install_steady_time(reactor)
     with deferred():

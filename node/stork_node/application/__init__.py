@@ -1,1 +1,1 @@
-"""What an application declares with a ``Stork``, and what its handlers get and give."""
+"""The declarations of an application (``Stork``), and the values that its handlers get and return."""

@@ -1,4 +1,4 @@
-"""What an authenticator is asked: a ticket, and where it came from."""
+"""The request that an authenticator gets: a ticket, and facts about its client."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,9 +36,9 @@ class AuthRequest:
     """
     A client that wants to join.
 
-    ``ticket`` is what it presents; ``authid`` is who it says it is, unproven (None if it says nothing); ``headers`` and
-    ``cookies`` are those of its WebSocket's opening handshake (none on a raw socket); ``address`` is the host of its
-    end of the connection, or what a trusted proxy says of it.
+    ``ticket`` is the client's credential. ``authid`` is the name that the client asks for, unproven (None if there is
+    none). ``headers`` and ``cookies`` are those of its WebSocket's opening handshake (none on a raw socket).
+    ``address`` is the client's host, as the connection or a trusted proxy names it.
     """
 
     ticket: str = field(repr=False)
@@ -55,7 +55,7 @@ class AuthRequest:
     @classmethod
     def parse(cls, realm: str, authid: str | None, details: Mapping[str, Any]) -> Self:
         """
-        Read what Crossbar tells a dynamic authenticator.
+        Read the arguments of a dynamic authenticator of Crossbar.
 
         Args:
             realm: the realm that the client wants to join.
@@ -63,7 +63,7 @@ class AuthRequest:
             details: ``{"ticket", "transport": {"peer", "http_headers_received"}, …}``.
 
         Raises:
-            ValueError: a ticket or authid that is no text, or text that UTF-8 does not have.
+            ValueError: a ticket or authid that is no text, or cannot be UTF-8.
         """
         ticket: Any = details.get("ticket")
         for value, name in ((ticket, "the ticket"), (authid or "", "the authid")):
@@ -81,7 +81,7 @@ class AuthRequest:
 
 
 def parse_cookies(header: str) -> dict[str, str]:
-    """The cookies in a Cookie header; of two with one name, the first, that of the longer path (RFC 6265, 5.4)."""
+    """The cookies of a Cookie header. Of two with one name the first counts: it has the longer path (RFC 6265, 5.4)."""
     cookies: dict[str, str] = {}
     for pair in header.split(";"):
         name, equals, value = (part.strip() for part in pair.partition("="))

@@ -1,4 +1,4 @@
-"""What an application has declared: its handlers by name, each with the location where it says so."""
+"""The declarations of an application: its handlers by name, each with its location in the code."""
 
 import inspect
 import sys
@@ -31,7 +31,7 @@ class SourceLocation:
 
     @classmethod
     def of_caller(cls) -> Self:
-        """The line outside this library that is being executed."""
+        """The line outside this library that is running."""
         frame = sys._getframe(1)
         while frame.f_back and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
             frame = frame.f_back
@@ -41,9 +41,9 @@ class SourceLocation:
 @dataclass(frozen=True, slots=True)
 class Handler:
     """
-    A function of the application's.
+    A function of the application.
 
-    ``kind`` is what it is there for, such as ``verifier``.
+    ``kind`` is its purpose, such as ``verifier``.
     """
 
     kind: str
@@ -53,10 +53,10 @@ class Handler:
     @classmethod
     def declare(cls, kind: str, function: Callable[..., Any], *arguments: str) -> Self:
         """
-        Take a function that will be called with ``arguments`` (named for the error only).
+        Check a function that will be called with ``arguments`` (the names are for the error only).
 
         Raises:
-            DeclarationError: not a function, or not one of so many arguments.
+            DeclarationError: not a function, or it does not take these arguments.
         """
         location = SourceLocation.of_caller()
         if not callable(function):
@@ -66,9 +66,10 @@ class Handler:
             inspect.signature(function).bind(*arguments)
         except TypeError:
             raise DeclarationError(
-                f"{location}: the {kind} {handler.name} is called with ({', '.join(arguments)}), and does not take that"
+                f"{location}: the {kind} {handler.name} is called with ({', '.join(arguments)}), "
+                "and does not take these arguments"
             ) from None
-        except ValueError:  # some functions of C do not tell their signature
+        except ValueError:  # some C functions have no signature
             pass
         return handler
 
@@ -82,7 +83,7 @@ class Handler:
 
 @dataclass
 class Declarations:
-    """Everything that one ``Stork`` has been told; ``feeds`` by (version, name), ``procedures`` by URI."""
+    """All declarations of one ``Stork``: ``feeds`` by (version, name), ``procedures`` by URI."""
 
     authenticator: Handler | None = None
     feeds: "dict[tuple[str, str], Feed]" = field(default_factory=dict)
@@ -103,7 +104,7 @@ def declare_once(
 ) -> None:
     """
     Raises:
-        DeclarationError: ``key`` is there already; names both locations.
+        DeclarationError: ``key`` is declared already; names both locations.
     """
     if key in declared:
         raise declared_twice(what, locations(declared[key]), locations(value))

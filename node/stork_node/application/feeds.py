@@ -1,4 +1,4 @@
-"""Feeds: a ``version.name`` whose topics clients may subscribe to, and the verifiers that say who."""
+"""Feeds: each is a ``version.name`` with its topics, and the verifiers that decide on subscriptions to them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +19,8 @@ class Verifier:
     """
     Decides one subscription; its answer holds for ``cache_s`` seconds for the same user and topic.
 
-    Only one with ``patterns`` is asked about a pattern: others look at ``topic.feed_id``, and take it for one topic's.
+    Only a verifier with ``patterns`` is asked about patterns. Others read ``topic.feed_id``, and would take a pattern
+    for one topic.
     """
 
     handler: Handler
@@ -29,7 +30,7 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True)
 class NamedVerifier:
-    """A verifier that is declared elsewhere, by ``Stork.verifier``; ``cache_s`` None: for as long as it says there."""
+    """A verifier that ``Stork.verifier`` declares elsewhere. ``cache_s`` None: the value there counts."""
 
     name: str
     cache_s: float | None
@@ -40,8 +41,8 @@ class Feed:
     """
     Topics ``version.name.*``, made by ``Stork.feed``.
 
-    Who is let in may subscribe to every topic of a feed without verifiers; those of one that has some ask each of them,
-    in the order in which they are declared, and the first refusal is the answer.
+    A feed without verifiers is open to every joined client. Otherwise all verifiers are asked in order; the first
+    refusal decides.
     """
 
     def __init__(self, version: str, name: str, patterns: Sequence[Pattern]) -> None:
@@ -82,21 +83,21 @@ class Feed:
 
         A verifier is called with (session, topic) and answers ``True``, ``False`` or ``Deny(reason)``.
 
-        A feed with patterns needs verifiers that say ``patterns=True``. Those are asked about patterns as well: then
+        A feed with patterns needs verifiers with ``patterns=True``. These are asked about patterns as well: then
         ``topic.match`` is ``"prefix"`` or ``"wildcard"``, and ``topic.feed_id`` the beginning that the pattern covers,
         ``""`` for all. A prefix covers every id that begins with it: ``v1.orders.4`` covers ``v1.orders.42``.
 
         Args:
             given: a function; names, each declared by ``Stork.verifier`` before or after this; or nothing.
-            cache_s: for how many seconds an answer holds for the same user and topic. None: not at all, or, for a
-                named verifier, for as long as it says itself.
-            patterns: it knows patterns. A named verifier says so where it is declared, and not here.
+            cache_s: seconds that an answer holds for the same user and topic. None: it does not hold; for a named
+                verifier, its own value counts.
+            patterns: whether it accepts patterns. A named verifier has this in its own declaration.
 
         Returns:
             The function unchanged; for names, the feed.
 
         Raises:
-            DeclarationError: something else.
+            DeclarationError: ``given`` is something else.
         """
         seconds = None if cache_s is None else check_cache_s(cache_s)
         check_patterns(patterns)

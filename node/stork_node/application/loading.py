@@ -1,4 +1,4 @@
-"""Finds the application: ``app:stork`` is the ``stork`` in ``app.py``. Each thing wrong with it is one sentence."""
+"""Finds the application: ``app:stork`` is the ``stork`` in ``app.py``. Each error is one sentence."""
 
 import importlib
 import re
@@ -21,10 +21,10 @@ def load(target: str, search_path: str | Path | Sequence[str | Path]) -> Stork:
     Args:
         target: ``MODULE:NAME``, such as ``app:stork``.
         search_path: the folder that has the module, or several. They come first on ``sys.path``, and stay there:
-            modules of the application's own win over installed ones of their name.
+            modules of the application win over installed ones of the same name.
 
     Raises:
-        ConfigError: one problem, or all of its declarations; their paths are file and line where there is one.
+        ConfigError: one problem, or all problems of its declarations; their paths are file and line, if known.
     """
     found = _TARGET.fullmatch(target)
     if not found:
@@ -39,7 +39,7 @@ def load(target: str, search_path: str | Path | Sequence[str | Path]) -> Stork:
 
 
 def check(target: str, search_path: str | Path | Sequence[str | Path]) -> list[Problem]:
-    """Everything that is wrong with an application, as far as importing it tells; empty if nothing is."""
+    """All problems of an application that an import can find; empty if there are none."""
     try:
         load(target, search_path)
     except ConfigError as error:
@@ -76,7 +76,10 @@ def _import_failed(name: str, folders: Sequence[Path], error: BaseException) -> 
 
 
 def find_folder(app: str, search_path: Sequence[str]) -> Path:
-    """The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); else the first."""
+    """
+    The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); otherwise the first
+    folder.
+    """
     module = app.partition(":")[0].partition(".")[0]
     for entry in search_path:
         if (Path(entry) / f"{module}.py").is_file() or (Path(entry) / module / "__init__.py").is_file():
@@ -89,7 +92,7 @@ def _is_below(file: str | Path, folders: Iterable[Path]) -> bool:
 
 
 def _is_own(file: str | Path, folders: Iterable[Path]) -> bool:
-    """Whether a file (or a folder) is the application's: neither Python's, nor a package's, nor this library's."""
+    """Whether a file (or a folder) belongs to the application: not to Python, a package, or this library."""
     others = [Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), Path(__file__).resolve().parents[1]]
     return _is_below(file, folders) and not _is_below(file, others)
 

@@ -1,4 +1,4 @@
-"""Whether a session may subscribe or call: what the verifiers' answers come to, and what travels to the guard."""
+"""The decision on a subscription or call: the result of all verifiers, as it travels to the guard."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Permission:
 
     Attributes:
         allow: whether the session may.
-        cache_s: for how many seconds that holds for this user.
-        reason: why not, for the log.
+        cache_s: seconds that this holds for the user.
+        reason: why the answer is no, for the log.
     """
 
     allow: bool
@@ -23,7 +23,7 @@ class Permission:
     reason: str = ""
 
     def to_wire(self) -> dict[str, Any]:
-        """``{"allow", "cache_s", "reason"}``, as the application process answers the guard."""
+        """``{"allow", "cache_s", "reason"}``, the form that the application process sends to the guard."""
         return {"allow": self.allow, "cache_s": self.cache_s, "reason": self.reason}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Who may subscribe and call: which verifiers have to be asked, and what their answers come to. No I/O."""
+"""Decides on subscriptions and calls: chooses the verifiers to ask, and combines their answers. No I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stork_node.protocol.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The verifiers to ask, in this order; those of a subscription about ``topic``, those of a call about None."""
+    """The verifiers to ask, in this order. ``topic`` is their argument for a subscription; None for a call."""
 
     verifiers: tuple[Verifier, ...]
     topic: Topic | None = None
@@ -22,13 +22,13 @@ class Checks:
 
 def choose_checks(declared: Declarations, uri: str, action: str, options: Mapping[str, Any]) -> Checks | Deny:
     """
-    Say what has to be asked before a session may do something, or refuse it unasked.
+    Choose the verifiers for a subscription or call, or refuse it without asking any.
 
     Args:
         declared: the application's feeds, verifiers and procedures.
-        uri: what the session wants to subscribe to, or to call.
-        action: WAMP's word for it; all but ``subscribe`` and ``call`` are refused.
-        options: of the SUBSCRIBE, whose ``match`` counts.
+        uri: the topic or pattern of a subscription, or the procedure of a call.
+        action: WAMP's word, such as ``subscribe``; others than ``subscribe`` and ``call`` are refused.
+        options: of the SUBSCRIBE; only ``match`` counts.
     """
     if action == "subscribe":
         return _choose_for_topic(declared, uri, options.get("match") or "exact")
@@ -78,10 +78,11 @@ def _choose_for_procedure(declared: Declarations, uri: str) -> Checks | Deny:
 
 def read_answer(answer: Any) -> bool | Deny:
     """
-    What a verifier said.
+    Check a verifier's answer.
 
     Raises:
-        TypeError: neither True nor False nor a Deny. Other languages' truth (a row, a coroutine, "no") lets nobody in.
+        TypeError: not True, False or a Deny. A value that is only true in a boolean sense (a row, a coroutine,
+            "no") lets no client in.
     """
     if answer is True or answer is False or isinstance(answer, Deny):
         return answer
@@ -90,13 +91,13 @@ def read_answer(answer: Any) -> bool | Deny:
 
 def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Permission:
     """
-    What the answers come to: the first refusal, or, once every verifier has agreed, yes.
+    Combine the answers: the first refusal, or yes if every verifier has agreed.
 
-    It holds for as long as the least of those asked says; where none is asked there is nothing to hold.
+    The result holds for the shortest time of the asked verifiers. Without verifiers it is not remembered.
 
     Args:
-        verifiers: all that have to agree.
-        answers: theirs, in the same order, at least up to the first refusal.
+        verifiers: all verifiers that have to agree.
+        answers: their answers in the same order, at least up to the first refusal.
     """
     cache_s = min((verifier.cache_s for verifier in verifiers[: len(answers)]), default=0.0)
     for verifier, answer in zip(verifiers, answers, strict=False):

@@ -1,4 +1,4 @@
-"""Takes the pushes of an application under test: checked as the publish server would, numbered, and kept."""
+"""Records the pushes of an application under test: they are checked as by the publish server, numbered, and kept."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NOW = "2026-01-01T00:00:00.000Z"
 
 @dataclass(frozen=True, slots=True)
 class RecordedPush:
-    """One push, as the publish server gets it; ``data`` is what a browser would see."""
+    """One push, as the publish server gets it; ``data`` is as a browser sees it."""
 
     topics: tuple[str, ...]
     type: str
@@ -27,7 +27,7 @@ class RecordedPush:
 
 
 class PushRecorder:
-    """Stands in for a ``Publisher``, and takes what it takes; appends to ``pushes``."""
+    """Stands in for a ``Publisher``, and takes the same arguments; appends to ``pushes``."""
 
     def __init__(self, pushes: list[RecordedPush]) -> None:
         self._pushes = pushes
@@ -35,7 +35,7 @@ class PushRecorder:
 
     def push(self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]) -> str:
         """
-        Keep one push, unless its id was seen before.
+        Keep one push, unless its id is known.
 
         Raises:
             InvalidPush: the publish server would refuse it.

@@ -1,4 +1,4 @@
-"""What an application pushes with: the publishers that a node or a test connects it to."""
+"""The publishers of an application: a node or a test connects it to them."""
 
 from collections.abc import Awaitable, Iterable
 from typing import Any, Protocol, Unpack
@@ -8,7 +8,7 @@ from stork_node.errors import StorkError
 
 
 class NotRunning(StorkError):
-    """An application that is not running in a node, or in an ``AppTester``, and so has nowhere to push to."""
+    """An application that runs neither in a node nor in an ``AppTester``, and so cannot push."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -18,7 +18,7 @@ class NotRunning(StorkError):
 
 
 class BlockingPusher(Protocol):
-    """What ``Stork.publisher`` is: a ``stork_node.Publisher``, or a test's recorder."""
+    """The type of ``Stork.publisher``: a ``stork_node.Publisher``, or a test's recorder."""
 
     def push(self, topics: str | Iterable[str], type: str, data: Any = ..., **options: Unpack[PushOptions]) -> str: ...
 
@@ -28,7 +28,7 @@ class BlockingPusher(Protocol):
 
 
 class AsyncPusher(Protocol):
-    """What ``Stork.async_publisher`` is: a ``stork_node.AsyncPublisher``, or a test's recorder."""
+    """The type of ``Stork.async_publisher``: a ``stork_node.AsyncPublisher``, or a test's recorder."""
 
     def push(
         self, topics: str | Iterable[str], type: str, data: Any = ..., **options: Unpack[PushOptions]

@@ -1,4 +1,4 @@
-"""Procedures: what ``Stork.rpc`` declares, and the original's way of calling, by one JSON string each way."""
+"""Procedures: the declarations of ``Stork.rpc``, and Virge::Stork's form of calls with one JSON string each way."""
 
 import json
 import math
@@ -16,23 +16,23 @@ Invoke = Literal["single", "first", "last", "roundrobin", "random"]
 
 INVALID_ARGUMENT = "wamp.error.invalid_argument"
 
-# WAMP's loose rules, which are the router's: components without whitespace, "#" and ".", none of them empty.
+# The router's rules, WAMP's loose ones: parts without whitespace, "#" and ".", and none of them empty.
 _LOOSE_URI = re.compile(r"[^\s.#]+(\.[^\s.#]+)*")
 
 
 def is_uri(text: Any) -> bool:
-    """Whether a router takes this as the URI of a procedure or of an error."""
+    """Whether a router accepts this as the URI of a procedure or of an error."""
     return isinstance(text, str) and _LOOSE_URI.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """
-    A procedure of the application's.
+    A procedure of the application.
 
-    ``allow`` says which clients may call it: True all of them, False none (backends always may), or a check that is
-    called with (session). ``invoke`` is WAMP's invocation policy, among several processes that register it.
-    ``may_take_s`` is how long it may take, in seconds: None: as the settings say; 0: as long as it likes.
+    ``allow`` says which clients may call it: True all, False none (backends always may), or a check that is called with
+    (session). ``invoke`` is WAMP's invocation policy, for several processes that register it. ``may_take_s`` is its
+    maximum time in seconds. None: as in the settings; 0: no maximum.
     """
 
     uri: str
@@ -54,7 +54,7 @@ class Procedure:
     ) -> "Procedure":
         """
         Raises:
-            DeclarationError: an option that is none, or a URI that is not the application's to register.
+            DeclarationError: an unknown option, or a URI that an application may not register.
         """
         location = SourceLocation.of_caller()
         if not is_uri(uri):
@@ -84,7 +84,7 @@ def _is_seconds(value: Any) -> bool:
 
 def decode_arguments(uri: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """
-    Read the arguments of a procedure with ``json_string``: one string of JSON, which becomes the only argument.
+    Read the arguments of a procedure with ``json_string``: one string of JSON, whose value becomes the only argument.
 
     Raises:
         CallError: ``wamp.error.invalid_argument``.
@@ -102,5 +102,5 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def encode_result(result: Any) -> str:
-    """The string of JSON that a procedure with ``json_string`` answers."""
+    """The JSON string that a procedure with ``json_string`` returns."""
     return json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""An application as its author writes it: one ``Stork``, and decorators that say who may do what."""
+"""An application, as its author writes it: one ``Stork``, and decorators for its rules."""
 
 import difflib
 import inspect
@@ -19,18 +19,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class Stork:
     """
-    An application: who may join, subscribe and call, and what happens when somebody does.
+    An application: the rules for joins, subscriptions and calls, and handlers of sessions.
 
-    Handlers are plain functions, each call of which has a thread to itself and may block, or ``async def`` functions,
-    which all run on one asyncio loop and must not block. Decorators return the function unchanged. Nothing that is
-    not declared is allowed.
+    Handlers are plain functions, which run in threads and may block, or ``async def`` functions, which share one
+    asyncio loop and must not block. Decorators return the function unchanged. Everything is forbidden unless it is
+    declared.
 
     Args:
-        around: called for each run of a handler, in its thread, for a context manager to run it in, such as
+        around: called for each run of a handler, in its thread. It returns a context manager for the run, such as
             one that gives back the ORM's connections.
 
     Raises:
-        DeclarationError: from every method that declares something: twice (naming both locations), or wrongly.
+        DeclarationError: from every declaring method: for a second declaration (naming both locations), or a wrong
+            one.
     """
 
     def __init__(self, around: Callable[[], AbstractContextManager[Any]] | None = None) -> None:
@@ -45,7 +46,7 @@ class Stork:
         self._pushers: tuple[BlockingPusher, AsyncPusher] | None = None
 
     def authenticator(self, function: F) -> F:
-        """Ask ``function`` (request: AuthRequest) who a client is; it answers a ``Principal`` or a ``Deny``."""
+        """Decide with ``function`` (request: AuthRequest) about joins; it returns a ``Principal`` or a ``Deny``."""
         handler = Handler.declare("authenticator", function, "request")
         if self.declared.authenticator:
             raise declared_twice("the authenticator", self.declared.authenticator.location, handler.location)
@@ -54,13 +55,13 @@ class Stork:
 
     def feed(self, version: str, name: str, patterns: Sequence[Pattern] = ()) -> Feed:
         """
-        Let clients subscribe to the topics ``version.name.*``, those whom its verifiers let.
+        Let clients subscribe to the topics ``version.name.*``, if its verifiers agree.
 
         Args:
             version: first part of the topics, such as ``v1``.
             name: second part, such as ``orders``.
-            patterns: ``"prefix"``, ``"wildcard"``, or both, where clients may subscribe to many of the topics at once.
-                Its verifiers must say that they know patterns: ``@orders.verify(patterns=True)``.
+            patterns: ``"prefix"``, ``"wildcard"``, or both: with these, clients may subscribe to many topics at
+                once. The verifiers must accept patterns: ``@orders.verify(patterns=True)``.
         """
         feed = Feed(version, name, patterns)
         declare_once(self.declared.feeds, (version, name), feed, f"feed {feed}", lambda other: other.location)
@@ -68,12 +69,12 @@ class Stork:
 
     def verifier(self, name: str, cache_s: float = 0.0, patterns: bool = False) -> Callable[[F], F]:
         """
-        Declare a verifier that feeds ask by its name: ``orders.verify("named")``.
+        Declare a verifier that feeds use by its name: ``orders.verify("named")``.
 
         Args:
-            name: what feeds call it.
-            cache_s: for how many seconds an answer holds for the same user and topic, where the feed does not say.
-            patterns: it knows patterns, so that feeds with patterns may ask it; see ``Feed.verify``.
+            name: the name for feeds.
+            cache_s: seconds that an answer holds for the same user and topic, unless the feed sets its own.
+            patterns: whether it accepts patterns, so that feeds with patterns may use it; see ``Feed.verify``.
         """
         if not isinstance(name, str) or not name:
             raise DeclarationError(f'{SourceLocation.of_caller()}: a verifier needs a name: @stork.verifier("admin")')
@@ -96,18 +97,19 @@ class Stork:
         may_take_s: float | None = None,
     ) -> Callable[[F], F]:
         """
-        Register a procedure: ``function`` (call: Call) answers the result, or raises ``CallError``.
+        Register a procedure: ``function`` (call: Call) returns the result, or raises ``CallError``.
 
         Args:
-            uri: what callers call; not under ``wamp.``, ``crossbar.`` or ``io.virge.stork.``.
-            invoke: WAMP's invocation policy: whom a call reaches where several processes register the procedure with
-                one router (a backend of yours beside the application, say). With ``"single"`` only one of them can.
-            allow: which clients may call it (backends always may): True all, False none, or a function that is called
-                with (session) and answers ``True``, ``False`` or ``Deny(reason)``.
+            uri: the procedure's URI; not under ``wamp.``, ``crossbar.`` or ``io.virge.stork.``.
+            invoke: WAMP's invocation policy: it chooses the callee if several processes register the procedure with
+                one router (such as a backend of yours beside the application). With ``"single"`` only one process can
+                register it.
+            allow: the clients that may call it (backends always may): True all, False none, or a function that is
+                called with (session) and returns ``True``, ``False`` or ``Deny(reason)``.
             json_string: the argument and the result travel as one string of JSON each, as in Virge::Stork.
-            may_take_s: how long the function may take, in seconds. A plain function that takes longer counts as one
-                that hangs, and an ``async def`` is cancelled. None: the setting ``hung_after_s`` for plain functions,
-                and no limit for others; 0: no limit.
+            may_take_s: maximum time of the function, in seconds. Above it a plain function counts as hung, and an
+                ``async def`` is cancelled. None: the setting ``hung_after_s`` for plain functions, and no limit for
+                others; 0: no limit.
         """
 
         def declare(function: F) -> F:
@@ -124,7 +126,7 @@ class Stork:
         return function
 
     def on_leave(self, function: F) -> F:
-        """Call ``function`` (session: ClientSession) after a client has left, and its on_join handlers are through."""
+        """Call ``function`` (session: ClientSession) after a client has left, and after its on_join handlers."""
         self.declared.on_leave.append(Handler.declare("on_leave handler", function, "session"))
         return function
 
@@ -182,21 +184,24 @@ class Stork:
         return self._pushers[0]
 
     def connect(self, publisher: BlockingPusher, async_publisher: AsyncPusher) -> None:
-        """Say what ``publisher`` and ``push`` use. For what runs an application, before its on_start handlers."""
+        """
+        Set the objects behind ``publisher`` and ``push``. The code that runs an application calls this before its
+        on_start handlers.
+        """
         self._pushers = publisher, async_publisher
 
     @property
     def procedures(self) -> tuple[Procedure, ...]:
-        """Those that are declared, in that order."""
+        """The declared procedures, in order."""
         return tuple(self.declared.procedures.values())
 
     @property
     def follows_sessions(self) -> bool:
-        """Whether there is any on_join or on_leave handler."""
+        """Whether there is an on_join or on_leave handler."""
         return bool(self.declared.on_join or self.declared.on_leave)
 
     def problems(self) -> list[Problem]:
-        """What is wrong with the declarations as a whole, each with its location; empty if nothing is."""
+        """Problems of the declarations as a whole, each with its location; empty if there are none."""
         return [problem for feed in self.declared.feeds.values() for problem in self._problems_of(feed)]
 
     def _problems_of(self, feed: Feed) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What an application's handlers give and get: frozen, and never invalid."""
+"""The values that an application's handlers get and return: frozen, and never invalid."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, Self
 from stork_node.errors import InvalidAnswer
 from stork_node.protocol.wire_values import to_wire
 
-# Year 5138. A time beyond it is one in milliseconds, as JavaScript has them, by mistake.
+# Year 5138. A larger number is a time in milliseconds, as in JavaScript, by mistake.
 _LATEST_EXPIRY_S = 1e11
 
 
@@ -33,17 +33,17 @@ def _wire_object(value: Any, name: str) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Principal:
     """
-    Who a client is: what an authenticator answers to let it in.
+    A client's identity: an authenticator returns it to let the client in.
 
     Args:
-        authid: who it is, usually the user's id; not empty. Verifiers see it as ``session.authid``.
-        role: a role of the realm that the node's configuration lets the application give.
-        extra: JSON object that goes to the client, in WELCOME's ``authextra``.
-        private: JSON object that stays in the node, and that handlers get as ``session.private``.
+        authid: name of the user, usually an id; not empty. Verifiers see it as ``session.authid``.
+        role: a role that the node's configuration lets the application give.
+        extra: JSON object for the client, in WELCOME's ``authextra``.
+        private: JSON object for the handlers, as ``session.private``; it stays in the node.
         expires_at: when the session ends: a ``datetime`` with a time zone, or Unix time in seconds. None: never.
 
     Raises:
-        TypeError, ValueError: a field that is none of these; the text names it.
+        TypeError, ValueError: a wrong field; the text names it.
     """
 
     authid: str
@@ -80,7 +80,7 @@ class Principal:
         return at.timestamp() if isinstance(at, datetime) else None if at is None else float(at)
 
     def to_wire(self) -> dict[str, Any]:
-        """As the application process answers the guard; ``expires_at`` is Unix time in seconds, or None."""
+        """The form for the guard; ``expires_at`` is Unix time in seconds, or None."""
         return {
             "allow": True,
             "authid": self.authid,
@@ -96,7 +96,7 @@ class Principal:
         Read what ``to_wire`` wrote; ``extra``, ``private`` and ``expires_at`` may be missing.
 
         Raises:
-            InvalidAnswer: a field that is missing or wrong.
+            InvalidAnswer: a field is missing or wrong.
         """
         objects = {name: answer.get(name) or {} for name in ("extra", "private")}
         try:
@@ -108,11 +108,11 @@ class Principal:
 @dataclass(frozen=True)
 class Deny:
     """
-    A refusal. False in a boolean context, as the answer that it is.
+    A refusal. It is false in a boolean context.
 
     Args:
-        reason: for the log; a client is not told.
-        retry: the client should get a new ticket and try again, as with one that has expired. For authenticators only.
+        reason: text for the log; the client does not get it.
+        retry: tells the client to get a new ticket and try again, as after an expired one. For authenticators only.
     """
 
     reason: str = ""
@@ -123,14 +123,14 @@ class Deny:
             raise TypeError(f"reason is of type {type(self.reason).__name__}, want a str")
         if not isinstance(self.retry, bool):
             raise TypeError(f"retry is of type {type(self.retry).__name__}, want True or False")
-        # It travels to the guard over WAMP, whatever it repeats of a ticket.
+        # It travels to the guard over WAMP, even if it repeats parts of a ticket.
         object.__setattr__(self, "reason", self.reason.replace("\0", "?").encode(errors="replace").decode())
 
     def __bool__(self) -> bool:
         return False
 
     def to_wire(self) -> dict[str, Any]:
-        """As the application process answers the guard."""
+        """The form for the guard."""
         return {"allow": False, "retry": self.retry, "reason": self.reason}
 
     @classmethod
@@ -144,9 +144,9 @@ class ClientSession:
     """
     A client that was let in.
 
-    ``id`` is the WAMP session id; ``authid``, ``role``, ``extra`` and ``private`` are what the authenticator's
-    ``Principal`` said; ``authmethod`` and ``authprovider`` are WAMP's; ``address`` is the host of the peer
-    (``""`` if it has none, as on a Unix socket).
+    ``id`` is the WAMP session id. ``authid``, ``role``, ``extra`` and ``private`` come from the authenticator's
+    ``Principal``. ``authmethod`` and ``authprovider`` are WAMP's. ``address`` is the host of the peer (``""`` if it has
+    none, as on a Unix socket).
     """
 
     id: int
@@ -175,7 +175,7 @@ class ClientSession:
         )
 
     def to_wire(self) -> dict[str, Any]:
-        """As the guard tells it to the application process, and ``parse`` reads it there."""
+        """The form in which the guard sends it to the application process; ``parse`` reads it there."""
         return {
             "session": self.id,
             "authid": self.authid,
@@ -191,12 +191,12 @@ class ClientSession:
     @classmethod
     def parse(cls, details: Mapping[str, Any]) -> Self:
         """
-        Read a session as WAMP and the guard tell it.
+        Read a session in the form of WAMP and the guard.
 
         Args:
-            details: ``{"session", "authid", "authrole", "realm", "authmethod", "authprovider", "authextra", "private",
-                "transport": {"peer"}}``. What is missing or null is empty here: an ``authid`` of None would equal the
-                None that a look-up of an owner answers for nothing.
+            details: ``{"session", "authid", "authrole", "realm", "authmethod", "authprovider", "authextra",
+                "private", "transport": {"peer"}}``. Missing or null values become empty: an ``authid`` of None would
+                equal the None of a failed look-up of an owner.
         """
         return cls(
             id=details.get("session") or 0,
@@ -213,7 +213,7 @@ class ClientSession:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call of a procedure: its arguments as WAMP has them, and who calls."""
+    """A call of a procedure: its arguments as WAMP has them, and its caller's session."""
 
     session: ClientSession
     args: tuple[Any, ...] = ()

@@ -25,8 +25,9 @@ def main() -> None:
 
 def _open_standard_streams() -> None:
     """
-    Open those that were closed when this process began, as some wrappers of daemons do: a socket would get their number
-    otherwise, and what is printed.
+    Open the standard streams that are closed, as some daemon wrappers do.
+
+    Otherwise a socket would get their number, and with it all printed text.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -41,6 +42,6 @@ def _open_standard_streams() -> None:
 
 
 def needs_the_node_extra(what: str) -> int:
-    """Say on stderr which packages are missing; returns the exit status."""
+    """Print on stderr which packages are missing; returns the exit status."""
     print(f"stork: {what}, which only the node brings: pip install 'stork-node[node]'", file=sys.stderr)
     return EXIT_USAGE

@@ -19,8 +19,8 @@ def call(uri: str, arguments: tuple[str, ...], kwargs: str | None, timeout_s: fl
     """
     Call the procedure URI, and print its result as JSON.
 
-    Each ARGUMENT is one JSON value; a text needs its quotes: '"Ada"'. An error of the procedure or the router is one
-    sentence on stderr, with its WAMP URI, and exit status 1.
+    Each ARGUMENT is one JSON value; a text needs its quotes: '"Ada"'. If the procedure or the router reports an error,
+    one sentence on stderr has the error and its WAMP URI. Then the exit status is 1.
 
     \b
     Examples:
@@ -30,8 +30,8 @@ def call(uri: str, arguments: tuple[str, ...], kwargs: str | None, timeout_s: fl
 
     \b
     Environment:
-      STORK_TICKET             the ticket, unless --ticket gives one
-      CROSSBAR_BACKEND_SECRET  where there is no ticket: joins as "backend", which may call everything
+      STORK_TICKET             the ticket, if there is no --ticket
+      CROSSBAR_BACKEND_SECRET  if there is no ticket: joins as "backend", which may call everything
     """
     args = [parse_json(text, f"argument {number}") for number, text in enumerate(arguments, 1)]
     keywords = parse_json(kwargs, "--kwargs") if kwargs is not None else {}

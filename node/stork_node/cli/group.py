@@ -1,4 +1,4 @@
-"""The commands of ``stork``, each loaded only when it is asked for; and how its errors are shown."""
+"""The commands of ``stork``: each is imported only when it is needed. Here are also the messages of their errors."""
 
 import importlib
 import os
@@ -14,30 +14,34 @@ from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, InvalidPush, StorkError
 from stork_node.logs.log_lines import LogSettings
 
-# name: (module, attribute, one line for the list of commands, which so needs no command loaded)
+# name: (module, attribute, one line for the list of commands, which needs no import)
 COMMANDS = {
     "up": ("stork_node.cli.up", "up", "Run the node and its publish server as one unit."),
-    "node": ("stork_crossbar.commands.node", "node", "Run one node: what browsers connect to."),
-    "publish-server": ("stork_node.cli.publish_server", "publish_server", "Run the publish server: what takes pushes."),
-    "reload": ("stork_node.cli.reload", "reload", "Take a changed app.py into use; browsers stay connected."),
+    "node": ("stork_crossbar.commands.node", "node", "Run one node, to which browsers connect."),
+    "publish-server": (
+        "stork_node.cli.publish_server",
+        "publish_server",
+        "Run the publish server, which takes pushes.",
+    ),
+    "reload": ("stork_node.cli.reload", "reload", "Load a changed app.py; browsers stay connected."),
     "check": (
         "stork_crossbar.commands.check",
         "check",
-        "Check a configuration and its application, and start nothing.",
+        "Check a configuration and its application.",
     ),
-    "init": ("stork_node.cli.init", "init", "Write a .crossbar/ to begin with."),
+    "init": ("stork_node.cli.init", "init", "Write a first .crossbar/."),
     "push": ("stork_node.cli.push", "push", "Push a message to topics."),
     "call": ("stork_node.cli.call", "call", "Call a procedure, and print its result."),
-    "log": ("stork_node.cli.log", "log", "Look into the push log, check it, erase a topic from it."),
-    "push-key": ("stork_node.cli.push_key", "push_key", "Print the key that lets a backend push, and no more."),
-    "watch": ("stork_node.cli.watch", "watch", "Subscribe to topics, and print what is pushed to them."),
+    "log": ("stork_node.cli.log", "log", "Read the push log, check it, erase a topic from it."),
+    "push-key": ("stork_node.cli.push_key", "push_key", "Print a key with which a backend can push, but not read."),
+    "watch": ("stork_node.cli.watch", "watch", "Subscribe to topics, and print their events."),
 }
-# Those whose output is a log, by the name that their process has in it.
+# The commands whose output is a log, with the name of their process there.
 _LOGGING = {"up": "up", "node": "node", "publish-server": "publish"}
 
 
 class Commands(click.Group):
-    """A group that imports a command's module when that command is run or asked for help."""
+    """A group that imports a command's module when the command, or its help, is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -69,13 +73,13 @@ def stork() -> None:
     """
     Stork node: your backend pushes a message to a topic, and every browser that may see the topic gets it.
 
-    Begin with "stork up" in a folder that has a .crossbar/ ("stork init" writes one). "stork COMMAND --help" has
-    examples for each command.
+    Begin with "stork up" in a folder that has a .crossbar/; "stork init" writes one. "stork COMMAND --help" has
+    examples.
     """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run ``stork ARGUMENTS…``; returns its exit status, after one sentence on stderr where something is wrong."""
+    """Run ``stork ARGUMENTS…``, and print one sentence on stderr for an error; returns the exit status."""
     say = _say_errors(arguments)
     try:
         status = stork.main(list(arguments), prog_name="stork", standalone_mode=False)
@@ -105,13 +109,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say_errors(arguments: Sequence[str]) -> Callable[[str], None]:
-    """For people; or, where the command writes a log of JSON, for the machine that reads it."""
+    """Plain lines; JSON if the command writes its log in JSON."""
     process = _LOGGING.get(next(iter(arguments), ""))
     return partial(_log, process) if process and os.environ.get("STORK_LOG") == "json" else show
 
 
 def show(text: str) -> None:
-    """One line on stderr for each problem, red where that is a terminal."""
+    """Print each problem as one line on stderr, red on a terminal."""
     for line in text.splitlines():
         click.secho(f"stork: {line}", err=True, fg="red")
 

@@ -15,11 +15,12 @@ _TEMPLATE = ("config.json", "app.py", "web")
 
 @click.command()
 @click.argument("folder", default=".crossbar", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 def init(folder: Path, force: bool) -> None:
     """
-    Write a .crossbar/ to begin with: config.json (the node and every setting), app.py (your application), web/ (the
-    page at /). FOLDER is .crossbar unless given. What is there is kept, unless --force.
+    Write a first .crossbar/: config.json (the node and every setting), app.py (your application), web/ (the page at /).
+
+    FOLDER is .crossbar by default. Existing files are an error, unless --force overwrites them.
 
     \b
     Examples:
@@ -49,8 +50,8 @@ def _copy(template: Path, folder: Path) -> None:
 def _next_steps(folder: Path) -> str:
     option = "" if folder == Path(".crossbar") else f" --config {shlex.quote(str(folder))}"
     steps = {
-        f"stork up{option}": "starts it, and says where the page is and how to push",
-        str(folder / "app.py"): "who may join, and who sees which topic: yours to write",
+        f"stork up{option}": "starts it, and prints the address of the page",
+        str(folder / "app.py"): "your rules: which users may join, and see which topic",
         f"stork check{option}": "after each change",
     }
     width = max(map(len, steps))

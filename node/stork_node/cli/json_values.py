@@ -8,7 +8,7 @@ import click
 
 
 def parse_json(text: str, what: str) -> Any:
-    """A JSON value; a usage error, which says how a text is written, where it is none."""
+    """Parse a JSON value; otherwise raise a usage error, which says how to write a text."""
     try:
         return json.loads(text)
     except ValueError as error:
@@ -17,7 +17,7 @@ def parse_json(text: str, what: str) -> Any:
 
 
 def echo_json(value: Any) -> None:
-    """Pretty, with colours on a terminal."""
+    """Print JSON with indentation, with colours on a terminal."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if sys.stdout.isatty():
         from rich.console import Console
@@ -28,5 +28,5 @@ def echo_json(value: Any) -> None:
 
 
 def printable(text: str) -> str:
-    """``text`` without what a terminal would obey."""
+    """``text`` with its control characters escaped."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

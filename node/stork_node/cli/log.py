@@ -1,4 +1,4 @@
-"""``stork log``: what an operator does with the push log."""
+"""``stork log``: the operator's commands for the push log."""
 
 import itertools
 import json
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import click
 
@@ -29,14 +29,14 @@ def _data_option(command: C) -> C:
         default=".stork",
         show_default=True,
         type=click.Path(path_type=Path),
-        help="The publish server's data folder, also STORK_DATA.",
+        help="The publish server's data folder. [env: STORK_DATA]",
     )(command)
 
 
 @click.group("log", context_settings={"help_option_names": ["-h", "--help"]})
 def log() -> None:
     """
-    Look into the push log, which keeps what nodes and browsers may have missed.
+    Read the push log. It keeps the pushes for nodes and browsers that were away.
 
     \b
     Examples:
@@ -47,9 +47,9 @@ def log() -> None:
 
     \b
     Environment:
-      STORK_DATA            the publish server's data folder, unless --data names it
-      STORK_PUBLISH_SERVER  erase: its host, unless --server or --data names it
-      STORK_BUS_SECRET      erase: where the bus is encrypted
+      STORK_DATA            the publish server's data folder, if there is no --data
+      STORK_PUBLISH_SERVER  erase: the publish server's host, if there is no --server or --data
+      STORK_BUS_SECRET      erase: the secret of an encrypted bus
     """
 
 
@@ -57,7 +57,7 @@ def log() -> None:
 @_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(data: Path, as_json: bool) -> None:
-    """Say what is in the log, also while a publish server holds it."""
+    """Print a summary of the log, also while a publish server uses it."""
     from dataclasses import asdict
 
     from stork_node.protocol.timestamps import format_timestamp
@@ -90,7 +90,7 @@ def info(data: Path, as_json: bool) -> None:
 @log.command()
 @_data_option
 def verify(data: Path) -> int:
-    """Read the whole log through; exit status 1 if something in it is damaged."""
+    """Read and check the whole log. Exit status 1 if a part of it is damaged."""
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import verify as verify_log
 
@@ -104,13 +104,16 @@ def verify(data: Path) -> int:
 
 @log.command()
 @_data_option
-@click.option("--topic", help="Only what was pushed to this topic.")
-@click.option("--after", type=click.IntRange(min=0), default=0, metavar="SEQUENCE", help="Only what is after it.")
+@click.option("--topic", help="Only pushes to this topic.")
+@click.option(
+    "--after", type=click.IntRange(min=0), default=0, metavar="SEQUENCE", help="Only entries after this number."
+)
 def cat(data: Path, topic: str | None, after: int) -> None:
     """
-    Print what is in the log, oldest first: one JSON object a line.
+    Print the entries of the log, oldest first: one JSON object a line.
 
-    A push of which only the number is kept has no "topics" and no "event". An erasure has the topic that it "erases".
+    If the log keeps only the number of a push, its line has no "topics" and no "event". The line of an erasure has
+    "erases", its topic.
     """
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import read_records
@@ -128,11 +131,12 @@ def cat(data: Path, topic: str | None, after: int) -> None:
 @click.pass_context
 def erase(context: click.Context, data: Path, server: str | None, topic: str) -> None:
     """
-    Remove what was pushed to TOPIC so far, from the log and from the histories of all nodes.
+    Remove all pushes to TOPIC so far, from the log and from the histories of all nodes.
 
-    A publish server that holds the log is asked to do it, and goes on serving; also the one that STORK_PUBLISH_SERVER
-    names, unless there is a --data. Without STORK_BUS_SECRET it does so for its own host only. Positions stay as they
-    are. A push to several topics stays for the others. The disk itself is not wiped.
+    If a publish server uses the log, this command asks that server, which goes on serving. --data means: the local
+    folder. --server or STORK_PUBLISH_SERVER: the server on that host. A server without STORK_BUS_SECRET accepts this
+    from its own host only. Positions stay as they are. A push to several topics stays for the others. The disk itself
+    is not wiped.
     """
     from stork_node.protocol.topics import Topic
     from stork_node.push_log import LogInUse
@@ -150,12 +154,12 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
 
 
 def _erase_files(data: Path, topic: str) -> Iterator[int]:
-    """How many pushes were found so far, again and again."""
+    """The number of pushes found so far, again and again."""
     from stork_node.push_log import Erasure, SegmentLog, log_folder
     from stork_node.push_log.inspection import read_info
 
     folder = log_folder(data)
-    read_info(folder)  # a log that is not there is an error, and is not begun
+    read_info(folder)  # raises if there is no log: SegmentLog would begin one
     with SegmentLog(folder) as held:
         held.append([Erasure(topic)])
         yield from itertools.accumulate(held.erase(topic))
@@ -175,9 +179,9 @@ def _erase_at(server: str, topic: str) -> Iterator[int]:
 
 
 def _show_progress(counts: Iterator[int]) -> int:
-    """The last of ``counts``; a line on stderr every few seconds until then."""
+    """The last of ``counts``. Until then, a line on stderr every few seconds."""
     number, say_at = 0, time.monotonic() + _PROGRESS_S
-    for number in counts:  # the last one is what is wanted
+    for number in counts:
         if time.monotonic() > say_at:
             click.echo(f"erasing: {number:,} pushes so far", err=True)
             say_at = time.monotonic() + _PROGRESS_S
@@ -185,7 +189,8 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from stork_node.protocol.bus import EraseFrame, OtherFrame, PushFrame, decode_frame
+    from stork_node.errors import InvalidFrame
+    from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, decode_frame
     from stork_node.protocol.timestamps import format_timestamp
     from stork_node.push_log.entries import ERASED
 
@@ -195,9 +200,14 @@ def _describe(position: "Position", record: "Record") -> dict[str, Any]:
     if not record.frame:
         return line | {"erased": True} if record.kind == ERASED else line | {"store": False}
     frame = decode_frame(record.frame)
-    if isinstance(frame, EraseFrame):
-        return line | {"erases": frame.topic}
-    if isinstance(frame, OtherFrame):
-        return line | {"kind": frame.kind}
-    assert isinstance(frame, PushFrame)  # noqa: S101
-    return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}
+    match frame:
+        case PushFrame():
+            return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}
+        case EraseFrame():
+            return line | {"erases": frame.topic}
+        case OtherFrame():
+            return line | {"kind": frame.kind}
+        case Heartbeat():
+            raise InvalidFrame(f"the log has a heartbeat at {position}")
+        case _:
+            assert_never(frame)

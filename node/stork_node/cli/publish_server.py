@@ -16,18 +16,18 @@ from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.transport.endpoints import LOOPBACK, Port
 
 _HELP = {
-    "pull": "Takes pushes, and answers none (PULL).",
-    "router": "Takes pushes, and answers each with its position (ROUTER).",
-    "pub": "The bus: what nodes subscribe to (PUB).",
-    "replay": "What nodes ask for pushes that they missed (ROUTER).",
-    "secret": "Encrypts all of them, and lets in only who has it. Best given as STORK_BUS_SECRET.",
+    "pull": "Port for pushes without answers (PULL).",
+    "router": "Port for pushes that are answered with their positions (ROUTER).",
+    "pub": "The bus: the port to which nodes subscribe (PUB).",
+    "replay": "The port from which nodes request missed pushes (ROUTER).",
+    "secret": "Encrypts all ports; peers need the secret to connect. Better set it as STORK_BUS_SECRET.",
     "heartbeat_s": "Time between two heartbeats on the bus.",
-    "data": "Folder of the push log, which is in its log/. Also STORK_DATA.",
+    "data": "Folder; the push log is in its log/. [env: STORK_DATA]",
     "sync": "When the log is forced to disk: each second, always before an answer, or never.",
-    "retention_s": "How long a push can be replayed.",
-    "retention_bytes": "How much the log keeps at most.",
-    "connections": "How many connections each port takes at once.",
-    "peers_bytes": "How much all peers together may make the server hold; the largest are cut.",
+    "retention_s": "Time that the log keeps a push.",
+    "retention_bytes": "Maximum size of the log.",
+    "connections": "Maximum of connections for each port.",
+    "peers_bytes": "Maximum of memory for all peers together; above it the largest peers are cut.",
 }
 
 
@@ -56,10 +56,10 @@ def _option(field: "dataclasses.Field[Any]") -> click.Option:
 
 def parse_arguments(arguments: Sequence[str], environ: Mapping[str, str]) -> PublishServerSettings:
     """
-    Read the arguments that follow ``publish-server``; ``${NAME}`` and ``${NAME:-default}`` may stand in any value.
+    Read the arguments that follow ``publish-server``. Any value may have ``${NAME}`` and ``${NAME:-default}``.
 
     Raises:
-        ConfigError: flags that there are not, or values that do not parse; the path of a problem is its flag.
+        ConfigError: unknown flags, or values that do not parse; the path of a problem is its flag.
     """
     try:
         context = publish_server.make_context("publish-server", list(arguments))
@@ -80,11 +80,11 @@ def _read(given: Mapping[str, str | None], environ: Mapping[str, str]) -> Publis
 @click.command("publish-server", params=[_option(field) for field in dataclasses.fields(PublishServerSettings)])
 def publish_server(**given: str | None) -> int:
     """
-    Run the publish server: it takes pushes from backends, numbers them, and hands them to every node.
+    Run the publish server: it takes pushes from backends, numbers and stores them, and sends them to every node.
 
-    There is one for each deployment. "stork up" runs it beside the node, with the arguments in .crossbar/config.json;
-    run it alone where nodes are on other hosts, which then have STORK_PUBLISH_SERVER=<this host>. It binds to loopback
-    unless told otherwise: whoever reaches these ports can push and read, unless STORK_BUS_SECRET is set.
+    A deployment has one publish server. "stork up" runs it beside the node, with the arguments in
+    .crossbar/config.json. For nodes on other hosts, run it alone, and set STORK_PUBLISH_SERVER=<this host> there. By
+    default it binds to loopback. Without STORK_BUS_SECRET, every host that reaches these ports can push and read.
 
     \b
     Examples:
@@ -94,14 +94,14 @@ def publish_server(**given: str | None) -> int:
 
     \b
     Environment:
-      STORK_BUS_SECRET  encrypts the bus; the same for the nodes and the pushers
+      STORK_BUS_SECRET  encrypts the bus; all nodes and pushers need the same one
       STORK_DATA        folder of the push log, unless --data names it
-      STORK_BIND        binds to this address, in place of loopback, what no flag is given for
+      STORK_BIND        address for every port that has no flag of its own (default: loopback)
       STORK_LOG         text, or json: one object a line
       STORK_LOG_LEVEL   debug, info, warn, error, critical
 
-    Ends with status 0 when stopped by SIGTERM or Ctrl-C, 1 when it failed or its log is damaged, 2 when a flag is
-    wrong, a port or the log in use, or the log's folder not usable.
+    Exit status: 0 stopped by SIGTERM or Ctrl-C, 1 the server failed or its log is damaged, 2 a flag is wrong, a port or
+    the log is in use, or the folder of the log cannot be used.
     """
     end_when_asked()
     read = _read(given, os.environ)

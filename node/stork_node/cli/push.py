@@ -10,14 +10,20 @@ from stork_node.cli.json_values import parse_json
 
 @click.command()
 @click.argument("topics", metavar="TOPIC[,TOPIC]...")
-@click.option("--type", "type_", default="message", show_default=True, help="What kind of message it is.")
-@click.option("--data", default="null", show_default=True, metavar="JSON|-", help="Its content; - reads it from stdin.")
-@click.option("--id", "id_", metavar="KEY", help="Idempotency key: pushed again, it is not delivered again.")
-@click.option("--exclude", multiple=True, type=int, metavar="SESSION", help="A session id that does not get it.")
-@click.option("--no-store", is_flag=True, help="Deliver at most once, and keep nothing of it.")
+@click.option("--type", "type_", default="message", show_default=True, help="The type of the message.")
+@click.option(
+    "--data",
+    default="null",
+    show_default=True,
+    metavar="JSON|-",
+    help="The content of the message; - reads it from stdin.",
+)
+@click.option("--id", "id_", metavar="KEY", help="Idempotency key: a second push with it is not delivered.")
+@click.option("--exclude", multiple=True, type=int, metavar="SESSION", help="A session id that does not get the push.")
+@click.option("--no-store", is_flag=True, help="Deliver at most once, and do not store the push.")
 @click.option("--endpoint", metavar="ENDPOINT", help="The publish server's ROUTER. [default: tcp://127.0.0.1:5557]")
 @click.option("--timeout-ms", type=click.IntRange(min=1), default=2000, show_default=True)
-@click.option("--push-key", help="The 80 characters that let you push where the bus is encrypted.")
+@click.option("--push-key", help="The push key, for an encrypted bus; see stork push-key.")
 def push(
     topics: str,
     type_: str,
@@ -32,7 +38,7 @@ def push(
     """
     Push a message to each TOPIC (version.feed.id), and print its position once it is stored.
 
-    A push that is refused, or not confirmed in time, is one sentence on stderr, and exit status 1.
+    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1.
 
     \b
     Examples:
@@ -42,8 +48,8 @@ def push(
 
     \b
     Environment:
-      STORK_PUBLISH_SERVER  host of the publish server, unless --endpoint names one
-      STORK_BUS_SECRET      where the bus is encrypted, unless there is a --push-key
+      STORK_PUBLISH_SERVER  host of the publish server, if there is no --endpoint
+      STORK_BUS_SECRET      the secret of an encrypted bus, if there is no --push-key
     """
     content = _stdin() if data == "-" else data
     parse_json(content, "--data")
@@ -66,4 +72,4 @@ def _stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError:
-        raise click.UsageError("--data: what stdin has is not UTF-8") from None
+        raise click.UsageError("--data: stdin is not UTF-8") from None

@@ -12,9 +12,9 @@ def push_key() -> None:
     """
     Print the push key of a deployment whose bus is encrypted.
 
-    Its 80 characters let a backend push, but not read what others push, as STORK_BUS_SECRET itself would. Give it to
-    "stork push --push-key", to Publisher(push_key=…) in Python or to the setting push_key in PHP. It changes when the
-    secret does.
+    A backend with this key (80 characters) can push. It cannot read other pushes; STORK_BUS_SECRET allows both. Use the
+    key in "stork push --push-key", in Publisher(push_key=…) in Python or in the setting push_key in PHP. A new secret
+    means a new key.
 
     \b
     Environment:

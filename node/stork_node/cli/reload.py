@@ -14,12 +14,11 @@ from stork_node.launcher import control
 @click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
 def reload(folder: Path) -> int:
     """
-    Take a changed app.py into use, while every browser stays connected.
+    Load a changed app.py, while every browser stays connected.
 
-    A new application process starts beside the old one and takes over from it; then the old one finishes what it has
-    begun, and stops. Where the new one does not start, the old one goes on, and the reason is said here. Run it as the
-    user that runs the node, on its host or in its container, with the same --config. A changed config.json needs a
-    restart.
+    A new application process starts beside the old one and takes over. Then the old one finishes its open calls, and
+    stops. If the new one does not start, the old one goes on, and this command prints the reason. Run it as the user
+    that runs the node, on its host or in its container, with the same --config. A changed config.json needs a restart.
 
     \b
     Examples:
@@ -27,11 +26,10 @@ def reload(folder: Path) -> int:
       stork reload --config /etc/stork
       docker exec stork stork reload
 
-    Ends with status 0 when the new application runs, 1 when it was refused or no node runs here, 2 when the folder has
-    no configuration.
+    Exit status: 0 the new application runs, 1 it was refused or no node runs here, 2 the folder has no configuration.
     """
     if not (folder / "config.json").is_file():
-        raise ConfigError([Problem(str(folder / "config.json"), "no such file (the --config of the node is wanted)")])
+        raise ConfigError([Problem(str(folder / "config.json"), "no such file (want the --config of the node)")])
     answers = [
         answer for path in control.find_sockets(folder, os.environ) if (answer := control.ask(path, control.RELOAD))
     ]

@@ -1,4 +1,4 @@
-"""The options of commands that join a realm: where, and as whom."""
+"""The options of commands that join a realm: URL, realm and credentials."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from stork_node.errors import ConfigError, Problem
 
 @dataclass(frozen=True)
 class SessionTarget:
-    """Where to join, and what to show there."""
+    """URL, realm and credentials of a session."""
 
     url: str
     realm: str
@@ -23,9 +23,9 @@ class SessionTarget:
 def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--url``, ``--realm``, ``--ticket``, ``--backend`` and ``--authid``; ``session_target`` reads them."""
     for option in (
-        click.option("--authid", help="Whom to ask to be; the application decides."),
-        click.option("--backend", is_flag=True, help="Join by CROSSBAR_BACKEND_SECRET even where there is a ticket."),
-        click.option("--ticket", help="Join by this ticket, as a browser does. [env: STORK_TICKET]"),
+        click.option("--authid", help="The user name (authid) to ask for. The application may give another one."),
+        click.option("--backend", is_flag=True, help="Join with CROSSBAR_BACKEND_SECRET, even if there is a ticket."),
+        click.option("--ticket", help="Join with this ticket, as a browser does. [env: STORK_TICKET]"),
         click.option("--realm", default="realm1", show_default=True),
         click.option("--url", default="ws://127.0.0.1:8080/ws", show_default=True, help="The node's WebSocket."),
     ):
@@ -49,5 +49,5 @@ def session_target(url: str, realm: str, ticket: str | None, backend: bool, auth
     if backend:
         raise ConfigError([Problem("--backend", "CROSSBAR_BACKEND_SECRET is not set (want the node's)")])
     raise ConfigError(
-        [Problem("", "no way to join: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET to the node's")]
+        [Problem("", "no credentials: give --ticket, or set STORK_TICKET or CROSSBAR_BACKEND_SECRET to the node's")]
     )

@@ -1,4 +1,4 @@
-"""Being stopped while a command is still starting."""
+"""Signals that stop a command while it is still starting."""
 
 import signal
 import sys
@@ -6,9 +6,9 @@ import sys
 
 def end_when_asked() -> None:
     """
-    End with status 0 on SIGTERM and Ctrl-C, until the command has handlers of its own: nothing is there to drain yet.
+    End with status 0 on SIGTERM and Ctrl-C, until the command has handlers of its own. There is nothing to drain yet.
 
-    Process 1, as a command is in a container, would ignore SIGTERM.
+    In a container a command is process 1, which would ignore SIGTERM.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -12,10 +12,10 @@ from stork_node.cli.stopping import end_when_asked
 @click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
 def up(folder: Path) -> int:
     """
-    Run the node and its publish server as one unit, and say where the page is and how to push.
+    Run the node and its publish server as one unit. Print the address of the page, and a command that pushes.
 
-    The folder has config.json (the node and every setting), app.py (your application) and web/ (the page); it is only
-    read. A wrong configuration, a broken app.py or a port in use is said at once, and nothing is started.
+    The folder has config.json (the node and every setting), app.py (your application) and web/ (the page). It is only
+    read. If the configuration is wrong, app.py is broken or a port is in use, the command says so and starts nothing.
 
     \b
     Examples:
@@ -25,17 +25,17 @@ def up(folder: Path) -> int:
 
     \b
     Environment:
-      STORK_TICKET             what the shipped app.py lets browsers in by; unset: made up at each start (trial only)
-      CROSSBAR_BACKEND_SECRET  lets backends join by WAMP-CRA as "backend"; unset: none can
-      STORK_PUBLISH_SERVER     host of the publish server; where that is another host, none is started here
-      STORK_BUS_SECRET         encrypts the bus; the same for all nodes and pushers
-      STORK_DRAIN_WAIT_S       on SIGTERM: seconds until the balancer has seen that /ready fails (0)
-      STORK_DRAIN_SPREAD_S     … and seconds in which connections are closed, evenly (0)
+      STORK_TICKET             the ticket that the shipped app.py accepts; not set: a new one at each start (trial only)
+      CROSSBAR_BACKEND_SECRET  secret with which backends join as "backend" by WAMP-CRA; not set: none can join
+      STORK_PUBLISH_SERVER     host of the publish server; if it is another host, no publish server is started here
+      STORK_BUS_SECRET         encrypts the bus; all nodes and pushers need the same one
+      STORK_DRAIN_WAIT_S       seconds after SIGTERM in which /ready fails and clients are still served (0)
+      STORK_DRAIN_SPREAD_S     seconds over which the connections are closed then, evenly (0)
       STORK_LOG                text, or json: one object a line
       STORK_LOG_LEVEL          debug (with a line for each join), info, warn, error, critical
 
-    Ctrl-C or SIGTERM drains the node and ends everything; a second one kills. Ends with status 0 when stopped so, 1 if
-    the node failed, 2 if something is wrong before the start.
+    Ctrl-C or SIGTERM drains the node and ends all processes; a second one kills them. Exit status: 0 stopped as asked,
+    1 the node failed, 2 wrong usage or configuration.
     """
     end_when_asked()
     from stork_node.launcher.up import run

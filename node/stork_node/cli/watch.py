@@ -15,10 +15,10 @@ from stork_node.cli.session_options import session_options, session_target
 @session_options
 def watch(topics: tuple[str, ...], match: str, as_json: bool, **joining: Any) -> int:
     """
-    Subscribe to each TOPIC, and print what is pushed to it until Ctrl-C.
+    Subscribe to each TOPIC, and print its events until Ctrl-C.
 
-    Prints each event's position, type, topic and data. Comes back when the connection is lost, and says so. Then it
-    prints what was missed, or says that something is lost.
+    The command prints each event's position, type, topic and data. If the connection is lost, it says so, and
+    reconnects. Then it prints the missed events, or says that events are lost.
 
     \b
     Examples:
@@ -28,8 +28,8 @@ def watch(topics: tuple[str, ...], match: str, as_json: bool, **joining: Any) ->
 
     \b
     Environment:
-      STORK_TICKET             the ticket, unless --ticket gives one
-      CROSSBAR_BACKEND_SECRET  where there is no ticket: joins as "backend", which may see everything
+      STORK_TICKET             the ticket, if there is no --ticket
+      CROSSBAR_BACKEND_SECRET  if there is no ticket: joins as "backend", which may see everything
     """
     where = session_target(**joining)
     from stork_node.cli.watching import Watching

@@ -1,4 +1,4 @@
-"""What ``stork watch`` prints of the events, and says of the connection and its subscriptions."""
+"""The output of ``stork watch``: events on stdout, connection and subscriptions on stderr."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from stork_node.errors import ConnectionRefused, SubscriberEnded
 
 
 class Watching:
-    """Follows topics until it is canceled; ``run`` ends by itself where nothing more can come."""
+    """Follows topics until it is canceled. ``run`` returns by itself if no more events can come."""
 
     def __init__(self, where: SessionTarget, topics: Sequence[str], match: str, as_json: bool) -> None:
         credentials = where.credentials
@@ -63,7 +63,7 @@ class Watching:
             return await self._done
 
     def _guarded(self, told: Callable[..., None]) -> Callable[..., None]:
-        """``told``, whose errors (a pipe that is closed, say) end the command."""
+        """``told``; its errors, such as a closed pipe, end the command."""
 
         def tell(*what: Any) -> None:
             try:
@@ -93,7 +93,8 @@ class Watching:
 
     def _subscription_changed(self, change: SubscriptionChanged) -> None:
         ending = change.ending
-        if ending and ending.uri:
+        # "closed": the whole session has ended, and the command says so once.
+        if ending and ending.uri and change.state != "closed":
             said = ": ".join(filter(None, [ending.uri, ending.text]))
             _say(f"no subscription to {printable(change.subscription.topic)}: {printable(said)}")
         states = [subscription.state for subscription in self._subscriptions]
@@ -118,10 +119,10 @@ def _in_words(ending: Ending) -> str:
 
 def _say_what_became(topic: str, ok: bool, position: str | None) -> None:
     if ok:
-        _say(f"nothing was missed in {printable(topic)}")
+        _say(f"recovered {printable(topic)}: no event was lost")
     else:
         after = f" before {position}" if position else ""
-        _say(f"something may be lost in {printable(topic)}{after}")
+        _say(f"events of {printable(topic)} may be lost{after}")
 
 
 def _fields(event: Event) -> dict[str, Any]:

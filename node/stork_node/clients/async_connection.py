@@ -15,10 +15,10 @@ _FULL_QUEUE_PAUSE_S = 0.005
 
 class AsyncConnection:
     """
-    Made in the running event loop, and for it alone.
+    It is made in the running event loop, and only works there.
 
-    A socket that stays silent while answers are due is replaced, and what is not answered sent again in order: as in
-    ``PushConnections``, with one patience for all pushes.
+    A socket that stays silent while answers are due is replaced, and unanswered pushes are sent again in order. This is
+    as in ``PushConnections``, with one patience for all pushes.
     """
 
     def __init__(self, target: PushTarget, timeout_ms: int) -> None:
@@ -74,7 +74,7 @@ class AsyncConnection:
             self._drop([pending_push for pending_push, _, _ in sent])
 
     async def close(self) -> None:
-        """Close; fails what is in progress, and waits for what is not sent yet as the target says."""
+        """Close: open pushes fail. Waits for unsent pushes, as the target says."""
         self._disconnect(None)
         self._fail_all()
         await self._loop.run_in_executor(None, self._context.term)
@@ -108,7 +108,7 @@ class AsyncConnection:
             self._outstanding.drop(pending_push)
             self._window.release()
         if any(pending_push.id is None for pending_push in given_up) and not self._socket.closed:
-            self._start_again()  # a late position has no id by which it could be told from a later one
+            self._start_again()  # a late position has no id that tells it from a later one
 
     def _be_patient(self) -> None:
         self._patience_s = FIRST_RETRY * self._timeout_ms / 1000
@@ -155,8 +155,8 @@ class AsyncConnection:
         return True
 
     def _read_soon(self) -> None:
-        # The descriptor tells of a change only once (zmq_getsockopt(3), ZMQ_FD), and sending may take the news from it:
-        # so what there is to read is read after each of both. zmq.asyncio does the same at many times the cost.
+        # The descriptor signals a change only once (zmq_getsockopt(3), ZMQ_FD), and sending may clear the signal. So
+        # all messages are read after each signal and after each send. zmq.asyncio does so at many times the cost.
         if not self._reading_soon:
             self._reading_soon = True
             self._loop.call_soon(self._read)

@@ -1,5 +1,5 @@
 """
-Pushing from asyncio: ``AsyncPublisher``, many pushes at the same time over one connection.
+Pushing from asyncio: ``AsyncPublisher``, with many concurrent pushes over one connection.
 
     async with AsyncPublisher("tcp://publish:5557") as publisher:
         await publisher.push("v1.orders.42", type="order_paid", data={"id": 42})
@@ -44,7 +44,7 @@ class AsyncPublisher:
     async def push(
         self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
     ) -> str:
-        """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of their calls."""
+        """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of the calls."""
         return (await self._deliver([pending_push(self._target.answered, topics, type, data, **options)]))[0]
 
     async def push_many(self, pushes: Iterable[Any]) -> list[str]:

@@ -19,7 +19,7 @@ NOT_JSON = "io.virge.stork.error.not_json"
 
 @dataclass(frozen=True)
 class CallResult:
-    """What a procedure returned where that is not one single value."""
+    """The result of a procedure, if it is not one single value."""
 
     results: tuple[Any, ...]
     kwresults: Mapping[str, Any]
@@ -27,19 +27,19 @@ class CallResult:
 
 class Caller:
     """
-    Calls procedures on a node; connects at the first call, and anew after the connection was lost.
+    Calls procedures on a node. It connects at the first call, and again after the connection was lost.
 
         with Caller("ws://127.0.0.1:8080/ws", secret=os.environ["CROSSBAR_BACKEND_SECRET"]) as caller:
             caller.call("io.example.greet", "Ada")
 
-    Safe with threads, which share one connection. A process that forks gets a connection of its own.
+    It is thread-safe; threads share one connection. A forked process gets a connection of its own.
 
     Args:
         url: ``ws://HOST:PORT/ws`` or ``wss://…``.
-        ticket: become what the application's authenticator says; or
-        secret: become a backend by WAMP-CRA (the node's ``CROSSBAR_BACKEND_SECRET``).
-        authid: whom to ask to be; ``backend`` where there is a secret.
-        timeout_s: for each call, joining the router included.
+        ticket: join with this ticket, which the application's authenticator checks; or
+        secret: join as a backend by WAMP-CRA (the node's ``CROSSBAR_BACKEND_SECRET``).
+        authid: the user name to ask for; ``backend`` with a secret.
+        timeout_s: time limit for each call, including the join.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Caller:
         Call ``uri`` with JSON values.
 
         Returns:
-            The one value that the procedure returned; None for none; a ``CallResult`` for several, or for keywords.
+            The procedure's one value; None if it has none; a ``CallResult`` for several values, or keywords.
 
         Raises:
-            CallError: the procedure's error, or the router's (``wamp.error.no_such_procedure`` and the like).
-            ConnectionRefused: no session, so nothing was called.
-            NotAnswered: no answer in time, or the connection was lost meanwhile: it may have run, or not.
+            CallError: an error of the procedure or the router (such as ``wamp.error.no_such_procedure``).
+            ConnectionRefused: there is no session, so nothing was called.
+            NotAnswered: no answer in time, or the connection was lost: the procedure may have run, or not.
         """
         deadline = time.monotonic() + self._timeout_s
         try:
@@ -83,10 +83,10 @@ class Caller:
 
     def call_json(self, uri: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Call a method of Virge::Stork's kind, whose argument and result each are one JSON string.
+        Call a method in Virge::Stork's form: its argument and its result are one JSON string each.
 
         Raises:
-            CallError: as ``call``; ``io.virge.stork.error.not_json`` where the result is no such string.
+            CallError: as ``call``; ``io.virge.stork.error.not_json`` if the result is no such string.
         """
         text = self.call(uri, json.dumps(arguments, allow_nan=False))
         try:
@@ -98,7 +98,7 @@ class Caller:
         return result
 
     def close(self) -> None:
-        """Leave the realm. A later call connects anew."""
+        """Leave the realm. A later call connects again."""
         with self._lock:
             session, self._session = self._session, None
         if session:
@@ -119,7 +119,7 @@ class Caller:
         return session.call(uri, args, kwargs, max(0.0, deadline - time.monotonic()))
 
     def _forget(self) -> None:
-        # The lock may have been held by a thread that the child does not have.
+        # A thread of the parent may have held the lock, and the child does not have that thread.
         self._lock = threading.Lock()
         session, self._session = self._session, None
         if session:

@@ -1,4 +1,4 @@
-"""What a client shows at the door of a router, and how it signs a CHALLENGE."""
+"""The credentials of a client, and the signature of a CHALLENGE."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a session shows at the door: a ticket, else the secret of WAMP-CRA, else nothing."""
+    """The credentials of a session: a ticket, or the secret of WAMP-CRA, or nothing."""
 
     authid: str | None = None
     ticket: str | None = None

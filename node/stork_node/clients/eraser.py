@@ -1,4 +1,4 @@
-"""Has a running publish server erase a topic: by its replay port, which relays use, too."""
+"""Asks a running publish server to erase a topic, by its replay port."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from stork_node.transport.curve import ClientKeys, secure_client
 from stork_node.transport.sockets import prepare_socket
 
 ANSWER_S = 15.0
-"""How long one answer may take: a server says each second how far it is, unless its disk holds it up."""
+"""Time limit for one answer: the server reports its progress each second, unless its disk is slow."""
 
 
 class EraseFailed(StorkError):
-    """What was pushed to ``topic`` may still be there, or a part of it."""
+    """Pushes to ``topic`` may still be there, all or some."""
 
     def __init__(self, topic: str, reason: str) -> None:
         super().__init__(f"{topic} is not erased: {reason}")
@@ -23,14 +23,14 @@ class EraseFailed(StorkError):
 
 def ask_to_erase(endpoint: str, secret: str, topic: str, answer_s: float = ANSWER_S) -> Iterator[Erasing]:
     """
-    Ask the publish server whose replay port is ``endpoint``; each of its answers, up to the one that it is done.
+    Ask the publish server with the replay port ``endpoint``; yields its answers, up to the last one.
 
     Args:
-        secret: of the bus; empty where it is not encrypted.
+        secret: the secret of the bus; empty if it is not encrypted.
         topic: URI.
 
     Raises:
-        EraseFailed: no answer, or it says no; to be asked again.
+        EraseFailed: no answer, or a refusal; ask again.
     """
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.linger, socket.rcvtimeo = 0, int(answer_s * 1000)

@@ -1,4 +1,4 @@
-"""Pushes that are sent and not yet answered: which answer belongs to which."""
+"""Pushes without an answer yet, and the matching of answers to them."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -20,10 +20,10 @@ class PendingPush:
 
 class PendingPushes:
     """
-    The pushes of one connection that are not answered yet, in the order in which their documents were sent.
+    The unanswered pushes of one connection, in the order in which their documents were sent.
 
-    Answers find their push by the id, and by their order among equal ids: an answer to an attempt that was given up
-    settles nothing.
+    An answer finds its push by the id, and by the order among equal ids. An answer to an abandoned attempt settles
+    nothing.
     """
 
     def __init__(self, pending_pushes: Iterable[PendingPush] = ()) -> None:
@@ -41,11 +41,11 @@ class PendingPushes:
         self._by_id.setdefault(pending_push.id, deque()).append(pending_push)
 
     def frames(self) -> list[bytes]:
-        """What to send again on a new connection, in order."""
+        """The documents to send again on a new connection, in order."""
         return [pending_push.frame for pending_push in self._pushes]
 
     def drop(self, pending_push: PendingPush) -> None:
-        """Nobody waits for this answer any more."""
+        """The caller no longer waits for this answer."""
         if pending_push in self._pushes:
             del self._pushes[pending_push]
             waiting = self._by_id[pending_push.id]
@@ -54,7 +54,7 @@ class PendingPushes:
                 del self._by_id[pending_push.id]
 
     def settle(self, frame: bytes) -> PendingPush | None:
-        """The push that an answer belongs to, with its outcome; None for one that nobody waits for."""
+        """The push of an answer, with its outcome; None if no caller waits for it."""
         answer = decode_answer(frame)
         waiting = None if answer is None else self._by_id.get(answer.id)
         if answer is None or not waiting:

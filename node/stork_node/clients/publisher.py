@@ -1,5 +1,5 @@
 """
-Pushing from Python: ``Publisher``, for web applications, workers and scripts. Needs pyzmq and msgspec only.
+Pushing from Python: ``Publisher``, for web applications, workers and scripts. It needs pyzmq and msgspec only.
 
     with Publisher("tcp://publish:5557") as publisher:
         publisher.push("v1.orders.42", type="order_paid", data={"id": 42})
@@ -26,16 +26,17 @@ class Publisher:
     """
     Pushes to a publish server; returns once a push is stored, or raises.
 
-    Safe with threads (each push in progress has a connection of its own, which is kept for the next one) and after a
-    fork (a child opens its own). A push is sent again, with the same id, until the time-out: it is stored once.
+    It is safe with threads: each push uses a connection of its own, which is kept for the next push. It is safe after a
+    fork: a child opens its own connections. An unanswered push is sent again with its id until the time-out, and is
+    stored once.
 
     Args:
-        endpoint: of the publish server's ROUTER (5557); of its PULL (5555) with ``answered=False``.
-        timeout_ms: how long a push waits for its answer.
+        endpoint: the publish server's ROUTER (5557); its PULL (5555) with ``answered=False``.
+        timeout_ms: time that a push waits for its answer.
         secret: the deployment's ``STORK_BUS_SECRET``, if it has one.
-        push_key: in place of the secret: lets its holder push, and no more.
-        answered: False for fire and forget: ``push`` returns ``""`` at once, and a push may be lost.
-        linger_ms: how long ``close``, or the end of the process, waits for pushes that are not answered.
+        push_key: in place of the secret: a key that only allows pushing.
+        answered: False: do not wait. ``push`` returns ``""`` at once, and a push may be lost.
+        linger_ms: time that ``close``, or the end of the process, waits for unanswered pushes.
 
     Raises:
         ConfigError: an argument that cannot be used.
@@ -53,8 +54,8 @@ class Publisher:
     ) -> None:
         self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
         self._timeout_ms = timeout_ms
-        # By process id: a forked child finds nothing of its own here, and leaves its parent's sockets alone. setdefault
-        # on a dict is atomic; a lock could be held by another thread of the parent at the fork.
+        # By process id: a forked child finds nothing of its own here, and does not touch its parent's sockets.
+        # setdefault on a dict is atomic; at the fork, another thread of the parent could hold a lock.
         self._connections: dict[int, PushConnections] = {}
         self._closed = False
         self._finalizer = weakref.finalize(self, _close_own, self._connections)
@@ -70,12 +71,13 @@ class Publisher:
             options: ``id``, ``exclude``, ``store`` and ``timestamp``, see ``PushOptions``.
 
         Returns:
-            The push's position once it is stored, that of the first push with this id; ``""`` if not answered.
+            The push's position once it is stored; for a known id that of the first push; ``""`` with
+            ``answered=False``.
 
         Raises:
-            InvalidPush: what the publish server would refuse; nothing is sent.
+            InvalidPush: the publish server would refuse it; nothing is sent.
             PushRefused: the publish server could not store it.
-            NotConfirmed: no answer in time. Stored or not: push it again with the same ``id``.
+            NotConfirmed: no answer in time: it may be stored, or not. Push it again with the same ``id``.
         """
         return self._deliver([pending_push(self._target.answered, topics, type, data, **options)])[0]
 
@@ -90,15 +92,15 @@ class Publisher:
             The position of each.
 
         Raises:
-            InvalidPush: one of them is wrong (``reason`` begins with its index); nothing is sent.
-            PushRefused, NotConfirmed: as ``push``, for the first that failed; others may be stored. Those that were
-                given an ``id`` can be pushed again: what is stored is answered with its first position.
+            InvalidPush: one push is wrong (``reason`` begins with its index); nothing is sent.
+            PushRefused, NotConfirmed: as ``push``, for the first that failed; others may be stored. Pushes with an
+                ``id`` can be pushed again: stored ones are answered with their first position.
         """
         return self._deliver(pending_pushes(pushes, self._target.answered))
 
     def position(self) -> str:
         """
-        The position of the last push that is stored: first this, then load the state, then subscribe since here.
+        The position of the last stored push. Ask for it first, then load the state, then subscribe since this position.
 
         Raises:
             NotConfirmed: no answer in time.
@@ -109,7 +111,7 @@ class Publisher:
 
     def close(self) -> None:
         """
-        Close this process's connections; waits at most ``linger_ms`` for what is not sent yet.
+        Close this process's connections; waits at most ``linger_ms`` for unsent pushes.
 
         Pushes in progress in other threads raise ``NotConfirmed``.
         """
@@ -148,11 +150,11 @@ def pending_push(
     answered: bool, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
 ) -> PendingPush:
     """
-    Encode what ``push`` is given; an answered push without an id gets one.
+    Encode the arguments of ``push``; an answered push without an id gets one.
 
     Raises:
         InvalidPush: the publish server would refuse it.
-        TypeError: an option that there is not.
+        TypeError: an unknown option.
     """
     if unknown := options.keys() - PushOptions.__annotations__.keys():
         raise TypeError(f"push() has no option {min(unknown)!r} (those are {', '.join(PushOptions.__annotations__)})")
@@ -162,7 +164,7 @@ def pending_push(
 
 
 def pending_pushes(pushes: Iterable[Any], answered: bool) -> list[PendingPush]:
-    """Encode what ``push_many`` is given, all of it before anything is sent."""
+    """Encode the arguments of ``push_many``, all before anything is sent."""
     pending_pushes = []
     for i, push in enumerate(pushes):
         fields = dict(push) if isinstance(push, Mapping) else {f.name: getattr(push, f.name) for f in _fields(push)}
@@ -180,7 +182,7 @@ def _fields(push: Any) -> Any:
 
 
 def positions_of(pending_pushes: Iterable[PendingPush]) -> list[str]:
-    """What became of answered pushes; raises the first refusal."""
+    """The positions of answered pushes; raises the first refusal."""
     positions = []
     for pending_push in pending_pushes:
         if isinstance(pending_push.outcome, PushRefused):

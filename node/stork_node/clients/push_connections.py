@@ -12,13 +12,13 @@ from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed
 
 WINDOW = 1_000
-"""How many pushes wait for their answers at the same time on one connection."""
+"""Maximum of pushes that wait for their answers on one connection."""
 
 FIRST_RETRY = 0.25
 """The part of the time-out after which pushes are sent again; each further attempt waits twice as long."""
 
 MAX_IDLE = 32
-"""How many sockets are kept for later, after more threads than that have pushed at the same time."""
+"""Maximum of idle sockets that are kept, after many threads have pushed at the same time."""
 
 NO_ANSWER = "no answer (is the publish server running there, and the secret the same?)"
 QUEUE_FULL = "nobody takes pushes there, and the queue is full"
@@ -29,9 +29,9 @@ class PushConnections:
     """
     Sockets for any number of threads.
 
-    Answered pushes: a socket for each exchange in progress, kept for the next one when all its answers are in. One that
-    owes an answer is closed, never used again, so that no late answer meets a later push. Unanswered pushes: one socket
-    and a lock, because their order is that of one socket.
+    Answered pushes use one socket for each exchange, kept for the next one when all its answers are in. A socket that
+    still owes an answer is closed, so that no late answer meets a later push. Unanswered pushes use one socket and a
+    lock, because a single socket keeps their order.
     """
 
     def __init__(self, target: PushTarget) -> None:
@@ -77,7 +77,9 @@ class PushConnections:
         self._close_idle(keep=0 if self._closed else MAX_IDLE)
 
     def close(self) -> None:
-        """Close all; wakes the threads that wait for answers, and waits for what is not sent yet as the target says."""
+        """
+        Close all sockets. This wakes the threads that wait for answers, and waits for unsent pushes as the target says.
+        """
         self._closed = True
         self._close_idle(keep=0)
         with self._lock:
@@ -97,7 +99,9 @@ class PushConnections:
 
 
 class _Exchange:
-    """Tickets sent and answered over one socket at a time; ``socket`` is good for further use when ``run`` returns."""
+    """
+    Pending pushes that are sent and answered over one socket at a time. After ``run``, ``socket`` can be used again.
+    """
 
     def __init__(
         self,
@@ -138,7 +142,7 @@ class _Exchange:
                 self._start_again()
 
     def _receive(self, timeout_s: float) -> bool:
-        """Whether an answer came that somebody waits for."""
+        """Whether an answer came for which a caller waits."""
         self.socket.rcvtimeo = max(0, int(timeout_s * 1000) + 1)
         try:
             return self._outstanding.settle(self.socket.recv()) is not None

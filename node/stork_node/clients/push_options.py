@@ -1,4 +1,4 @@
-"""What a push may be given besides its topics, type and data: for everything that has a ``push``."""
+"""The options of a push besides topics, type and data: the same for every ``push``."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,8 +11,8 @@ class PushOptions(TypedDict, total=False):
 
     Attributes:
         id: idempotency key; a random one if None. An id seen in the last 5 minutes is not delivered again.
-        exclude: WAMP session ids that do not get it.
-        store: False for what nobody needs to recover, such as "is typing".
+        exclude: WAMP session ids that do not get the push.
+        store: False for a push that no client needs to recover, such as "is typing".
         timestamp: RFC 3339, or a datetime with a time zone; the time of arrival if None.
     """
 

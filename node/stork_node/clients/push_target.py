@@ -1,4 +1,4 @@
-"""Where a publisher pushes to, and how its sockets get there."""
+"""The publish server of a publisher: its endpoint, keys, and sockets."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -17,9 +17,9 @@ class PushTarget:
     One publish server, as its pushers see it.
 
     Attributes:
-        endpoint: its ROUTER where ``answered``, its PULL otherwise.
+        endpoint: its ROUTER if ``answered``, otherwise its PULL.
         keys: for CURVE; None for a publish server without a secret.
-        linger_ms: how long the closing of an unanswered socket waits for what is not sent yet.
+        linger_ms: time that closing an unanswered socket waits for unsent pushes.
     """
 
     endpoint: str
@@ -41,7 +41,7 @@ class PushTarget:
         Check a publisher's arguments.
 
         Raises:
-            ConfigError: not an endpoint, no time at all, not a push key, or both a secret and a push key.
+            ConfigError: not an endpoint, a time-out of zero, not a push key, or both a secret and a push key.
         """
         problems = []
         keys = None
@@ -65,11 +65,11 @@ class PushTarget:
         return cls(str(endpoint), answered, keys, linger_ms)
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
-        """A new socket; it queues what it is given until the connection stands."""
+        """A new socket; it queues pushes until the connection is there."""
         socket = context.socket(zmq.DEALER if self.answered else zmq.PUSH)
         prepare_socket(socket, self.endpoint)
         if self.answered:
-            # The publisher bounds what is outstanding, and sends again what was not answered.
+            # The publisher limits the open pushes, and sends unanswered ones again.
             socket.sndhwm = 0
             socket.linger = 0
         else:

@@ -34,27 +34,27 @@ _CLOSE_S = 1.0
 
 class Subscriber:
     """
-    Follows topics on a node, once and in order, through lost connections, or says that something was missed.
+    Follows topics on a node, once and in order, through lost connections, or reports that events are lost.
 
     It reconnects for ever, with full jitter between 0.5 and 20 s, asks for a new ticket at each try, subscribes again
-    and recovers. Handlers are plain or ``async`` functions, called one at a time: while one waits, nothing is read, and
-    a node closes a connection that is not read for long (the subscriber comes back and recovers). What a handler raises
-    is logged, and stops nothing. For one event loop; nothing here is safe with threads.
+    and recovers. Handlers are plain or ``async`` functions, called one at a time. While one runs, nothing is read;
+    after long pauses the node closes the connection, and the subscriber comes back and recovers. An exception of a
+    handler is logged, and stops nothing. It works in one event loop, and is not thread-safe.
 
     Args:
         url: ``ws://HOST:PORT/ws`` or ``wss://…``.
-        ticket: what the application's authenticator checks, or a function that gets one (plain or ``async``); or
-        secret: follow as a backend, by WAMP-CRA (the node's ``CROSSBAR_BACKEND_SECRET``).
-        authid: whom to ask to be; ``backend`` where there is a secret.
+        ticket: the ticket for the application's authenticator, or a function that gets one (plain or ``async``); or
+        secret: join as a backend, by WAMP-CRA (the node's ``CROSSBAR_BACKEND_SECRET``).
+        authid: the user name to ask for; ``backend`` with a secret.
         on_state: called with each ``StateChanged``: ``state`` is ``connecting``, ``open``, ``waiting`` or ``closed``.
         ssl: for ``wss://``, in place of the system's certificates.
 
     Attributes:
-        state: as above; ``session_id`` is the session's id in WAMP while it is ``open``, else 0.
-        authid, authrole: who the node says that this is, while it is ``open``, else empty.
+        state: as above; ``session_id`` is the session's id in WAMP while it is ``open``, otherwise 0.
+        authid, authrole: the node's names for this session while it is ``open``, otherwise empty.
 
     Raises:
-        ValueError: the url is no WebSocket's.
+        ValueError: the url is not a WebSocket's.
         ConfigError: the package ``websockets`` is missing (``stork-node[caller]``).
     """
 
@@ -78,7 +78,7 @@ class Subscriber:
         self._on_state = on_state
         self._protocol = SubscriberProtocol(realm, renewable=callable(ticket))
         self._runner: asyncio.Task[None] | None = None
-        self._nudge = asyncio.Event()  # something to write, or to do, or no longer to wait
+        self._nudge = asyncio.Event()  # there is something to write or to do, or the wait is over
         self._opening: asyncio.Task[tuple[Credentials, ClientConnection] | None] | None = None
         self._in_handlers_s = 0.0
         self._waiting: dict[Subscription, asyncio.Future[None]] = {}
@@ -114,17 +114,17 @@ class Subscriber:
 
         Args:
             handler: called with each ``Event``.
-            since: a position that came with the state; events after it are handed on. None: from now.
-            match: ``prefix`` or ``wildcard`` for a pattern, where the feed allows it. The topics under it that had
-                events are recovered; one whose first event falls into a lost connection is missed without a word.
-            on_recovered: called with topic, ``ok`` and position after a connection came back (at the first one, too,
-                with ``since``). ``ok``: everything missed has been handed on. Else something may be missing, and what
-                follows is later than the position: load the state again.
+            since: a position that came with the state; later events are delivered. None: from now.
+            match: ``prefix`` or ``wildcard`` for a pattern, if the feed allows it. Its topics that had events are
+                recovered. If the first event of a topic falls into a lost connection, it is lost without a report.
+            on_recovered: called with topic, ``ok`` and position after each reconnect (at the first connection, too,
+                with ``since``). ``ok``: all missed events are delivered. Otherwise events may be lost, and the next
+                ones are later than the position: load the state again.
             on_state: called with each ``SubscriptionChanged``: ``waiting``, ``subscribing``, ``subscribed``,
                 ``refused`` (final), ``closed``.
 
         Raises:
-            InvalidTopic: not a topic, or pattern, that any node could have.
+            InvalidTopic: no node can have this topic or pattern.
             InvalidPosition: ``since`` is no position.
         """
         subscription = Subscription(topic, match, since, handler, on_recovered, on_state)
@@ -132,21 +132,21 @@ class Subscriber:
         return subscription
 
     def follow(self, subscription: Subscription) -> None:
-        """What ``subscribe`` does with the subscription that it makes."""
+        """As ``subscribe``, with a subscription that is made already."""
         self._protocol.subscribe(subscription)
         self._nudge.set()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Give up a subscription: its handler gets nothing more."""
+        """End a subscription: its handler gets no more events."""
         self._protocol.unsubscribe(subscription)
         self._nudge.set()
 
     async def wait_subscribed(self, subscription: Subscription) -> None:
         """
-        Wait until the node has let a subscription in; from then on nothing is missed without a word.
+        Wait until the node has accepted a subscription. From then on lost events are reported.
 
         Raises:
-            SubscriptionRefused: it never will, or it was given up.
+            SubscriptionRefused: it was refused for good, or ended.
         """
         while subscription.state != "subscribed":
             if not subscription.wanted:
@@ -156,10 +156,10 @@ class Subscriber:
 
     async def wait_closed(self) -> None:
         """
-        Wait until ``close()``; while that is not called, the subscriber comes back by itself.
+        Wait until ``close()``. Before that, the subscriber comes back by itself.
 
         Raises:
-            SubscriberEnded: it will not come back: refused for good, or logged out.
+            SubscriberEnded: it does not come back: refused for good, or logged out.
         """
         if self._runner is None:
             raise RuntimeError("use it as: async with Subscriber(…) as stork")
@@ -169,12 +169,12 @@ class Subscriber:
             raise SubscriberEnded(self._url, ending.reason, ending.uri, ending.text)
 
     def retry(self) -> None:
-        """Where it waits for the next try: try now."""
+        """In the state ``waiting``: try again now."""
         self._protocol.hurry(self._now())
         self._nudge.set()
 
     async def close(self) -> None:
-        """Say GOODBYE, and end the connection. Waits for it, except in a handler."""
+        """Send GOODBYE, and end the connection. Waits for the end, except in a handler."""
         self._protocol.close(self._now())
         self._nudge.set()
         if self._opening:
@@ -194,7 +194,7 @@ class Subscriber:
     # -- tries
 
     def _now(self) -> float:
-        # While a handler runs nothing is read, and nobody is silent.
+        # While a handler runs, nothing is read, so silence does not count.
         return time.monotonic() - self._in_handlers_s
 
     async def _run(self) -> None:
@@ -289,7 +289,7 @@ class Subscriber:
                 else:
                     self._nudge.clear()
                     await self._nudge.wait()
-            await connection.close()  # which ends a recv that still waits
+            await connection.close()  # this ends a recv that still waits
         except ConnectionClosed:
             return
 

@@ -1,7 +1,7 @@
 """
 A synchronous WAMP session over a WebSocket, in JSON: the shell of ``subscribing.session`` for ``Caller``.
 
-Any number of threads may call; one thread of the session's own reads. A session that has ended does not come back.
+Any number of threads may call; one thread of the session reads. A session that has ended does not come back.
 """
 
 import json
@@ -20,11 +20,11 @@ from stork_node.clients.wamp_connection import closing, connect_wamp
 from stork_node.errors import CallError, ConnectionRefused, StorkError
 
 Answer = Future[Any]
-"""The value of a ``Done``, a ``WampError``, or None where the session ended before."""
+"""The value of a ``Done``, a ``WampError``, or None if the session ended before."""
 
 
 class SessionEnded(StorkError):
-    """Nothing was sent: the session had ended before."""
+    """Nothing was sent: the session had ended."""
 
 
 class NotAnswered(StorkError):
@@ -36,7 +36,7 @@ class NotAnswered(StorkError):
 
 
 class _End:
-    """Keeps how the router ended a session; events are nobody's."""
+    """Keeps how the router ended a session; ignores events."""
 
     ending: Ending | None = None
 
@@ -56,16 +56,16 @@ class WampConnection:
 
     Attributes:
         id: the session's id in WAMP; ``authid`` and ``authrole`` as the router gave them.
-        ending: why the session has ended, in one phrase; empty while it lives.
+        ending: the reason why the session has ended, in one phrase; empty while it lives.
 
     Raises:
-        ConnectionRefused: no router there, or it refuses the session; ``reason`` is the URI of its ABORT.
+        ConnectionRefused: there is no router, or it refuses the session; ``reason`` is the URI of its ABORT.
         ConfigError: the package ``websockets`` is missing (``stork-node[caller]``).
     """
 
     def __init__(self, url: str, credentials: Credentials, *, realm: str = "realm1", timeout_s: float = 5.0) -> None:
         self.url, self.ending = url, ""
-        self._lock = threading.Lock()  # of the core: requests must leave in the order of their ids
+        self._lock = threading.Lock()  # for the core: requests must leave in the order of their ids
         self._waiting: set[Answer] = set()
         self._end_of_router = _End()
         deadline = time.monotonic() + timeout_s
@@ -96,7 +96,7 @@ class WampConnection:
 
     def subscribe(self, topic: str, match: str = "exact", timeout_s: float = 5.0) -> None:
         """
-        Subscribe, so that ``recover`` answers for ``topic``; events are passed over.
+        Subscribe, so that ``recover`` answers for ``topic``; events are ignored.
 
         Raises:
             CallError: the router refused, with its reason as ``uri``.
@@ -104,7 +104,7 @@ class WampConnection:
         self._ask(lambda done, failed: self._core.subscribe(topic, match, done, failed), topic, timeout_s)
 
     def close(self) -> None:
-        """Say GOODBYE, and end the connection."""
+        """Send GOODBYE, and end the connection."""
         from websockets.exceptions import ConnectionClosed
 
         if self._end("closed by this side"):
@@ -113,7 +113,7 @@ class WampConnection:
         self._connection.close()
 
     def abandon(self) -> None:
-        """After a fork, in the child: give up the connection, which stays the parent's, without a word on it."""
+        """In the child after a fork: drop the connection without a word. It stays the parent's."""
         self._connection.socket.close()
 
     def __enter__(self) -> Self:
@@ -214,5 +214,5 @@ def _call_error(error: WampError) -> CallError:
     if error.args and isinstance(error.args[0], str):
         message, *rest = error.args
     found = CallError(error.uri, message, *rest)
-    found.details = error.kwargs  # not as keywords: an error may well have one that is called "message"
+    found.details = error.kwargs  # not as keywords: an error may have one that is called "message"
     return found

@@ -1,4 +1,4 @@
-"""Opening and closing the WebSocket under a WAMP session, in words."""
+"""Opens and closes the WebSocket under a WAMP session, with errors in words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def connect_wamp(url: str, timeout_s: float) -> "ClientConnection":
     Open a WebSocket that speaks WAMP in JSON.
 
     Raises:
-        ConnectionRefused: nothing there, no answer in time, or no WAMP.
+        ConnectionRefused: no server, no answer in time, or no WAMP.
         ConfigError: the package ``websockets`` is missing.
     """
     require_websockets()
@@ -52,7 +52,7 @@ async def open_wamp(url: str, ssl: "tls.SSLContext | None" = None, timeout_s: fl
     ``connect_wamp`` for asyncio; sends no pings of its own.
 
     Raises:
-        ConnectionRefused: nothing there, no answer in time, or no WAMP.
+        ConnectionRefused: no server, no answer in time, or no WAMP.
     """
     from websockets.asyncio.client import connect
 
@@ -97,7 +97,7 @@ def _sentence(error: Exception) -> str:
 
 
 def closing(error: "ConnectionClosed") -> str:
-    """Why a connection is closed, in one phrase."""
+    """The reason why a connection is closed, in one phrase."""
     if error.rcvd is None:
         return "the connection was lost"
     reason = f" {error.rcvd.reason}" if error.rcvd.reason else ""

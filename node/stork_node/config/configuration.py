@@ -1,9 +1,9 @@
 """
-``.crossbar/config.json``, read as Stork node reads it: ``${NAME}`` in any value, and paths relative to its own folder.
+``.crossbar/config.json``, as Stork node reads it: ``${NAME}`` in any value, and paths relative to its own folder.
 
-Crossbar looks relative paths up in its node directory, where it also writes pid, keys and sockets. Ours is a private
-one, so that ``.crossbar/`` is only ever read: what lies in ``.crossbar/`` becomes absolute here, what is written stays
-relative.
+Crossbar resolves relative paths in its node directory, where it also writes pid, keys and sockets. Stork node's is a
+private one, so that ``.crossbar/`` is only read. So paths into ``.crossbar/`` become absolute here, and paths of
+written files stay relative.
 """
 
 import json
@@ -31,7 +31,7 @@ class Listener:
 
     @property
     def host(self) -> str:
-        """The host to reach this port at from the same machine, as a URL has it."""
+        """The host of this port on the same machine, in the form of a URL."""
         return bracketed(Endpoint(self.interface or "*", self.port).to_reach)
 
     @property
@@ -42,10 +42,11 @@ class Listener:
 @dataclass(frozen=True)
 class Configuration:
     """
-    What config.json says.
+    The contents of config.json.
 
-    ``crossbar`` is for Crossbar: every reference resolved but those in the ``extra`` of a Stork component (which
-    resolves its own), and without the publish server, whose arguments are in ``publish_server`` as they are written.
+    ``crossbar`` is the configuration for Crossbar. All references are resolved, except in the ``extra`` of a Stork
+    component, which resolves its own. The publish server is left out; its arguments are in ``publish_server``, as
+    written.
     """
 
     folder: Path
@@ -66,7 +67,7 @@ class Configuration:
 
     @property
     def public(self) -> Listener | None:
-        """The first port with a WebSocket: the one that browsers come to."""
+        """The first port with a WebSocket: the port for browsers."""
         return next((listener for listener in self.listeners if listener.websocket_path is not None), None)
 
     def components(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -90,7 +91,8 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     workers = config.get("workers", [])
     guest = next((worker for worker in workers if _is_publish_server(worker)), None)
     workers = [worker for worker in workers if worker is not guest]
-    # The publish server and our components resolve their own values: under stock Crossbar nobody does it for them.
+    # The publish server and Stork's components resolve their own values, because stock Crossbar does not do that for
+    # them.
     own = [(component, component.get("extra")) for component in _components(workers) if is_stork_component(component)]
     for component, _ in own:
         component["extra"] = {}
@@ -110,10 +112,10 @@ def is_stork_component(component: Mapping[str, Any]) -> bool:
 
 def read_file(folder: Path) -> dict[str, Any]:
     """
-    ``config.json`` as it is written.
+    ``config.json``, as written.
 
     Raises:
-        ConfigError: no such file, not JSON, or no configuration.
+        ConfigError: no such file, not JSON, or not a configuration.
     """
     file = folder / "config.json"
     try:
@@ -146,7 +148,7 @@ def _is_publish_server(worker: Mapping[str, Any]) -> bool:
 
 
 def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
-    """Whatever a worker reads in ``folder``; Unix sockets are written, and stay where Crossbar writes."""
+    """Make the paths that a worker reads absolute. Unix sockets are written, and stay where Crossbar writes."""
     options = worker.get("options", {})
     if "pythonpath" in options:
         options["pythonpath"] = [str(folder / entry) for entry in options["pythonpath"]]
@@ -160,7 +162,7 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
 
 
 def _make_directories_absolute(services: Any, folder: Path) -> None:
-    """The folders that web services serve, ours (in ``extra``) and Crossbar's, nested ones too."""
+    """Make the folders of web services absolute: those in ``extra``, Crossbar's own, and nested ones."""
     if isinstance(services, dict):
         for key, value in services.items():
             if key == "directory" and isinstance(value, str):

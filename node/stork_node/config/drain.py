@@ -1,4 +1,4 @@
-"""How a node drains: its settings, how long that may take, and when each connection is closed."""
+"""The settings of the drain, its maximum time, and the time of each connection's end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ COMPONENT = "stork_components.drain.Drain"
 @dataclass(frozen=True)
 class DrainSettings:
     """
-    ``extra`` of the drain. Times in seconds, each after the one before it.
+    ``extra`` of the drain. Times in seconds, one after the other.
 
-    ``wait_s``: ``/ready`` fails, and everybody is still served, until the balancer has seen it. ``spread_s``: in which
-    the connections are closed, evenly. ``finish_s``: what calls in flight get beyond that.
+    ``wait_s``: time in which ``/ready`` fails and clients are still served, for the balancer. ``spread_s``: time over
+    which the connections are closed, evenly. ``finish_s``: time in which open calls may end after that.
     """
 
     wait_s: float = setting(seconds, 0.0)
@@ -27,12 +27,12 @@ class DrainSettings:
 
     @property
     def longest_s(self) -> float:
-        """By then the last connection is closed."""
+        """The time after which the last connection is closed."""
         return self.wait_s + self.spread_s + self.finish_s
 
 
 def extra_of(workers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The ``extra`` of the first drain among the components of these workers; empty where there is none."""
+    """The ``extra`` of the first drain among the components of these workers; empty if there is none."""
     for worker in workers:
         for component in worker.get("components", []):
             if component.get("classname") == COMPONENT:
@@ -41,5 +41,7 @@ def extra_of(workers: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def schedule(connections: Sequence[T], spread_s: float) -> list[tuple[float, T]]:
-    """When to close each, in seconds from now: the first at once, the last shortly before ``spread_s``."""
+    """
+    The time to close each connection, in seconds from now: the first at once, the last shortly before ``spread_s``.
+    """
     return [(spread_s * n / len(connections), connection) for n, connection in enumerate(connections)]

@@ -13,16 +13,16 @@ _WORDS = {"true": True, "false": False}
 
 def expand(value: Any, environ: Mapping[str, str], path: str, problems: list[Problem], *, typed: bool = False) -> Any:
     """
-    Replace every reference in ``value``, at any depth; keys stay as they are.
+    Replace every reference in ``value``, at any depth; keys stay unchanged.
 
     An unset or empty variable takes the default (as in a shell's ``:-``); ``$${`` stands for ``${``.
 
     Args:
         value: JSON value.
-        environ: where the names come from.
-        path: what ``value`` is called in problems, such as ``workers[0].transports[1]``.
+        environ: the values of the names.
+        path: the name of ``value`` in problems, such as ``workers[0].transports[1]``.
         problems: gets one entry for each reference that cannot be resolved.
-        typed: a string that is one reference and nothing else becomes an integer or a boolean if it reads as one.
+        typed: a string that is only one reference becomes an integer or a boolean if it reads as one.
     """
     if isinstance(value, str):
         return _expand_text(value, environ, path, problems, typed)
@@ -34,7 +34,7 @@ def expand(value: Any, environ: Mapping[str, str], path: str, problems: list[Pro
 
 
 def names_in(text: str) -> set[str]:
-    """The variables that ``text`` refers to."""
+    """The variables in the references of ``text``."""
     return {found["name"] for found in _REFERENCE.finditer(text) if found["name"]}
 
 

@@ -1,4 +1,4 @@
-"""What one client may send and have at a time, and how often clients wanted more."""
+"""Limits for one client, and how often clients reached them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,14 +21,15 @@ def _at_least_one(value: Any) -> int:
 @dataclass(frozen=True)
 class ClientLimits:
     """
-    ``limits`` of the guard. Backends have none of these.
+    ``limits`` of the guard. Backends have no such limits.
 
     A message before joining has at most ``handshake_bytes`` and ``handshake_elements`` (values, keys, lists and maps
-    together), and a visitor's ``message_bytes`` and ``message_elements``: above them the connection is closed. A
-    session's requests above ``REFUSED`` are refused; above ``HELD`` it is not read for a while. ``messages_a_turn``:
-    frames that are read before other connections are looked at.
+    together); a visitor's message ``message_bytes`` and ``message_elements``. Above them the connection is closed. A
+    session's requests above ``REFUSED`` are refused; above ``HELD`` its reading pauses. ``messages_a_turn``: maximum of
+    frames of one connection before the others come.
 
-    ``unjoined_connections`` are those of one address; above it the one that has waited longest for its next step ends.
+    ``unjoined_connections`` is for each address. Above it, the connection that has waited longest for its next step is
+    closed.
     """
 
     handshake_bytes: int = setting(_at_least_one, 64 * 1024)
@@ -49,10 +50,10 @@ DEFAULT_LIMITS = ClientLimits()
 
 @dataclass
 class LimitCounters:
-    """Of one node."""
+    """Counters of one node."""
 
     limited: Counter[str] = counter_by(
         "limit",
-        "Times that a client reached a limit: a refused request, a pause in reading, or a connection that gave way.",
+        "Times that a client reached a limit: its request was refused, its reading paused, or its connection ended.",
         REFUSED + HELD + GAVE_WAY,
     )

@@ -1,4 +1,4 @@
-"""The four components that one has taken the place of: what to write in config.json instead."""
+"""The four old components of the application, and the lines of config.json that replace them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,8 @@ from stork_node.errors import Problem
 APPLICATION = "stork_components.application.Application"
 OLD = frozenset(f"stork_components.{name}" for name in ("auth.Auth", "topic_auth.TopicAuth", "rpc.Rpc", "meta.Meta"))
 SENTENCE = (
-    "config.json names auth, topic_auth, rpc and meta, which work in this release for the last time: "
-    f"one component, {APPLICATION}, does it all"
+    "config.json names old components (auth, topic_auth, rpc, meta), which work in this release for the last time. "
+    f"{APPLICATION} replaces them; stork check prints the new lines"
 )
 
 
@@ -20,15 +20,15 @@ def is_application(component: Mapping[str, Any]) -> bool:
 
 
 def problems(workers: list[dict[str, Any]]) -> Iterator[Problem]:
-    """Workers that name the component and an old one of it: both would register the same."""
+    """Workers with both the new component and an old one: both would register the same procedures."""
     for w, worker in enumerate(workers):
         names = {component.get("classname") for component in worker.get("components", [])}
         if APPLICATION in names and (both := sorted(names & OLD)):
-            yield Problem(f"workers[{w}].components", f"{both[0]} is a part of {APPLICATION} (want that alone)")
+            yield Problem(f"workers[{w}].components", f"{both[0]} is a part of {APPLICATION} (want only the latter)")
 
 
 def explain(workers: list[dict[str, Any]]) -> Iterator[str]:
-    """For each worker that has old components: where they are, and the lines that take their place."""
+    """For each worker with old components: their places, and the lines that replace them."""
     for w, worker in enumerate(workers):
         places = {c: each for c, each in enumerate(worker.get("components", [])) if each.get("classname") in OLD}
         if places:

@@ -1,7 +1,7 @@
 """
 Settings: the ``extra`` of a component, or the flags of a command, as one frozen dataclass.
 
-Each field says how its value is parsed; ``read`` reports everything that is wrong at once, each with its path.
+Each field has a parser for its value. ``read`` reports all errors at once, each with its path.
 
     @dataclass(frozen=True)
     class GuardSettings:
@@ -32,7 +32,7 @@ def setting(parse: Callable[[Any], Any], default: Any) -> Any:
 
 def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Mapping[str, str], path: str = "") -> S:
     """
-    Build ``settings_class`` from JSON values in which ``${NAME}`` may stand anywhere.
+    Build ``settings_class`` from JSON values. Any value may have ``${NAME}``.
 
     Raises:
         ConfigError: unknown keys (with the nearest known one), references without a value, values that do not parse.
@@ -63,7 +63,7 @@ def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Map
 
 
 def section(settings_class: type[S]) -> Callable[[Any], S]:
-    """Settings within settings: a parser of an object with the keys of ``settings_class``."""
+    """Settings within settings: a parser for an object with the keys of ``settings_class``."""
 
     def parse(value: Any) -> S:
         if not isinstance(value, Mapping):
@@ -88,7 +88,7 @@ def name(value: Any) -> str:
 
 
 def endpoint(value: Any) -> str:
-    """A ZMQ endpoint ``tcp://HOST:PORT``; an IPv6 address comes with or without brackets, and leaves with them."""
+    """A ZMQ endpoint ``tcp://HOST:PORT``. An IPv6 address may come without brackets, and is returned with them."""
     return str(Endpoint.parse(value))
 
 
@@ -110,9 +110,9 @@ def seconds(value: Any) -> float:
 
 
 def interval(value: Any) -> float:
-    """A time between two heartbeats, in seconds: not zero, which would be without a pause."""
+    """A time between two repetitions, in seconds: not zero, which would leave no pause."""
     if (time_s := seconds(value)) < _SHORTEST_INTERVAL_S:
-        raise ValueError(f"{value!r} is too short a time between two heartbeats (want 1 or 0.5)")
+        raise ValueError(f"{value!r} is not a time between two repetitions (want 1 or 0.5)")
     return time_s
 
 

@@ -1,6 +1,6 @@
 """
-The gate: what clients send, read and checked before Crossbar and autobahn see it. Nothing here knows either.
+The gate: reads and checks clients' messages before Crossbar and autobahn see them. It imports neither.
 
-``plain_data`` reads JSON, MessagePack and CBOR under one set of bounds; ``options`` says which options of which WAMP
-message pass.
+``json_text``, ``msgpack`` and ``cbor`` read plain data under one set of bounds; ``reading`` chooses between them.
+``options`` lists the options of WAMP messages that pass.
 """

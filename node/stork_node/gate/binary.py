@@ -1,8 +1,8 @@
 """
-How MessagePack and CBOR are read into plain data: one pass over the bytes, which counts while it reads.
+Reads MessagePack and CBOR into plain data: one pass over the bytes, which counts as it reads.
 
-A format is a table: what each of the 256 bytes begins. A list or map tells how many elements it has. They are counted
-before the first of them is read, so a message over a bound is refused there.
+A format is a table with the meaning of each of the 256 first bytes. A list or map begins with its number of elements.
+They are counted before the first of them is read, so a message above a bound is refused there.
 """
 
 import struct
@@ -17,33 +17,33 @@ from stork_node.protocol.push_limits import MIN_INTEGER
 
 
 class Kind(Enum):
-    """What a first byte begins. Its argument is a number: the byte's own, or that in the bytes behind it."""
+    """The meaning of a first byte. Its argument is a number: in the byte itself, or in the bytes after it."""
 
     VALUE = auto()
     """The byte alone is a value."""
     INTEGER = auto()
-    """The argument is."""
+    """The argument is the value."""
     SIGNED = auto()
-    """… in two's complement."""
+    """The argument is the value, in two's complement."""
     NEGATIVE = auto()
-    """-1 minus the argument is."""
+    """The value is -1 minus the argument."""
     FLOAT = auto()
-    """The bytes of the argument are one, of IEEE 754."""
+    """The bytes of the argument are a number of IEEE 754."""
     TEXT = auto()
     BYTES = auto()
-    """As many bytes as the argument says."""
+    """The argument is the number of bytes."""
     LIST = auto()
     MAP = auto()
-    """As many elements, or entries."""
+    """The argument is the number of elements, or entries."""
     ENDLESS = auto()
-    """A list, map, text or bytes (the argument says of which kind) up to an END."""
+    """A list, map, text or bytes (the argument says which kind) up to an END."""
     END = auto()
     REFUSED = auto()
-    """No plain data; the argument says what."""
+    """Not plain data; the argument names it."""
 
 
 Head = tuple[Kind, int, Any]
-"""What a first byte begins, how many bytes behind it are its argument, and the argument where there are none."""
+"""The kind of a first byte, the number of its argument's bytes, and the argument if there are none."""
 
 # Enum members as globals: the loop compares them for each token.
 _VALUE, _INTEGER, _SIGNED, _NEGATIVE, _FLOAT = Kind.VALUE, Kind.INTEGER, Kind.SIGNED, Kind.NEGATIVE, Kind.FLOAT
@@ -53,9 +53,10 @@ _FLOATS: dict[int, Callable[[bytes, int], tuple[float, ...]]] = {
     size: struct.Struct(layout).unpack_from for size, layout in ((2, ">e"), (4, ">f"), (8, ">d"))
 }
 
-# Bytes of memory (CPython 3.11, 64 bits): a number, an empty list, a map with room for five entries, a place in each.
+# Bytes of memory (CPython 3.11, 64 bits): a number, an empty list, a map with room for five entries, a reference in
+# each.
 _NUMBER_BYTES, _LIST_BYTES, _MAP_BYTES, _PLACE_BYTES, _ENTRY_BYTES = 32, 120, 240, 10, 60
-# What a message may need: 64 KiB and 40 bytes for each byte of it, less what this leaves to the parts around it.
+# Maximum memory for a message: 64 KiB and 40 bytes for each of its bytes, less a rest for the code around it.
 _FREE_BYTES, _BYTES_PER_BYTE = 40 * 1024, 34
 
 
@@ -67,7 +68,7 @@ def read_binary(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> Any:
         heads: one for each of the 256 bytes.
 
     Raises:
-        Unreadable: no plain data, cut short, followed by something, or over one of the bounds.
+        Unreadable: not plain data, incomplete, with bytes after it, or above a bound.
     """
     try:
         value, position = _read(message, bounds, heads)
@@ -81,10 +82,10 @@ def read_binary(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> Any:
 
 
 def _read(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> tuple[Any, int]:
-    """The first value, and the position behind it."""
+    """The first value, and the position after it."""
     position, end, to_integer = 0, len(message), int.from_bytes
     elements, memory = bounds.max_elements, _FREE_BYTES + _BYTES_PER_BYTE * end
-    # What is being read: its kind, how many elements it still lacks (below zero: it is endless), those it has.
+    # The values that are being read: kind, number of missing elements (below zero: endless), and the elements so far.
     kind_around, left = _LIST, 1
     values: list[Any] = []
     around: list[tuple[Kind, int, list[Any]]] = []
@@ -168,7 +169,7 @@ def _check_spent(elements: int, memory: int, bounds: Bounds) -> None:
 
 
 def _assemble(kind: Kind, values: list[Any]) -> Any:
-    """A map of its keys and values by turns, or a text or bytes of their pieces."""
+    """Make a map of its alternating keys and values, or a text or bytes of their pieces."""
     if kind is _MAP:
         keys = values[::2]
         if len(values) % 2 or not _are(str, keys):

@@ -1,15 +1,15 @@
-"""What one message may cost, and the error for one that would cost more."""
+"""The maximum cost of one message, and the error above it."""
 
 from dataclasses import dataclass
 
 from stork_node.errors import StorkError
 
 MAX_DEPTH = 110
-"""Levels of a WAMP message: 100 of a push's data (docs/delivery.md#push-document), and a few more around them."""
+"""Levels of a WAMP message: 100 for a push's data (docs/delivery.md#push-document), and a few more around them."""
 
 
 class Unreadable(StorkError):
-    """These bytes are no plain data, or more of it than the sender may send; ``reason`` is a few words."""
+    """These bytes are no plain data, or exceed their sender's limits; ``reason`` is a few words."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the message cannot be read: {reason}")
@@ -25,7 +25,7 @@ class Bounds:
     """
     ``max_bytes`` of one message, and ``max_elements``: values, keys, lists and maps together.
 
-    ``is_finite``: NaN and the infinities are refused. JSON has neither, and would carry them to browsers as no JSON.
+    ``is_finite``: NaN and the infinities are refused. JSON has neither, so browsers could not read them.
     """
 
     max_bytes: int
@@ -36,7 +36,7 @@ class Bounds:
     def check_size(self, size: int) -> None:
         """
         Raises:
-            TooBig: ``size`` bytes are more than the sender may send.
+            TooBig: ``size`` is more than the sender may send.
         """
         if size > self.max_bytes:
             raise TooBig(f"it has more than {self.max_bytes} bytes")

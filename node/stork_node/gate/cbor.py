@@ -1,4 +1,7 @@
-"""CBOR (RFC 8949) as plain data: no tags, which would be objects, references or big numbers, and no keys but text."""
+"""
+CBOR (RFC 8949) as plain data: without tags, which stand for objects, references or big numbers, and with text keys
+only.
+"""
 
 from typing import Any
 
@@ -22,7 +25,7 @@ _SIMPLE: Head = (Kind.REFUSED, 0, "it has a simple value of CBOR that means noth
 
 
 def _major(kind: Kind, endless: Head = _INVALID) -> list[Head]:
-    """The 32 first bytes of one major type: small arguments, longer ones, three reserved bytes, the last."""
+    """The 32 first bytes of one major type: small arguments, longer arguments, three reserved bytes, the last."""
     return [
         *((kind, 0, argument) for argument in range(24)),
         *((kind, size, None) for size in _ARGUMENT_BYTES),

@@ -1,5 +1,5 @@
 """
-WAMP's JSON as plain data. Levels, elements and digits are counted in the bytes, in C, before a parser sees them.
+WAMP's JSON as plain data. Levels, elements and digits are counted in the bytes, in C, before the parser runs.
 
 A string that begins with U+0000 is base64, and stands for bytes (WAMP, "Binary conversion of JSON strings").
 """
@@ -13,8 +13,8 @@ import msgspec
 from stork_node.gate.bounds import Bounds, Unreadable, too_deep, too_many
 from stork_node.protocol.push_limits import MAX_INTEGER, MIN_INTEGER
 
-# What counts: a string (an unfinished one goes on to the end, so that each byte is looked at once), brackets, what is
-# between elements, and numbers that may be integers beyond 64 bits.
+# Counted are strings (an unfinished one goes on to the end, so that each byte is read once), brackets, separators of
+# elements, and numbers that may be integers beyond 64 bits.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?+\Z)'
 _LONG_NUMBER = rb"(?<![0-9.eE+-])-?[0-9]{19,}+(?![.eE])"
 _TOKEN = re.compile(rb"%s|[\[\]{},:]|(%s)" % (_STRING, _LONG_NUMBER), re.DOTALL)
@@ -63,13 +63,13 @@ def _check_tokens(message: bytes, bounds: Bounds) -> None:
 
 
 def _check_integer(text: bytes) -> None:
-    # Longer ones are not converted: that takes the square of their length.
+    # Longer numbers are not converted: the cost grows with the square of their length.
     if len(text) > _MAX_DIGITS + 1 or not MIN_INTEGER <= int(text) <= MAX_INTEGER:
         raise Unreadable("an integer is beyond 64 bits")
 
 
 def _with_bytes(value: Any) -> Any:
-    """The same value, in which the texts that stand for bytes are bytes: put there in place, as a copy costs memory."""
+    """Replace texts that stand for bytes, in place: a copy would cost memory."""
     if isinstance(value, str):
         return _to_bytes(value) if value.startswith("\0") else value
     for key, each in enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ():

@@ -1,4 +1,4 @@
-"""MessagePack as plain data: no extension types, which would be objects, and no keys but text."""
+"""MessagePack as plain data: without extension types, which stand for objects, and with text keys only."""
 
 from typing import Any
 

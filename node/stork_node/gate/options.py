@@ -1,9 +1,9 @@
 """
-Which WAMP messages a client may send, and which options of them pass.
+The WAMP messages that a client may send, and the options in them that pass.
 
-Crossbar believes some options that were made for links between routers: ``forward_for`` and ``caller`` say for whom a
-session speaks. So a list says what passes, and all else is dropped, as WAMP has it for options that a router does not
-know. An option that is null is as if it were not there.
+Crossbar believes some options that are meant for links between routers: with ``forward_for`` and ``caller`` a session
+could speak for another one. So a list names the options that pass, and all others are dropped, as WAMP does it with
+unknown options. An option that is null counts as missing.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,10 @@ from typing import Any
 from stork_node.gate.bounds import Unreadable
 
 
-class Sender(Enum):
-    """Who sends: a client that has not joined, a visitor of the application, or a backend of the deployment."""
+class SenderKind(Enum):
+    """
+    The kind of sender: a client that has not joined, a visitor of the application, or a backend of the deployment.
+    """
 
     STRANGER = "client that has not joined"
     VISITOR = "visitor"
@@ -22,12 +24,12 @@ class Sender(Enum):
 
 
 class NotExpected(Unreadable):
-    """A message of WAMP that this sender never sends."""
+    """A WAMP message that this kind of sender never sends."""
 
 
 _HELLO, _ABORT, _AUTHENTICATE, _GOODBYE = 1, 3, 5, 6
 
-# By message type: where its options are, which of them visitors may use, and which only backends may.
+# By message type: the index of its options, the options for all, and the options for backends only.
 _ENCRYPTION = ("enc_algo", "enc_key", "enc_serializer")
 _LISTS = ("exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole")
 _JOINING: dict[int, tuple[int, frozenset[str]]] = {
@@ -50,22 +52,22 @@ _JOINED: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {
 }
 _BACKENDS = {number: (place, visitors | backends) for number, (place, visitors, backends) in _JOINED.items()}
 _VISITORS = {number: (place, visitors) for number, (place, visitors, _) in _JOINED.items()}
-_PASSING = {Sender.STRANGER: _JOINING, Sender.VISITOR: _VISITORS, Sender.BACKEND: _BACKENDS}
+_PASSING = {SenderKind.STRANGER: _JOINING, SenderKind.VISITOR: _VISITORS, SenderKind.BACKEND: _BACKENDS}
 
-# What a client may announce of itself begins otherwise: these switch on what is between Crossbar and its own clients.
+# These prefixes switch on features between Crossbar and its own clients; a client's own data has others.
 _INTERNAL_FEATURES = ("x_", "_", "payload_")
 _LONGEST_TIMEOUT_MS = 86_400_000
 
 
-def pass_options(message: Any, sender: Sender) -> list[Any]:
+def pass_options(message: Any, sender: SenderKind) -> list[Any]:
     """
-    Take out of a message what its sender has no business with.
+    Remove the options of a message that its sender may not use.
 
     Args:
-        message: as it was decoded.
+        message: the decoded message.
 
     Returns:
-        The message, with options that are the sender's to give.
+        The message with the allowed options.
 
     Raises:
         NotExpected: a message that this sender never sends.

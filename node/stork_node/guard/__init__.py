@@ -1,1 +1,1 @@
-"""What the guard decides without a socket: how an application's answers are read, and for how long they hold."""
+"""The guard's decisions without I/O: early refusals, the reading of answers, and how long they hold."""

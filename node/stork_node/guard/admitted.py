@@ -1,8 +1,8 @@
 """
-Who was let in: the session as the application knows it, from its ticket to its leave.
+The admitted sessions, as the application knows them: from the ticket to the leave.
 
-A ticket is answered before its session joins, and some sessions never do. Such entries are dropped once they are older
-than ``pending_s``.
+The ticket is answered before the session joins, and some sessions never join. Their entries are dropped after
+``pending_s``.
 """
 
 from collections import OrderedDict
@@ -35,7 +35,7 @@ class Admitted:
         return len(self._joined)
 
     def expect(self, admission: Admission, now: float) -> None:
-        """A ticket was accepted: this session is about to join."""
+        """A ticket was accepted: its session is about to join."""
         while self._pending and next(iter(self._pending.values())).since < now - self._pending_s:
             self._pending.popitem(last=False)
         self._pending[admission.session.id] = _Entry(admission, now)

@@ -1,7 +1,8 @@
 """
-What is answered to a ticket or a question, read strictly. The application process sends our own forms (``to_wire``).
+Strict readers of the answers to tickets and authorization requests. The application process sends its own forms
+(``to_wire``).
 
-A backend that registered Virge::Stork's URIs has others: ``io.virge.stork.auth`` answers ``{role, authid}`` or ``[]``,
+A backend with Virge::Stork's URIs sends others: ``io.virge.stork.auth`` answers ``{role, authid}`` or ``[]``,
 ``….topic_auth`` a bool.
 """
 
@@ -15,7 +16,7 @@ from stork_node.errors import InvalidAnswer
 
 def read_ticket_answer(answer: Any, roles: Collection[str], now: float) -> Principal | Deny:
     """
-    Read what the application process says of a ticket.
+    Read the application process's answer to a ticket.
 
     Args:
         answer: ``Principal.to_wire`` or ``Deny.to_wire``.
@@ -35,9 +36,10 @@ def read_ticket_answer(answer: Any, roles: Collection[str], now: float) -> Princ
 
 def read_backend_ticket_answer(answer: Any, roles: Collection[str]) -> Principal | Deny:
     """
-    Read what a backend's ``io.virge.stork.auth`` says: ``{role, authid}``, or an empty answer for a refusal.
+    Read the answer of a backend's ``io.virge.stork.auth``: ``{role, authid}``, or an empty answer for a refusal.
 
-    A realm in the answer is ignored. ``authid`` is required: Crossbar would otherwise give what the client asked for.
+    A realm in the answer is ignored. ``authid`` is required: without it Crossbar would use the name that the client
+    asked for.
 
     Raises:
         InvalidAnswer: anything else.
@@ -53,7 +55,7 @@ def read_backend_ticket_answer(answer: Any, roles: Collection[str]) -> Principal
 
 def read_backend_permission(answer: Any) -> Permission:
     """
-    Read what a backend's ``io.virge.stork.topic_auth`` says: a bool, never cached; an empty answer is a refusal.
+    Read the answer of a backend's ``io.virge.stork.topic_auth``: a bool, never cached; an empty answer is a refusal.
 
     Raises:
         InvalidAnswer: anything else.

@@ -1,4 +1,4 @@
-"""Verdicts that are remembered for as long as the verifier said, in bounded memory."""
+"""Remembers permissions for as long as their verifiers say, in bounded memory."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,7 +8,7 @@ from stork_node.application.permission import Permission
 
 class VerdictCache:
     """
-    At most ``capacity`` verdicts; the one that was least recently used makes room for a new one.
+    At most ``capacity`` permissions; a new one replaces the least recently used.
 
     Times are seconds of any monotonic clock, passed in.
     """
@@ -35,7 +35,7 @@ class VerdictCache:
         self._entries.clear()
 
     def put(self, key: Hashable, verdict: Permission, now: float) -> None:
-        """Remember ``verdict`` for its ``cache_s``; one of zero seconds is not remembered."""
+        """Remember ``verdict`` for its ``cache_s``; zero seconds: do not remember it."""
         if verdict.cache_s <= 0 or self._capacity == 0:
             return
         self._entries[key] = (now + verdict.cache_s, verdict)

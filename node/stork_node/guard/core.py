@@ -1,7 +1,7 @@
 """
-What the guard decides before it asks anybody, and what it tells whom it asks. No I/O.
+Decisions that need no application (bad topics, patterns with a backend), and the keys of remembered answers. No I/O.
 
-Two call it: the guard of a node (``stork_components.guard``), and ``AppTester``, which answers as a node would.
+The guard of a node (``stork_components.guard``) and ``AppTester`` call this, so they decide in the same way.
 """
 
 import hashlib
@@ -22,33 +22,33 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 def refuse_ticket(authid: str | None, details: Mapping[str, Any]) -> Deny | None:
     """
-    Refuse a ticket unasked: none of those that the application can be asked about.
+    Refuse a ticket that cannot be sent to the application.
 
-    Lone surrogates have no UTF-8, and CBOR clients may send keys that are no text: Crossbar drops what it cannot
-    serialize, and nobody would answer.
+    Lone surrogates have no UTF-8, and CBOR clients may send keys that are no text. Crossbar drops messages that it
+    cannot serialize, and the client would get no answer.
     """
     try:
         _ENCODER.encode([authid, details]).encode()
     except (TypeError, ValueError, RecursionError):
-        return Deny("what the client sent is not UTF-8")
+        return Deny("the client's message is not UTF-8")
     return None
 
 
 def refusal_case(deny: Deny) -> str:
-    """Which of ``uris.REFUSALS`` a client is told."""
+    """The case of ``uris.REFUSALS`` that the client gets."""
     return "expired" if deny.retry else "denied"
 
 
 def decide_unasked(role: str, action: str, uri: str, match: Match, *, by_backend: bool) -> Permission | None:
     """
-    Decide what no application is asked about; None where it has to be asked.
+    Decide without asking the application; None if it must be asked.
 
     Args:
-        role: of the session, for the log.
-        action: WAMP's word; all but ``subscribe`` and ``call`` are refused.
-        uri: what it wants to subscribe to, or to call.
+        role: the session's role, for the log.
+        action: WAMP's word, such as ``subscribe``; others than ``subscribe`` and ``call`` are refused.
+        uri: the topic or pattern of a subscription, or the procedure of a call.
         match: of the SUBSCRIBE; ``exact`` for a call.
-        by_backend: a backend decides about topics, by Virge::Stork's URIs.
+        by_backend: whether a backend decides about topics, by Virge::Stork's URIs.
     """
     if action not in ("subscribe", "call"):
         return Permission(False, reason=f"the role {role} never may {action}")
@@ -57,25 +57,25 @@ def decide_unasked(role: str, action: str, uri: str, match: Match, *, by_backend
     if action == "subscribe" and (fault := _topic_fault(uri, match)):
         return Permission(False, reason=fault)
     if match != "exact" and by_backend:
-        # Virge::Stork has no patterns: its authorizers do not look at options, and take one for a topic.
+        # Virge::Stork has no patterns: its authorizers ignore options, and would take a pattern for a topic.
         return Permission(False, reason="patterns are not for topics that a backend decides about")
     return None
 
 
 def cache_key(session: ClientSession | None, role: str, authid: str, action: str, uri: str, match: Match) -> Hashable:
     """
-    Equal for questions that have one answer.
+    The key of a decision: equal for requests that must get the same answer.
 
-    Two sessions of one user may hold different facts: their answers are not each other's.
+    Two sessions of one user may have different private data, and so get different answers.
 
     Args:
-        session: as the guard let it in; None where it did not.
+        session: the session that the guard admitted; None if another authenticator did.
     """
     return action, match, uri, authid, role, _fingerprint(session)
 
 
 def _topic_fault(uri: str, match: Match) -> str | None:
-    """Why nobody is asked about this: it is not a topic, or one of the node's and the router's own."""
+    """Why this topic is refused without asking: it is malformed, or reserved for the node and the router."""
     try:
         Topic.parse_pattern(uri, match)
     except InvalidTopic as error:
@@ -90,7 +90,7 @@ def _fingerprint(session: ClientSession | None) -> str:
 
 
 def join_key(realm: str, authid: str | None, details: Mapping[str, Any]) -> str:
-    """Equal for two joins that no authenticator can tell apart, and of no use to whoever reads it."""
+    """The key of a join: equal for joins that no authenticator can distinguish. It reveals nothing about the ticket."""
     transport = details["transport"]
     headers = (transport.get("http_headers_received") or {}).items()
     own = {name: value for name, value in headers if not name.lower().startswith("sec-websocket-")}

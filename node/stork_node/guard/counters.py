@@ -1,4 +1,4 @@
-"""What the guard has counted since it started."""
+"""Counters of the guard since its start."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,14 +12,16 @@ OUTCOMES = ("allowed", "denied", "undecided")
 
 @dataclass
 class GuardCounters:
-    """Cases are those of ``uris.REFUSALS``, outcomes ``OUTCOMES``."""
+    """``case`` is a key of ``uris.REFUSALS``, ``outcome`` one of ``OUTCOMES``."""
 
     joins: int = counter("Tickets that were accepted.")
-    refusals: Counter[str] = counter_by("case", "Joins that were refused, by what the client was told.", uris.REFUSALS)
-    subscriptions: Counter[str] = counter_by("outcome", "Questions for a subscription.", OUTCOMES)
-    calls: Counter[str] = counter_by("outcome", "Questions for a call.", OUTCOMES)
-    messages_refused: Counter[str] = counter_by(
-        "case", "Messages of clients that the gate refused, with their connections.", MESSAGE_CASES
+    refusals: Counter[str] = counter_by(
+        "case", "Joins that were refused, by the reason that the client gets.", uris.REFUSALS
     )
-    cache_hits: int = counter("Questions that a remembered verdict answered.")
-    cache_misses: int = counter("Questions that the application was asked.")
+    subscriptions: Counter[str] = counter_by("outcome", "Subscriptions that were decided, by outcome.", OUTCOMES)
+    calls: Counter[str] = counter_by("outcome", "Calls that were decided, by outcome.", OUTCOMES)
+    messages_refused: Counter[str] = counter_by(
+        "case", "Messages that the gate refused. Each closes its connection.", MESSAGE_CASES
+    )
+    cache_hits: int = counter("Decisions that the guard remembered.")
+    cache_misses: int = counter("Decisions for which the application was asked.")

@@ -1,1 +1,1 @@
-"""HTTP as far as the node reads it itself: request heads, the bounds on them, and which hosts and origins it knows."""
+"""The node's own part of HTTP: request heads and their bounds, and the known hosts and origins."""

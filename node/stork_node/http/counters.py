@@ -1,4 +1,4 @@
-"""What is refused before it reaches the application, by reason."""
+"""Counters of HTTP requests and WebSockets that were refused, by reason."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,4 +20,4 @@ REASONS = (
 
 @dataclass
 class HttpCounters:
-    refused: Counter[str] = counter_by("reason", "HTTP requests and WebSockets that were refused.", REASONS)
+    refused: Counter[str] = counter_by("reason", "HTTP requests and WebSocket handshakes that were refused.", REASONS)

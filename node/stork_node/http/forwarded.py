@@ -1,4 +1,4 @@
-"""Who a client is behind balancers, and what it asked for: X-Forwarded-…, as far as those who wrote it are trusted."""
+"""A client's address, host and scheme behind balancers: X-Forwarded-…, if trusted proxies wrote them."""
 
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -10,10 +10,10 @@ _OF_ONE_CLIENT = 64
 
 def networks(value: object) -> tuple[Network, ...]:
     """
-    A setting: networks and addresses in a list, or in one string with commas; none is fine.
+    A setting: networks and addresses in a list, or in one string with commas; may be empty.
 
     Raises:
-        ValueError: one that is neither; the text names it.
+        ValueError: an entry that is neither; the text names it.
     """
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
@@ -43,19 +43,19 @@ def read_headers(request: bytes) -> dict[str, str]:
 
 def client_address(peer: str, header: str, trusted: Iterable[Network]) -> str:
     """
-    The address of whoever sent a request.
+    The address of the client of a request.
 
-    Each balancer adds whom it got the request from at the end of the header. So it is read from there, for as long as
-    the one who wrote the entry is trusted: what stands further to the front may have come from the client itself.
+    Each balancer appends the address from which it got the request. So the header is read from its end, as long as the
+    writer of an entry is trusted. Entries before that may come from the client itself.
 
     Args:
         peer: the host at the other end of the connection.
-        header: X-Forwarded-For, ``"client, balancer, …"``; of several such headers all, in their order. May be empty.
-        trusted: whose entries are believed.
+        header: X-Forwarded-For, ``"client, balancer, …"``; several such headers in their order. May be empty.
+        trusted: the networks whose entries are believed.
 
     Returns:
-        The last address that is not trusted; where all are, the first one. ``peer``, where that is not trusted itself.
-        Where a trusted balancer names no address (``unknown``), the balancer's own.
+        The last address that is not trusted; if all are, the first one. ``peer``, if it is not trusted itself. If a
+        trusted balancer names no address (``unknown``), the balancer's own.
     """
     trusted = tuple(trusted)
     found = peer
@@ -73,14 +73,14 @@ def requested_host(
     peer: str, headers: Mapping[str, str], trusted: Iterable[Network], *, is_secure: bool
 ) -> tuple[str, bool]:
     """
-    The host, with its port where it is named, that a client's request was for, and whether it came by TLS.
+    The host (with its port, if named) that a client's request was for, and whether it came by TLS.
 
-    A trusted balancer that changes the Host header says by X-Forwarded-Host what it was. Of several values, the first
-    is of the balancer that the client came to.
+    A trusted balancer that changes the Host header passes the old one in X-Forwarded-Host. Of several values, the first
+    comes from the balancer next to the client.
 
     Args:
         headers: names in lower case.
-        is_secure: the connection to this node is TLS.
+        is_secure: whether the connection to this node is TLS.
     """
     host = headers.get("host", "")
     if not _is_in(peer, tuple(trusted)):
@@ -96,10 +96,11 @@ def is_in(host: str, trusted: Iterable[Network]) -> bool:
 
 def client_network(host: str) -> str:
     """
-    Whose connections are counted together: an IPv4 address, or the 64 bits of an IPv6 address that one household has.
+    The network for counting connections: an IPv4 address, or the first 64 bits of an IPv6 address, which one household
+    has.
 
     Args:
-        host: an address as text; any other text is returned as it is.
+        host: an address as text; any other text is returned unchanged.
     """
     address = _address(host)
     if isinstance(address, IPv6Address):
@@ -117,7 +118,7 @@ def _is_in(host: str, trusted: tuple[Network, ...]) -> bool:
 
 
 def _address(entry: str) -> IPv4Address | IPv6Address | None:
-    """Also with a port, as some balancers write it: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``, ``[2001:db8::1]``."""
+    """The address of an entry, which may have a port: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``, ``[2001:db8::1]``."""
     if entry.startswith("["):
         entry = entry[1:].partition("]")[0]
     elif entry.count(":") == 1:

@@ -1,7 +1,7 @@
 """
-The head of an HTTP request: read once, strictly, and bounded in bytes, in lines and in the length of a line.
+The head of an HTTP request: parsed once, strictly, with bounds on its bytes, its lines and the length of a line.
 
-Twisted and autobahn get what was read here, so that they cannot understand it in two ways.
+Twisted and autobahn get the parsed head, so they cannot understand it in another way.
 """
 
 import re
@@ -12,7 +12,7 @@ MAX_HEAD_BYTES = 16 * 1024
 MAX_LINE_BYTES = 8 * 1024
 MAX_HEADERS = 100
 METHODS = ("GET", "HEAD")
-# A resource may take these, with a body or without.
+# A resource may accept these, with or without a body.
 _OTHER_METHODS = ("DELETE", "OPTIONS", "PATCH", "POST", "PUT")
 
 _LONG_REQUEST_LINE = f"the request line has more than {MAX_LINE_BYTES} bytes"
@@ -39,9 +39,9 @@ class Refusal:
 @dataclass(frozen=True)
 class Head:
     """
-    ``target`` is the path with its query; ``headers`` have names in lower case, as they came, in their order.
+    ``target`` is the path with its query. ``headers`` have lower-case names, in their order.
 
-    ``body_bytes`` is the announced length of a body, None where it comes in chunks.
+    ``body_bytes`` is the announced length of a body; None if the body comes in chunks.
     """
 
     method: str
@@ -61,24 +61,24 @@ class Head:
         return self.version != b"HTTP/1.1" or b"close" in words
 
     def value(self, name: bytes) -> bytes:
-        """Of a header; those of several with this name are joined. Empty where there is none."""
+        """The value of a header; several values are joined. Empty if there is none."""
         return b", ".join(value for found, value in self.headers if found == name)
 
     def as_bytes(self) -> bytes:
-        """The same request, for autobahn."""
+        """The request as bytes, for autobahn."""
         lines = [b"%s %s %s" % (self.method.encode(), self.target, self.version)]
         return b"\r\n".join([*lines, *(b"%s: %s" % header for header in self.headers), b"", b""])
 
 
 def end_of_head(data: bytes | bytearray, known: int = 0) -> int | None:
     """
-    Where the head ends, in what has come so far; None where more has to come.
+    The end of the head in these bytes; None if the head is not complete yet.
 
     Args:
-        known: of these first bytes it is known already that the end is not among them.
+        known: the number of first bytes that were searched already.
 
     Raises:
-        Refused: it will never be a head that is read here.
+        Refused: these bytes cannot become a valid head.
     """
     end = data.find(_END, max(0, known - len(_END) + 1), MAX_HEAD_BYTES)
     if end >= 0:
@@ -107,7 +107,7 @@ def read_head(data: bytes) -> Head:
     Read a whole head, its empty line included.
 
     Raises:
-        Refused: it is malformed, too large, of another version, or has a method that nothing here can have.
+        Refused: it is malformed, too large, of another HTTP version, or has an unknown method.
     """
     first, *lines = data.removeprefix(b"\r\n").removesuffix(_END).split(b"\r\n")
     method, target, version = _request_line(first)
@@ -136,7 +136,7 @@ def _request_line(line: bytes) -> tuple[str, bytes, bytes]:
         raise Refused(Refusal(400, "this is no HTTP request"))
     version = b"HTTP/%s.%s" % (found[3], found[4])
     if version not in (b"HTTP/1.0", b"HTTP/1.1"):
-        raise Refused(Refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here"))
+        raise Refused(Refusal(505, "only HTTP/1.1 and HTTP/1.0 are supported"))
     return found[1].decode(), found[2], version
 
 
@@ -168,7 +168,7 @@ def _body(headers: tuple[tuple[bytes, bytes], ...]) -> int | None:
 
 
 def _absolute(target: bytes) -> tuple[bytes, bytes]:
-    """The host and the path of ``http://host/path``, which counts more than the Host header (RFC 9112, 3.2.2)."""
+    """The host and the path of ``http://host/path``; this host counts more than the Host header (RFC 9112, 3.2.2)."""
     try:
         url = urlsplit(target.decode())
     except ValueError:
@@ -181,7 +181,7 @@ def _absolute(target: bytes) -> tuple[bytes, bytes]:
 
 
 def _check_path(path: bytes) -> None:
-    """Names of files are text, and have no control characters: Twisted logs a traceback for others."""
+    """Check that a path is text without control characters: Twisted logs a traceback for others."""
     try:
         text = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
 """
 The hosts that the operator's port answers to.
 
-A web page can have its own name resolved to 127.0.0.1 (DNS rebinding), and then read what is there: but for the Host
-header, which names the page's host. No page can be at a bare address that is not its own.
+A web page can have its own name resolved to 127.0.0.1 (DNS rebinding), and read local ports. Only the Host header, with
+the page's host, shows that. No page can have a bare address that is not its own.
 """
 
 import ipaddress
@@ -14,7 +14,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def is_known(header: str, known: Collection[str]) -> bool:
-    """Whether a Host header names this machine's loopback, an address, or one of the ``known`` names (lower case)."""
+    """
+    Whether a Host header has a name of this machine's loopback, an address, or one of the ``known`` names (lower case).
+    """
     found = _HOST.fullmatch(header.strip().lower())
     if not found:
         return False
@@ -24,10 +26,10 @@ def is_known(header: str, known: Collection[str]) -> bool:
 
 def names(value: object) -> tuple[str, ...]:
     """
-    A setting: names of hosts in a list, or in one string with commas or spaces; none is fine.
+    A setting: host names in a list, or in one string with commas or spaces; may be empty.
 
     Raises:
-        ValueError: one that is no name; the text says which.
+        ValueError: an entry that is no name; the text says which.
     """
     items = re.split(r"[\s,]+", value) if isinstance(value, str) else value
     if not isinstance(items, list):

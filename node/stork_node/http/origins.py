@@ -1,8 +1,8 @@
 """
-Whose pages may open a WebSocket: those of the node's own host, and those that a setting names.
+The origins of pages that may open a WebSocket: the node's own host, and origins in a setting.
 
-A browser sends a visitor's cookies with a WebSocket of any page, so that a page of another site would join as its
-visitor. The Origin header, which a page cannot change, says where it comes from.
+A browser sends a visitor's cookies with a WebSocket of any page, so a page of another site could join as its visitor.
+The Origin header names the page's origin, and a page cannot change it.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Apps that show their pages from a store of their own, and extensions of browsers.
+# Schemes of apps that have their pages in a store of their own, and of browser extensions.
 _APP_SCHEMES = frozenset(
     ["app", "capacitor", "chrome-extension", "file", "ionic", "moz-extension", "safari-web-extension", "tauri"]
 )
@@ -24,7 +24,7 @@ _QUOTED_CHARACTERS = 80
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a page comes from. ``port`` is None for schemes that have none."""
+    """The origin of a page. ``port`` is None for schemes that have none."""
 
     scheme: str
     host: str
@@ -32,7 +32,7 @@ class Origin:
 
     @classmethod
     def parse(cls, header: str) -> "Origin | None":
-        """An Origin header; None for ``null`` and for what no browser sends."""
+        """An Origin header; None for ``null``, and for values that no browser sends."""
         found = _SENT.fullmatch(header.strip().lower())
         if not found:
             return None
@@ -43,9 +43,9 @@ class Origin:
 @dataclass(frozen=True)
 class AllowedOrigin:
     """
-    One that a setting names. ``schemes`` empty: any; ``port`` None: the scheme's own; ``"*"``: any.
+    An origin in a setting. ``schemes`` empty: any; ``port`` None: the scheme's own; ``"*"``: any.
 
-    ``host`` without its ``*.``, which is ``below``: each host below it, and not itself.
+    ``host`` is without ``*.``. ``below``: each host below it counts, but not the host itself.
     """
 
     text: str
@@ -68,7 +68,7 @@ class AllowedOrigin:
 
     @property
     def sentence(self) -> str:
-        """What it means, for ``stork check``."""
+        """Its meaning, for ``stork check``."""
         if self.text == "*":
             return "*: pages of every origin may open WebSockets, with their visitors' cookies"
         if self.text == "null":
@@ -82,10 +82,10 @@ class AllowedOrigin:
 
 def origins(value: object) -> tuple[AllowedOrigin, ...]:
     """
-    A setting: origins in a list, or in one string with commas or spaces; none is fine.
+    A setting: origins in a list, or in one string with commas or spaces; may be empty.
 
     Raises:
-        ValueError: one that is none; the text names it.
+        ValueError: an entry that is no origin; the text names it.
     """
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list | tuple):
@@ -107,7 +107,7 @@ def _origin(text: str) -> AllowedOrigin:
         raise ValueError(f"{text!r} is not an origin ({_WANT}, https://*.shop.example, or *)")
     scheme, host, port = (found[1] or "*").lower(), _host(found[3], text), found[4]
     if scheme in ("ws", "wss"):
-        raise ValueError(f"{text!r} is where a WebSocket goes, and not where a page comes from ({_WANT})")
+        raise ValueError(f"{text!r} is the address of a WebSocket, not the origin of a page ({_WANT})")
     if scheme != "*" and scheme not in _DEFAULT_PORTS and scheme not in _APP_SCHEMES:
         raise ValueError(f"{text!r} has a scheme that no page has ({_WANT})")
     if port and port != "*" and not 0 < int(port) < 65536:
@@ -118,7 +118,7 @@ def _origin(text: str) -> AllowedOrigin:
 
 
 def _host(name: str, text: str) -> str:
-    """As browsers send it: lower case, and other scripts in Punycode."""
+    """A host as browsers send it: lower case, and other scripts in Punycode."""
     try:
         return name.lower() if name.isascii() else name.encode("idna").decode()
     except UnicodeError:
@@ -127,14 +127,14 @@ def _host(name: str, text: str) -> str:
 
 def is_own(header: str, host: str, *, is_secure: bool) -> bool:
     """
-    Whether an Origin header names the host that the request itself is for.
+    Whether an Origin header has the host of the request itself.
 
-    A page of https is of the host even where the request came without TLS, as it does from a balancer that ends it.
-    A page of http is not where the request came by TLS: it may be anybody's on the way.
+    An https page counts for its host even if the request came without TLS, as from a balancer that ends TLS. An http
+    page does not count if the request came by TLS: others could have changed it on the way.
 
     Args:
-        host: the Host header, or what a trusted balancer says it was: ``host``, or ``host:port``.
-        is_secure: the client's request is known to have come by TLS.
+        host: the Host header, or a trusted balancer's value for it: ``host``, or ``host:port``.
+        is_secure: whether the client's request came by TLS.
     """
     origin = Origin.parse(header)
     if origin is None or origin.scheme not in _DEFAULT_PORTS or (is_secure and origin.scheme == "http"):
@@ -149,7 +149,7 @@ def is_allowed(header: str, host: str, allowed: Iterable[AllowedOrigin], *, is_s
 
 
 def describe(header: str, host: str) -> str:
-    """Why a page of this origin is refused, and what lets it in; the headers are quoted and cut."""
+    """Why a page of this origin is refused, and which setting would allow it; the headers are quoted and cut."""
     origin = Origin.parse(header)
     if header.strip().lower() == "null":
         to_do = "if it should, set STORK_ORIGINS=null"

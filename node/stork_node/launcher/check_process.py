@@ -1,4 +1,4 @@
-"""``stork check`` in a process of its own, for a parent that must not import Crossbar or the application."""
+"""Runs ``stork check`` in another process, for a parent that must not import Crossbar or the application."""
 
 import json
 import subprocess
@@ -13,10 +13,10 @@ _TIMEOUT_S = 60
 
 def preflight(folder: Path, environ: Mapping[str, str], ports: str) -> None:
     """
-    Check the configuration, the application, and that the ports of the ``node``, or ``all`` of them, are free.
+    Check the configuration, the application, and that the ports of the ``node``, or ``all`` ports, are free.
 
     Raises:
-        ConfigError: every problem that was found.
+        ConfigError: all problems.
     """
     # -P: a module in the user's current folder must not stand in for one of ours.
     command = [sys.executable, "-P", "-m", "stork_node", "check", "--json", "--ports", ports, "--config", str(folder)]
@@ -27,7 +27,7 @@ def preflight(folder: Path, environ: Mapping[str, str], ports: str) -> None:
     try:
         problems = [Problem(**problem) for problem in json.loads(checked.stdout.splitlines()[-1])]
     except (IndexError, ValueError, TypeError):
-        # An application that ends the process when it is imported, or a fault of ours.
+        # The application ended the process at its import, or this code has a bug.
         said = checked.stderr.strip() or f"stork check ended with status {checked.returncode} and without a word"
         problems = [Problem(str(folder), said)]
     if problems:

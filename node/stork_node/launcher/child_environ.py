@@ -1,4 +1,4 @@
-"""What a child process may know of the environment that it is started in."""
+"""The environment of child processes: without secrets that they do not need."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,10 +11,10 @@ _OF_THE_PUBLISH_SERVER = frozenset({"STORK_BIND", "STORK_BUS_SECRET", "STORK_DAT
 
 def publish_server_environ(arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     """
-    The environment of the publish server: no ticket, and no secret but that of the bus.
+    The environment of the publish server: without the ticket, and with no secret but that of the bus.
 
     Args:
-        arguments: its own; the variables that they name are in it, too.
+        arguments: its arguments; the variables that they name are kept, too.
     """
     wanted = _OF_ANY_PROCESS | _OF_THE_PUBLISH_SERVER | {name for text in arguments for name in names_in(text)}
     return {

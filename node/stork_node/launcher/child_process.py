@@ -1,4 +1,4 @@
-"""A child that leads a process group of its own, and ends when its parent is killed (on Linux)."""
+"""A child process that leads its own process group, and ends when its parent is killed (on Linux)."""
 
 import ctypes
 import os
@@ -12,13 +12,15 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def adopt_orphans() -> None:
-    """Let the children of a child that dies become this process's own, so that it can wait for their end."""
+    """Adopt the children of a child that dies, so that this process can wait for their end."""
     if _libc:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def lead_group() -> None:
-    """Make a process group of this process, which then ends with its parent: signals to the parent's miss it."""
+    """
+    Put this process in a group of its own, so signals to the parent's group do not reach it. It ends with its parent.
+    """
     os.setpgid(0, 0)
     if _libc:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -26,7 +28,7 @@ def lead_group() -> None:
 
 class ChildProcess:
     """
-    Can be started again after it has ended.
+    A child that can be started again after it has ended.
 
     Attributes:
         pid: None while it does not run.
@@ -45,7 +47,7 @@ class ChildProcess:
 
     @property
     def ending(self) -> str:
-        """How it ended, in a word or two."""
+        """Its end, in a word or two."""
         return f"status {self.status}" if self.status >= 0 else signal.Signals(-self.status).name
 
     def start(self) -> None:
@@ -61,14 +63,14 @@ class ChildProcess:
             self._command,
             env=self._environ,
             stdin=subprocess.DEVNULL,
-            process_group=0,  # Ctrl-C is for the parent alone, which stops its children in their order
+            process_group=0,  # Ctrl-C is for the parent alone, which stops its children in order
             preexec_fn=end_with_parent,
         )
-        process.returncode = 0  # the parent reaps it, among whatever else process 1 has to reap; subprocess must not
+        process.returncode = 0  # the parent reaps it, as process 1 reaps all; subprocess must not
         self.pid = self._group = process.pid
 
     def reaped(self, wait_status: int) -> None:
-        """Take its end from ``os.waitpid``."""
+        """Record its end, from ``os.waitpid``."""
         self.pid, self.status = None, os.waitstatus_to_exitcode(wait_status)
 
     def terminate(self) -> None:
@@ -76,7 +78,7 @@ class ChildProcess:
             os.kill(self.pid, signal.SIGTERM)
 
     def kill_group(self) -> None:
-        """Kill it, and what it started and left behind."""
+        """Kill it, and the processes that it started and left behind."""
         if self._group is not None:
             try:
                 os.killpg(self._group, signal.SIGKILL)

@@ -1,8 +1,8 @@
 """
-How ``stork reload`` finds a node and talks with it: a Unix socket, named for the folder of its configuration.
+The control socket of a node, for ``stork reload``: a Unix socket whose name comes from the configuration's folder.
 
-The client sends one line with a command; the node answers with lines of JSON, ``{"progress": "…"}`` any number of
-times, then ``{"done": "…"}`` or ``{"error": "…"}``, and closes.
+The client sends one line with a command. The node answers with lines of JSON: ``{"progress": "…"}`` any number of
+times, then ``{"done": "…"}`` or ``{"error": "…"}``. Then it closes.
 """
 
 import contextlib
@@ -20,24 +20,24 @@ from stork_node.errors import StorkError
 Answer = Iterator[tuple[str, str]]
 
 RELOAD = b"reload"
-# Three processes that start one after another.
+# Time for three processes that start one after another.
 _ANSWER_TIMEOUT_S = 300.0
 
 
 class NoPlace(StorkError):
-    """No folder here for the socket that this user, and nobody else, can write to."""
+    """There is no folder for the socket to which only this user can write."""
 
 
 class NodeLost(StorkError):
-    """A node that went away in the middle of an answer."""
+    """A node ended in the middle of an answer."""
 
 
 def socket_path(folder: Path, environ: Mapping[str, str], pid: int) -> Path:
     """
-    Where the node ``pid``, which runs ``folder``, listens.
+    The path of the socket of the node ``pid``, which runs ``folder``.
 
     Raises:
-        NoPlace: someone else owns the folder for it, or it cannot be made.
+        NoPlace: another user owns its folder, or the folder cannot be made.
     """
     reasons = []
     for place in _places(environ):
@@ -52,7 +52,7 @@ def socket_path(folder: Path, environ: Mapping[str, str], pid: int) -> Path:
 
 
 def find_sockets(folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    """Those of the nodes that run ``folder``, and of some that have died."""
+    """The sockets of the nodes that run ``folder``, and of some that have died."""
     found = []
     for place in _places(environ):
         if place.is_dir() and _is_private(place):
@@ -62,10 +62,10 @@ def find_sockets(folder: Path, environ: Mapping[str, str]) -> list[Path]:
 
 def ask(path: Path, command: bytes) -> Answer | None:
     """
-    Send a command; gives what is answered, such as ``("progress", "…")``, as it comes. None where nobody listens.
+    Send a command; yields the parts of the answer, such as ``("progress", "…")``. None if no node listens.
 
     Raises:
-        NodeLost: while the answer is read, it ends too early.
+        NodeLost: the answer ends too early.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(_ANSWER_TIMEOUT_S)
@@ -104,7 +104,7 @@ def _key(folder: Path) -> str:
 
 
 def _places(environ: Mapping[str, str]) -> list[Path]:
-    """A login session has a folder of its own, a service often not: the command looks in both."""
+    """The possible folders. A login session has a folder of its own, a service often not: the command looks in both."""
     uid = os.getuid()
     runtimes = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}"]
     places = [Path(runtime) / "stork" for runtime in runtimes if runtime and Path(runtime).is_dir()]

@@ -1,5 +1,5 @@
 """
-sd_notify(3), from both sides: Crossbar says ``READY=1`` when a node has booted, and ``stork up`` hands that on.
+sd_notify(3), both sides: Crossbar sends ``READY=1`` when a node has booted, and ``stork up`` passes it on.
 """
 
 import socket
@@ -13,10 +13,10 @@ _VARIABLE = "NOTIFY_SOCKET"
 
 
 class ReadySocket:
-    """Where a child says that it is ready; ``environ`` tells it so."""
+    """A socket on which a child reports that it is ready; ``environ`` tells the child about it."""
 
     def __init__(self) -> None:
-        self._folder = PrivateFolder()  # only this user can say it
+        self._folder = PrivateFolder()  # only this user can write there
         path = str(self._folder.path / "ready")
         self.environ = {_VARIABLE: path}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -27,7 +27,7 @@ class ReadySocket:
         return self._socket.fileno()
 
     def read(self) -> bool:
-        """Take one message; whether it says ready."""
+        """Take one message; returns whether it says ready."""
         try:
             return _READY in self._socket.recv(4096).splitlines()
         except BlockingIOError:
@@ -42,11 +42,11 @@ class ReadySocket:
 
 
 def tell_service_manager(environ: Mapping[str, str]) -> None:
-    """Say ready to systemd, where this process is a service of it (``Type=notify``)."""
+    """Report ready to systemd, if this process is a service of it (``Type=notify``)."""
     path = environ.get(_VARIABLE)
     if path:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifying:
             try:
                 notifying.sendto(_READY, "\0" + path[1:] if path.startswith("@") else path)
             except OSError:
-                return  # it was told nothing, which its own time-out is for
+                return  # systemd has a time-out of its own

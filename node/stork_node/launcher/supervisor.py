@@ -1,7 +1,7 @@
 """
-A parent for a node and its publish server, fit to be process 1 of a container: it reaps.
+The parent of a node and its publish server. It can be process 1 of a container: it reaps.
 
-The whole ends when the node ends. The publish server is started again when it dies, with growing pauses.
+All end when the node ends. If the publish server dies, it is started again, with growing pauses.
 """
 
 import os
@@ -23,23 +23,23 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 FOREVER = float("inf")
 _STABLE_AFTER_S = 60.0
 _REAP_DEADLINE_S = 5.0
-_LOOK_S = 1.0  # so often at the clock, which takes longer gaps for a standstill
+_LOOK_S = 1.0  # interval for reading the clock, which counts longer gaps as a standstill
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _WRONG_CONFIGURATION = 2
 
 
 class Operator(Protocol):
-    """Who watches."""
+    """The interface to the human operator."""
 
     def ready(self) -> None:
         """The node is ready; called once."""
 
     def say(self, line: str) -> None:
-        """One line on what goes wrong."""
+        """Report a problem in one line."""
 
 
 class Supervisor:
-    """Runs ``node``, which says on ``ready_socket`` when it is ready, and ``publish_server`` where there is one."""
+    """Runs ``node``, which reports on ``ready_socket`` that it is ready, and ``publish_server``, if there is one."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Supervisor:
         self._ready_socket, self._stop_deadline_s = ready_socket, stop_deadline_s
         self._children = [node, publish_server] if publish_server else [node]
         self._asked = 0
-        # A child has its time to end, though this process was stopped meanwhile.
+        # A child gets its full time to end, even if this process was stopped meanwhile.
         self._seconds = AwakeTime(time.monotonic)
         self._ready = False
         self._pause_s, self._started_at, self._restart_at = SHORTEST_PAUSE_S, 0.0, FOREVER
@@ -63,9 +63,9 @@ class Supervisor:
         Run until the node ends, or SIGTERM, SIGINT or SIGHUP comes. A second signal kills.
 
         Returns:
-            0 when stopped as asked; else the node's status, or 1 where it died of a signal, was not ready within
-            ``READY_DEADLINE_S`` or did not end within ``stop_deadline_s``; 2 when the publish server refuses its
-            settings before the node is ready.
+            0 when stopped as asked. Otherwise the node's status, or 1 if a signal ended it, it was not ready within
+            ``READY_DEADLINE_S`` or did not end within ``stop_deadline_s``; 2 if the publish server refuses its settings
+            before the node is ready.
         """
         adopt_orphans()
         with _signals() as self._signals:
@@ -112,8 +112,8 @@ class Supervisor:
             server.start()
 
     def _stop(self, status: int) -> int:
-        """The node first, so that what is pushed while it drains still goes out."""
-        self._ready = True  # too late to say so
+        """Stop the node first, so that pushes during its drain still go out."""
+        self._ready = True  # too late to report it
         deadline, asked_before = self._seconds() + self._stop_deadline_s, self._asked
         for child in self._children:
             child.terminate()
@@ -136,7 +136,7 @@ class Supervisor:
             self._wait(deadline - self._seconds())
 
     def _wait(self, timeout_s: float | None) -> None:
-        """Sleep until something happens or the time-out; take signals, ended children and the node's word."""
+        """Sleep until an event or the time-out. Handle signals, ended children, and the node's report."""
         sources: list[socket.socket | ReadySocket] = [self._signals]
         if not self._ready:
             sources.append(self._ready_socket)
@@ -150,7 +150,7 @@ class Supervisor:
         self._reap()
 
     def _reap(self) -> bool:
-        """Take every child that has ended; returns whether any is left."""
+        """Reap all children that have ended; returns whether any is left."""
         while True:
             try:
                 pid, wait_status = os.waitpid(-1, os.WNOHANG)
@@ -165,10 +165,10 @@ class Supervisor:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket from which each signal that comes can be read as one byte, its number."""
+    """A socket from which each signal can be read as one byte, its number."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    # nohup asks to ignore SIGHUP.
+    # nohup wants SIGHUP to be ignored.
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
     numbers = (_STOP_SIGNALS | {signal.SIGCHLD}) - ignored
     before = {number: signal.signal(number, lambda *_: None) for number in numbers}

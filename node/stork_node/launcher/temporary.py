@@ -1,4 +1,4 @@
-"""A folder for what a process needs while it runs, and that nobody else may reach."""
+"""A private folder for the files of a running process."""
 
 import fcntl
 import os
@@ -14,13 +14,13 @@ _NEW, _HELD = "stork-new-", "stork-run-"
 
 class PrivateFolder:
     """
-    A new folder that only this user can look into, with a short name: a socket's path has at most 107 bytes.
+    A new folder that only this user can read, with a short name: a socket's path has at most 107 bytes.
 
-    It is locked as long as this process lives, so that a later start can remove it if this process is killed. Folders
-    that dead processes have left behind are removed first.
+    It is locked while this process lives, so that a later start can remove it if this process was killed. Folders of
+    dead processes are removed first.
 
     Raises:
-        ConfigError: this user may not write anywhere where temporary files go.
+        ConfigError: this user cannot write to any folder for temporary files.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class PrivateFolder:
             raise ConfigError([Problem("", f"{wanted}: {error.strerror}")]) from None
         self.path = new
         self._lock = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
-        # It gets the name of those that are removed only once it is locked; without a lock it keeps the other one.
+        # Only a locked folder gets the name of removable folders; without a lock it keeps the other name.
         with suppress(OSError):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path = new.rename(new.with_name(_HELD + new.name.removeprefix(_NEW)))
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the folder with its contents."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 

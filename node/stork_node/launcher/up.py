@@ -1,4 +1,4 @@
-"""``stork up``: checks, then the node and its publish server as one unit."""
+"""``stork up``: checks, then runs the node and its publish server as one unit."""
 
 import os
 import secrets
@@ -27,13 +27,13 @@ _STDOUT = 1
 
 def run(folder: Path, environ: Mapping[str, str]) -> int:
     """
-    Check ``folder``, start what it describes, and run it until it is stopped.
+    Check ``folder``, start its processes, and run them until they are stopped.
 
     Returns:
         The exit status, see ``Supervisor.run``.
 
     Raises:
-        ConfigError: whatever is wrong with configuration, application or ports; nothing was started.
+        ConfigError: all problems of the configuration, application and ports; nothing was started.
     """
     console = _Console(LogSettings.read(environ), environ)
     try:
@@ -74,7 +74,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
 
 
 def runs_publish_server(environ: Mapping[str, str]) -> bool:
-    """Whether the publish server belongs here: ``STORK_PUBLISH_SERVER`` names no other host."""
+    """Whether this host runs the publish server: ``STORK_PUBLISH_SERVER`` names no other host."""
     return not names_other_host(environ, os.uname().nodename)
 
 
@@ -84,7 +84,7 @@ def _stork(*arguments: str) -> list[str]:
 
 
 class _Console:
-    """The operator at the terminal, or a machine that reads lines of JSON. Nobody waits for either of them."""
+    """The output for an operator at a terminal, or for a machine that reads JSON. It never waits for its reader."""
 
     def __init__(self, log: LogSettings, environ: Mapping[str, str]) -> None:
         self._log, self._environ = log, environ
@@ -109,7 +109,7 @@ def _for_people(_level: str, text: str, _logger: str, _fields: Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Operator:
-    """Hears of the supervisor's node."""
+    """Gets the reports of the supervisor."""
 
     console: _Console
     welcome: str

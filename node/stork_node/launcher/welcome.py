@@ -1,4 +1,4 @@
-"""What ``stork up`` says when it is ready: where the page is, and commands to paste."""
+"""The text of ``stork up`` when it is ready: the address of the page, and commands to paste."""
 
 import os
 import shlex
@@ -16,9 +16,9 @@ _TOPIC, _TYPE, _DATA = "v1.test.1", "hello", '{"n": 1}'
 @dataclass(frozen=True)
 class Commands:
     """
-    How this machine pushes, as a shell in the current folder takes it.
+    Commands for pushing from this machine, for a shell in the current folder.
 
-    ``stork`` is the program that runs; ``php_push`` is scripts/push.php, or None where that or PHP is missing.
+    ``stork`` is the running program. ``php_push`` is scripts/push.php, or None if that or PHP is missing.
     """
 
     stork: str
@@ -32,16 +32,16 @@ class Commands:
 
 def welcome(page_url: str, ticket: str, *, trial: bool, endpoint: str, encrypted: bool, commands: Commands) -> str:
     """
-    The text.
+    Build the text.
 
     Args:
-        page_url: where the page is.
-        ticket: goes into its fragment, which browsers do not send, where it was made up. One that was given is not
-            shown: what is printed here is a log in a container.
-        trial: the ticket was made up at this start.
-        endpoint: where the publish server answers pushes, as it is bound.
-        encrypted: pushers need the bus secret.
-        commands: how to push from here.
+        page_url: the address of the page.
+        ticket: a ticket that was made up goes into the address's fragment, which browsers do not send. A given
+            ticket is not shown, because this text is part of the log in a container.
+        trial: whether the ticket was made up at this start.
+        endpoint: the bound endpoint on which the publish server answers pushes.
+        encrypted: whether pushers need the bus secret.
+        commands: the commands for pushing.
     """
     bound = Endpoint.parse(endpoint)
     endpoint = str(Endpoint(bound.to_reach, bound.port))
@@ -70,6 +70,6 @@ def _program(argv0: Path) -> str:
 
 
 def _from_here(path: Path) -> str:
-    absolute = Path(os.path.abspath(path))  # not resolve(): a link is what the user knows
+    absolute = Path(os.path.abspath(path))  # not resolve(): the user knows the link
     here = Path.cwd()
     return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))

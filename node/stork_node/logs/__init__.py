@@ -1,1 +1,1 @@
-"""The log of every process: lines of bounded size, written without waiting for their reader."""
+"""The log of every process: lines of bounded size, written without waiting for a reader."""

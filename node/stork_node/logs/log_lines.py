@@ -1,4 +1,4 @@
-"""The lines of the log: whose they are, which are left out, and how they look to people and to machines."""
+"""The lines of the log: which are printed, and their forms for people and machines."""
 
 import json
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from stork_node.clock import utc_now
 from stork_node.errors import ConfigError, Problem
 from stork_node.logs import log_text
 from stork_node.logs.log_writer import LogWriter, Render
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 LEVELS = ("debug", "info", "warn", "error", "critical")
 _FORMATS = ("text", "json")
 _OURS = ("stork_", "app.", "stdout", "stderr")
-# Crossbar's lines, named for the classes here that inherit from its own.
+# Crossbar's lines, with the names of classes here that inherit from Crossbar's.
 _CROSSBARS = "stork_crossbar.personality."
 
 
 @dataclass(frozen=True)
 class LogSettings:
-    """How every process of this deployment logs: STORK_LOG is ``text`` or ``json``, STORK_LOG_LEVEL the least level."""
+    """The settings of the log: STORK_LOG is ``text`` or ``json``, STORK_LOG_LEVEL the lowest level."""
 
     format: str = "text"
     level: str = "info"
@@ -30,7 +30,7 @@ class LogSettings:
     def read(cls, environ: Mapping[str, str]) -> "LogSettings":
         """
         Raises:
-            ConfigError: a variable that has another value.
+            ConfigError: a variable has another value.
         """
         chosen = environ.get("STORK_LOG") or cls.format, environ.get("STORK_LOG_LEVEL") or cls.level
         problems = [
@@ -60,7 +60,7 @@ class LogSettings:
         return json.dumps({**record, "fields": log_text.fields(fields)}, ensure_ascii=False)
 
     def renders(self, process: str) -> Render:
-        """Makes such lines of a process's, of this moment and with their ends, for a ``LogWriter``."""
+        """A function that makes such lines for a ``LogWriter``, with the current time and a line end."""
 
         def render(level: str, text: str, logger: str, fields: Mapping[str, Any]) -> str:
             return self.line(level, process, text, logger, fields, utc_now()) + "\n"
@@ -69,7 +69,7 @@ class LogSettings:
 
 
 def level_of(number: int) -> str:
-    """Our name for a level of the standard library's."""
+    """This project's name for a level of the standard library."""
     return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
 
 
@@ -79,7 +79,7 @@ def is_ours(namespace: str) -> bool:
 
 @dataclass
 class NodeEnd:
-    """Whether the node of this process is on its way out, as it was asked to be."""
+    """Whether the node of this process ends because it was asked to."""
 
     has_begun: bool = False
 
@@ -88,8 +88,8 @@ class Printer:
     """
     Prints the log records of a process.
 
-    ``is_ending`` is set where only this process is to end, and not the node (``NodeEnd``). ``last_words`` is the last
-    record at ``critical``: why a process has ended.
+    ``is_ending`` is set if only this process is to end, and not the node (``NodeEnd``). ``last_words`` is the last
+    record at ``critical``: the reason why a process has ended.
     """
 
     is_ending = False
@@ -100,7 +100,7 @@ class Printer:
 
     @property
     def has_room(self) -> bool:
-        """Whether a line would be printed now; ``count_left_out`` takes those that are not even read then."""
+        """Whether a line would be printed now. If not, ``count_left_out`` counts lines that are not even read."""
         return self._writer.has_room
 
     def count_left_out(self, lines: int) -> None:
@@ -115,7 +115,7 @@ class Printer:
         fields: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """A record of a worker's; those of ours (``personality.logs``) have ``fields``, and come without as well."""
+        """Print a worker's record. Records of ``personality.logs`` have ``fields``; others do not."""
         level, text, namespace = str(level), str(text), str(namespace or "")
         if level not in LEVELS:
             level = "error"
@@ -124,12 +124,14 @@ class Printer:
                 if level == "critical":
                     self.last_words = log_text.one_line(text)
                 self.line(level, text, namespace, fields)
-        # Crossbar warns of the very SIGTERM that it sends to its workers, and of what follows from it.
+        # Crossbar warns about the SIGTERM that it sends to its workers, and about its effects.
         elif level in (
-            ("error", "critical") if the(NodeEnd).has_begun or self.is_ending else ("warn", "error", "critical", "info")
+            ("error", "critical")
+            if singleton(NodeEnd).has_begun or self.is_ending
+            else ("warn", "error", "critical", "info")
         ):
             if namespace.startswith("crossbar.router.auth"):
-                text = text.partition(" (expected")[0]  # what follows is a signature
+                text = text.partition(" (expected")[0]  # the rest is a signature
             self.line(level, text, namespace)
 
     def line(self, level: str, text: str, logger: str = "stork_node", fields: Mapping[str, Any] | None = None) -> None:

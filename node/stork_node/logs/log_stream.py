@@ -1,4 +1,4 @@
-"""What a program prints, as lines of its log: a text stream in place of standard output or standard error."""
+"""A program's output as lines of its log: a text stream in place of standard output or standard error."""
 
 import io
 import threading
@@ -9,7 +9,7 @@ _LONGEST_LINE = 16_384
 
 class LogStream(io.TextIOBase):
     """
-    Hands each whole line to ``line``. Of one that does not end, no more than its beginning is kept.
+    Passes each whole line to ``line``. Of a line without an end, only the beginning is kept.
 
     Args:
         line: takes a line without its end; never blocks.

@@ -1,4 +1,4 @@
-"""Text of others in a log: one line of printable characters, of bounded size, whatever it was."""
+"""Makes text of others safe for a log: one line of printable characters, of bounded size."""
 
 import json
 import re
@@ -13,15 +13,15 @@ _MAX_FIELDS_BYTES = 500
 _MAX_FIELD_BYTES = 200
 _MAX_NAME_BYTES = 100
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")
-# Of what is far too long, no more than this is looked at.
+# Of a text that is far too long, only this much is read.
 _LOOKED_AT = 4 * _MAX_TEXT_BYTES
 
 
 def one_line(text: str, max_bytes: int = _MAX_TEXT_BYTES) -> str:
     """
-    ``text`` as one line: its lines with `` | `` between them, without colours, and with escapes for what else is not
-    printable: C0, C1, line and paragraph separators, marks of direction, lone surrogates. What is too long loses its
-    middle: a traceback ends with what counts.
+    ``text`` as one line: its lines are joined with `` | ``, colours are removed, and unprintable characters are escaped
+    (C0, C1, line and paragraph separators, marks of direction, lone surrogates). A text that is too long loses its
+    middle, because the end of a traceback matters.
     """
     if len(text) > 2 * _LOOKED_AT:
         text = f"{text[:_LOOKED_AT]} … {text[-_LOOKED_AT:]}"
@@ -38,7 +38,7 @@ def _printable(text: str) -> str:
 
 
 def cut(text: str, max_bytes: int) -> str:
-    """``text``, in as many bytes of JSON at most; where it is longer, without its middle."""
+    """``text`` with at most ``max_bytes`` bytes of JSON; a longer text loses its middle."""
     size = _json_bytes(text)
     if size <= max_bytes:
         return text
@@ -48,7 +48,7 @@ def cut(text: str, max_bytes: int) -> str:
 
 
 def _fit(text: str, max_bytes: int) -> str:
-    """The beginning of ``text`` that is so long in JSON."""
+    """The beginning of ``text`` with at most ``max_bytes`` bytes of JSON."""
     used = 0
     for at, character in enumerate(text):
         used += _json_bytes(character)
@@ -62,12 +62,12 @@ def _json_bytes(text: str) -> int:
 
 
 def name(text: str) -> str:
-    """The name of a logger, as an application may make it up."""
+    """The name of a logger, which an application may have made up."""
     return one_line(text, _MAX_NAME_BYTES)
 
 
 def fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The data of a line: plain values as they are, all others as text; no more than fits."""
+    """The data of a line: plain values unchanged, others as text, up to a maximum size."""
     found: dict[str, Any] = {}
     room = _MAX_FIELDS_BYTES
     for key, value in given.items():

@@ -1,4 +1,4 @@
-"""Writes a process's log without ever waiting for who reads it."""
+"""Writes a process's log without ever waiting for its reader."""
 
 import os
 import select
@@ -12,7 +12,7 @@ from stork_node.logs.log_text import one_line
 from stork_node.logs.repeats import Repeats
 
 Render = Callable[[str, str, str, Mapping[str, Any]], str]
-"""Makes a line, with its end, of level, text, logger and fields."""
+"""Makes a line, with its end, from level, text, logger and fields."""
 
 WAITING_LINES = 1_000
 LINES_PER_S = 200.0
@@ -48,11 +48,11 @@ class Allowance:
 
 class LogWriter:
     """
-    Takes lines at once, and writes them to a file descriptor in a thread of its own.
+    Takes lines at once, and writes them to a file descriptor on a thread of its own.
 
-    Lines are dropped and counted where too many of them wait, as nobody reads, and where they come too fast. Lines of
-    one kind that come again and again are counted, too (``Repeats``). A reader that is gone, or a full disk, is tried
-    again each second. A forked child gets a thread of its own.
+    Lines are dropped and counted if too many wait because of a slow reader, or if they come too fast. Repeated lines of
+    one kind are counted, too (``Repeats``). After a lost reader or a full disk, writing is tried again each second. A
+    forked child gets a thread of its own.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class LogWriter:
         os.register_at_fork(after_in_child=self._begin_anew)
 
     def _begin_anew(self) -> None:
-        self._changed = threading.Condition()  # re-entrant, as signal handlers log as well
+        self._changed = threading.Condition()  # re-entrant, because signal handlers log as well
         self._lines: deque[str] = deque()
         self._is_writing = self._is_broken = False
         self._unread = self._too_many = 0
@@ -83,7 +83,7 @@ class LogWriter:
         Take one record. Never blocks; from any thread.
 
         Args:
-            about: what makes a line one of a kind, see ``repeats.Kind``; empty where each is shown.
+            about: the kind of the line, see ``repeats.Kind``; empty: always show it.
         """
         line_text = one_line(text)
         with self._changed:
@@ -96,7 +96,7 @@ class LogWriter:
                 self.write_text(self._render(level, line_text, logger, fields or {}))
 
     def write_text(self, text: str) -> None:
-        """Take what is rendered already: words of this program's own."""
+        """Take text that is rendered already: messages of this program itself."""
         with self._changed:
             if len(self._lines) < WAITING_LINES:
                 self._lines.append(text)
@@ -117,7 +117,10 @@ class LogWriter:
             return self._allowance.has(self._clock())
 
     def flush(self, within_s: float = _FLUSH_S) -> None:
-        """Wait until all is written, so long at most: for a process that ends. Not for a reader that is gone."""
+        """
+        Wait until all lines are written, for at most ``within_s``; for a process that ends. Does not wait for a lost
+        reader.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._is_broken or not (self._lines or self._is_writing), within_s)
 
@@ -156,7 +159,7 @@ class LogWriter:
         return min((max(each, 0.0) for each in due if each is not None), default=None)
 
     def _tell(self) -> None:
-        """Say what was counted: once a second at most, and where there is room for it."""
+        """Write how many lines were left out: at most once a second, and if there is room."""
         now = self._clock()
         for (level, logger, _), text in self._repeats.summaries(now):
             self._say(level, text, logger)
@@ -180,7 +183,7 @@ class LogWriter:
             while data:
                 try:
                     data = data[os.write(self._descriptor, data) :]
-                except BlockingIOError:  # whoever started this process has made it so
+                except BlockingIOError:  # the parent process has made the descriptor non-blocking
                     select.select([], [self._descriptor], [])
         except (OSError, ValueError):
             return False

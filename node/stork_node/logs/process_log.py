@@ -1,4 +1,4 @@
-"""The log of a process that has no reactor, or none yet: every line of it goes through one ``LogWriter``."""
+"""The log of a process without a running reactor: all of its lines go through one ``LogWriter``."""
 
 import logging
 import sys
@@ -8,32 +8,32 @@ from types import TracebackType
 from stork_node.logs.log_lines import LEVELS, LogSettings, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import Allowance, LogWriter, Render
-from stork_node.process_state import the
+from stork_node.process_state import singleton
 
 COUNTED = {"is_counted": True}
-"""``extra`` of a record whose writer has counted others like it already."""
+"""``extra`` of a record whose author counts repetitions already."""
 
 _STDERR = 2
 
 
 class _Writers(dict[str, LogWriter]):
-    """By the name of their process."""
+    """The writers by process name."""
 
 
 def writer_of(process: str, render: Render, allowance: Allowance | None = None) -> LogWriter:
     """
-    What writes the lines of ``process`` to standard error; made once, and waited for by ``flush_log``.
+    The writer of the lines of ``process`` to standard error. It is made once, and ``flush_log`` waits for it.
 
-    Those of each process have a queue of their own: one that says much takes nobody else's place.
+    Each process has its own queue, so a process with many lines takes no place from the others.
     """
-    writers = the(_Writers)
+    writers = singleton(_Writers)
     if process not in writers:
         writers[process] = LogWriter(_STDERR, render, allowance)
     return writers[process]
 
 
 def take_over_stderr(process: str, settings: LogSettings) -> LogWriter:
-    """Have what is printed to standard error be lines of this process's log, which wait for nobody."""
+    """Turn text on standard error into lines of this process's log, which never waits."""
     writer = writer_of(process, settings.renders(process))
 
     def printed(line: str) -> None:
@@ -46,13 +46,13 @@ def take_over_stderr(process: str, settings: LogSettings) -> LogWriter:
 
 
 def flush_log() -> None:
-    """Give what is written a moment to be read; before the process ends."""
-    for writer in list(the(_Writers).values()):
+    """Give the last lines a moment to be read; to be called before the process ends."""
+    for writer in list(singleton(_Writers).values()):
         writer.flush()
 
 
 class _ToWriter(logging.Handler):
-    """The records of the standard library's logging, counted by their formats."""
+    """Records of the standard library's logging; their formats are their kinds."""
 
     def __init__(self, writer: LogWriter) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _ToWriter(logging.Handler):
 
 
 def log_to_stderr(process: str, settings: LogSettings, at_least: str = "debug") -> None:
-    """Let the standard library's logging write such lines, from the level ``at_least`` on."""
+    """Write the records of the standard library's logging as such lines, from the level ``at_least`` on."""
     handler = _ToWriter(take_over_stderr(process, settings))
     level = 10 * (1 + max(LEVELS.index(settings.level), LEVELS.index(at_least)))
     logging.basicConfig(level=level, handlers=[handler], format="%(message)s", force=True)
@@ -77,7 +77,7 @@ def log_to_stderr(process: str, settings: LogSettings, at_least: str = "debug") 
 
 
 def catch_strays() -> None:
-    """Have what Python itself would print as several lines logged as one: ends of threads, warnings, and the like."""
+    """Log Python's own multi-line messages as one line: ends of threads, warnings, and so on."""
     log = logging.getLogger("stork_node.strays")
 
     def thread_ended(args: threading.ExceptHookArgs) -> None:

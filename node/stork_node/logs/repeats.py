@@ -1,4 +1,4 @@
-"""Lines that come again and again: shown once, and counted after that. The one way of every log of this project."""
+"""Repeated lines: shown once, and then counted. Every log of this project uses this."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ TEXTS = 5
 KINDS = 64
 
 Kind = tuple[str, str, str]
-"""Level, logger, and what it is about: a text that stands in the program, and that nobody outside can choose."""
+"""Level, logger, and subject: a text in the program, which no client can choose."""
 
 
 @dataclass
@@ -19,10 +19,10 @@ class _Seen:
 
 class Repeats:
     """
-    The first ``TEXTS`` different lines of a kind are shown at once; all others of it are counted, and are one line at
-    most each ``PERIOD_S`` seconds.
+    The first ``TEXTS`` different lines of a kind are shown at once. Further lines of the kind are counted, and summed
+    up in one line at most each ``PERIOD_S`` seconds.
 
-    A kind that stays away for one summary is new again. Time is passed in, in seconds of a clock that never goes back.
+    A kind without lines for one period is new again. Time is passed in, in seconds of a clock that never goes back.
     Kinds beyond the first ``KINDS`` are counted together.
     """
 
@@ -31,7 +31,7 @@ class Repeats:
         self._since = 0.0
 
     def note(self, kind: Kind, text: str, now: float) -> bool:
-        """Whether this line is to be shown."""
+        """Whether to show this line."""
         if not self._kinds:
             self._since = now
         if kind not in self._kinds and len(self._kinds) >= KINDS:
@@ -45,11 +45,11 @@ class Repeats:
         return False
 
     def due(self, now: float) -> float | None:
-        """Seconds until ``summaries`` has something to do; None where nothing has come."""
+        """Seconds until ``summaries`` is due; None if there was no line."""
         return max(0.0, self._since + PERIOD_S - now) if self._kinds else None
 
     def summaries(self, now: float) -> list[tuple[Kind, str]]:
-        """What is to be shown of the lines that were not, if the time has come."""
+        """The summaries of the lines that were not shown, if they are due."""
         if self.due(now) != 0:
             return []
         counted = {kind: seen for kind, seen in self._kinds.items() if seen.more}

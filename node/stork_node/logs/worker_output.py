@@ -1,14 +1,14 @@
-"""What a worker process writes to a file descriptor: records of its log, and between them whatever else is there."""
+"""Reads a worker's output from a file descriptor: records of its log, and other text between them."""
 
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-# As Crossbar's workers write (crossbar._logging): a line that announces records, then each record and its end.
+# The format of Crossbar's workers (crossbar._logging): a line that announces records, then each record and its end.
 _ANNOUNCEMENT = "CROSSBAR_RICH_LOGGING_ENABLE=True"
 _RECORD_BEGIN, _RECORD_END = b'{"level": ', b"\x1e"
-# A record is JSON in one line.
+# A record is JSON on one line.
 _ENDS = re.compile(rb"([\n\x1e])")
 _LONGEST = 16_384
 _TRIED = 10
@@ -16,10 +16,10 @@ _TRIED = 10
 
 class OutputReader:
     """
-    Tells records from lines that are none: a print in C, a program that the application runs, the words of a crash.
+    Separates records from other lines: a print in C, a program of the application, the last words of a crash.
 
-    Those may be any bytes, and may stand before a record in its line: no record is lost by them. Of what does not end
-    the beginning and the end are kept.
+    Other lines may have any bytes, and may stand before a record on its line: no record is lost. Of text without an
+    end, the beginning and the end are kept.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class OutputReader:
         self._left_out = 0
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any] | str]:
-        """What is whole with these bytes: records, with ``level`` and ``text`` at least, and lines."""
+        """The records (with ``level`` and ``text`` at least) and lines that are complete with these bytes."""
         *parts, rest = _ENDS.split(data)
         for text, end in zip(parts[::2], parts[1::2], strict=True):
             whole = self._take(text)
@@ -35,7 +35,7 @@ class OutputReader:
         self._keep(rest)
 
     def skip(self, data: bytes) -> int:
-        """Take bytes that nobody wants to know, but for how many ends are in them."""
+        """Drop bytes, and only count their line ends."""
         at = max(data.rfind(b"\n"), data.rfind(_RECORD_END)) + 1
         if at:
             self._rest.clear()
@@ -44,7 +44,7 @@ class OutputReader:
         return data.count(b"\n") + data.count(_RECORD_END)
 
     def end(self) -> Iterator[str]:
-        """What is left when the process has ended."""
+        """The rest, after the process has ended."""
         return _lines(self._take(b""))
 
     def _keep(self, data: bytes) -> None:
@@ -84,7 +84,7 @@ def _records(text: bytes) -> Iterator[dict[str, Any] | str]:
 
 
 def _beginnings(text: bytes) -> Iterator[int]:
-    """Where a record may begin: the last one first, as it ends where the text does."""
+    """Possible beginnings of a record, the last one first: the record ends with the text."""
     start = len(text)
     for _ in range(_TRIED):
         start = text.rfind(_RECORD_BEGIN, 0, start)

@@ -1,1 +1,1 @@
-"""What a node counts, and how ``/metrics`` and ``/ready`` show it."""
+"""The figures of a node, and their forms in ``/metrics`` and ``/ready``."""

@@ -1,7 +1,7 @@
-"""Figures as Prometheus metrics."""
+"""Turns figures into Prometheus metrics."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
@@ -21,9 +21,9 @@ _PACKAGES = {"version": "stork-node", "crossbar": "crossbar", "autobahn": "autob
 
 def families(prefix: str, figures: Any) -> Iterator[Metric]:
     """
-    The metrics of a dataclass of figures, each named ``<prefix>_<field>`` (and ``_total``, where it only grows).
+    The metrics of a dataclass of figures, each named ``<prefix>_<field>``; counters end with ``_total``.
 
-    Fields that were not declared by one of the functions above are left out.
+    Fields that no function of ``metrics.figures`` has declared are left out.
     """
     for field in dataclasses.fields(figures):
         if "kind" not in field.metadata:
@@ -50,30 +50,8 @@ def _cumulated(sample: Histogram) -> list[tuple[str, float]]:
     return buckets
 
 
-def publish_server_families(counters: Mapping[str, float]) -> Iterator[Metric]:
-    """The publish server's figures, as its last heartbeat told them: the state of its log, and what it has counted."""
-    refused = CounterMetricFamily(
-        "stork_publish_server_refused", "Documents refused by the publish server, by the field.", labels=["kind"]
-    )
-    for name, value in sorted(counters.items()):
-        if name.startswith("refused"):
-            kind = name.removeprefix("refused").removeprefix("_")
-            if kind:
-                refused.add_metric([kind], value)
-        elif name.startswith("log_"):
-            name = name.removesuffix("_age_s") + "_age_seconds" if name.endswith("_age_s") else name
-            yield GaugeMetricFamily(f"stork_publish_server_{name}", _said(name), value)
-        else:
-            yield CounterMetricFamily(f"stork_publish_server_{name}", _said(name), value)
-    yield refused
-
-
-def _said(name: str) -> str:
-    return f"The publish server's {name.replace('_', ' ')}, from its last heartbeat."
-
-
 def build_family() -> Metric:
-    """``stork_build_info``: which versions run here."""
+    """``stork_build_info``: the versions of this node."""
     versions = {label: _version(package) for label, package in _PACKAGES.items()} | {"python": python_version()}
     family = GaugeMetricFamily("stork_build_info", "Versions of this node; always 1.", labels=list(versions))
     family.add_metric(list(versions.values()), 1)

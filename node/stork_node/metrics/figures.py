@@ -1,5 +1,5 @@
 """
-Figures: what a part of the node counts, as one dataclass; ``/metrics`` shows each field as a Prometheus metric.
+Figures: the numbers of one part of the node, as one dataclass; ``/metrics`` shows each field as a Prometheus metric.
 
     @dataclass
     class RelayFigures:
@@ -8,8 +8,8 @@ Figures: what a part of the node counts, as one dataclass; ``/metrics`` shows ea
 
     exposition.families("stork_relay", figures)        → stork_relay_breaks_total, stork_relay_lag_seconds
 
-The field is the metric's name, so that it has its unit in it. Counting is adding to a number: nothing is locked, nobody
-is called, and what is asked for at a scrape alone is computed then.
+The field is the metric's name, and ends with its unit. To count is to add to a number, without a lock or a call. Gauges
+that only a scrape needs are computed at the scrape.
 """
 
 import collections
@@ -23,10 +23,10 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 class Histogram:
     """
-    How often a value was observed in each bucket.
+    The number of observed values in each bucket.
 
     Args:
-        bounds: upper ends of the buckets, rising; one without an end follows them.
+        bounds: upper ends of the buckets, rising; one more bucket without an end follows.
     """
 
     __slots__ = ("bounds", "counts", "total")
@@ -35,12 +35,12 @@ class Histogram:
         self.bounds, self.counts, self.total = tuple(bounds), [0] * (len(bounds) + 1), 0.0
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Count ``value``, as often as it was seen."""
+        """Count ``value``, ``times`` times."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
 
     def as_json(self) -> dict[str, Any]:
-        """What ``from_json`` makes the same histogram of."""
+        """The histogram as JSON; ``from_json`` reads it."""
         return {"bounds": list(self.bounds), "counts": list(self.counts), "total": self.total}
 
     @classmethod
@@ -51,20 +51,20 @@ class Histogram:
 
 
 def counter(text: str) -> Any:
-    """A field that only grows: what has happened so far."""
+    """A number that only grows."""
     return dataclasses.field(default=0, metadata={"kind": "counter", "text": text})
 
 
 def gauge(text: str) -> Any:
-    """A field that is what it is now."""
+    """A number that goes up and down."""
     return dataclasses.field(default=0, metadata={"kind": "gauge", "text": text})
 
 
 def counter_by(label: str, text: str, known: Iterable[str] = ()) -> Any:
     """
-    A ``collections.Counter`` by the values of one label; there are few of them, and none is a client's own word.
+    A ``collections.Counter`` by the values of one label. There are few values, and clients never choose them.
 
-    Those that are ``known`` are shown from the start: the first of its kind would be no increase to Prometheus else.
+    ``known`` values are shown from the start, with 0: otherwise Prometheus would not see the first one as an increase.
     """
     metadata = {"kind": "counter", "text": text, "label": label}
     begun = dict.fromkeys(known, 0)

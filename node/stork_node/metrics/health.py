@@ -1,32 +1,32 @@
-"""Whether a node can take browsers: its own troubles, and those that all nodes share."""
+"""Decides whether a node can take browsers: its own problems, and those that all nodes share."""
 
 from dataclasses import dataclass
 from typing import Any
 
-# Without a heartbeat for so long, all nodes are in the same trouble: a balancer that takes them all out helps nobody.
+# After this time without a heartbeat all nodes have the same problem. A balancer that removes them all would not help.
 DEGRADED_AFTER_S = 5.0
 NOT_READY_AFTER_S = 60.0
 # The relay publishes to itself each second.
 STUCK_AFTER_S = 10.0
-# Trouble of this node alone that does not pass: it ends, to be started again.
+# Problems of this node alone that last so long: it ends, to be started again.
 HOPELESS_AFTER_S = 30.0
 
 
 @dataclass(frozen=True)
 class NodeState:
     """
-    What the operator's port knows of its node. Ages are in seconds.
+    The operator port's knowledge of its node. Ages are in seconds.
 
     Args:
         closed_ports: the transports of config.json that do not listen.
-        missing_procedures: those that neither the application nor a backend has registered.
-        frame_age_s: since the last frame from the publish server; since the node's start where there was none.
-        probe_age_s: since the relay last got an event that it had published to itself.
-        epoch: that the relay follows; empty where it has seen none.
-        is_draining: it was asked to stop, and takes no new clients.
-        has_caught_up: the relay has had what the publish server has, so that ``recover`` is answered.
-        is_full: a newcomer was refused, or took the descriptor of another client, a moment ago.
-        relay_trouble: what keeps the relay from delivering, in one sentence; empty if nothing does.
+        missing_procedures: the procedures that neither the application nor a backend has registered.
+        frame_age_s: age of the last frame from the publish server, or of the node if there was none.
+        probe_age_s: age of the last probe event of the relay to itself.
+        epoch: the relay's epoch; empty before the first.
+        is_draining: whether it was asked to stop, and takes no new clients.
+        has_caught_up: whether the relay has caught up with the publish server, so that ``recover`` is answered.
+        is_full: whether a new client was refused, or replaced another one, a moment ago.
+        relay_trouble: the relay's problem, in one sentence; empty if there is none.
     """
 
     closed_ports: tuple[str, ...]
@@ -57,9 +57,9 @@ class Health:
 
 
 def judge(state: NodeState) -> Health:
-    """503 for trouble of this node alone; what all nodes share is ``degraded`` first, and 503 after 60 s."""
+    """503 for problems of this node alone. Problems that all nodes share are ``degraded`` first, and 503 after 60 s."""
     if state.is_draining:
-        # Its ports close one after the other: no trouble.
+        # Its ports close one after the other: that is no problem.
         return Health("not_ready", ("draining",), state.epoch)
     own = [f"the transport {name} does not listen" for name in state.closed_ports]
     own += [f"nobody has registered {uri}" for uri in state.missing_procedures]
@@ -69,12 +69,12 @@ def judge(state: NodeState) -> Health:
         own.append(state.relay_trouble)
     shared: list[str] = []
     if not state.has_caught_up:
-        # Where the publish server is silent, no node can.
+        # If the publish server is silent, no node can catch up.
         (shared if state.frame_age_s > DEGRADED_AFTER_S else own).append("the relay has not caught up yet")
     if state.frame_age_s > DEGRADED_AFTER_S:
         shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
     if state.is_full:
-        # Other nodes may be as full, and who has joined here is served.
+        # Other nodes may be just as full, and joined clients are served here.
         shared.append("the descriptors are used up: clients are refused, or give way to others")
     if own or state.frame_age_s > NOT_READY_AFTER_S:
         status = "not_ready"

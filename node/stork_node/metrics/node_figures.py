@@ -1,4 +1,4 @@
-"""Figures that are looked up when ``/metrics`` is asked for, and those that other processes tell of themselves."""
+"""Figures that are computed at each scrape of ``/metrics``, and those that the application process reports."""
 
 import threading
 from collections.abc import Mapping
@@ -13,42 +13,44 @@ HANDLER_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 @dataclass
 class NodeFigures:
-    """Of a node as a whole, now."""
+    """The state of a node as a whole."""
 
-    ready: int = gauge("What /ready says: 1 for ready and degraded, 0 for not ready.")
-    degraded: int = gauge("1 while /ready says degraded: a trouble that all nodes share.")
-    sessions: dict[str, int] = gauge_by("role", "Sessions that have joined, the node's own components among them.")
-    subscriptions: int = gauge("Subscriptions of all sessions: one that has three counts three times.")
+    ready: int = gauge("1 while /ready says ready or degraded, 0 while it says not ready.")
+    degraded: int = gauge("1 while /ready says degraded: a problem that all nodes share.")
+    sessions: dict[str, int] = gauge_by(
+        "role", "Sessions that have joined, by role. The node's own components count too."
+    )
+    subscriptions: int = gauge("Subscriptions of all sessions. A session with three subscriptions counts three times.")
 
 
 @dataclass
 class RelayState:
-    """Of a relay, now."""
+    """The state of a relay."""
 
     lag_seconds: float = gauge(
-        "How far the node is behind: since it asked for what is missing, since it has heard nothing (from 3 s on), or "
-        "else the way of the last heartbeat."
+        "How far the node is behind. Time since it requested missed pushes, or since the last sign of the publish "
+        "server (from 3 s on); else the travel time of the last heartbeat."
     )
-    heard_seconds: float = gauge("Since anything came from the publish server.")
-    position: int = gauge("Sequence of the last push that was followed.")
-    caught_up: int = gauge("1 when the node has had what the publish server has, so that recover is answered.")
-    history_bytes: int = gauge("Memory of the histories that recover answers from.")
-    history_topics: int = gauge("Topics in the histories.")
+    heard_seconds: float = gauge("Time since anything came from the publish server.")
+    position: int = gauge("Sequence number of the last push that the relay has taken.")
+    caught_up: int = gauge("1 while the node has caught up with the publish server, and answers recover.")
+    history_bytes: int = gauge("Memory of the histories, from which recover is answered.")
+    history_topics: int = gauge("Topics that have a history.")
 
 
 @dataclass
 class GuardState:
-    """Of a guard, now."""
+    """The state of a guard."""
 
-    cache_entries: int = gauge("Verdicts that are remembered.")
-    pending_joins: int = gauge("Joins that wait for the application's answer.")
+    cache_entries: int = gauge("Permissions that the guard remembers.")
+    pending_joins: int = gauge("Joins that wait for an answer of the application.")
 
 
 @dataclass
 class ApplicationFigures:
-    """Of an application process since its start; ``as_json`` is what it tells the router process."""
+    """Figures of an application process since its start; ``as_json`` is its report to the router process."""
 
-    user_code_seconds: dict[str, Histogram] = histogram_by("kind", "How long handlers of the application took.")
+    user_code_seconds: dict[str, Histogram] = histogram_by("kind", "Run time of the application's handlers, by kind.")
 
     def observe(self, kind: str, seconds: float) -> None:
         """A handler of this kind has ended, in any thread."""

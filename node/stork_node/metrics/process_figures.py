@@ -1,4 +1,4 @@
-"""What the system says of a process: memory, processor time, open files (proc(5))."""
+"""Figures of processes from the operating system: memory, processor time, open files (proc(5))."""
 
 import os
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 @dataclass
 class ProcessFigures:
-    """Of all processes of a node, by what each of them is (``router``, ``app``, ``controller``)."""
+    """Figures of all processes of a node, by role: ``router``, ``app``, ``controller``."""
 
     resident_memory_bytes: dict[str, float] = gauge_by("process", "Memory of the process that is in RAM.")
     cpu_seconds: dict[str, float] = counter_by("process", "Processor time that the process has used, user and system.")
     open_fds: dict[str, float] = gauge_by("process", "Open file descriptors of the process.")
-    max_fds: dict[str, float] = gauge_by("process", "How many file descriptors the process may open.")
+    max_fds: dict[str, float] = gauge_by("process", "Maximum of file descriptors that the process may open.")
     threads: dict[str, float] = gauge_by("process", "Threads of the process.")
-    start_time_seconds: dict[str, float] = gauge_by("process", "When the process was started, since 1970.")
+    start_time_seconds: dict[str, float] = gauge_by("process", "Start of the process, in seconds since 1970.")
 
 
 def read_processes(processes: Mapping[str, int]) -> ProcessFigures:
     """
-    The figures of these processes, by name; one that is gone, or not on a Linux, is left out.
+    The figures of these processes, by name. A process that has ended, or is not on Linux, is left out.
 
     Args:
         processes: name → process id.
@@ -36,7 +36,7 @@ def read_processes(processes: Mapping[str, int]) -> ProcessFigures:
     for name, pid in processes.items():
         try:
             folder = _PROC / str(pid)
-            # The name of the program, in parentheses, may hold anything.
+            # The program's name, in parentheses, may have any characters.
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
             open_fds = len(os.listdir(folder / "fd"))
             max_fds = _max_fds((folder / "limits").read_text())

@@ -1,1 +1,1 @@
-"""What travels between browsers, nodes, publish server and backends: its grammar, its limits and its bytes. No I/O."""
+"""The data between browsers, nodes, publish server and backends: grammar, limits and bytes. No I/O."""

@@ -12,10 +12,10 @@ Error = Literal["invalid_push", "storage_failed"]
 
 class Answer(Struct, frozen=True, gc=False):
     """
-    One answer as a pusher reads it.
+    One answer, for a pusher.
 
-    ``position`` is there when ``ok``, ``error`` and ``reason`` when not. ``id`` is that of the push, None for a request
-    of the position and for a document whose id could not be read.
+    ``position`` is set if ``ok``; otherwise ``error`` and ``reason`` are. ``id`` is that of the push; None for a
+    request of the position, and for a document whose id could not be read.
     """
 
     ok: bool
@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(Answer).decode
 
 
 def encode_stored(id: str | None, position: Position, *, duplicate: bool = False) -> bytes:
-    """The push is stored at ``position``, or was when its id was first seen."""
+    """The push is stored at ``position``, or was when its id first came."""
     form = (
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
     )
@@ -49,7 +49,7 @@ def encode_tail(position: Position) -> bytes:
 
 
 def decode_answer(frame: bytes) -> Answer | None:
-    """Read one answer; None for bytes that are not one (a peer that is no publish server)."""
+    """Read one answer; None for other bytes (the peer is no publish server)."""
     try:
         answer = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -9,8 +9,8 @@ Bus frames: what the publish server publishes and every relay reads, one ZMQ fra
 (see ``replay``) before it believes a number: an older copy of a log gives numbers a second time. ``proof`` shows that
 this run gave this number; a relay keeps that of its last number for ``replay``. A frame of an older release has none.
 
-A frame of a kind that only a newer release knows has at least ``epoch``, ``sequence`` and ``run``: it takes its number,
-and a relay passes over it.
+A frame of a kind that only a newer release knows has at least ``epoch``, ``sequence`` and ``run``. A relay counts its
+number, and passes over it.
 
 Words in ASCII with one space between them (magic, protocol number, kind), and a header in JSON on the same line; in a
 push, the event object follows as clients get it. Reading a frame checks the event's form, and does not decode its data.
@@ -58,7 +58,7 @@ class PushFrame(Struct, frozen=True, gc=False):
 
 
 class EraseFrame(Struct, frozen=True, gc=False):
-    """What was pushed to a topic before this number is to be forgotten; numbered among the pushes, as one of them."""
+    """All pushes to ``topic`` with a smaller number are to be forgotten. An erasure takes a number, as a push does."""
 
     position: Position
     run: str
@@ -80,7 +80,7 @@ class Heartbeat(Struct, frozen=True, gc=False):
 
 
 class OtherFrame(Struct, frozen=True, gc=False):
-    """An entry of a kind that this release does not know, such as ``command``. It has a number, and is passed over."""
+    """An entry of a kind that only a newer release knows. It has a number, and a relay passes over it."""
 
     position: Position
     run: str

@@ -1,4 +1,4 @@
-"""The WebSocket close codes that a node sends with a meaning, and what a client takes each for."""
+"""The WebSocket close codes of a node, and their meanings for a client."""
 
 RESTARTING = 1012
 TRY_AGAIN_LATER = 1013
@@ -11,4 +11,4 @@ REASONS = {
     SESSION_IS_OVER: "session_over",
     BREAK: "break",
 }
-"""After each, a client comes back by itself. After every other code, the connection was ``lost``."""
+"""After each of these, a client comes back by itself. Any other code means that the connection was ``lost``."""

@@ -1,4 +1,4 @@
-"""Positions: where a push stands in the log, ``epoch:sequence``."""
+"""Positions: the place of a push in the log, ``epoch:sequence``."""
 
 import re
 import secrets
@@ -33,8 +33,8 @@ class Position:
     """
     The place of one push, or 0 before the first of its epoch.
 
-    Positions of one epoch compare by their sequence. To compare those of two epochs is a ``ValueError``: the caller has
-    to decide what another epoch means (see docs/delivery.md#break).
+    Positions of one epoch compare by their sequence. Comparing positions of two epochs raises a ``ValueError``: the
+    caller must decide what another epoch means (see docs/delivery.md#break).
     """
 
     epoch: str

@@ -2,7 +2,7 @@
 Push documents: the bytes of one frame become a ``Push``, or are refused with the reason; and how a pusher writes them.
 
 What is accepted goes to browsers as it is, so nothing may pass that makes a browser, or the WAMP library in one, drop
-the connection. Every rule of docs/delivery.md#push-document is checked here; ``json_limits`` has those beyond JSON.
+the connection. Every rule of docs/delivery.md#push-document is checked here; ``push_limits`` has those beyond JSON.
 """
 
 import json

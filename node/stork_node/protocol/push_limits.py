@@ -1,8 +1,8 @@
 """
-What JSON allows and a push does not: exact checks on the bytes of one JSON text that is known to be well-formed.
+Limits of a push beyond JSON's own: exact checks on the bytes of one JSON text that is known to be well-formed.
 
-They run in linear time and without recursion, on tokens and not on decoded values: a value that a repeated key hides
-is sent to clients like any other.
+They run in linear time and without recursion, on tokens, not on decoded values. So they also check a value that a
+repeated key hides: clients get it as well.
 """
 
 import re
@@ -17,12 +17,12 @@ _BRACES_TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
-_MANY_DIGITS = b"0" * 19  # what an integer beyond 64 bits has at least
+_MANY_DIGITS = b"0" * 19  # an integer beyond 64 bits has at least as many digits
 _NUL_STRING = b'"\\u0000'
 
 
 def may_be_too_deep(text: bytes) -> bool:
-    """Whether ``text`` has more brackets than levels are allowed: False is certain."""
+    """Whether ``text`` has more brackets than the allowed levels: False is certain."""
     return text.count(b"[") + text.count(b"{") > MAX_DEPTH
 
 
@@ -32,7 +32,7 @@ def is_too_deep(text: bytes) -> bool:
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False
-        # Each time the innermost level goes; well-formed text leaves nothing in the end.
+        # Each step removes the innermost level; well-formed text leaves nothing in the end.
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
 
@@ -45,7 +45,7 @@ def may_have_wide_integer(text: bytes) -> bool:
 def has_wide_integer(text: bytes) -> bool:
     """Whether an integer lies outside of -2^63 to 2^64-1. ``1e30`` and ``1.0`` are doubles, not integers."""
     return any(
-        # Longer ones are not converted: their cost grows with the square of the length.
+        # Longer numbers are not converted: the cost grows with the square of their length.
         len(number) > 20 or not MIN_INTEGER <= int(number) <= MAX_INTEGER
         for number in _LONG_INTEGER.findall(_STRING.sub(b'""', text))
     )

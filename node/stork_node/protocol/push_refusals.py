@@ -1,4 +1,4 @@
-"""Why a frame is no push document, in one sentence: "field: what is wrong"."""
+"""The reasons why a frame is no push document, in one sentence: "field: what is wrong"."""
 
 import json
 import re
@@ -28,17 +28,17 @@ _WORDS = {
 
 
 def kind_of(reason: str) -> str:
-    """The field that a reason is about, for counting: ``topics`` of "topics[3]: 'x' is not a topic"."""
+    """The field of a reason, for counting: ``topics`` for "topics[3]: 'x' is not a topic"."""
     return reason.partition(":")[0].partition("[")[0]
 
 
 def shorten(text: str) -> str:
-    """``text`` quoted, on one line, cut where it is long: reasons go into answers and logs."""
+    """``text`` quoted, on one line, and cut if it is long: reasons go into answers and logs."""
     return repr(text) if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]!r}…"
 
 
 def explain_refusal(frame: bytes, error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> str:
-    """The reason for which ``frame`` is refused, after decoding it has raised ``error``."""
+    """The reason why ``frame`` is refused, from the ``error`` of its decoding."""
     if _PHP_SERIALIZED.match(frame):
         return "PHP: this looks like PHP serialize() from Virge::Stork: use the PHP class of node/php"
     if isinstance(error, UnicodeDecodeError):
@@ -59,7 +59,7 @@ def _explain_value(message: str) -> str:
     if found := _MISSING_KEY.fullmatch(message):
         return f"{found[1]}: missing"
     if found := _WRONG_VALUE.fullmatch(message):
-        # " of length <= 255" and " >= 1" are msgspec's words for limits, ", got `null`" for another type.
+        # " of length <= 255" and " >= 1" are msgspec's texts for limits, ", got `null`" for another type.
         return f"{found[3] or 'frame'}: expected {_WORDS.get(found[1], found[1])}{found[2].replace('`', '')}"
     if found := _WIDE_NUMBER.fullmatch(message):
         return f"{found[1]}: a number is out of range"

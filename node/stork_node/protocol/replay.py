@@ -11,7 +11,7 @@ has a topic erased.
     ROUTER → stork 1 erased {"pushes":4711}
 
 One page of about 1 MiB, one request at a time. A page begins where the relay asked, or where the server can: then the
-relay has a break. Numbers of a page for which there is no frame are those of pushes that are not kept.
+relay has a break. If a page has no frame for a number, the log does not keep that push.
 
 An erasure has a number of its own (``bus.EraseFrame``), given before the log is searched: nothing that was pushed to
 the topic before that number is left, in the log or with a relay. ``pushes`` are those found in the log.

@@ -1,10 +1,10 @@
-"""Timestamps: RFC 3339 texts, made from a clock and checked where they come from outside."""
+"""Timestamps: RFC 3339 texts, made from a clock, and checked if they come from outside."""
 
 import re
 from calendar import monthrange
 from datetime import UTC, datetime
 
-# RFC 3339, section 5.6. "T" and "Z" may be in lower case there, and second 60 is a leap second.
+# RFC 3339, section 5.6: "T" and "Z" may be in lower case, and second 60 is a leap second.
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]"
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
@@ -18,7 +18,7 @@ def format_timestamp(seconds: float) -> str:
 
 
 def is_timestamp(text: str) -> bool:
-    """Whether ``text`` is an RFC 3339 date and time, with an offset, of a day that exists."""
+    """Whether ``text`` is an RFC 3339 date and time with an offset, on a day that exists."""
     found = _TIMESTAMP.fullmatch(text)
     if found is None:
         return False

@@ -48,8 +48,8 @@ class Topic:
     """
     A topic, or a pattern within one feed.
 
-    ``feed_id`` is what the client asked for: never empty for ``match == "exact"``. A prefix pattern has the beginning
-    of the feed ids that it covers (``""`` for all), the wildcard pattern ``""``.
+    ``feed_id`` is the client's own text: never empty for ``match == "exact"``. A prefix pattern has the beginning of
+    the feed ids that it covers (``""`` for all), the wildcard pattern ``""``.
     """
 
     version: str
@@ -85,10 +85,10 @@ class Topic:
     @classmethod
     def parse_pattern(cls, uri: str, match: Match) -> Self:
         """
-        Parse what a SUBSCRIBE asks for: a topic, or a pattern that stays within one feed.
+        Parse the topic of a SUBSCRIBE, or a pattern within one feed.
 
         Raises:
-            InvalidTopic: not a topic, a pattern that reaches beyond one ``version.feed``, or an unknown ``match``.
+            InvalidTopic: not a topic, a pattern beyond one ``version.feed``, or an unknown ``match``.
         """
         if match == "exact":
             return cls.parse(uri)

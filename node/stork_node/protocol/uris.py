@@ -1,26 +1,26 @@
-"""The WAMP URIs of Stork node, and what a client is told in each case of a refusal."""
+"""The WAMP URIs of Stork node, and the errors for clients in each case of a refusal."""
 
 import re
 
 from stork_node.errors import InvalidTopic
 
-# Asked first, wherever a backend has registered them: Virge::Stork's own, which existing PHP applications register.
+# Asked first, if a backend has registered them: Virge::Stork's own URIs, which existing PHP applications register.
 BACKEND_AUTH = "io.virge.stork.auth"
 BACKEND_TOPIC_AUTH = "io.virge.stork.topic_auth"
 
-# The application process.
+# Registered by the application process.
 APP_AUTH = "io.virge.stork.app.auth"
 APP_TOPIC_AUTH = "io.virge.stork.app.topic_auth"
-# Where many questions go at once.
+# For many requests at once.
 APP_AUTH_BATCH = "io.virge.stork.app.auth.batch"
 APP_TOPIC_AUTH_BATCH = "io.virge.stork.app.topic_auth.batch"
 APP_FIGURES = "io.virge.stork.app.figures"
-# An event for it: these sessions have left, and wait for no answers.
+# An event for the application: these sessions have left, and wait for no answers.
 APP_GONE = "io.virge.stork.app.gone"
-# Its error, where a handler was not called since nobody waited any more.
+# The application's error if a handler was not called, because its caller no longer waited.
 NOT_BEGUN = "io.virge.stork.error.not_begun"
 
-# The guard: what config.json names as authenticators and authorizer, and who a session is.
+# The guard's procedures: config.json names them as authenticators and authorizer, or they describe a session.
 GUARD_AUTH = "io.virge.stork.guard.auth"
 GUARD_TOPIC_AUTH = "io.virge.stork.guard.topic_auth"
 GUARD_BACKEND = "io.virge.stork.guard.backend"
@@ -31,21 +31,21 @@ BEAT = "io.virge.stork.beat"
 PROBE = "io.virge.stork.relay.probe"
 NOT_READY = "io.virge.stork.not_ready"
 
-# What every session may do, whatever the application says.
+# Requests that every session may make, whatever the application says.
 OPEN_TO_ALL = frozenset({("call", RECOVER), ("subscribe", BEAT)})
 
-# No application may declare a procedure under these.
+# No application may declare a procedure with these prefixes.
 RESERVED = ("wamp.", "crossbar.", "io.virge.stork.")
 
-# What no feed may be of: its patterns would reach the router's meta events, and the node's own.
+# No feed may have these prefixes: its patterns would reach meta events of the router and the node.
 RESERVED_TOPICS = ("wamp.", "crossbar.", "io.virge.")
 
 UNAVAILABLE = "io.virge.stork.unavailable"
 
-# A request above one of a session's limits.
+# The error for a request above a limit of its session.
 LIMIT = "io.virge.stork.limit"
 
-# The case, as the log names it: the error's URI, and the sentence for the client, which says no more than it may know.
+# By case, as the log names it: the error's URI, and the client's sentence, which tells no more than a client may know.
 REFUSALS = {
     "denied": ("io.virge.stork.denied", "the ticket was refused"),
     "no_backend": ("io.virge.stork.denied", "not a backend of this node"),
@@ -63,10 +63,10 @@ _URIS = {
 
 def check_uri(uri: str, match: str) -> None:
     """
-    Check that a router takes ``uri`` in a SUBSCRIBE; over another it would close the whole connection.
+    Check that a router accepts ``uri`` in a SUBSCRIBE; for others it would close the whole connection.
 
     Raises:
-        InvalidTopic: white space or ``#``, or an empty part where ``match`` has none.
+        InvalidTopic: white space, ``#``, or an empty part that ``match`` does not allow.
     """
     if not _URIS[match].fullmatch(uri):
         raise InvalidTopic(uri, "a part is empty, or has a space or #")

@@ -1,7 +1,7 @@
 """
-EVENT messages as WebSocket frames, put together from the bytes of a push: no message object, nothing encoded twice.
+EVENT messages as WebSocket frames, built from the bytes of a push: without message objects, and encoded only once.
 
-A message is what autobahn's serializers would make of it, except that JSON clients get the very bytes that were pushed.
+A message equals that of autobahn's serializers, except that JSON clients get exactly the pushed bytes.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,11 @@ _TEXT, _BINARY = 0x81, 0x82  # RFC 6455, 5.2: a whole message in one frame
 
 class Content:
     """
-    What all EVENTs of one push carry: in each serializer made once, when it is first asked for.
+    The content of all EVENTs of one push: made once for each serializer, at its first use.
 
     Args:
-        event: JSON of the one positional argument, or None for an event without (a beat).
-        position: ``epoch:sequence``, the keyword argument of that name.
+        event: JSON of the one positional argument, or None for an event without one (a position event).
+        position: ``epoch:sequence``, the keyword argument ``position``.
     """
 
     __slots__ = ("_ends", "_event", "position", "size")
@@ -55,7 +55,7 @@ class Content:
 
     def end(self, serializer: str) -> bytes:
         """
-        What an EVENT ends with: its arguments and keyword arguments.
+        The end of an EVENT: its arguments and keyword arguments.
 
         Raises:
             UnwritableEvent: this serializer cannot hold it.
@@ -109,7 +109,7 @@ def _details(topic: str | None) -> dict[str, str]:
 
 
 def framed(first_byte: int, message: bytes) -> bytes:
-    """One frame of a server, which masks nothing (RFC 6455, 5.2)."""
+    """One frame of a server, which is never masked (RFC 6455, 5.2)."""
     length = len(message)
     if length < 126:
         return _short_head(first_byte, length) + message
@@ -124,6 +124,6 @@ FRAMES: dict[str, Callable[[int, int, str | None, Content], bytes]] = {
     "cbor": _cbor_frame,
 }
 """
-By the serializer's name in WAMP: the frame of one EVENT, of subscription and publication ids, the topic where the
+By the serializer's name in WAMP: makes the frame of one EVENT from subscription and publication ids, the topic if the
 subscription is a pattern, and content. Raises ``UnwritableEvent``.
 """

@@ -17,7 +17,7 @@ def decode_message(text: str | bytes) -> list[Any]:
     Decode one message.
 
     Raises:
-        ValueError: not a JSON list that begins with something.
+        ValueError: not a JSON list with a first element.
     """
     message = json.loads(text)
     if not isinstance(message, list) or not message:
@@ -26,7 +26,7 @@ def decode_message(text: str | bytes) -> list[Any]:
 
 
 def payload(fields: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The positional and keyword arguments at the end of a message, where either may be missing."""
+    """The positional and keyword arguments at the end of a message; either may be missing."""
     args = fields[0] if fields else []
     kwargs = fields[1] if len(fields) > 1 else {}
     return args or [], kwargs or {}

@@ -1,8 +1,8 @@
 """
-What can travel over WAMP to every client: JSON's values, and bytes where WAMP has them.
+Values that WAMP can carry to every client: JSON's values, and bytes if WAMP has them.
 
-Crossbar would let more through from a CBOR session (dates, integers of any size) and then fail on the JSON client at
-the other end, so that what a handler returns is checked here, where its author can be told.
+Crossbar would let more values of a CBOR session pass (dates, integers of any size), and then fail at a JSON client. So
+a handler's result is checked here, and its author gets the error.
 """
 
 import math
@@ -13,16 +13,17 @@ from stork_node.protocol.push_limits import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER
 
 def to_wire(value: Any, name: str, *, binary: bool = False) -> Any:
     """
-    Copy ``value`` as it will arrive: lists for tuples, plain ``str``, ``int``, ``float`` for their subclasses.
+    Copy ``value`` as it will arrive: tuples become lists; subclasses of ``str``, ``int``, ``float`` become plain
+    values.
 
     Args:
         value: None, bool, integers from -2^63 to 2^64-1, finite floats, text, lists, tuples, dicts with text keys.
-        name: what ``value`` is called in an error, such as ``private``.
-        binary: whether ``bytes`` may be in it too.
+        name: the name of ``value`` in an error, such as ``private``.
+        binary: whether ``bytes`` are allowed, too.
 
     Raises:
-        TypeError: holds something of another type; the text names the place, such as ``private['user']['id']``.
-        ValueError: a number, text or depth that is out of the bounds that pushes have, too.
+        TypeError: a value of another type; the text names its place, such as ``private['user']['id']``.
+        ValueError: a number, text or depth beyond the limits of pushes.
     """
     return _copy(value, name, binary, MAX_DEPTH)
 

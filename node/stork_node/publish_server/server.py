@@ -242,9 +242,9 @@ class PublishServer:
             self._held = [it for it in arrivals if not it.envelope and not isinstance(it.request, Refusal)]
         if failure != self._failure:
             if failure:
-                log.error("pushes cannot be stored, PULL waits: %s", failure)
+                log.error("cannot store pushes; PULL is paused, and ROUTER answers storage_failed: %s", failure)
             else:
-                log.info("pushes can be stored again")
+                log.info("can store pushes again; PULL goes on")
             self._failure = failure
         # What waits on PULL would wake the loop again and again.
         self._poller.register(self._sockets.pull.socket, 0 if self._held else zmq.POLLIN)

@@ -1,11 +1,12 @@
 """
 Entries of the log: each has a number, a kind, and the frame that is published for it.
 
-To add a kind: a number here, what is appended (an ``Addition``), its frame in ``bus``, and what a relay does with it.
-A relay of an older release passes over a kind that it does not know (``bus.OtherFrame``).
+docs/architecture.md#add-a-kind-of-log-entry lists all places to change for a new kind. A relay of an older release
+passes over a kind that it does not know (``bus.OtherFrame``).
 """
 
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from msgspec import Struct
 
@@ -21,11 +22,11 @@ NUMBER = 2
 ERASED = 3
 """A push whose frame was removed."""
 ERASURE = 5
-"""What was pushed to a topic before it is gone: the frame that says so."""
+"""An erasure, with its frame: relays forget all earlier pushes to its topic. (4 is ``SEAL`` in ``records``.)"""
 
 
 class Erasure(Struct, frozen=True):
-    """What was pushed to ``topic`` (a URI) before this entry is to be forgotten."""
+    """All pushes to ``topic`` (a URI) before this entry are to be forgotten."""
 
     topic: str
 
@@ -57,11 +58,11 @@ class Entry(Struct, frozen=True, gc=False):
 
 class Followed(Struct, frozen=True):
     """
-    What was committed after some number.
+    The entries that were committed after some number.
 
     Attributes:
-        frames: to publish, in order.
-        position: everything up to here is in ``frames``, or has no frame any more.
+        frames: the frames to publish, in order.
+        position: ``frames`` has all frames up to here; entries without one were removed.
     """
 
     frames: Sequence[bytes]
@@ -73,8 +74,11 @@ def number_entries(additions: Sequence[Addition], tail: Position, run: str, proo
     for sequence, addition in enumerate(additions, tail.sequence + 1):
         position = Position(tail.epoch, sequence)
         proof = proofs.of(position, run)
-        if isinstance(addition, Push):
-            kind = PUSH if addition.store else NUMBER
-            yield Entry(position, kind, addition.id or "", encode_push_frame(position, run, addition, proof))
-        else:
-            yield Entry(position, ERASURE, "", encode_erase_frame(position, run, addition.topic, proof))
+        match addition:
+            case Push():
+                kind = PUSH if addition.store else NUMBER
+                yield Entry(position, kind, addition.id or "", encode_push_frame(position, run, addition, proof))
+            case Erasure():
+                yield Entry(position, ERASURE, "", encode_erase_frame(position, run, addition.topic, proof))
+            case _:
+                assert_never(addition)

@@ -48,7 +48,10 @@ def why_new_epoch(origin: Origin, closed: bool, cut_answered: bool, machine: Mac
         return "pushes that may have been answered are damaged" if cut_answered else ""
     if origin.sync == "always":
         return ""
-    return f"it was not closed before the machine stopped, or comes from another one, and had --sync {origin.sync}"
+    return (
+        f"it was not closed cleanly on this boot of this machine (--sync {origin.sync}), "
+        "so its last pushes may be missing; clients must load their state again"
+    )
 
 
 def origin_after(newest: Origin | None, is_continued: bool, machine: Machine, sync: Sync) -> Origin:

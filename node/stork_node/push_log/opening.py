@@ -75,7 +75,7 @@ def _open_chain(folder: Path, machine: Machine, sync: Sync, segment_bytes: int, 
         chain.abandon()
         raise
     log.info(
-        "log %s: segments %d, %s bytes, pushes %d to %s, checked in %.1f s",
+        "log %s: segments: %d, bytes: %s, first push: %d, last position: %s, checked in %.1f s",
         folder,
         len(segments),
         f"{chain.size:,}",

@@ -1,4 +1,4 @@
-"""What a log needs each second: force to disk, begin segments, delete old ones, and look after its lock."""
+"""The work of a log each second: force to disk, begin segments, delete old ones, and check its lock."""
 
 import errno
 import logging
@@ -74,7 +74,7 @@ class Upkeep:
             self._refused[what] = reason
         else:
             if self._refused.pop(what, None):
-                log.info("log %s: no more: %s", self._folder, what)
+                log.info("log %s: works again after: %s", self._folder, what)
 
     def is_moved(self) -> bool:
         """Whether others would find other files than those that are written."""

@@ -1,4 +1,4 @@
-"""What a relay has counted since it started."""
+"""Counters of a relay since its start."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,18 +13,22 @@ _ANSWERS = ("recovered", "not_recovered", "asked", "absent", "not_ready")
 class RelayCounters:
     """``recoveries`` counts topics, and for ``not_ready`` whole answers."""
 
-    followed: int = counter("Pushes and erasures that came on the bus in their turn, or by replay after a gap.")
-    replayed: int = counter("Pushes of pages of replay, history and events together.")
-    gaps: int = counter("Times that the bus had lost something, which replay was asked for.")
-    breaks: int = counter("Times that replay could not give everything: every subscriber was cut.")
-    requests: int = counter("Requests for replay, repeated ones included.")
-    unanswered: int = counter("Requests for replay that were given up and repeated.")
-    foreign: int = counter("Frames of an epoch or a run that replay did not confirm.")
-    dropped: int = counter("Frames that did not fit into the buffer while a page was waited for; replay brings them.")
-    refused: int = counter("Frames and answers that are none of ours.")
+    followed: int = counter(
+        "Pushes and erasures that the relay has followed: from the bus in order, or by replay after a gap."
+    )
+    replayed: int = counter("Pushes that came by replay, for the history or as events.")
+    gaps: int = counter("Gaps on the bus: the relay requested the missed pushes.")
+    breaks: int = counter("Breaks: replay could not give all missed pushes, and every subscriber was closed.")
+    requests: int = counter("Requests for replay. Repeated requests count too.")
+    unanswered: int = counter("Requests for replay that got no answer in time, and were repeated.")
+    foreign: int = counter("Frames of an epoch or run that replay did not confirm: maybe of a second publish server.")
+    dropped: int = counter(
+        "Frames that did not fit into the buffer while the relay waited for a page. Replay brings them later."
+    )
+    refused: int = counter("Frames and answers that the relay could not read.")
     recoveries: Counter[str] = counter_by("answer", "Topics in answers to recover.", _ANSWERS)
     delivery_seconds: Histogram = histogram(
         _DELIVERY_BOUNDS_S,
-        "From the timestamp of a push (its arrival at the publish server, unless the pusher gave another) until it was "
-        "written to this node's subscribers: one push of each turn.",
+        "Time from a push's timestamp (its arrival at the publish server by default) until it was written to this "
+        "node's subscribers. One push of each batch counts.",
     )

@@ -1,8 +1,8 @@
 """
 Following: from frames of the bus and pages of replay to each push in order and once, or to a break.
 
-The bus may lose, repeat and delay frames, and may carry frames of other publish servers. Replay is the authority: what
-it says of epoch, run and place is believed, and nothing else is (docs/delivery.md#relay).
+The bus may lose, repeat and delay frames, and may carry frames of other publish servers. The follower believes only
+replay about epoch, run and position (docs/delivery.md#relay).
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ class Follower:
         self._epoch = self._run = ""
         self._proof = ""  # of ``_last``
         self._last = 0  # the number of the last push that was taken or passed over
-        self._catch_up_target = 0  # the tail that replay named when it was begun: up to there all is past
+        self._catch_up_target = 0  # the log's tail when following began: all pushes up to it are history
         self._asked: ReplayRequest | None = None
         self._asked_at = self._waits_since = 0.0
         self._patience_s = _FIRST_PATIENCE_S

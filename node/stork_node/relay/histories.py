@@ -4,8 +4,8 @@ Histories: what was pushed to each topic lately, bounded in time and in memory (
 Per push there is no timer and no search: topics stand in the order of their last push, and once a second (``sweep``)
 each rule looks at the topics that had pushes in the second that has become too old for it.
 
-A topic whose pushes are all removed is still known by the number of its last one, so that what it had to give up raises
-no floor but its own. Only where there are too many of those, the oldest are forgotten altogether.
+An empty topic keeps the number of its last push. So only the floor of this topic rises, not that of all topics. If
+there are too many empty topics, the oldest are removed completely, and the floor of all topics rises.
 """
 
 from bisect import bisect_right

@@ -14,7 +14,11 @@ class HistoricPush(Struct, frozen=True, gc=False):
 
 
 class StreamStart(Struct, frozen=True):
-    """Everything after ``position`` is known, and nothing before. A ``break`` is where something else was followed."""
+    """
+    Following begins after ``position``: nothing before it is known.
+
+    ``is_break``: another position was followed before, and the pushes between the two are lost to this node.
+    """
 
     position: Position
     is_break: bool

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from stork_node.protocol.bus import EraseFrame, Frame, PushFrame
 from stork_node.protocol.positions import Position
@@ -46,7 +47,7 @@ class NodeStream:
 
     @property
     def is_ready(self) -> bool:
-        """Whether what the node knows reaches up to the tail that it met when it began."""
+        """Whether the node has caught up with the tail that the log had when it began."""
         return self.follower.is_ready
 
     @property
@@ -86,20 +87,22 @@ class NodeStream:
                 keep(step)
                 pushes.append(step)
                 continue
-            if isinstance(step, HistoricPush):
-                keep(step.push)
-            elif isinstance(step, EraseFrame):
-                self.histories.erase(step.topic, step.position.sequence)
-            else:
-                if pushes:
-                    actions.append(Events(pushes))
-                    pushes = []
-                if isinstance(step, StreamStart):
+            if pushes and isinstance(step, StreamStart | Ask):
+                actions.append(Events(pushes))
+                pushes = []
+            match step:
+                case HistoricPush():
+                    keep(step.push)
+                case EraseFrame():
+                    self.histories.erase(step.topic, step.position.sequence)
+                case StreamStart():
                     self.histories.begin(step.position.sequence)
                     if step.is_break:
                         actions.append(Break(before, step.position))
-                else:
+                case Ask():
                     actions.append(step)
+                case _:
+                    assert_never(step)
         if pushes:
             actions.append(Events(pushes))
         return actions

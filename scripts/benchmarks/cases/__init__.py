@@ -1,4 +1,4 @@
-"""What is asked of the servers. Full size for figures to show; quick to see that everything runs."""
+"""The cases of the benchmark. Full size for figures to show; quick to see that everything runs."""
 
 from collections.abc import Sequence
 

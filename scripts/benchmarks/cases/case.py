@@ -1,4 +1,4 @@
-"""What a case is: one question to a server, answered in figures."""
+"""A case: one question to a server, answered in figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one round gave: a value for each figure; ``remark`` says what was not as it should be."""
+    """The result of one round: a value for each figure; ``remark`` names problems."""
 
     values: dict[str, float]
     remark: str = ""
@@ -83,7 +83,7 @@ class Case(Protocol):
 
 
 def losses(counted: Counted, expected: int) -> str:
-    """What was not as it should be: empty where everybody got everything, in order and once."""
+    """The losses in words; empty if every subscriber got all events once and in order."""
     wrong = []
     if counted.received != expected:
         wrong.append(f"{counted.received:,} of {expected:,} events arrived")

@@ -1,4 +1,4 @@
-"""What the cases know of a server that is measured."""
+"""The interface of the cases to a measured server."""
 
 import re
 import shutil
@@ -43,7 +43,7 @@ class Peer:
 
     @classmethod
     def version(cls) -> str:
-        """Of the server, for the results."""
+        """The version of the server, for the results."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -91,7 +91,7 @@ class Peer:
 
 
 def program(name: str) -> str:
-    """Where a server's program is; Debian keeps servers outside a user's PATH."""
+    """The path of a server's program; Debian keeps servers outside a user's PATH."""
     return shutil.which(name) or f"/usr/sbin/{name}"
 
 

@@ -33,7 +33,7 @@ def read_files(archive: str) -> dict[str, int]:
 
 
 def group(path: str) -> str:
-    """What a file belongs to: the row of the table."""
+    """The row of the table to which a file belongs."""
     if not path.startswith(VENV):
         return "application and node" if path.startswith("app/") else "base image"
     if path.endswith(".pyc"):

@@ -1,1 +1,1 @@
-"""Runs the handlers of an application: in threads and on a loop of their own."""
+"""Runs the handlers of an application, in threads and on an asyncio loop of their own."""

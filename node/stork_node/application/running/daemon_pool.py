@@ -1,8 +1,8 @@
 """
-Threads that never hold up the end of the process, and that users share.
+Threads that never delay the end of the process, and that users share.
 
-The threads of ``concurrent.futures.ThreadPoolExecutor`` are joined when the interpreter exits, so that one handler that
-hangs would keep a node from stopping; these are daemons.
+Python joins the threads of ``concurrent.futures.ThreadPoolExecutor`` at its exit, so one hung handler would keep a node
+from stopping. These threads are daemons.
 """
 
 import threading
@@ -48,7 +48,7 @@ class ThreadJob:
             self.future.set_result(result)
 
     def refuse(self, reason: str) -> None:
-        """It is taken out of the queue, and its caller gets ``NotBegun``."""
+        """Fail the job, which was taken out of the queue: its caller gets ``NotBegun``."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(NotBegun(reason))
 
@@ -57,13 +57,13 @@ class DaemonPool(ThreadPoolExecutor):
     """
     An executor of at most ``threads`` daemon threads, each started when it is first needed.
 
-    It is a ``ThreadPoolExecutor`` in name, since asyncio takes nothing else as a loop's default executor; none of that
-    class's threads is ever started.
+    It is a ``ThreadPoolExecutor`` in name only, because asyncio takes nothing else as a loop's default executor. That
+    class never starts a thread here.
 
     Args:
-        threads: how many there are.
-        name: what the threads are called.
-        share: how many threads one user has at most; None: all.
+        threads: maximum of threads.
+        name: prefix of the threads' names.
+        share: maximum of threads for one user; None: all.
     """
 
     def __init__(self, threads: int, name: str, share: int | None = None) -> None:
@@ -71,7 +71,7 @@ class DaemonPool(ThreadPoolExecutor):
         self.limit, self.name, self.share = threads, name, min(share or threads, threads)
         self._jobs: FairQueue[ThreadJob] = FairQueue(self.share)
         self._running: dict[ThreadJob, None] = {}
-        # One item wakes one thread, for True to work and for False to end.
+        # One item wakes one thread: True to work, False to end.
         self._wakes: SimpleQueue[bool] = SimpleQueue()
         self._lock = threading.Lock()
         self._started = self._idle = 0
@@ -79,7 +79,7 @@ class DaemonPool(ThreadPoolExecutor):
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """
-        Run ``function`` in a thread as soon as one is free. A future that is cancelled before then never runs.
+        Run ``function`` in a free thread. A future that is cancelled before then never runs.
 
         Raises:
             RuntimeError: the pool is shut down.
@@ -90,9 +90,9 @@ class DaemonPool(ThreadPoolExecutor):
         self, context: HandlerContext, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """
-        As ``submit``, when it is the turn of the context's user, and not after its ``begin_by``.
+        As ``submit``, but fairly between users, and not after the context's ``begin_by``.
 
-        The future fails with ``NotBegun`` then, and when the context's session leaves (``drop``).
+        The future fails with ``NotBegun`` after that time, and when the context's session leaves (``drop``).
         """
         future: Future[T] = Future()
         job = ThreadJob(context, future, lambda: function(*args, **kwargs))
@@ -110,9 +110,9 @@ class DaemonPool(ThreadPoolExecutor):
 
     def _wake_one(self) -> None:
         """
-        Have one more thread come for the jobs that wait, unless one is on its way: it wakes the next when it has come.
+        Wake one more thread for the waiting jobs, unless one is waking: each wakes the next.
 
-        Threads of Python run by turns. If each job woke one, they would queue up to find that the first has done all.
+        Only one thread of Python runs at a time. If each job woke one, they would queue up, and find no job left.
         """
         if self._is_waking or not self._jobs.has_next:
             return
@@ -145,7 +145,7 @@ class DaemonPool(ThreadPoolExecutor):
                 with self._lock:
                     del self._running[job]
                     self._jobs.end(job.user)
-                job = None  # its arguments live no longer than the call
+                job = None  # frees its arguments after the call
             else:
                 if not self._wakes.get():
                     return
@@ -154,14 +154,14 @@ class DaemonPool(ThreadPoolExecutor):
     # -- what waits and what runs --------------------------------------------------------------------------------------
 
     def drop(self, session: Hashable) -> None:
-        """``session`` is gone: what waits for it is not begun."""
+        """``session`` is gone: do not begin its waiting jobs."""
         with self._lock:
             jobs = [job for job in self._jobs.of_session(session) if self._jobs.remove(job)]
         for job in jobs:
             job.refuse("whoever asked has left")
 
     def drop_late(self, now: float) -> None:
-        """What waits for longer than its time is not begun. ``now`` is by ``time.monotonic``."""
+        """Do not begin jobs that have waited for too long. ``now`` is by ``time.monotonic``."""
         with self._lock:
             late = self._jobs.find(lambda job: job.context.begin_by is not None and now > job.context.begin_by)
             jobs = [job for job in late if self._jobs.remove(job)]
@@ -175,8 +175,8 @@ class DaemonPool(ThreadPoolExecutor):
 
     def held_by(self, jobs: Collection[ThreadJob]) -> int:
         """
-        How many threads ``jobs`` hold, where somebody waits until one of these ends: all of them, or all of the threads
-        that one user may have. 0 where nobody waits, or others may end before.
+        The number of threads that ``jobs`` hold, if a job waits until one of these ends: all threads, or all threads
+        that one user may have. 0 if no job waits, or other jobs may end before.
         """
         with self._lock:
             if not self._jobs or not self._running:
@@ -188,7 +188,7 @@ class DaemonPool(ThreadPoolExecutor):
             return self.share if held_up - of_others else 0
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
-        """Take no more jobs, and let the threads end after those they have. Never waits."""
+        """Take no more jobs, and let the threads end after their present ones. Never waits."""
         with self._lock:
             self._stopped = True
             for _ in range(self._started):

@@ -1,11 +1,11 @@
-"""A queue in which users take turns, and the sessions of a user too: the one who asks most does not come first."""
+"""A queue that serves users round-robin, and each user's sessions too: a user with many jobs does not come first."""
 
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 
 class Job(Protocol):
-    """What waits: for whom, and for which of that user's sessions."""
+    """A waiting job: its user, and that user's session."""
 
     @property
     def user(self) -> Hashable: ...
@@ -19,17 +19,17 @@ J = TypeVar("J", bound=Job)
 
 class FairQueue(Generic[J]):
     """
-    Jobs that wait, and how many jobs of each user run.
+    Waiting jobs, and the number of each user's running jobs.
 
     Args:
-        share: how many jobs of one user run at the same time. Jobs whose user is None are nobody's, and not bounded.
+        share: maximum of one user's running jobs. Jobs with user None have no maximum.
 
-    It is not safe for threads: its owner holds a lock.
+    It is not thread-safe: its owner holds a lock.
     """
 
     def __init__(self, share: int) -> None:
         self._share = share
-        # For each user its sessions, and for each session its jobs. All are in the order in which their turn comes.
+        # For each user its sessions, and for each session its jobs, all in the order of service.
         self._waiting: dict[Hashable, dict[Hashable, dict[J, None]]] = {}
         self._turns: dict[Hashable, None] = {}
         self._running: dict[Hashable, int] = {}
@@ -37,12 +37,12 @@ class FairQueue(Generic[J]):
         self._count = 0
 
     def __len__(self) -> int:
-        """How many jobs wait."""
+        """The number of waiting jobs."""
         return self._count
 
     @property
     def has_next(self) -> bool:
-        """Whether ``take`` gives a job: one may wait whose user has its share already."""
+        """Whether ``take`` returns a job: a waiting job's user may have its maximum already."""
         return bool(self._turns)
 
     def put(self, job: J) -> None:
@@ -64,7 +64,7 @@ class FairQueue(Generic[J]):
         del jobs[job]
         self._forget(job)
         if jobs:
-            sessions[session] = jobs  # behind the user's other sessions
+            sessions[session] = jobs  # after the user's other sessions
         elif not sessions:
             del self._waiting[user]
         self._running[user] = self._running.get(user, 0) + 1
@@ -72,7 +72,7 @@ class FairQueue(Generic[J]):
         return job
 
     def end(self, user: Hashable) -> None:
-        """A job of ``user`` runs no more."""
+        """One running job of ``user`` has ended."""
         left = self._running[user] - 1
         if left:
             self._running[user] = left
@@ -81,7 +81,7 @@ class FairQueue(Generic[J]):
         self._give_turn(user)
 
     def remove(self, job: J) -> bool:
-        """Take out a job that waits. False where it does not."""
+        """Remove a waiting job. False if it does not wait."""
         sessions = self._waiting.get(job.user, {})
         jobs = sessions.get(job.session, {})
         if job not in jobs:
@@ -96,15 +96,15 @@ class FairQueue(Generic[J]):
         return True
 
     def of_session(self, session: Hashable) -> list[J]:
-        """The jobs of one session that wait."""
+        """The waiting jobs of one session."""
         return list(self._of_session.get(session, ()))
 
     def find(self, wanted: Callable[[J], bool]) -> list[J]:
-        """Those of all waiting jobs that are ``wanted``."""
+        """The waiting jobs that are ``wanted``."""
         return [job for jobs in self._of_session.values() for job in jobs if wanted(job)]
 
     def held_up(self) -> list[Hashable]:
-        """The users whose jobs wait because they have their share."""
+        """The users whose jobs wait because they have their maximum."""
         return [user for user in self._waiting if user not in self._turns]
 
     def _forget(self, job: J) -> None:

@@ -1,4 +1,4 @@
-"""For whom a handler runs: which kind of question it answers, whose question that is, and until when it may begin."""
+"""The context of a running handler: the kind of its request, its user and session, and until when it may begin."""
 
 import contextvars
 import time
@@ -10,7 +10,7 @@ from stork_node.errors import StorkError
 
 
 class Kind(Enum):
-    """Handlers of one kind never wait for handlers of another one."""
+    """Handlers of one kind never wait for handlers of another kind."""
 
     JOIN = "join"
     VERIFY = "verify"
@@ -20,18 +20,18 @@ class Kind(Enum):
 
 
 class NotBegun(StorkError):
-    """A handler was not called: whoever asked has left, or has stopped waiting."""
+    """A handler was not called: its caller has left, or has stopped waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerContext:
     """
     Args:
-        kind: what is asked for.
-        user: whose turn it is; None: nobody's in particular.
-        session: the id of the session that asks.
-        begin_by: ``time.monotonic`` after which nobody waits for an answer; None: no limit.
-        may_take_s: how long its handler may take, where it says so itself; infinite: for ever.
+        kind: the kind of the request.
+        user: the user for the fair queue; None: no user.
+        session: the id of the caller's session.
+        begin_by: ``time.monotonic`` after which the caller no longer waits; None: no limit.
+        may_take_s: maximum time of the handler, if it has one of its own; infinite: no maximum.
     """
 
     kind: Kind = Kind.LIFE
@@ -52,12 +52,12 @@ class HandlerContext:
 NO_CONTEXT = HandlerContext()
 
 handler_context: contextvars.ContextVar[HandlerContext] = contextvars.ContextVar("handler_context", default=NO_CONTEXT)
-"""Set for as long as a handler runs, and for whatever it starts."""
+"""Set while a handler runs, also for everything that it starts."""
 
 
 def begin() -> None:
     """
-    The first handler of a question begins: from here on it is answered, however long that takes.
+    The first handler of a request begins. From now on the request is answered, however long that takes.
 
     Raises:
         NotBegun: it is too late.
@@ -67,7 +67,7 @@ def begin() -> None:
 
 
 def has_begun() -> None:
-    """The same, where that was checked already."""
+    """As ``begin``, if it is not too late: the caller has checked that."""
     context = handler_context.get()
     if context.begin_by is not None:
         handler_context.set(replace(context, begin_by=None))

@@ -1,4 +1,4 @@
-"""Runs one handler of an application: a plain function in a thread, a coroutine on the loop, each inside ``around``."""
+"""Runs one handler: a plain function in a thread, a coroutine on the loop, each inside ``around``."""
 
 import asyncio
 import contextvars
@@ -21,13 +21,13 @@ HANDLER_FAILED = "io.virge.stork.error.handler_failed"
 
 class HandlerFailed(StorkError):
     """
-    A handler that raised, or answered what no handler of its kind may.
+    A handler that raised, or returned a value that its kind may not return.
 
     Its text and its cause are for the log, not for a client.
 
     Args:
-        handler: which one.
-        cause: what it raised, or a ``TypeError`` or ``ValueError`` that says what is wrong with its answer.
+        handler: the handler.
+        cause: its exception, or a ``TypeError`` or ``ValueError`` about its result.
     """
 
     def __init__(self, handler: Handler, cause: BaseException) -> None:
@@ -39,9 +39,9 @@ class HandlerFailed(StorkError):
 class HandlerRunner:
     """
     Args:
-        around: gives the context manager in which each run of a handler is wrapped.
-        threads: where plain functions run.
-        observe: gets the kind of each handler that has ended, and how long it took, in seconds; called where that was.
+        around: returns the context manager for each run of a handler.
+        threads: runs plain functions.
+        observe: gets the kind and the run time (seconds) of each handler that has ended, on the handler's thread.
     """
 
     def __init__(
@@ -54,20 +54,20 @@ class HandlerRunner:
 
     async def run(self, handler: Handler, *arguments: Any, passing: type[Exception] | tuple[()] = ()) -> Any:
         """
-        Call a handler, in the caller's context variables, and await what it returns if that can be awaited.
+        Call a handler in the caller's context variables, and await its result if that is possible.
 
-        The caller runs on the loop, or by a ``ThreadSwitcher``, which it takes to where the handler belongs.
+        The caller runs on the loop, or in a ``ThreadSwitcher``, which then moves to the handler's place.
 
-        A cancelled run of a plain function that has begun goes on in its thread, and its result is dropped.
+        If a run is cancelled, a plain function goes on in its thread, and its result is dropped.
 
         Args:
-            handler: what to call.
-            arguments: what with.
-            passing: exceptions of the handler's that are an answer, and are raised as they are.
+            handler: the handler to call.
+            arguments: its arguments.
+            passing: exceptions of the handler that are an answer; they are raised unchanged.
 
         Raises:
-            HandlerFailed: it raised something else.
-            NotBegun: nobody waits for its answer any more, so that it was not called.
+            HandlerFailed: it raised another exception.
+            NotBegun: the caller no longer waits, so the handler was not called.
         """
         began = time.perf_counter()
         try:
@@ -97,7 +97,7 @@ class HandlerRunner:
             task = asyncio.current_task() if is_on_loop() else None
             if task and task.cancelling():
                 raise
-            raise HandlerFailed(handler, error) from error  # the handler's own, of something inside it
+            raise HandlerFailed(handler, error) from error  # raised by the handler itself
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # sys.exit() would stop the loop
             raise HandlerFailed(handler, error) from error
         finally:
@@ -119,7 +119,7 @@ class HandlerRunner:
         return await asyncio.wrap_future(self._threads.submit(context.run, self._outcome, function, *arguments))
 
     def _outcome(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
-        # Returned and not raised: an asyncio future refuses to carry a StopIteration, and would hang.
+        # Returned, not raised: an asyncio future refuses to carry a StopIteration, and would hang.
         try:
             with self._around():
                 return function(*arguments), None
@@ -129,5 +129,5 @@ class HandlerRunner:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling ``function`` makes a coroutine: ``async def``, also as an object's ``__call__``."""
+    """Whether a call of ``function`` makes a coroutine: ``async def``, also as an object's ``__call__``."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

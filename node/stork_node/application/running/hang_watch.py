@@ -1,7 +1,7 @@
 """
-Watches the threads and the loop on which an application runs, for handlers that never come back.
+Watches the threads and the loop of an application for handlers that never return.
 
-A thread cannot be ended from outside, and a blocked loop not either: the process must go, and another one come.
+Nothing can end a thread from outside, or unblock a loop. So the process must end, and another one start.
 """
 
 import sys
@@ -21,16 +21,16 @@ _LONGEST_PAUSE_S = 1.0
 
 class HangWatch:
     """
-    Looks at pools and at a loop from a thread of its own, until ``stop``. It also drops what waits for too long.
+    Watches pools and a loop from a thread of its own, until ``stop``. It also drops jobs that have waited for too long.
 
-    A handler hangs that takes longer than it may. The process is given up when somebody waits, and all threads that
-    could serve him are held by handlers that hang; a pool that is just full is none. One that hangs alone is logged.
+    A handler counts as hung after its maximum time. The process is given up if hung handlers hold all threads that a
+    waiting job needs; a pool that is only full is not given up. A single hung handler is logged.
 
     Args:
-        after_s: how long a handler in a thread may take that does not say so itself; 0: as long as it likes.
-        loop_after_s: how long the loop may be blocked; 0: as long as it likes.
-        hung: called once, from that thread, with a sentence.
-        late: called for each handler that takes too long, with a sentence.
+        after_s: maximum time of a handler in a thread that has none of its own; 0: no maximum.
+        loop_after_s: maximum time that the loop may be blocked; 0: no maximum.
+        hung: called once, on that thread, with a sentence.
+        late: called with a sentence for each handler above its maximum.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class HangWatch:
         self._time = SuspendAwareClock(2 * self._pause_s, time.monotonic())
         self._begun: dict[ThreadJob, float] = {}
         self._overdue: set[ThreadJob] = set()
-        self._beats, self._beat_at = -1, 0.0
+        self._pings_answered, self._answered_at = -1, 0.0
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -88,23 +88,23 @@ class HangWatch:
         return (self._after_s if own is None else own) or float("inf")
 
     def _look_at_loop(self, awake_s: float) -> str:
-        if self._loop.beats != self._beats:
-            self._beats, self._beat_at = self._loop.beats, awake_s
-        elif self._loop_after_s and awake_s - self._beat_at >= self._loop_after_s:
+        if self._loop.pings_answered != self._pings_answered:
+            self._pings_answered, self._answered_at = self._loop.pings_answered, awake_s
+        elif self._loop_after_s and awake_s - self._answered_at >= self._loop_after_s:
             return f"the asyncio loop is blocked for {self._loop_after_s:g} s, {_places([self._loop.thread_id])}"
-        self._loop.beat()
+        self._loop.ping()
         return ""
 
 
 def _places(threads: Iterable[int | None]) -> str:
-    """Where these threads are now."""
+    """The current places in the code of these threads."""
     frames = sys._current_frames()
     places = {_place(frames[thread]) for thread in threads if thread in frames}
     return "at " + ", ".join(sorted(places)[:3])
 
 
 def _place(frame: FrameType) -> str:
-    """The innermost line of the application's own, or else of whatever it is."""
+    """The innermost line of the application's code, or of other code if there is none."""
     stack = traceback.extract_stack(frame)
     own = [line for line in stack if not line.filename.startswith((sys.prefix, sys.base_prefix, "<"))] or stack
     return f"{own[-1].filename}:{own[-1].lineno} in {own[-1].name}"

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from stork_node.application.running.lanes import Lanes
+from stork_node.application.running.thread_pools import ThreadPools
 
 T = TypeVar("T")
 
@@ -16,17 +16,17 @@ _DEFAULT_THREADS = 8
 
 class LoopThread:
     """
-    Runs coroutines from any thread. It never holds up the end of the process, nor does what runs in its loop's
-    default executor (``asyncio.to_thread``, look-ups of host names).
+    Runs coroutines from any thread. Neither it nor the loop's default executor (``asyncio.to_thread``, look-ups of host
+    names) ever delays the end of the process.
 
     Attributes:
-        executor: that default executor. Each kind of question has its own threads there, too.
-        beats: how many calls of ``beat`` the loop has come round to.
+        executor: the default executor. Each kind of handler has its own threads there, too.
+        pings_answered: number of calls of ``ping`` that the loop has handled.
     """
 
     def __init__(self, name: str) -> None:
-        self.name, self.beats = name, 0
-        self.executor = Lanes(_DEFAULT_THREADS, f"{name}-default")
+        self.name, self.pings_answered = name, 0
+        self.executor = ThreadPools(_DEFAULT_THREADS, f"{name}-default")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -60,11 +60,11 @@ class LoopThread:
                 self._thread = threading.Thread(target=self._run, args=(self._loop,), name=self.name, daemon=True)
                 self._thread.start()
 
-    def beat(self) -> None:
-        """Ask the loop for a sign of life, from any thread."""
+    def ping(self) -> None:
+        """Ask the loop for a sign of life, from any thread: it raises ``pings_answered`` when it gets to it."""
 
         def count() -> None:
-            self.beats += 1
+            self.pings_answered += 1
 
         with self._lock:
             if self._loop is not None:
@@ -72,10 +72,10 @@ class LoopThread:
 
     def stop(self, timeout_s: float) -> bool:
         """
-        Cancel what is running, and end the loop and its thread; call it from another thread.
+        Cancel the running coroutines, and end the loop and its thread; to be called from another thread.
 
         Returns:
-            False if it is still busy after ``timeout_s``: something blocks the loop.
+            False if it is still busy after ``timeout_s``, because a handler blocks the loop.
         """
         with self._lock:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None

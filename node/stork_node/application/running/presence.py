@@ -1,4 +1,4 @@
-"""Keeps the order of one session: what is done when it leaves waits for what is done when it joins."""
+"""Keeps the order within one session: its on_leave handlers wait for its on_join handlers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ class Presence:
 
     @asynccontextmanager
     async def joining(self, session_id: int) -> AsyncIterator[None]:
-        """Within this, the session is joining; also over once it is cancelled."""
+        """Within this block the session is joining; it also ends if the block is cancelled."""
         through = self._joining[session_id] = asyncio.Event()
         try:
             yield
@@ -24,6 +24,6 @@ class Presence:
                 del self._joining[session_id]
 
     async def joined(self, session_id: int) -> None:
-        """Wait until the session is not joining; at once where it never was."""
+        """Wait until the session is not joining; returns at once if it never was."""
         if through := self._joining.get(session_id):
             await through.wait()

@@ -1,4 +1,4 @@
-"""Runs an application off the reactor: answers what the node asks of it, with its handlers in threads and on a loop."""
+"""Runs an application off the reactor: its handlers run in threads and on a loop."""
 
 import asyncio
 import logging
@@ -18,9 +18,9 @@ from stork_node.application.rpc import Procedure, decode_arguments, encode_resul
 from stork_node.application.running.handler_context import HandlerContext, Kind, NotBegun, handler_context
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
 from stork_node.application.running.hang_watch import HangWatch
-from stork_node.application.running.lanes import Lanes
 from stork_node.application.running.loop_thread import LoopThread
 from stork_node.application.running.presence import Presence
+from stork_node.application.running.thread_pools import ThreadPools
 from stork_node.application.running.thread_switching import Interruption, ThreadSwitcher
 from stork_node.application.stork import Stork
 from stork_node.application.values import Call, ClientSession, Deny, Principal
@@ -32,7 +32,7 @@ __all__ = ["HANDLER_FAILED", "HandlerFailed", "NotBegun", "Runtime", "log_failur
 
 T = TypeVar("T")
 
-# For what is cancelled to end, and for a loop that something blocks.
+# The time for cancelled handlers to end, and for a blocked loop.
 _GRACE_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -48,18 +48,18 @@ class Runtime:
     One application, running.
 
     ``start``, ``stop``, ``submit`` and ``answer`` may be called from any thread and never block; they return futures.
-    The coroutines run on the runtime's own loop, by ``submit``, or in its threads as well, by ``answer``, and each may
-    be cancelled: a time-out is the caller's.
+    ``submit`` runs coroutines on the runtime's own loop, ``answer`` also in its threads. Each may be cancelled: the
+    caller sets the time-outs.
 
     Args:
-        stork: what to run.
-        threads: how many plain functions of each kind may run at the same time: authenticators, verifiers, procedures,
-            and on_join with on_leave handlers.
-        report: gets the failures of handlers whose answer nobody waits for; called on the loop.
-        hung: gets a sentence, from any thread, when somebody waits and only handlers that hang could let him in: those
-            that have taken longer than ``hung_after_s`` (a procedure may say something else); or when the loop is
-            blocked for ``loop_hung_after_s``. 0 watches nothing.
-        late: gets a sentence for each handler in a thread that takes longer than it may.
+        stork: the application.
+        threads: number of threads for each kind of plain function: authenticators, verifiers, procedures, and
+            on_join with on_leave handlers.
+        report: gets failures of handlers that have no caller; called on the loop.
+        hung: gets a sentence, on any thread, if hung handlers hold all threads that a waiting request needs, or the
+            loop is blocked for ``loop_hung_after_s``. A handler counts as hung after ``hung_after_s``; a procedure may
+            have its own value. 0 watches nothing.
+        late: gets a sentence for each handler in a thread that is above its maximum.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Runtime:
         self._declared = stork.declared
         self._report = report
         self._loop = LoopThread("stork-loop")
-        self._threads = Lanes(threads, "stork-handler")
+        self._threads = ThreadPools(threads, "stork-handler")
         self.figures = ApplicationFigures()
         self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
         self._switcher = ThreadSwitcher(self._threads, self._loop.submit)
@@ -102,10 +102,11 @@ class Runtime:
 
     def stop(self, timeout_s: float = 5.0) -> "Future[None]":
         """
-        Run the on_stop handlers, cancel what is still running, and end the loop.
+        Run the on_stop handlers, cancel the running ones, and end the loop.
 
         Args:
-            timeout_s: for the handlers. Those that hang are left behind, and do not keep the process from ending.
+            timeout_s: time for the handlers. Hung handlers are left behind, and do not keep the process from
+                ending.
 
         Returns:
             A future; it never fails.
@@ -137,9 +138,9 @@ class Runtime:
 
     def answer(self, coroutine: Coroutine[Any, Any, T], interruption: Interruption | None = None) -> "Future[T]":
         """
-        As ``submit``, for ``authenticate``, ``authorize`` and ``call``: plain functions are run without the loop.
+        As ``submit``, for ``authenticate``, ``authorize`` and ``call``: plain functions run without the loop.
 
-        To cancel the future is to drop the answer; an ``interruption`` leaves it until the handler has ended.
+        Cancelling the future drops the answer; an ``interruption`` keeps the future until the handler has ended.
 
         Raises:
             RuntimeError: not started, or stopped.
@@ -155,13 +156,13 @@ class Runtime:
         return future
 
     def forget(self, session_id: int) -> None:
-        """A session is gone, or its client before it had joined: what waits for it is not begun."""
+        """A session is gone, or its client left before it joined: do not begin its waiting handlers."""
         self._threads.drop(session_id)
         self._loop.executor.drop(session_id)
 
     def finish(self, timeout_s: float) -> "Future[None]":
         """
-        Wait for what was submitted before, so many seconds at most. Call ``stop`` then.
+        Wait for everything that was submitted before, at most ``timeout_s`` seconds. Then call ``stop``.
 
         Returns:
             A future; it never fails.
@@ -197,9 +198,9 @@ class Runtime:
     # --- what the node asks ---
 
     def _ask_for(self, kind: Kind, user: Hashable, session_id: Any, within_s: float | None = None) -> None:
-        """Who asks, for the handlers that the coroutine of now runs."""
+        """Set the context of the handlers that the current coroutine runs."""
         begin_by = None if within_s is None else time.monotonic() + within_s
-        # Coroutines for which somebody waits are ended; on_join handlers may stay for as long as they like.
+        # Coroutines with a waiting caller have a maximum; on_join handlers have none.
         may_take_s = self._may_take_s if within_s is not None else None
         handler_context.set(HandlerContext(kind, user, session_id, begin_by, may_take_s))
 
@@ -207,20 +208,20 @@ class Runtime:
         self, realm: str, authid: str | None, details: Mapping[str, Any], within_s: float | None = None
     ) -> dict[str, Any]:
         """
-        Ask the authenticator who a client is.
+        Ask the authenticator about a client.
 
         Args:
             realm: the realm that the client wants to join.
-            authid: who it says it is, or None.
-            details: Crossbar's, with ``ticket``.
-            within_s: for how long somebody waits for the answer. The authenticator is not called later; one that has
-                been called goes on.
+            authid: the name that the client asks for, or None.
+            details: Crossbar's details, with ``ticket``.
+            within_s: time that the caller waits for the answer. After it, the authenticator is not called; one that
+                was called goes on.
 
         Returns:
             ``Principal.to_wire`` or ``Deny.to_wire``.
 
         Raises:
-            HandlerFailed: the authenticator raised, or answered neither a ``Principal`` nor a ``Deny``.
+            HandlerFailed: the authenticator raised, or returned neither a ``Principal`` nor a ``Deny``.
             NotBegun: it was not called.
         """
         if self._declared.authenticator is None:
@@ -245,21 +246,21 @@ class Runtime:
         within_s: float | None = None,
     ) -> dict[str, Any]:
         """
-        Ask the verifiers whether a session may subscribe, or call.
+        Ask the verifiers about a subscription or call of a session.
 
         Args:
             session: as ``ClientSession.parse`` reads it.
-            uri: what it wants to subscribe to, or to call.
-            action: ``subscribe`` or ``call``; all else is refused.
+            uri: the topic or pattern of a subscription, or the procedure of a call.
+            action: ``subscribe`` or ``call``; others are refused.
             options: of the SUBSCRIBE.
-            within_s: for how long somebody waits for the answer. No verifier is called later; once the first was
-                called, they all are.
+            within_s: time that the caller waits for the answer. After it, the verifiers are not called; once the
+                first was called, all are.
 
         Returns:
             ``Permission.to_wire``.
 
         Raises:
-            HandlerFailed: a verifier raised, or answered neither True nor False nor a ``Deny``.
+            HandlerFailed: a verifier raised, or returned neither True nor False nor a ``Deny``.
             NotBegun: none was called.
         """
         checks = choose_checks(self._declared, uri, action, options)
@@ -284,14 +285,15 @@ class Runtime:
 
     async def call(self, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: ClientSession) -> Any:
         """
-        Call a procedure. Whether ``session`` may is ``authorize``'s to say.
+        Call a procedure. ``authorize`` decides before whether ``session`` may.
 
         Returns:
-            Its result: JSON, and bytes where WAMP has them.
+            Its result: JSON values, and bytes if WAMP has them.
 
         Raises:
-            CallError: the procedure's own, or of arguments or a URI that it does not take; it may reach the caller.
-            HandlerFailed: it raised something else, or answered what WAMP does not have.
+            CallError: the procedure's own, or for arguments or a URI that it does not take; it may reach the
+                caller.
+            HandlerFailed: it raised another exception, or returned a value that WAMP does not have.
         """
         procedure = self._declared.procedures.get(uri)
         if procedure is None:
@@ -313,13 +315,13 @@ class Runtime:
         return encode_result(result) if procedure.json_string else result
 
     async def joined(self, session: ClientSession) -> None:
-        """Tell the on_join handlers, all at once; their failures are reported."""
+        """Call the on_join handlers, all at once; their failures are reported."""
         self._ask_for(Kind.PRESENCE, _user(session), session.id)
         async with self._presence.joining(session.id):
             await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_join))
 
     async def left(self, session: ClientSession) -> None:
-        """Tell the on_leave handlers, all at once, when ``joined`` is through with the session."""
+        """Call the on_leave handlers, all at once, after ``joined`` has ended for the session."""
         self._ask_for(Kind.PRESENCE, _user(session), session.id)
         await self._presence.joined(session.id)
         await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_leave))
@@ -330,7 +332,7 @@ def _user(session: ClientSession) -> Hashable:
 
 
 def _check_error(procedure: Procedure, error: CallError) -> None:
-    """An error that WAMP cannot carry would end the application's session with the router."""
+    """Check that WAMP can carry this error: otherwise it would end the application's session with the router."""
     try:
         if not is_uri(error.uri):
             raise ValueError(f"raised CallError({error.uri!r}), which is not a URI")

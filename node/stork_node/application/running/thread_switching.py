@@ -1,8 +1,9 @@
 """
-Coroutines that change threads: each begins where it is submitted, and goes on in a thread or on the loop when it asks.
+Coroutines that change threads: each begins on the submitting thread, and goes on in a pool thread or on the loop on
+request.
 
-A question that is answered by a plain function goes to a thread and back, and never sees the loop: every hand-over
-between threads of one process costs as much as the rest of a question.
+A request for a plain function goes to a thread and back, and never to the loop. Every hand-over between threads costs
+as much as the rest of a request.
 """
 
 import asyncio
@@ -37,15 +38,15 @@ def is_on_loop() -> bool:
 
 
 async def switch_to(target: RunOn) -> None:
-    """Go on there. From the loop, there is no way back to a thread: await what is to run in one."""
+    """Go on there. From the loop there is no way back to a thread: await the function that runs in one."""
     if not is_on_loop():
         await _ask_for(target)
 
 
 class Interruption:
     """
-    Ends a coroutine of a ``ThreadSwitcher`` where that can be done: one that waits for a thread does not begin, and one
-    on the loop is cancelled. One that runs in a thread goes on. Its future is done when the coroutine really is.
+    Ends a coroutine of a ``ThreadSwitcher`` if possible. A coroutine that waits for a thread does not begin, and one on
+    the loop is cancelled. One that runs in a thread goes on. The future is done when the coroutine has really ended.
     """
 
     def __init__(self) -> None:
@@ -54,14 +55,14 @@ class Interruption:
         self.is_asked = False
 
     def ask(self) -> None:
-        """From any thread, once or more often."""
+        """Ask for the end, from any thread, once or more often."""
         with self._lock:
             self.is_asked, end = True, self._end
         if end:
             end()
 
     def is_by(self, end: Callable[[], Any]) -> None:
-        """How the coroutine is ended from now on. It is at once, where that was asked for before."""
+        """Set how the coroutine is ended from now on. If the end was asked for before, end it at once."""
         with self._lock:
             self._end = end
         if self.is_asked:
@@ -71,7 +72,7 @@ class Interruption:
 class ThreadSwitcher:
     """
     Args:
-        threads: where coroutines go on that ask for a thread.
+        threads: runs coroutines that ask for a thread.
         submit_to_loop: runs a coroutine on the loop, in the caller's context variables.
     """
 
@@ -80,9 +81,10 @@ class ThreadSwitcher:
 
     def submit(self, coroutine: Coroutine[Any, Any, T], interruption: Interruption | None = None) -> "Future[T]":
         """
-        Run a coroutine, up to its first ``switch_to`` at once; it may await nothing else before it is on the loop.
+        Run a coroutine up to its first ``switch_to`` at once. Before it is on the loop, it may await nothing else.
 
-        Cancelling the future cancels the coroutine: what has begun in a thread goes on, and its result is dropped.
+        Cancelling the future cancels the coroutine. A function that runs in a thread goes on, and its result is
+        dropped.
         """
         future: Future[T] = Future()
         interruption = interruption or Interruption()
@@ -131,7 +133,7 @@ async def _rest(coroutine: Coroutine[Any, Any, T], interruption: Interruption) -
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and everything on it
+    with contextlib.suppress(RuntimeError):  # the loop has ended, with everything on it
         loop.call_soon_threadsafe(function)
 
 
@@ -152,7 +154,7 @@ def _hand_on(onward: "Future[Any]", future: "Future[Any]", target: RunOn) -> Non
 
 
 def _end(future: "Future[Any]", result: Any, error: BaseException | None) -> None:
-    with contextlib.suppress(InvalidStateError):  # given up meanwhile
+    with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
         if error is None:
             future.set_result(result)
         else:

@@ -1,4 +1,4 @@
-"""What a subscriber's shell is to do for the application."""
+"""The effects of a subscriber's protocol: calls that its shell makes to the application."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,9 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Recovered:
-    """Tell the subscription what became of what was missed; where not ``ok``, before any event after ``position``."""
+    """
+    Report the recovery of a topic. If not ``ok``, events are lost; this comes before any event after ``position``.
+    """
 
     subscription: Subscription
     topic: str
@@ -28,7 +30,7 @@ class Recovered:
 
 @dataclass(frozen=True)
 class SubscriptionChanged:
-    """A subscription has another ``state`` (see ``Subscription``); ``ending`` says why, where something went wrong."""
+    """A subscription has another ``state`` (see ``Subscription``); after a problem, ``ending`` has the reason."""
 
     subscription: Subscription
     state: SubscriptionState
@@ -40,7 +42,7 @@ class StateChanged:
     """
     The subscriber has another ``state``.
 
-    ``ending`` says why the connection or the try ended, ``delay_s`` how long (seconds) it waits before the next.
+    ``ending`` has the reason why the connection or the try ended, ``delay_s`` the seconds until the next try.
     """
 
     state: SubscriberState

@@ -1,7 +1,7 @@
 """
-Refusals and endings: what happened, in one word, and whether to try again (docs/architecture.md#refusals-and-endings).
+Refusals and endings: the reason in one word, and whether to try again (docs/architecture.md#refusals-and-endings).
 
-The words are those of stork.js: ``denied``, ``expired``, ``disconnected`` and ``refused`` for what may be final;
+The words are those of stork.js: ``denied``, ``expired``, ``disconnected`` and ``refused`` may be final; the others are
 ``unavailable``, ``draining``, ``session_over``, ``break``, ``goodbye``, ``lost``, ``silent``, ``garbage``, ``ticket``.
 """
 
@@ -12,7 +12,7 @@ from stork_node.protocol import close_codes
 MIN_DELAY_S = 0.5
 MAX_DELAY_S = 20.0
 
-# What an outage of the application looks like behind a router that is not ours (stock Crossbar).
+# The errors of an application that is down behind stock Crossbar.
 _OUTAGES = frozenset(
     {
         "io.virge.stork.unavailable",
@@ -28,13 +28,13 @@ _OUTAGES = frozenset(
 @dataclass(frozen=True)
 class Ending:
     """
-    Why a connection, a try or a subscription is over.
+    The reason why a connection, a try or a subscription has ended.
 
     Attributes:
         reason: one word, as above.
-        again: whether to come back by itself.
-        uri: of the ABORT, GOODBYE or ERROR, where there was one.
-        text: what the other side said about it.
+        again: whether the subscriber comes back by itself.
+        uri: of the ABORT, GOODBYE or ERROR, if there was one.
+        text: the other side's text.
     """
 
     reason: str
@@ -58,7 +58,8 @@ def abort_ending(uri: str, text: str = "") -> Ending:
 
 
 def goodbye_ending(uri: str, text: str = "") -> Ending:
-    # Other GOODBYEs (a router that shuts down, a kill) come back: whoever must not is stopped by the authenticator.
+    # After other GOODBYEs (a router that shuts down, a kill) the subscriber comes back. The authenticator stops clients
+    # that must not.
     if uri == "io.virge.stork.disconnected":
         return Ending("disconnected", False, uri, text)
     return Ending("goodbye", True, uri, text)

@@ -1,8 +1,9 @@
 """
-A subscriber without socket, clock or task: what comes in, what is to be written, whom to tell, when to wake it.
+A subscriber without socket, clock or task: it takes input, and says what to write, which handlers to call, and when to
+wake it.
 
-The shell says what happens (``begin``, ``connected``, ``received``, ``end``, ``wake``), with the time in seconds of a
-clock that never goes back, and after each of them writes ``outbox`` and does ``effects``, in their order.
+The shell reports events (``begin``, ``connected``, ``received``, ``end``, ``wake``) with the time in seconds of a clock
+that never goes back. After each it writes ``outbox`` and does ``effects``, in order.
 """
 
 import random
@@ -41,7 +42,7 @@ _Timer = tuple[float, Callable[[float], None]]
 
 @dataclass
 class _Link:
-    """One try, and the connection that came of it."""
+    """One try, and its connection."""
 
     since: float
     heard: float
@@ -59,7 +60,7 @@ class SubscriberProtocol:
     """
     Args:
         realm: of the router.
-        renewable: whether there is a new ticket after one has expired.
+        renewable: whether a new ticket can replace an expired one.
         chance: a number from 0 to below 1, for jitter.
 
     Attributes:
@@ -84,12 +85,12 @@ class SubscriberProtocol:
 
     @property
     def session_id(self) -> int:
-        """The session's id in WAMP; 0 where there is none."""
+        """The session's id in WAMP; 0 without a session."""
         return self._link.session.id if self._link and self._link.session else 0
 
     @property
     def identity(self) -> tuple[str, str]:
-        """The session's authid and authrole; empty where there is none."""
+        """The session's authid and authrole; empty without a session."""
         session = self._link.session if self._link else None
         return (session.authid, session.authrole) if session else ("", "")
 
@@ -102,11 +103,11 @@ class SubscriberProtocol:
         self._set(SubscriberState.CONNECTING)
 
     def connected(self, credentials: Credentials) -> None:
-        """The connection is there: say HELLO."""
+        """The connection is there: send HELLO."""
         self._there().session = WampSession(self._realm, credentials, self.outbox.append, self)
 
     def received(self, text: str | bytes, now: float) -> None:
-        """A frame came. What no WAMP router sends ends the connection: what was lost in it cannot be known."""
+        """Take a frame. A frame that no WAMP router sends ends the connection: it may hide lost events."""
         link = self._link
         if link is None or link.session is None:  # closed meanwhile
             return
@@ -140,7 +141,7 @@ class SubscriberProtocol:
                 self._change(subscription, SubscriptionState.WAITING, Ending("lost", True))
 
     def wake(self, now: float) -> None:
-        """Time has passed: do what is due."""
+        """Time has passed: do all that is due."""
         link = self._link
         if link is None:
             return
@@ -165,7 +166,7 @@ class SubscriberProtocol:
                 run(now)
 
     def wake_at(self) -> float:
-        """When to call ``wake`` (or, where the state is ``waiting``, ``begin``), if nothing comes before."""
+        """The time for the next ``wake`` (or ``begin``, in the state ``waiting``), if no frame comes before."""
         link = self._link
         if link is None:
             return self._retry_at
@@ -230,7 +231,7 @@ class SubscriberProtocol:
 
     def event(self, wire_id: int, value: Any, position: Any, topic: str | None) -> None:
         if wire_id == self._there().beat_id:
-            # Only what comes by this connection has come before the beat.
+            # Only events of this connection have come before the position event.
             for subscription in self.subscriptions:
                 if subscription.state == SubscriptionState.SUBSCRIBED:
                     for stream in subscription.streams.values():
@@ -359,7 +360,7 @@ class SubscriberProtocol:
     def resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
         """As ``recovering.Connection``."""
         answered = subscription.stream(topic).answer(answer)
-        if answered.recovered is False:  # told first, then what comes after the gap
+        if answered.recovered is False:  # first the report, then the events after the gap
             self.effects.append(Recovered(subscription, topic, False, answered.position))
         self._hand(subscription, answered.events)
         if answered.recovered is True:
@@ -371,7 +372,7 @@ class SubscriberProtocol:
         self._ask_for_beats()
 
     def _ask_for_beats(self) -> None:
-        # A node that answers recover has the beat as well.
+        # A node that answers recover also sends position events.
         link = self._there()
         if not link.beat_asked:
             link.beat_asked = True

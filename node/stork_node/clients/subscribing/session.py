@@ -1,8 +1,8 @@
 """
-One WAMP session without a socket, from HELLO to its end: the core under ``Caller`` and ``Subscriber``.
+One WAMP session without a socket, from HELLO to its end: the core of ``Caller`` and ``Subscriber``.
 
-The shell gives it the frames that come (``receive``) and writes what it sends. ``STEPS`` is the whole of its life:
-which message it takes in which state, and in which state it is then.
+The shell passes frames to ``receive``, and writes the messages that it gets. ``STEPS`` has the whole life of a session:
+the messages that it takes in each state, and the next state.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,12 +39,12 @@ _ROLES = {"subscriber": {"features": _FEATURES}, "caller": {}}
 
 class State(Enum):
     JOINING = "joining"
-    """HELLO is written."""
+    """HELLO is sent."""
     AUTHENTICATING = "authenticating"
     """A CHALLENGE is answered."""
     OPEN = "open"
     LEAVING = "leaving"
-    """GOODBYE is written; the router's is to come."""
+    """GOODBYE is sent; the router's answer is open."""
     ENDED = "ended"
 
 
@@ -68,12 +68,12 @@ _OF_JOINING = (HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE)
 
 
 class NotWamp(ValueError):
-    """What no WAMP router sends: what was lost in it cannot be known, and the connection is of no more use."""
+    """A message that no WAMP router sends. It may hide lost events, so the connection cannot be used any more."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a procedure returned."""
+    """The result of a procedure."""
 
     args: list[Any]
     kwargs: dict[str, Any]
@@ -81,7 +81,7 @@ class Result:
 
 @dataclass(frozen=True)
 class WampError:
-    """An ERROR: its URI, and its arguments, of which ``text`` is the first where that is a text."""
+    """An ERROR: its URI and its arguments. ``text`` is the first argument, if that is a text."""
 
     uri: str
     args: list[Any]
@@ -93,14 +93,14 @@ class WampError:
 
 
 Done = Callable[[Any, float], None]
-"""Told of an answer: the subscription's id of a SUBSCRIBED, or a ``Result``; and the time."""
+"""Called with an answer (the subscription's id of a SUBSCRIBED, or a ``Result``) and the time."""
 
 Failed = Callable[[WampError, float], None]
-"""Told of an ERROR, and the time."""
+"""Called with an ERROR and the time."""
 
 
 class Listener(Protocol):
-    """Who is told what happens in a session; ``now`` is the time that ``receive`` was given."""
+    """Gets the events of a session; ``now`` is the time that ``receive`` got."""
 
     def welcomed(self, now: float) -> None: ...
 
@@ -114,7 +114,7 @@ class Listener(Protocol):
 class WampSession:
     """
     Args:
-        send: writes a message. A request whose message it does not take (it raises) was never made.
+        send: writes a message. If it raises, the request was never made.
 
     Attributes:
         state: see ``State``.
@@ -155,15 +155,15 @@ class WampSession:
         return self._request(CALL, [{}, uri, args, kwargs], done, failed)
 
     def forget(self, request: int) -> None:
-        """Nobody waits for the answer any more."""
+        """The caller no longer waits for the answer."""
         self._requests.pop(request, None)
 
     def probe(self) -> None:
-        """A question that any router answers, by itself and at once: shows that the connection lives."""
+        """Send a request that any router answers by itself and at once: it shows that the connection lives."""
         self.unsubscribe(UNUSED_ID)
 
     def leave(self) -> None:
-        """Say GOODBYE, where the session is open."""
+        """Send GOODBYE, if the session is open."""
         if self.state is State.OPEN:
             self.state = State.LEAVING
             self._send([GOODBYE, {}, "wamp.close.close_realm"])
@@ -182,7 +182,7 @@ class WampSession:
         Take one frame.
 
         Raises:
-            NotWamp: no message of WAMP, or one that has no place in this state.
+            NotWamp: not a WAMP message, or one that this state does not have.
         """
         joining = self.state in (State.JOINING, State.AUTHENTICATING)
         try:
@@ -198,13 +198,13 @@ class WampSession:
             raise NotWamp(f"{sentence} that is not WAMP") from error
 
     def _step(self, code: Any) -> State | None:
-        """The state after a message; None for one that is passed over."""
+        """The state after a message; None if it is ignored."""
         if type(code) is not int:
             raise ValueError(f"{code!r} is not the code of a message")
         step = STEPS.get((self.state, code))
         if step is None and (self.state in (State.JOINING, State.AUTHENTICATING) or code in _OF_JOINING):
             raise ValueError(f"message {code} while {self.state.value}")
-        return step  # else it belongs to a feature that was not asked for, or to a session that is over
+        return step  # otherwise it belongs to an unused feature, or to a session that is over
 
     def _challenged(self, fields: list[Any], now: float) -> None:
         method, extra = fields
@@ -261,7 +261,7 @@ class WampSession:
         if type(request) is not int:
             raise ValueError(f"{request!r} is not the number of a request")
         if request not in self._requests or self._requests[request][0] != kind:
-            return None  # given up before, or never made
+            return None  # cancelled before, or never made
         _, done, failed = self._requests.pop(request)
         return done, failed
 

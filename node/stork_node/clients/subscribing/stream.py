@@ -1,4 +1,4 @@
-"""The order of one topic within one subscription: what to hand on, what to hold back, what has been there before."""
+"""The order of one topic within one subscription: which events to deliver, to hold back, and to ignore."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class Event:
     One push, as a subscriber gets it.
 
     Attributes:
-        topic: the topic it was pushed to, also where the subscription is to a pattern.
+        topic: the topic of the push, also for a subscription to a pattern.
         type: the push's type; empty for an event of another publisher.
         data: any JSON value.
         timestamp: RFC 3339, UTC.
-        position: where the push stands, ``epoch:sequence``: what ``since`` takes. None where another publisher sent it.
+        position: the push's place, ``epoch:sequence``, for ``since``. None if another publisher sent it.
     """
 
     topic: str
@@ -29,7 +29,7 @@ class Event:
 
     @classmethod
     def of(cls, topic: str, payload: Any, position: Any) -> "Event":
-        """The event in an EVENT's first argument, or in one of ``recover``'s answers."""
+        """The event in an EVENT's first argument, or in an answer of ``recover``."""
         position = position if isinstance(position, str) else None
         match payload:
             case {"type": str(type_), "data": data, "timestamp": str(timestamp)}:
@@ -40,13 +40,13 @@ class Event:
 @dataclass(frozen=True)
 class Answered:
     """
-    What an answer of ``recover`` comes to.
+    The result of an answer of ``recover``.
 
     Attributes:
-        events: to hand on now, in order.
-        recovered: True where all that was missed has been handed on; False where a gap comes before ``events``, all of
-            which are later than ``position``; None where there was no gap to ask about, or the rest is still to come.
-        position: the topic's position; after a gap, one to load the state after.
+        events: the events to deliver now, in order.
+        recovered: True if all missed events are delivered; False if events are lost before ``events``, all of which
+            are later than ``position``; None if there was no gap, or the rest is still to come.
+        position: the topic's position; if events are lost, load the state after it.
         more: whether to ask again, from ``position``.
     """
 
@@ -60,7 +60,7 @@ class TopicCursor:
     """
     The position of one topic (docs/delivery.md#the-clients-algorithm).
 
-    ``take`` and ``answer`` give the events to hand on now, each at most once and in order.
+    ``take`` and ``answer`` return the events to deliver now, each at most once and in order.
 
     Raises:
         InvalidPosition: ``since`` is no position.
@@ -78,24 +78,24 @@ class TopicCursor:
 
     def hold(self) -> str | None:
         """
-        Subscribed: hold events back until the answer. Returns what to ask ``recover`` with.
+        Subscribed: hold events back until the answer. Returns the position to ask ``recover`` with.
 
-        The first time without a position there is no gap to fill, and nothing is held. A stream that was followed
-        before, and cut before it knew its position, has a gap that nobody can fill: it waits to be told so.
+        The first time without a position there is no gap, and nothing is held. A topic that was followed before, and
+        cut before it knew its position, has a gap that cannot be filled: it waits for that answer.
         """
         self._held = [] if self._at is not None or self._followed else None
         self._followed = True
         return self.position
 
     def take(self, event: Event) -> list[Event]:
-        """An event that came by the subscription."""
+        """Take an event of the subscription."""
         if self._held is None:
             return self._new([event])
         self._held.append(event)
         return []
 
     def answer(self, answer: Mapping[str, Any] | None) -> Answered:
-        """The answer of ``recover`` for this topic; None where the node has none to give."""
+        """Take the answer of ``recover`` for this topic; None if the node has none."""
         asked, before = self._held is not None, self._at
         if asked and answer and answer.get("recovered") is True:
             events = self._new(_events(self.topic, answer.get("events")))
@@ -104,17 +104,18 @@ class TopicCursor:
                 return Answered(events + self._let_go(), True, self.position)
             if self._at != before:
                 return Answered(events, None, self.position, more=True)
-            # More without a step forward would go on for ever: what is held comes after a gap.
+            # ``more`` without progress would go on for ever: then events are lost before the held ones.
             gap_ends = self.position
             return Answered(events + self._let_go(), False, gap_ends)
         if answer:
-            # Told false, the application loads its state after this position: what is held up to it is part of that.
+            # After a false answer, the application loads its state after this position: held events up to it are part
+            # of the state.
             self._advance(answer.get("position"))
         gap_ends = self.position
         return Answered(self._let_go(), False if asked else None, gap_ends)
 
     def beat(self, position: Any) -> None:
-        """Every event up to ``position`` has come by this connection."""
+        """Every event up to ``position`` has come on this connection."""
         at = _parse(position)
         if at and self._held is None and (self._at is None or self._at.epoch == at.epoch):
             self._advance(position)
@@ -129,7 +130,7 @@ class TopicCursor:
     def _advance(self, position: Any) -> bool:
         at = _parse(position)
         if at is None:
-            return True  # not numbered (another publisher's event): nothing to compare
+            return True  # no position (another publisher's event): nothing to compare
         if self._at is not None and self._at.epoch == at.epoch and at <= self._at:
             return False
         self._at = at

@@ -1,4 +1,4 @@
-"""One handler's interest in one topic or pattern, through all the connections of its subscriber."""
+"""One handler's subscription to one topic or pattern, across all connections of its subscriber."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Subscription:
         reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
 
     Raises:
-        InvalidTopic: the topic cannot be asked for at all; a router would close the whole connection over it.
+        InvalidTopic: no router takes this topic; it would close the whole connection.
         InvalidPosition: ``since`` is no position.
     """
 
@@ -48,7 +48,7 @@ class Subscription:
 
     @property
     def position(self) -> str | None:
-        """The topic's position: what ``since`` takes. None for patterns, and where none is known yet."""
+        """The topic's position, for ``since``. None for patterns, and before the first position is known."""
         return self.streams[self.topic].position if self.match == "exact" else None
 
     @property

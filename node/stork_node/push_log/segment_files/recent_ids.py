@@ -1,8 +1,8 @@
 """
 The ids of pushes that an earlier process has stored, for the one that takes its place.
 
-An id outlives its push: where retention deletes a segment of the last minutes, its ids stay in a file of their own, a
-header and records of numbers alone, whose name says when the newest of them was stored, and how many there are.
+Ids are kept for 5 minutes, also if retention deletes their segment earlier. They then go into an .ids file: a header
+and NUMBER records. The name of the file has the time of the newest id, and the number of ids.
 """
 
 import re

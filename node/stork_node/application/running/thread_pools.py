@@ -1,4 +1,4 @@
-"""The threads of an application: each kind of question has its own, so that none waits for those of another kind."""
+"""The threads of an application: each kind of handler has its own, so that no kind waits for another."""
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,17 +10,17 @@ from stork_node.application.running.handler_context import Kind, handler_context
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# In these, a user has a part of the threads. Who wants to join is nobody yet.
+# In these pools one user has only a part of the threads. A client that wants to join has no user yet.
 _SHARED = (Kind.VERIFY, Kind.CALL)
 
 
-class Lanes(ThreadPoolExecutor):
+class ThreadPools(ThreadPoolExecutor):
     """
     An executor that gives each function to the pool of its kind, by the context variable ``handler_context``.
 
     Args:
-        threads: how many there are of each kind. One user has seven eighths of those for verifiers, and for calls.
-        name: what the threads are called.
+        threads: threads of each kind. One user can hold 7/8 of those for verifiers, and 7/8 of those for calls.
+        name: prefix of the threads' names.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -31,7 +31,7 @@ class Lanes(ThreadPoolExecutor):
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """
-        Run ``function`` in a thread, when it is the turn of the user for whom the caller runs.
+        Run ``function`` in a thread, fairly between users; the context has the user.
 
         Raises:
             RuntimeError: shut down.
@@ -40,11 +40,11 @@ class Lanes(ThreadPoolExecutor):
         return self.pools[context.kind].submit_for(context, function, *args, **kwargs)
 
     def watched(self) -> list[DaemonPool]:
-        """Those whose handlers must come to their end. An on_start handler may take as long as it likes."""
+        """The pools whose handlers must end in time. An on_start handler may take any time."""
         return [pool for kind, pool in self.pools.items() if kind is not Kind.LIFE]
 
     def drop(self, session: Hashable) -> None:
-        """``session`` is gone: what waits for it is not begun."""
+        """``session`` is gone: do not begin its waiting jobs."""
         for kind, pool in self.pools.items():
             if kind is not Kind.PRESENCE:
                 pool.drop(session)

@@ -1,4 +1,4 @@
-"""Subscriptions and registrations in the router: what is gone is forgotten, and the end of many is cheap."""
+"""The router's subscriptions and registrations: unused ones are forgotten, and ending many of them is cheap."""
 
 from typing import Any
 
@@ -8,8 +8,11 @@ from crossbar.router.observation import UriObservationMap
 _META_EVENTS = ("wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete")
 
 
-class Observations(UriObservationMap):
-    """Crossbar's map keeps each observation under its id for ever: one client adds to it with each new topic."""
+class SelfCleaningUriMap(UriObservationMap):
+    """
+    A map that forgets unused observations. Crossbar's map keeps each for ever, and a client adds one with each new
+    topic.
+    """
 
     __slots__ = ()
 
@@ -19,12 +22,12 @@ class Observations(UriObservationMap):
 
 
 class StorkBroker(Broker):
-    """Where nobody listens to the router's meta events, a session that leaves schedules none for its subscriptions."""
+    """Without a listener for meta events, a session that leaves schedules no meta events for its subscriptions."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self._event_store:  # which has attached itself to the map
-            self._subscription_map = Observations()
+        if not self._event_store:  # an event store has attached itself to the map
+            self._subscription_map = SelfCleaningUriMap()
 
     def detach(self, session: Any) -> None:
         if not any(map(self._subscription_map.match_observations, _META_EVENTS)):

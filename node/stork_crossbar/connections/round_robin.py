@@ -1,9 +1,9 @@
 """
-Reading in turns: what one client sends at once is read a few frames at a time, between what others send.
+Round-robin reading: a few frames of each connection at a time.
 
-autobahn reads all frames of a TCP segment before anybody else is served: some 10,000 pings or 1,000 calls. Here each
-connection has a few frames read at once. Of what is left, each turn of the reactor reads for a few milliseconds,
-connection by connection. Meanwhile Twisted reads nothing more from those sockets, so that TCP slows their senders down.
+autobahn reads all frames of a TCP segment before it reads another connection: some 10,000 pings or 1,000 calls. Here
+each connection has a few frames read at once. Each turn of the reactor then reads the rest for a few milliseconds,
+connection by connection. Meanwhile Twisted reads nothing more from these sockets, so TCP slows their senders down.
 """
 
 import itertools
@@ -16,30 +16,30 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.logger import Logger
 
 FRESH_S = 0.010
-"""How long a turn reads from connections that had nothing unread before."""
+"""The time in a turn of the reactor for connections that had no unread frames before."""
 BACKLOG_S = 0.005
-"""How long a turn reads what earlier turns have left."""
+"""The time in a turn of the reactor for the unread frames of earlier turns."""
 _CONNECTIONS_S = 0.005
-"""How long one connection is read before others are looked at, though it has had fewer frames."""
+"""The time for one connection before the others come, even if it had fewer frames."""
 _LOOK_S = 0.05
 # Of those held because they do not read, as only looking tells when they have, and of the others, which are let go.
 _LOOKED_AT = 32
 _LOOKED_AT_OTHERS = 4
-# autobahn takes the head of a frame and its payload one after the other.
+# autobahn takes the head of a frame and its payload in two steps.
 _STEPS_A_FRAME = 2
 
 BYTES = "waiting_bytes"
 """The limit that a client is below again when it has read, which nobody is told."""
 
 
-class Turns:
+class RoundRobinReader:
     """
     The connections that have unread frames.
 
     Args:
-        frames: how many frames one connection may have read before others are looked at.
-        held_by: the limit for which a connection is not read any further now, or None.
-        note: is told each time that a limit holds a connection up.
+        frames: maximum of frames of one connection before the others come.
+        held_by: the limit that stops the reading of a connection now, or None.
+        note: is called each time that a limit stops a connection.
         clock: seconds of any monotonic clock.
     """
 
@@ -66,7 +66,7 @@ class Turns:
         self._look_at: Any = None
 
     def take(self, protocol: Any) -> None:
-        """``protocol`` has received something."""
+        """``protocol`` has received bytes."""
         if self.has_unread(protocol):
             protocol.transport.pauseProducing()  # somebody else may have had it read on
             return
@@ -79,14 +79,14 @@ class Turns:
         self._run_later()
 
     def has_unread(self, protocol: Any) -> bool:
-        """Whether frames of it wait here to be read."""
+        """Whether frames of this connection wait here."""
         return protocol in self._queued or self._is_held(protocol)
 
     def _is_held(self, protocol: Any) -> bool:
         return protocol in self._held or protocol in self._held_by_bytes
 
     def let_go(self, protocol: Any) -> None:
-        """What ``protocol`` is held for may be over: an answer was given to its client."""
+        """``protocol`` may be read again: its client got an answer."""
         if self._is_held(protocol) and self._held_by(protocol) is None:
             self._forget(protocol)
             self._queue(protocol, self._backlog)
@@ -97,7 +97,7 @@ class Turns:
         self._held_by_bytes.pop(protocol, None)
 
     def _read(self, protocol: Any) -> bool:
-        """Read a few frames. Returns whether there is nothing more to be read now."""
+        """Read a few frames. Returns whether no more can be read now."""
         end = self._clock() + _CONNECTIONS_S
         for _ in range(_STEPS_A_FRAME * self._frames()):
             if limit := self._held_by(protocol):
@@ -131,7 +131,10 @@ class Turns:
             self._look_at = self._reactor.callLater(_LOOK_S, self._look)
 
     def _look_at_some(self, held: dict[Any, None], count: int) -> None:
-        """At the first ones, which are the last from then on: many that are held cost no more than a few."""
+        """
+        Look at the first ``count`` connections, and move them to the end: so many paused connections cost no more than
+        a few.
+        """
         for protocol in list(itertools.islice(held, count)):
             if protocol.state == WebSocketProtocol.STATE_CLOSED:
                 del held[protocol]
@@ -149,7 +152,7 @@ class Turns:
             self._next = self._reactor.callLater(0, self._run)
 
     def _run(self) -> None:
-        """Called once in each turn of the reactor, as long as there is something to read."""
+        """Read for one turn of the reactor; it is called once in each turn while frames wait."""
         self._next, self._spent_s = None, 0.0
         end = self._clock() + BACKLOG_S
         while self._queued and self._clock() < end:
@@ -158,14 +161,14 @@ class Turns:
                 if protocol.state == WebSocketProtocol.STATE_CLOSED or self._read(protocol):
                     protocol.transport.resumeProducing()
             except Exception:
-                # As Twisted does where the same happens in the turn that received it.
+                # Twisted does the same if it happens in the turn that received the bytes.
                 self.log.failure("a message could not be read; its connection is cut")
                 protocol.transport.abortConnection()
         if self._queued:
             self._run_later()
 
     def _take_next(self) -> Any:
-        """Of both queues by turns, so that neither waits for the end of the other."""
+        """The next connection, from both queues alternately: neither waits for the end of the other."""
         self._is_fresh_next = bool(self._fresh) and (self._is_fresh_next or not self._backlog)
         queue = self._fresh if self._is_fresh_next else self._backlog
         self._is_fresh_next = not self._is_fresh_next
