@@ -27,13 +27,20 @@ STORK = [sys.executable, "-m", "stork_node"]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and network namespaces need root")
 
 
+_WORKERS = 16  # those that have ports of their own
+
+
 def free_ports(number: int) -> list[int]:
-    """Ports that are free now, and that the kernel gives to no outgoing connection while a server is down."""
+    """
+    Ports that are free now. While a server is down, neither the kernel nor another worker of pytest-xdist gives them
+    away.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     sockets: list[socket.socket] = []
     while len(sockets) < number:
         each = socket.socket()
         try:
-            each.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+            each.bind(("127.0.0.1", random.randrange(10_000, 32_000, _WORKERS) + worker))
         except OSError:
             each.close()
         else:

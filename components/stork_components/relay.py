@@ -30,7 +30,7 @@ from stork_node.protocol.bus import Heartbeat
 from stork_node.protocol.positions import Position
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
-from stork_node.relay.recovery import AHEAD_S, Recovery, read_positions
+from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Action, Break, Events, NodeStream
 from stork_node.transport.endpoints import Port, local_endpoint
@@ -298,13 +298,13 @@ class Relay(Component):
     async def _answer(self, session_id: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         give_up_at = reactor.seconds() + AHEAD_S
         try:
-            positions, asking = read_positions(args, kwargs)
+            request = read_request(args, kwargs)
             await self._answering.turn(session_id)
-            while goal := self._recovery.lacks(session_id, positions):
+            while goal := self._recovery.lacks(session_id, request.positions):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
                 await self._answering.turn(session_id)
-            return self._recovery.answer(session_id, positions, asking)
+            return self._recovery.answer(session_id, request)
         except CallError as error:
             raise ApplicationError(error.uri, error.message) from None
         except Exception:

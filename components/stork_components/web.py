@@ -48,6 +48,16 @@ class _Files(File):
     render_HEAD = render_GET
 
 
+class _ClientFiles(_Files):
+    """The browser client, which a page of any site may import."""
+
+    def render_GET(self, request: Request) -> Any:
+        request.setHeader(b"access-control-allow-origin", b"*")
+        return super().render_GET(request)
+
+    render_HEAD = render_GET
+
+
 class Page(_Files):
     """
     A web resource for Crossbar's ``"type": "resource"``.
@@ -62,14 +72,14 @@ class Page(_Files):
         self.contentTypes = {**File.contentTypes, **_TEXT}
 
     def createSimilarFile(self, path: str) -> File:
-        """
-        Make a file below the folder: Twisted's own method would call this class's constructor, which takes ``extra``.
-        """
-        file = _Files(path)
+        """A file below the folder: Twisted's own method would call this class's constructor, with its ``extra``."""
+        return self._dress(_Files(path))
+
+    def _dress(self, file: File) -> File:
         file.childNotFound, file.contentTypes = self.childNotFound, self.contentTypes
         return file
 
     def getChild(self, path: bytes, request: Request) -> Any:
         if path in _CLIENT_FILES and not self.child(path.decode()).exists():
-            return self.createSimilarFile(str(javascript_folder() / path.decode()))
+            return self._dress(_ClientFiles(str(javascript_folder() / path.decode())))
         return super().getChild(path, request)

@@ -98,7 +98,11 @@ export interface Subscription {
 export interface ConnectOptions {
   /** `wss://…/ws`; in a browser by default `/ws` of the page's own host. */
   url?: string;
-  /** A function is called at each try; `expired` says that the node refused the last ticket as expired. */
+  /**
+   * A ticket; or the address of one (`/my-ticket`, `https://…`), requested with the page's cookies at each try; or a
+   * function, called at each try. After 401 and 403 the client does not come back; after other failures, and if the
+   * function throws, it tries again. `expired` says that the node refused the last ticket as expired.
+   */
   ticket: string | ((why: { expired: boolean }) => string | Promise<string>);
   authid?: string;
   /** Default `realm1`. */
@@ -122,13 +126,18 @@ export interface Client {
   /**
    * Waits for a connection; resolves to the first result, or to `{args, kwargs}` if there are more. Rejects with a
    * `StorkError`: the callee's, `io.virge.stork.error.timeout` (default 30,000 ms), or `io.virge.stork.error.lost` when the
-   * connection was lost (the procedure may have run, or not).
+   * connection was lost (the procedure may have run, or not). An invalid URI, and arguments that JSON cannot hold, are
+   * rejected with a TypeError. JSON has no integers beyond 2^53: send them as text.
    */
   call<Result = any>(
     uri: string, args?: unknown[], kwargs?: Record<string, unknown>, options?: { timeout?: number },
   ): Promise<Result>;
   /** In the state `waiting`: try again now. */
   retry(): void;
+  /** Check now whether the connection lives, and try again at once if there is none: for hosts other than browsers. */
+  check(): void;
+  /** After a final ending: connect again, with the subscriptions that it ended. */
+  reopen(options?: { ticket?: ConnectOptions["ticket"] }): void;
   close(): void;
 }
 
@@ -141,6 +150,12 @@ export class StorkError extends Error {
 
 /** Connect to a node, and stay connected: reconnects for ever with full jitter between 0.5 and 20 s. */
 export function connect(options: ConnectOptions): Client;
+
+/**
+ * Any text as the id of a feed, as `feed_id` in Python and `Stork::feedId` in PHP: `ann.lee@example.com` becomes
+ * `ann~2Elee@example~2Ecom`.
+ */
+export function feedId(text: string): string;
 
 /** The pure parts, for tests and for clients of another kind. No promise of stability. */
 export const core: Record<string, any>;

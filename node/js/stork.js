@@ -11,7 +11,12 @@
   const STABLE_MS = 10_000; // open for this long, and the next delay is short again
   const JOIN_MS = 30_000; // from the question for a ticket to WELCOME; the node itself gives up after 15 s
   const RECOVER_MS = 30_000; // the node answers within 3 s
-  const RECOVER_TOPICS = 1_000; // as many as a node answers at once; a pattern may have more
+  const RECOVER_TOPICS = 1_000; // as many as a node answers at once
+  const RECOVER_CALLS = 4; // at the same time
+  // Bytes of events in one answer. A line that is too slow for it gets smaller ones.
+  const MIN_PAGE_BYTES = 16 << 10, FIRST_PAGE_BYTES = 256 << 10, MAX_PAGE_BYTES = 512 << 10;
+  const QUICK_MS = 5_000; // an answer within this time may be larger the next time
+  const EARLIER_SESSIONS = 100; // those that the node is told of
   const CHECK_MS = 5_000;
   const PROBE_AFTER_MS = 30_000;
   const SILENT_MS = 60_000;
@@ -83,6 +88,30 @@
   function isTopic(topic, match = "exact") {
     return typeof topic === "string" && topic.length <= 255 && TOPICS.has(match) && TOPICS.get(match).test(topic);
   }
+
+  /**
+   * Any text as the id of a feed: what a topic cannot hold becomes `~` and the two hexadecimal digits of each byte of its
+   * UTF-8, so `ann.lee@example.com` becomes `ann~2Elee@example~2Ecom`. The same in Python (`feed_id`) and PHP (`feedId`).
+   */
+  function feedId(text) {
+    if (typeof text !== "string" || !text) throw new TypeError("feedId wants a text that is not empty");
+    return Array.from(text, (character) => (ID_CHARACTER.test(character) ? character : escaped(character))).join("");
+  }
+
+  const ID_CHARACTER = /^[A-Za-z0-9_:@-]$/;
+
+  function escaped(character) {
+    let bytes;
+    try {
+      bytes = encodeURIComponent(character);
+    } catch {
+      throw new TypeError("feedId wants a text, and this one has half of a character");
+    }
+    // Some characters of ASCII are left as they are there.
+    return bytes === character ? `~${hex(character.charCodeAt(0))}` : bytes.replace(/%/g, "~");
+  }
+
+  const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
 
   // --- Stream: the order of one topic --------------------------------------------------------------------------------
 
@@ -387,7 +416,7 @@
     constructor({ url, ticket, authid, realm = "realm1", WebSocket = global.WebSocket, random = Math.random, clock = systemClock }) {
       if (typeof WebSocket !== "function") throw new TypeError("no WebSocket here: pass one as connect({WebSocket})");
       if (typeof ticket !== "function" && typeof ticket !== "string") {
-        throw new TypeError("connect({ticket}) wants a string, or a function that returns one");
+        throw new TypeError("connect({ticket}) wants a ticket, the address of one, or a function that returns one");
       }
       Object.assign(this, { ticket, authid, realm, random, clock });
       this.WebSocket = WebSocket;
@@ -397,17 +426,25 @@
       this.subscriptions = new Set();
       this._listeners = { state: new Set(), recovered: new Set() };
       this._calls = new Set();
-      this._wire = new Map();
+      this._topics = new Map(); // subscriptions by what they ask the router for, see `wish`
+      this._ended = []; // what a final ending took away: `reopen` brings it back
+      this._wire = new Map(); // wishes by the router's ids, and ids by wish
+      this._ids = new Map();
+      this._earlier = []; // ids of this client's sessions
+      this._pageBytes = FIRST_PAGE_BYTES;
       this._link = null; // {socket, session, since, heard, probedAt, deadline}: one try, and the connection that came of it
       this._attempt = 0;
       this._expired = false;
       this._timer = null;
       this._checks = null;
       this._checked = null; // {now, wall} of the last check
-      this._wake = ({ type }) => (type === "online" || global.document.visibilityState === "visible") && this._awake();
-      if (global.document) global.document.addEventListener("visibilitychange", this._wake);
-      if (global.addEventListener) global.addEventListener("online", this._wake);
-      this._timer = clock.setTimeout(() => this._try(), 0);
+      this._wake = ({ type }) => this._awake(type);
+      this._start();
+    }
+
+    _start() {
+      for (const [target, name] of wakingEvents()) target.addEventListener(name, this._wake);
+      this._timer = this.clock.setTimeout(() => this._try(), 0);
       this._check();
     }
 
@@ -425,29 +462,44 @@
         subscription.state = "refused";
         subscription.reason = "invalid_topic";
       } else {
-        this.subscriptions.add(subscription);
+        this._add(subscription);
         if (this.session) this._subscribe(subscription);
         return subscription;
       }
       const { state, reason } = subscription;
+      if (state === "refused") this._warn(subscription.onstate, `the subscription to ${topic} was refused: ${reason}`);
       global.queueMicrotask(() => this._tell(subscription.onstate, { state, reason }));
       return subscription;
     }
 
+    _add(subscription) {
+      const wish = wishOf(subscription);
+      this.subscriptions.add(subscription);
+      if (!this._topics.has(wish)) this._topics.set(wish, new Set());
+      this._topics.get(wish).add(subscription);
+    }
+
     /** Give up a subscription, or all subscriptions to a topic. */
     unsubscribe(which) {
-      for (const subscription of [...this.subscriptions]) {
-        if (subscription === which || subscription.topic === which) this._drop(subscription, "closed");
+      for (const match of which instanceof Subscription ? [which.match] : ["exact", "prefix", "wildcard"]) {
+        const wish = wishOf({ match, topic: which instanceof Subscription ? which.topic : which });
+        for (const subscription of [...(this._topics.get(wish) ?? [])]) {
+          if (subscription === which || subscription.topic === which) this._drop(subscription, "closed");
+        }
+        this._sweep(wish);
       }
-      this._sweep();
+      // One that is not on the wire any more, since its client is closed.
+      this._ended = this._ended.filter((subscription) => subscription !== which && subscription.topic !== which);
     }
 
     /**
      * Call a procedure; waits for a connection. Resolves to the first result, or `{args, kwargs}` where there are more.
-     * Rejects with a StorkError; one with the URI `io.virge.stork.error.lost` may have been carried out.
+     * Rejects with a StorkError; one with the URI `io.virge.stork.error.lost` may have been carried out. Rejects with a
+     * TypeError what cannot be sent: a URI that is none, arguments that JSON cannot hold.
      */
     call(uri, args = [], kwargs = {}, { timeout = 30_000 } = {}) {
       return new Promise((resolve, reject) => {
+        checkCall(uri, args, kwargs);
         const call = { uri, args, kwargs, sent: false };
         const settle = (how) => (value) => {
           this._calls.delete(call);
@@ -470,6 +522,26 @@
       if (this.state === "waiting") this._try();
     }
 
+    /** Ask now whether the connection lives, and try again at once where there is none. */
+    check() {
+      this.retry();
+      this._ask();
+    }
+
+    /** Connect again after a final ending, with the subscriptions that it ended; `ticket` replaces the one before. */
+    reopen({ ticket = this.ticket } = {}) {
+      if (this.state !== "closed") return;
+      this.ticket = ticket;
+      this._attempt = 0;
+      this._expired = false;
+      this.state = "connecting";
+      for (const subscription of this._ended.splice(0)) {
+        this._add(subscription);
+        subscription._set("waiting");
+      }
+      this._start();
+    }
+
     close() {
       if (this.state === "closed") return;
       this._link?.session?.leave();
@@ -481,16 +553,19 @@
     _try() {
       this.clock.clearTimeout(this._timer);
       const now = this.clock.now();
-      const link = { socket: null, session: null, since: now, heard: now, probed: false, deadline: now + JOIN_MS };
+      const link = {
+        socket: null, session: null, since: now, heard: now, probed: false, deadline: now + JOIN_MS,
+        toRecover: [], asked: 0, timers: new Set(), sessions: [], isPlain: false,
+      };
       this._link = link;
       this._set("connecting");
       const ask = this.ticket;
       const expired = this._expired;
       Promise.resolve()
-        .then(() => (typeof ask === "function" ? ask({ expired }) : ask))
+        .then(() => (typeof ask === "function" ? ask({ expired }) : isAddress(ask) ? fetchTicket(ask) : ask))
         .then(
           (ticket) => this._link === link && this._open(link, String(ticket ?? "")),
-          (error) => this._link === link && this._end({ reason: "ticket", again: true, message: String(error?.message ?? error) }),
+          (error) => this._link === link && this._end(ticketEnding(error)),
         );
     }
 
@@ -532,6 +607,8 @@
       link.deadline = Infinity;
       this._expired = false;
       this.session = session;
+      link.sessions = [...this._earlier];
+      this._earlier = [...this._earlier, session.id].slice(-EARLIER_SESSIONS);
       this._set("open", { session });
       for (const subscription of [...this.subscriptions]) {
         if (this._link === link && subscription.state === "waiting") this._subscribe(subscription);
@@ -547,6 +624,8 @@
       const wasOpen = Boolean(this.session);
       this._link = this.session = null;
       this._wire.clear();
+      this._ids.clear();
+      for (const timer of link?.timers ?? []) this.clock.clearTimeout(timer);
       if (link?.socket) {
         // Let go of it: a dead link's close event can take minutes.
         const { socket } = link;
@@ -555,16 +634,19 @@
       }
       this.clock.clearTimeout(this._timer);
       // A ticket that is a plain string has no successor to ask for.
-      const again = ending.again && !(ending.reason === "expired" && typeof this.ticket === "string");
+      const again = ending.again && !(ending.reason === "expired" && typeof this.ticket === "string" && !isAddress(this.ticket));
       for (const call of [...this._calls]) {
         if (call.sent || !again) call.failed(new StorkError(LOST, [`connection: ${ending.reason}`]));
       }
       const { reason, uri, code, message } = ending;
       if (!again) {
-        for (const subscription of [...this.subscriptions]) this._drop(subscription, "closed", { reason });
+        this._ended = [...this.subscriptions];
+        for (const subscription of this._ended) this._drop(subscription, "closed", { reason });
         this.clock.clearTimeout(this._checks);
-        if (global.document) global.document.removeEventListener("visibilitychange", this._wake);
-        if (global.removeEventListener) global.removeEventListener("online", this._wake);
+        for (const [target, name] of wakingEvents()) target.removeEventListener(name, this._wake);
+        if (reason !== "closed") {
+          this._warn(this._listeners.state.size, `the connection is closed for good: ${[reason, uri, message].filter(Boolean).join(", ")}`);
+        }
         this._set("closed", { reason, uri, code, message });
         return;
       }
@@ -612,10 +694,11 @@
       }
     }
 
-    _awake() {
-      this.retry();
-      const link = this._link;
-      if (this.session && this.clock.now() - link.heard >= CHECK_MS) this._ask();
+    // A page that is shown again is often asked needlessly. What was heard before a change of network says nothing.
+    _awake(event) {
+      if (event === "visibilitychange" && global.document.visibilityState !== "visible") return;
+      if (event === "offline") this._ask();
+      else if (event !== "visibilitychange" || !this.session || this.clock.now() - this._link.heard >= CHECK_MS) this.check();
     }
 
     /** Ask whether the connection lives, and give it `WAKE_MS` for an answer. */
@@ -625,9 +708,11 @@
       link.probed = false;
       this._listen(0);
       if (this._link !== link) return;
-      link.deadline = Math.min(link.deadline, this.clock.now() + WAKE_MS);
+      // A page of events may be on its way, and the answer comes behind it.
+      const patience = link.asked ? RECOVER_MS : WAKE_MS;
+      link.deadline = Math.min(link.deadline, this.clock.now() + patience);
       this.clock.clearTimeout(this._checks);
-      this._checks = this.clock.setTimeout(() => this._check(), WAKE_MS);
+      this._checks = this.clock.setTimeout(() => this._check(), patience);
     }
 
     // Subscriptions on the wire --------------------------------------------------------------------------------------------
@@ -635,25 +720,26 @@
     _subscribe(subscription) {
       const { session } = this._link;
       const { topic, match } = subscription;
+      const wish = wishOf(subscription);
       subscription._set("subscribing");
       session.subscribe(
         topic,
         match,
         (id) => {
-          if (!this._wire.has(id)) this._wire.set(id, { topic, match });
+          this._wire.set(id, wish);
+          this._ids.set(wish, id);
           if (subscription.state === "subscribing") {
             subscription.wireId = id;
             subscription.attempt = 0;
-            const positions = {};
-            for (const [name, stream] of subscription.streams) positions[name] = stream.hold();
+            for (const stream of subscription.streams.values()) stream.hold();
             subscription._set("subscribed");
-            this._recover(subscription, positions, 0);
+            this._recover(subscription);
           }
-          this._sweep();
+          this._sweep(wish);
         },
         (error) => {
           if (subscription.state === "subscribing") this._refused(subscription, error);
-          this._sweep();
+          this._sweep(wish);
         },
       );
     }
@@ -670,31 +756,38 @@
     }
 
     _revoked(id, uri) {
+      for (const subscription of this._onWire(id)) this._drop(subscription, "refused", { reason: "revoked", uri });
+      this._ids.delete(this._wire.get(id));
       this._wire.delete(id);
-      for (const subscription of [...this.subscriptions]) {
-        if (subscription.wireId === id) this._drop(subscription, "refused", { reason: "revoked", uri });
-      }
+    }
+
+    /** The subscriptions that get the events of the router's subscription `id`. */
+    _onWire(id) {
+      return [...(this._topics.get(this._wire.get(id)) ?? [])].filter(({ wireId }) => wireId === id);
     }
 
     _drop(subscription, state, why) {
+      const wish = wishOf(subscription);
       this.clock.clearTimeout(subscription.timer);
       this.subscriptions.delete(subscription);
+      this._topics.get(wish)?.delete(subscription);
+      if (!this._topics.get(wish)?.size) this._topics.delete(wish);
       subscription.wireId = null;
+      if (state === "refused") this._warn(subscription.onstate, `the subscription to ${subscription.topic} was refused: ${why.reason}`);
       subscription._set(state, why);
     }
 
     // Handlers of one topic share one subscription on the wire: it goes with the last of them. One whose SUBSCRIBE is on its
     // way counts, for the router may have answered it with the same id.
-    _sweep() {
-      for (const [id, { topic, match }] of [...this._wire]) {
-        let used = false;
-        for (const other of this.subscriptions) {
-          if (other.topic === topic && other.match === match && /^subscrib/.test(other.state)) used = true;
-        }
-        if (used) continue;
-        this._wire.delete(id);
-        this._link.session.unsubscribe(id);
+    _sweep(wish) {
+      const id = this._ids.get(wish);
+      if (id === undefined) return;
+      for (const { state } of this._topics.get(wish) ?? []) {
+        if (state === "subscribing" || state === "subscribed") return;
       }
+      this._ids.delete(wish);
+      this._wire.delete(id);
+      this._link.session.unsubscribe(id);
     }
 
     _event(id, item, topic) {
@@ -705,51 +798,112 @@
         }
         return;
       }
-      for (const subscription of [...this.subscriptions]) {
-        if (subscription.wireId === id) subscription._take(item, subscription.match === "exact" ? undefined : topic);
+      for (const subscription of this._onWire(id)) {
+        subscription._take(item, subscription.match === "exact" ? undefined : topic);
       }
     }
 
     // Recovery -------------------------------------------------------------------------------------------------------------
 
-    _recover(subscription, positions, attempt) {
+    /** Ask what the topics of a subscription have missed. Topics of many subscriptions are asked for together. */
+    _recover(subscription) {
       const link = this._link;
-      const current = () => Boolean(link) && this._link === link && subscription.state === "subscribed";
-      if (!current()) return;
       if (link.noRecovery) {
-        for (const topic of Object.keys(positions)) subscription._answer(topic, null);
+        for (const topic of [...subscription.streams.keys()]) subscription._answer(topic, null);
         return;
       }
-      const entries = Object.entries(positions);
-      const asked = Object.fromEntries(entries.slice(0, RECOVER_TOPICS));
-      const done = (answers) => {
-        if (!current()) return;
-        this.clock.clearTimeout(subscription.timer);
-        this._beat(link);
-        const next = Object.fromEntries(entries.slice(RECOVER_TOPICS));
-        for (const topic of Object.keys(asked)) {
-          const more = subscription._answer(topic, asObject(answers)[topic]);
-          if (!current()) return;
-          if (more) next[topic] = subscription._stream(topic).position;
-        }
-        if (Object.keys(next).length) this._recover(subscription, next, 0);
+      for (const topic of subscription.streams.keys()) link.toRecover.push({ subscription, topic });
+      this._askNext(link);
+    }
+
+    _askNext(link) {
+      while (this._link === link && link.asked < RECOVER_CALLS && link.toRecover.length) {
+        const asked = this._portion(link);
+        if (asked.size) this._askFor(link, asked, 0);
+      }
+    }
+
+    /** The next topics, with those who want them: two subscriptions to one topic may stand at different positions. */
+    _portion(link) {
+      const asked = new Map();
+      const later = [];
+      for (const entry of link.toRecover.splice(0)) {
+        const { subscription, topic } = entry;
+        if (subscription.state !== "subscribed") continue;
+        const position = subscription._stream(topic).position;
+        const same = asked.get(topic);
+        if (same && same.position === position) same.subscriptions.push(subscription);
+        else if (same || asked.size >= RECOVER_TOPICS) later.push(entry);
+        else asked.set(topic, { position, subscriptions: [subscription] });
+      }
+      link.toRecover = later;
+      return asked;
+    }
+
+    _askFor(link, asked, attempt) {
+      const began = this.clock.now();
+      const after = (delay, run) => {
+        const timer = this.clock.setTimeout(() => link.timers.delete(timer) && run(), delay);
+        link.timers.add(timer);
+        return timer;
       };
-      const failed = ({ uri }) => {
-        if (!current()) return;
-        this.clock.clearTimeout(subscription.timer);
+      const answered = (take) => (answer) => {
+        if (this._link !== link) return;
+        this.clock.clearTimeout(deadline);
+        link.timers.delete(deadline);
+        link.asked -= 1;
+        take(answer);
+        this._askNext(link);
+      };
+      const done = answered((answers) => {
+        if (this.clock.now() - began < QUICK_MS) this._pageBytes = Math.min(2 * this._pageBytes, MAX_PAGE_BYTES);
+        this._take(link, asked, asObject(answers));
+      });
+      const failed = answered(({ uri }) => {
         if (uri === "wamp.error.no_such_procedure" || uri === "wamp.error.not_authorized") {
           link.noRecovery = true;
-          this._recover(subscription, positions, 0);
+          this._take(link, asked, {}, false);
+          for (const { subscription, topic } of link.toRecover.splice(0)) this._answer(link, subscription, topic, null);
         } else if (uri === "wamp.error.invalid_argument") {
-          done(null); // the same question has the same answer: an event larger than the node's max_message_size, say
+          // A node of an earlier release takes the topics alone. To them, the same question has the same answer: an event
+          // larger than the node's max_message_size, say.
+          const wasPlain = link.isPlain;
+          link.isPlain = true;
+          if (wasPlain) this._take(link, asked, {});
+          else this._askFor(link, asked, attempt);
         } else {
-          const again = () => current() && this._recover(subscription, positions, attempt + 1);
-          subscription.timer = this.clock.setTimeout(again, retryDelay(attempt, this.random()));
+          after(retryDelay(attempt, this.random()), () => this._askFor(link, asked, attempt + 1));
         }
-      };
+      });
+      const positions = {};
+      for (const [topic, { position }] of asked) positions[topic] = position;
+      const kwargs = link.isPlain ? {} : { max_bytes: this._pageBytes };
+      if (!link.isPlain && link.sessions.length) kwargs.sessions = link.sessions;
+      link.asked += 1;
       // Events are held back meanwhile, so there is a time limit.
-      subscription.timer = this.clock.setTimeout(() => current() && this._end({ reason: "silent", again: true }), RECOVER_MS);
-      link.session.call(RECOVER, [asked], {}, done, failed);
+      const deadline = after(RECOVER_MS, () => {
+        this._pageBytes = Math.max(this._pageBytes >> 2, MIN_PAGE_BYTES);
+        this._end({ reason: "silent", again: true });
+      });
+      link.session.call(RECOVER, [positions], kwargs, done, failed);
+    }
+
+    _take(link, asked, answers, hasBeat = true) {
+      if (hasBeat) this._beat(link);
+      const hasEvents = [...asked.keys()].some((topic) => asObject(answers[topic]).events?.length);
+      for (const [topic, { subscriptions }] of asked) {
+        // The bytes of one answer are for all its topics: one that got none of them is asked for again.
+        const { more, events } = asObject(answers[topic]);
+        const gotNothing = hasEvents && more && !events?.length;
+        for (const subscription of subscriptions) {
+          if (gotNothing || this._answer(link, subscription, topic, answers[topic])) link.toRecover.push({ subscription, topic });
+        }
+      }
+    }
+
+    /** Whether more is to be asked for. A handler may have ended the subscription, or the client. */
+    _answer(link, subscription, topic, answer) {
+      return this._link === link && subscription.state === "subscribed" && subscription._answer(topic, answer);
     }
 
     // A node that answers recover also sends position events.
@@ -775,6 +929,11 @@
       for (const listener of [...this._listeners[name]]) this._tell(listener, ...values);
     }
 
+    /** Warn on the console if no function of the application gets the event. */
+    _warn(isTold, sentence) {
+      if (!isTold) global.console?.warn(`stork: ${sentence}`);
+    }
+
     // The application's functions may throw: the error is reported, and stops nothing here.
     _tell(listener, ...values) {
       try {
@@ -793,13 +952,68 @@
     clearTimeout: (timer) => global.clearTimeout(timer),
   };
 
+  /** What the router is asked for: subscriptions with one wish share one on the wire. */
+  function wishOf({ match, topic }) {
+    return `${match} ${topic}`;
+  }
+
+  /** Where a browser, if this is one, says that the network or the page is there again, or not any more. */
+  function wakingEvents() {
+    const events = [];
+    if (global.document?.addEventListener) events.push([global.document, "visibilitychange"], [global.document, "resume"]);
+    if (global.addEventListener) for (const name of ["online", "offline", "pageshow"]) events.push([global, name]);
+    return events;
+  }
+
+  const URI = /^[^\s.#]+(\.[^\s.#]+)*$/;
+
+  // What cannot be sent would cost the whole connection, and all that is on its way.
+  function checkCall(uri, args, kwargs) {
+    if (typeof uri !== "string" || !URI.test(uri)) throw new TypeError(`call() wants the URI of a procedure: ${String(uri)}`);
+    if (!Array.isArray(args)) throw new TypeError("call() wants its arguments as an array");
+    if (kwargs === null || typeof kwargs !== "object" || Array.isArray(kwargs)) {
+      throw new TypeError("call() wants its keyword arguments as an object");
+    }
+    const sent = JSON.parse(JSON.stringify([args, kwargs], checkText)); // throws what JSON cannot hold
+    if (!Array.isArray(sent[0]) || sent[1] === null || typeof sent[1] !== "object") {
+      throw new TypeError("call() wants arguments that JSON can hold");
+    }
+  }
+
+  // Text that was cut within a character is no UTF-8, which WAMP wants.
+  function checkText(key, value) {
+    if (/\p{Surrogate}/u.test(key) || (typeof value === "string" && /\p{Surrogate}/u.test(value))) {
+      throw new TypeError("call() wants text, and this one has half of a character");
+    }
+    return value;
+  }
+
+  function isAddress(ticket) {
+    return /^(\/|https?:\/\/)/.test(ticket);
+  }
+
+  class TicketError extends Error {}
+
+  async function fetchTicket(address) {
+    const response = await global.fetch(address, { credentials: "same-origin", cache: "no-store" });
+    if (response.status === 401 || response.status === 403) throw new TicketError(`${address} answered ${response.status}`);
+    if (!response.ok) throw new Error(`${address} answered ${response.status}`);
+    return (await response.text()).trim();
+  }
+
+  // Only who asked for the ticket by its address knows that a no is final.
+  function ticketEnding(error) {
+    const message = String(error?.message ?? error);
+    return error instanceof TicketError ? { reason: "denied", again: false, message } : { reason: "ticket", again: true, message };
+  }
+
+  /** An absolute address by its text alone: the URL of React Native has hardly any getter. */
   function socketUrl(url) {
-    const parsed = new URL(url ?? "/ws", global.location?.href);
-    if (parsed.protocol === "https:") parsed.protocol = "wss:";
-    if (parsed.protocol === "http:") parsed.protocol = "ws:";
-    if (!/^wss?:$/.test(parsed.protocol)) throw new TypeError(`not the address of a WebSocket: ${url}`);
-    parsed.hash = "";
-    return parsed.href;
+    let text = String(url ?? "/ws").replace(/#.*/s, "");
+    if (!/^[a-z][a-z0-9+.-]*:/i.test(text) && global.location) text = new global.URL(text, global.location.href).href;
+    text = text.replace(/^http(s?):/i, "ws$1:");
+    if (!/^wss?:\/\/[^/\s?]+[^\s]*$/i.test(text)) throw new TypeError(`not the address of a WebSocket: ${url}`);
+    return text;
   }
 
   /** Connect to a node, and stay connected. See stork.d.ts for the options. */
@@ -808,7 +1022,7 @@
   }
 
   const core = { retryDelay, parsePosition, abortEnding, goodbyeEnding, closeEnding, subscriptionEnding, isTopic, Stream, Session, Garbage };
-  const Stork = Object.freeze({ connect, StorkError, core: Object.freeze(core) });
+  const Stork = Object.freeze({ connect, feedId, StorkError, core: Object.freeze(core) });
   global.Stork = Stork;
   if (typeof module === "object" && module.exports) module.exports = Stork;
 })(globalThis);

@@ -28,7 +28,7 @@ from stork_node.errors import (
     SubscriberEnded,
     SubscriptionRefused,
 )
-from stork_node.protocol.topics import Topic
+from stork_node.protocol.topics import Topic, feed_id
 
 if TYPE_CHECKING:
     from stork_node.clients.async_publisher import AsyncPublisher
@@ -63,6 +63,7 @@ __all__ = [
     "SubscriberEnded",
     "SubscriptionRefused",
     "Topic",
+    "feed_id",
 ]
 
 

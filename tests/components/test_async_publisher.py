@@ -1,4 +1,6 @@
 import asyncio
+import socket
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -213,6 +215,48 @@ def test_another_event_loop_gets_a_connection_of_its_own(server):
         await publisher.close()
 
     asyncio.run(last())
+
+
+def test_each_thread_with_a_loop_of_its_own_pushes_at_the_same_time(server):
+    publisher = AsyncPublisher(server.router_endpoint, LONG_MS)
+    positions, barrier = [], threading.Barrier(4)
+
+    def view(number):
+        barrier.wait()
+        for _ in range(10):
+            positions.append(asyncio.run(publisher.push("v1.a.1", "t", number)))
+
+    threads = [threading.Thread(target=view, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(positions)) == 40
+    asyncio.run(publisher.close())
+    with pytest.raises(PushFailed, match="closed"):
+        asyncio.run(publisher.push("v1.a.1", "t"))
+
+
+def test_closing_in_one_loop_ends_what_another_one_waits_for():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        publisher = AsyncPublisher(f"tcp://127.0.0.1:{nobody.getsockname()[1]}", LONG_MS)
+        begun, ended = threading.Event(), []
+
+        async def push():
+            waiting = asyncio.create_task(publisher.push("v1.a.1", "t"))
+            await asyncio.sleep(0)
+            begun.set()
+            with pytest.raises(NotConfirmed):
+                await waiting
+            ended.append(True)
+
+        thread = threading.Thread(target=lambda: asyncio.run(push()))
+        thread.start()
+        begun.wait()
+        asyncio.run(publisher.close())
+        thread.join()
+        assert ended == [True]
 
 
 def test_a_forked_child_gets_a_connection_of_its_own(server):

@@ -108,6 +108,120 @@ test("a ticket function that fails is asked again later", async (t) => {
   assert.equal(peer.authenticate[1], "now");
 });
 
+/** Answers of a site, one for each time that its ticket is asked for. */
+function site(t, ...answers) {
+  const asked = [];
+  t.mock.method(globalThis, "fetch", async (address, options) => {
+    asked.push([address, options.credentials]);
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return new Response(answer[1], { status: answer[0] });
+  });
+  return asked;
+}
+
+test("an address of a ticket is asked at each try, and again where it gives none", async (t) => {
+  const router = await Router.start(t);
+  const asked = site(t, [503, "<html>"], new TypeError("fetch failed"), [404, ""], [200, "one\n"], [200, "two"]);
+  const { clock, until } = client(t, router, { ticket: "/my-ticket" });
+  for (const message of ["/my-ticket answered 503", "fetch failed", "/my-ticket answered 404"]) {
+    const waiting = await until("waiting");
+    assert.deepEqual([waiting.reason, waiting.message], ["ticket", message]);
+    clock.advance(20_000);
+  }
+  const peer = await router.join();
+  assert.equal(peer.authenticate[1], "one");
+  await until("open");
+  peer.socket.terminate();
+  await until("waiting");
+  clock.advance(20_000);
+  assert.equal((await router.join()).authenticate[1], "two");
+  assert.deepEqual(asked, Array(5).fill(["/my-ticket", "same-origin"]));
+});
+
+for (const status of [401, 403]) {
+  test(`an address that answers ${status} says a final no`, async (t) => {
+    t.mock.method(console, "warn", () => {});
+    const router = await Router.start(t);
+    site(t, [status, "who are you?"]);
+    const { until } = client(t, router, { ticket: "https://shop.example/my-ticket" });
+    const closed = await until("closed");
+    assert.deepEqual([closed.reason, closed.message], ["denied", `https://shop.example/my-ticket answered ${status}`]);
+    assert.equal(router.count, 0);
+  });
+}
+
+test("an expired ticket that came from an address has a successor", async (t) => {
+  const router = await Router.start(t);
+  site(t, [200, "old"], [200, "new"]);
+  const { clock, until } = client(t, router, { ticket: "/my-ticket" });
+  const first = await router.accept();
+  await first.expect(1);
+  first.send([3, {}, "io.virge.stork.expired"]);
+  assert.equal((await until("waiting")).reason, "expired");
+  clock.advance(500);
+  assert.equal((await router.join()).authenticate[1], "new");
+});
+
+test("a client that is closed can be opened again, with its subscriptions and another ticket", async (t) => {
+  const { stork, peer, router, clock, until } = await joined(t);
+  const kept = listen(stork, TOPIC, { since: "e:3" });
+  const given = listen(stork, "v1.orders.43");
+  await peer.admit(5, TOPIC);
+  await peer.expect(32);
+  await peer.recover({ [TOPIC]: { recovered: true, position: "e:7", events: [] } });
+  peer.send([6, {}, "io.virge.stork.disconnected"]);
+  assert.equal((await until("closed")).reason, "disconnected");
+  assert.equal(kept.subscription.state, "closed");
+  given.subscription.unsubscribe();
+  stork.retry();
+  assert.equal(stork.state, "closed");
+  stork.reopen({ ticket: "another" });
+  clock.advance(0);
+  const next = await router.join(78);
+  assert.equal(next.authenticate[1], "another");
+  await next.admit(6, TOPIC);
+  assert.deepEqual(await next.recover({ [TOPIC]: { recovered: true, position: "e:8", events: [] } }), { [TOPIC]: "e:7" });
+  await kept.until("subscribed");
+  await next.flushed();
+  assert.deepEqual(next.messages.items.filter(([type, , , topic]) => type === 32 && topic !== "io.virge.stork.beat"), []);
+  stork.reopen(); // nothing: it is open
+  assert.equal(stork.state, "open");
+});
+
+test("what will never work is said on the console where nobody listens", async (t) => {
+  const { mock: warn } = t.mock.method(console, "warn", () => {});
+  const { peer, stork } = await joined(t);
+  const silent = () => {};
+  stork.subscribe("v1/orders/42", silent);
+  stork.subscribe("v1/orders/42", silent, { onstate: silent });
+  stork.subscribe(TOPIC, silent);
+  const [, request] = await peer.expect(32);
+  peer.send([8, 32, request, {}, "wamp.error.not_authorized"]);
+  await peer.flushed();
+  assert.deepEqual(warn.calls.map((call) => call.arguments), [
+    ["stork: the subscription to v1/orders/42 was refused: invalid_topic"],
+    [`stork: the subscription to ${TOPIC} was refused: denied`],
+  ]);
+});
+
+test("a connection that is closed for good is said where nobody listens, and not where the application closed it", async (t) => {
+  t.mock.method(console, "warn", () => {});
+  const router = await Router.start(t);
+  const clock = new Clock();
+  const refused = connect({ url: router.url, ticket: "secret", WebSocket, clock });
+  clock.advance(0);
+  const peer = await router.accept();
+  await peer.expect(1);
+  peer.send([3, { message: "unknown" }, "io.virge.stork.denied"]);
+  await peer.closed;
+  connect({ url: router.url, ticket: "secret", WebSocket, clock }).close();
+  assert.equal(refused.state, "closed");
+  assert.deepEqual(console.warn.mock.calls.map((call) => call.arguments), [
+    ["stork: the connection is closed for good: denied, io.virge.stork.denied, unknown"],
+  ]);
+});
+
 test("a ticket that comes after its try was given up opens nothing", async (t) => {
   const router = await Router.start(t);
   const answers = [];
@@ -465,6 +579,28 @@ test("coming back online ends the wait", async (t) => {
   assert.equal(listeners.size, 0);
 });
 
+for (const type of ["online", "offline", "pageshow", "resume"]) {
+  test(`at ${type} the client asks whether the connection lives, however lately something was heard`, async (t) => {
+    const { fire } = fakeWindow(t, "visible");
+    const { peer, clock, until } = await joined(t);
+    fire(type);
+    await peer.expect(34);
+    clock.advance(10_000);
+    assert.equal((await until("waiting")).reason, "silent");
+  });
+}
+
+test("check() asks whether the connection lives, and tries again where there is none", async (t) => {
+  const { peer, stork, router, until } = await joined(t);
+  stork.check();
+  await peer.expect(34);
+  peer.socket.terminate();
+  await until("waiting");
+  stork.check();
+  await router.join();
+  await until("open");
+});
+
 test("a page that becomes visible asks at once, and gives the connection 10 s to answer", async (t) => {
   const { fire } = fakeWindow(t, "visible");
   const { peer, clock, until } = await joined(t);
@@ -703,6 +839,37 @@ test("a call's ERROR is a StorkError with the callee's URI, arguments and text",
   await assert.rejects(called, { name: "StorkError", uri: "io.example.error.x", args: ["too much"], kwargs: { limit: 3 } });
 });
 
+const circular = {};
+circular.self = circular;
+for (const [name, ...values] of [
+  ["a big integer", "a.b", [10n ** 18n]],
+  ["what refers to itself", "a.b", [circular]],
+  ["a value that throws", "a.b", [], { value: { toJSON() { throw new TypeError("no"); } } }],
+  ["text that was cut within a character", "a.b", ["😀".slice(0, 1)]],
+  ["a name that was cut within a character", "a.b", [], { ["😀".slice(1)]: 1 }],
+  ["arguments that are no array", "a.b", "text"],
+  ["keyword arguments that are no object", "a.b", [], [1]],
+  ["null for keyword arguments", "a.b", [], null],
+  ["no URI", undefined],
+  ["a URI with a space", "a b"],
+  ["a URI with an empty part", "a..b"],
+]) {
+  test(`a call with ${name} is rejected alone, and at once`, async (t) => {
+    const router = await Router.start(t);
+    const { stork } = client(t, router);
+    const before = stork.call("io.example.first");
+    await assert.rejects(stork.call(...values), TypeError);
+    const after = stork.call("io.example.second");
+    const peer = await router.join();
+    for (const uri of ["io.example.first", "io.example.second"]) {
+      const [, request, , asked] = await peer.expect(48);
+      assert.equal(asked, uri);
+      peer.send([50, request, {}, [uri]]);
+    }
+    assert.deepEqual(await Promise.all([before, after]), ["io.example.first", "io.example.second"]);
+  });
+}
+
 test("a call waits for a connection; one that was sent is lost with its own", async (t) => {
   const router = await Router.start(t);
   const { stork, clock, until } = client(t, router);
@@ -843,6 +1010,8 @@ test("what can never be answered is told as a gap, and not asked again", async (
   const { next, one, clock } = await reconnected(t);
   next.event(6, "e:11");
   await next.recover("wamp.error.invalid_argument");
+  await next.recover("wamp.error.invalid_argument"); // asked as a node of an earlier release takes it
+  assert.deepEqual(next.options, {});
   assert.deepEqual(await one.recovered.next(), [TOPIC, false, "e:10"]);
   assert.equal((await one.events.next())[1], "e:11");
   await next.expect(32); // the beat
@@ -867,11 +1036,93 @@ test("more topics than a node answers at once are asked for in portions", async 
     const answers = Object.fromEntries(topics.slice(asked.length, asked.length + portion).map((topic) => [topic, { recovered: true, position: "e:3000", events: [] }]));
     const positions = Object.entries(await next.recover(answers));
     assert.equal(positions.length, portion);
-    if (!asked.length) await next.expect(32); // the beat
     asked.push(...positions);
   }
   assert.deepEqual(asked, topics.map((topic, i) => [topic, `e:${i + 1}`]));
   for (const topic of topics) assert.deepEqual(await one.recovered.next(), [topic, true, "e:3000"]);
+});
+
+test("topics of many subscriptions are asked for together", async (t) => {
+  const { stork, peer } = await joined(t);
+  const topics = Array.from({ length: 100 }, (_, i) => `v1.orders.${i}`);
+  const all = topics.map((topic) => listen(stork, topic, { since: "e:1" }));
+  for (let i = 0; i < 100; i += 1) await peer.admit(1000 + i, topics[i]);
+  const answer = (positions) => Object.fromEntries(Object.keys(positions).map((topic) => [topic, { recovered: true, position: "e:9", events: [] }]));
+  const first = [];
+  for (let i = 0; i < 4; i += 1) first.push(await peer.expect(48)); // no more at the same time: the others gather meanwhile
+  await peer.flushed();
+  assert.equal(peer.messages.items.length, 0);
+  for (const [, request, , , [positions]] of first) peer.send([50, request, {}, [answer(positions)]]);
+  await peer.expect(32); // the beat
+  let asked = 4;
+  while (asked < 100) {
+    const [, request, , , [positions]] = await peer.expect(48);
+    asked += Object.keys(positions).length;
+    peer.send([50, request, {}, [answer(positions)]]);
+  }
+  for (const { recovered } of all) assert.deepEqual((await recovered.next()).slice(1), [true, "e:9"]);
+  assert.equal(asked, 100);
+});
+
+test("two subscriptions at different positions of one topic are asked for apart", async (t) => {
+  const { stork, peer } = await joined(t);
+  const all = ["e:3", "e:5"].map((since) => listen(stork, TOPIC, { since }));
+  await peer.admit(5, TOPIC);
+  await peer.admit(5, TOPIC);
+  for (const position of ["e:3", "e:5"]) {
+    assert.deepEqual(await peer.recover({ [TOPIC]: { recovered: true, position: "e:9", events: [] } }), { [TOPIC]: position });
+  }
+  for (const { recovered } of all) assert.deepEqual(await recovered.next(), [TOPIC, true, "e:9"]);
+});
+
+test("a topic that gets none of an answer's bytes is asked for again", async (t) => {
+  const { stork, peer } = await joined(t);
+  const one = listen(stork, "v1.a.1", { since: "e:1" });
+  const two = listen(stork, "v1.a.2", { since: "e:1" });
+  const taken = [];
+  for (let i = 0; i < 4; i += 1) taken.push(listen(stork, `v1.b.${i}`, { since: "e:1" }));
+  const ids = { "v1.a.1": 1, "v1.a.2": 2 };
+  const requests = new Map();
+  for (let i = 0; i < 6; i += 1) {
+    const [, request, , topic] = await peer.expect(32);
+    requests.set(topic, request);
+  }
+  // Those of b first, so that both of a wait and are asked for together.
+  for (let i = 0; i < 4; i += 1) peer.send([33, requests.get(`v1.b.${i}`), 10 + i]);
+  for (const [topic, id] of Object.entries(ids)) peer.send([33, requests.get(topic), id]);
+  for (let i = 0; i < 4; i += 1) await peer.recover({ [`v1.b.${i}`]: { recovered: true, position: "e:1", events: [] } });
+  await peer.expect(32); // the beat
+  const event = (position) => ({ position, type: "t", data: position, timestamp: "now" });
+  const asked = await peer.recover({
+    "v1.a.1": { recovered: true, position: "e:8", events: [event("e:8")], more: true },
+    "v1.a.2": { recovered: true, position: "e:1", events: [], more: true },
+  });
+  assert.deepEqual(asked, { "v1.a.1": "e:1", "v1.a.2": "e:1" });
+  const again = await peer.recover({
+    "v1.a.1": { recovered: true, position: "e:9", events: [] },
+    "v1.a.2": { recovered: true, position: "e:9", events: [event("e:9")] },
+  });
+  assert.deepEqual(again, { "v1.a.1": "e:8", "v1.a.2": "e:1" });
+  assert.deepEqual(await one.recovered.next(), ["v1.a.1", true, "e:9"]);
+  assert.deepEqual(await two.recovered.next(), ["v1.a.2", true, "e:9"]);
+});
+
+test("a line that is too slow for an answer gets smaller ones, and a node is told of earlier sessions", async (t) => {
+  const { stork, peer, router, clock, until } = await joined(t);
+  listen(stork, TOPIC, { since: "e:3" });
+  let next = peer;
+  const options = [];
+  for (const session of [78, 79, 80, 81]) {
+    await next.admit(5, TOPIC);
+    options.push((await next.expect(48))[5]);
+    clock.advance(30_000);
+    assert.equal((await until("waiting")).reason, "silent");
+    clock.advance(500);
+    next = await router.join(session);
+    await until("open");
+  }
+  assert.deepEqual(options.map(({ max_bytes }) => max_bytes), [262144, 65536, 16384, 16384]);
+  assert.deepEqual(options.map(({ sessions }) => sessions), [undefined, [77], [77, 78], [77, 78, 79]]);
 });
 
 test("a topic that is missing in the answer is told as a gap", async (t) => {

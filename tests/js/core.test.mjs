@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import vm from "node:vm";
-import { connect, core, StorkError } from "../../node/js/stork.mjs";
+import { connect, core, feedId, StorkError } from "../../node/js/stork.mjs";
+import { MODULE, moduleText } from "./module.mjs";
 
 const { Garbage, isTopic, parsePosition, Session, Stream } = core;
 const SOURCE = new URL("../../node/js/stork.js", import.meta.url);
@@ -22,10 +23,18 @@ function seeded(seed) {
 test("a classic script defines Stork, with the names that the module exports", async () => {
   const sandbox = { URL };
   vm.runInNewContext(await readFile(SOURCE, "utf8"), sandbox);
-  assert.deepEqual(Object.keys(sandbox.Stork), ["connect", "StorkError", "core"]);
+  assert.deepEqual(Object.keys(sandbox.Stork), ["connect", "feedId", "StorkError", "core"]);
   assert.equal(typeof connect, "function");
   assert.equal(new StorkError("a.b", ["no"]).message, "a.b: no");
 });
+
+test("stork.mjs is made of stork.js: node tests/js/module.mjs writes it", async () => {
+  assert.equal(await readFile(MODULE, "utf8"), moduleText());
+});
+
+for (const text of ["", 42, undefined, "\ud800", "a\udfff"]) {
+  test(`${JSON.stringify(text)} has no id`, () => assert.throws(() => feedId(text), TypeError));
+}
 
 test("stork.js is at most 15 KB gzipped", async () => {
   const size = gzipSync(await readFile(SOURCE), { level: 9 }).length;

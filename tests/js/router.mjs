@@ -96,7 +96,8 @@ class Peer {
 
   /** Answer the next `recover`; returns the positions it asked with. */
   async recover(answer) {
-    const [, request, , procedure, [positions]] = await this.expect(48);
+    const [, request, , procedure, [positions], options] = await this.expect(48);
+    this.options = options;
     if (procedure !== "io.virge.stork.recover") throw new Error(`wanted recover, got ${procedure}`);
     if (typeof answer === "string") this.send([8, 48, request, {}, answer]);
     else this.send([50, request, {}, [answer]]);

@@ -1,5 +1,5 @@
 // Compiled by types.test.mjs, never run: what an application writes.
-import { connect, StorkError, type Position, type StateEvent } from "../../node/js/stork.mjs";
+import { connect, feedId, StorkError, type Position, type StateEvent } from "../../node/js/stork.mjs";
 
 const stork = connect({ url: "wss://example.org/ws", ticket: async ({ expired }) => (expired ? "new" : "cached"), authid: "joe" });
 
@@ -20,6 +20,10 @@ stork.unsubscribe("v1.orders.42");
 const answer = await stork.call<{ bar: string }>("virge.stork.example.foo", [], { name: "x" }, { timeout: 1000 });
 console.log(answer.bar, last, stork.session?.authid, new StorkError("a.b") instanceof Error);
 stop();
+stork.check();
+stork.reopen({ ticket: "/my-ticket" });
+const topic: string = `v1.user.${feedId("ann@example.com")}`;
+console.log(topic);
 stork.retry();
 stork.close();
 

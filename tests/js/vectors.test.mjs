@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { core } from "../../node/js/stork.mjs";
+import { core, feedId } from "../../node/js/stork.mjs";
 
 const { abortEnding, closeEnding, goodbyeEnding, isTopic, parsePosition, retryDelay, subscriptionEnding, Stream } = core;
 
@@ -15,6 +15,8 @@ function vectors(file, group, run) {
 vectors("topics", "accepted", ({ uri, match }) => assert.equal(isTopic(uri, match), true));
 vectors("topics", "refused", ({ uri, match }) => assert.equal(isTopic(uri, match), false));
 vectors("topics", "reserved", ({ uri, match }) => assert.equal(isTopic(uri, match), true)); // the node says no
+
+vectors("feed_ids", "ids", ({ text, id }) => assert.equal(feedId(text), id));
 
 vectors("positions", "read", ({ text, epoch, sequence }) => {
   assert.deepEqual(parsePosition(text), epoch === null ? null : { epoch, sequence, text });

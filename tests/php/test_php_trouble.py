@@ -12,8 +12,10 @@ from raw_server import GREETING, Peer, RawServer, frame, free_port, proxy_to
 from router_double import Arrival, RouterDouble, accept
 
 ONE_PUSH = "say(attempt(fn () => (new Publisher($options))->push('v1.test.1', new SimpleMessage('t', 1))));"
+FOR_EVER_MS = 600_000  # a PHP that waits for it is ended by its deadline
+NOT_REMEMBERED = "usleep(1_100_000);"  # a failure is remembered for a second
 IMPATIENT_PUSH = """
-$impatient = new Publisher(['timeout_ms' => 300] + $options);
+$impatient = new Publisher(['timeout_ms' => $args['patience_ms'] ?? 300] + $options);
 say(attempt(fn () => $impatient->push('v1.test.1', new SimpleMessage($args['type'] ?? 't'))));
 """
 
@@ -48,13 +50,39 @@ def test_a_name_that_does_not_exist_is_named(transport: str) -> None:
 def test_a_push_waits_for_a_publish_server_that_is_just_starting(transport: str) -> None:
     port = free_port()
     with Php(
-        IMPATIENT_PUSH + ONE_PUSH, args(transport, f"tcp://127.0.0.1:{port}"), command=interpreter(transport)
+        IMPATIENT_PUSH + NOT_REMEMBERED + ONE_PUSH,
+        args(transport, f"tcp://127.0.0.1:{port}"),
+        command=interpreter(transport),
     ) as php:
         assert php.hear()["thrown"] == "NotConfirmed"
         with RouterDouble(port=port) as server:
             assert php.hear() == {"result": "epoch:1"}
             php.finish()
             assert len(server.documents) == 1
+
+
+def test_a_send_to_nobody_gives_up_at_once(transport: str) -> None:
+    program = """
+    $publisher = new Publisher($options);
+    foreach (range(1, 5) as $number) {
+        say(attempt(fn () => $publisher->send('v1.test.1', new SimpleMessage('t', $number))));
+    }
+    """
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    said = run_php(program, args(transport, endpoint, FOR_EVER_MS), command=interpreter(transport))
+    assert [("refused" in each["cause"], each["thrown"]) for each in said.values] == [(True, "NotConfirmed")] * 5
+
+
+def test_after_a_failure_only_a_push_to_nobody_gives_up_at_once(transport: str) -> None:
+    port = free_port()
+    program = IMPATIENT_PUSH + ONE_PUSH + "hear();" + ONE_PUSH
+    with Php(program, args(transport, f"tcp://127.0.0.1:{port}", FOR_EVER_MS), command=interpreter(transport)) as php:
+        assert php.hear()["thrown"] == "NotConfirmed"
+        assert php.hear()["thrown"] == "NotConfirmed"
+        with RouterDouble(port=port):
+            php.tell()
+            assert php.hear() == {"result": "epoch:1"}
+            php.finish()
 
 
 def test_a_push_without_an_answer_is_sent_again_with_the_same_id(transport: str) -> None:
@@ -149,7 +177,7 @@ def test_an_answer_that_is_none_is_named_and_the_push_sent_again(transport: str,
 
     with RouterDouble(respond) as server:
         assert one_push(transport, server.endpoint) == {"result": "epoch:1"}
-        never = {**args(transport, server.endpoint), "type": "never"}
+        never = {**args(transport, server.endpoint), "type": "never", "patience_ms": 1500}
         said = run_php(IMPATIENT_PUSH, never, command=interpreter(transport)).only
         assert said["thrown"] == "NotConfirmed"
         assert f"it answered with what is no answer: {shown}" in said["cause"]
@@ -248,7 +276,7 @@ def test_a_publish_server_that_restarts_between_pushes_is_found_again(transport:
 def test_a_pushed_message_is_not_delivered_after_the_exception(transport: str) -> None:
     port = free_port()
     code = """
-    $impatient = new Publisher(['timeout_ms' => 300] + $options);
+    $impatient = new Publisher(['timeout_ms' => $args['patience_ms'] ?? 300] + $options);
     say(attempt(fn () => $impatient->push('v1.test.1', new SimpleMessage('too late'))));
     say(attempt(fn () => $impatient->send('v1.test.1', new SimpleMessage('too late'))));
     hear();

@@ -48,3 +48,8 @@ def test_an_answer_is_read_or_is_none() -> None:
         expected = case["answer"] and {name: value for name, value in case["answer"].items() if name != "ok"}
         assert said.get("result") == expected, case["name"]
         assert ("thrown" in said) == (case["answer"] is None), case["name"]
+
+
+def test_any_text_is_the_id_of_a_feed() -> None:
+    for case, said in php("feed_ids", "ids"):
+        assert said == {"result": case["id"]}, case["name"]

@@ -9,6 +9,7 @@ use Stork\Answer;
 use Stork\JsonMessage;
 use Stork\PushDocument;
 use Stork\SimpleMessage;
+use Stork\Stork;
 use Stork\StorkException;
 
 require __DIR__ . '/../../node/php/autoload.php';
@@ -59,6 +60,7 @@ foreach ($cases as $case) {
         $result = match ($file) {
             'push_documents' => document(expand($case['push'])),
             'push_answers' => answer(expand($case['frame'])),
+            'feed_ids' => Stork::feedId($case['text']),
         };
         $said = ['result' => $result];
     } catch (StorkException $error) {

@@ -21,7 +21,7 @@ from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.protocol.replay import Page, PageHeader, ReplayRequest
 from stork_node.relay.history_settings import HistoryRule, HistorySettings
-from stork_node.relay.recovery import Recovery, read_positions
+from stork_node.relay.recovery import Recovery, read_request
 from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Break, Events, NodeStream
 
@@ -242,10 +242,10 @@ class Client:
         if not self.node or not self.held:
             return
         given = {topic: self.positions[topic] and str(self.positions[topic]) for topic in self.held}
-        positions, asking = read_positions((given,), {})
-        if self.node.recovery.lacks(1, positions):
+        request = read_request((given,), {})
+        if self.node.recovery.lacks(1, request.positions):
             return
-        for topic, answer in self.node.recovery.answer(1, positions, asking).items():
+        for topic, answer in self.node.recovery.answer(1, request).items():
             position = Position.parse(answer["position"])
             if not answer["recovered"]:
                 assert answer["events"] == []

@@ -33,6 +33,7 @@ _EXCEPTIONS = {
 def _product() -> list[Path]:
     folders = [ROOT / name for name in ("node", "components", ".crossbar")]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in _WALL_CLOCKS]
+    files = [path for path in files if path.name != "stork.mjs"]  # made of stork.js
     return [path for path in files if not {"node_modules", "vendor", "__pycache__"} & set(path.parts)]
 
 

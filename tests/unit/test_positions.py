@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stork_node.errors import InvalidPosition
 from stork_node.protocol.positions import MAX_SEQUENCE, Position, is_position, new_epoch
-from stork_node.relay.recovery import read_positions
+from stork_node.relay.recovery import read_request
 from tests.vector_files import cases, vectors
 
 EPOCHS = st.from_regex(r"[0-9A-Za-z_-]{1,64}", fullmatch=True)
@@ -48,7 +48,7 @@ def test_what_is_not_a_position_is_named(case):
 @pytest.mark.parametrize("case", [case for case in READ if case["text"] is not None], ids=itemgetter("name"))
 def test_a_recovery_is_asked_from_what_is_a_position(case):
     expected = Position(case["epoch"], case["sequence"]) if case["epoch"] else None
-    assert read_positions(({"v1.orders.42": case["text"]},), {}) == ({"v1.orders.42": expected}, set())
+    assert read_request(({"v1.orders.42": case["text"]},), {}).positions == {"v1.orders.42": expected}
 
 
 @vectors("positions", "compared")

@@ -8,11 +8,13 @@ from stork_node.protocol.bus import Heartbeat, PushFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import Page, PageHeader
 from stork_node.relay.history_settings import HistorySettings
-from stork_node.relay.recovery import MAX_EVENTS_BYTES, Recovery, read_positions
+from stork_node.relay.recovery import MAX_PAGE_BYTES, PAGE_BYTES, Recovery, read_request
 from stork_node.relay.stream import NodeStream
 
 NOW = "2026-01-31T12:00:00.000Z"
 SESSION = 7
+ONE_ARGUMENT = 'one argument is wanted, {"v1.orders.42": "<position>"}, and max_bytes or sessions'
+SESSIONS = "sessions is a list of at most 1,000 ids of sessions"
 
 
 def push(sequence, topics=("v1.a.1",), data="null", exclude=()):
@@ -28,10 +30,10 @@ def node(at=10):
     return stream, Recovery(stream, lambda session, topic: not topic.startswith("v1.secret."))
 
 
-def recover(recovery, given, session=SESSION):
-    positions, asking = read_positions((given,), {})
-    assert recovery.lacks(session, positions) is None
-    return recovery.answer(session, positions, asking)
+def recover(recovery, given, session=SESSION, **options):
+    request = read_request((given,), options)
+    assert recovery.lacks(session, request.positions) is None
+    return recovery.answer(session, request)
 
 
 def event(position, data=None):
@@ -72,11 +74,13 @@ def test_a_session_that_was_excluded_does_not_get_it_now():
     stream.take([push(11, exclude=[SESSION]), push(12)], 0.0)
     assert recover(recovery, {"v1.a.1": "e:10"})["v1.a.1"]["events"] == [event("e:12")]
     assert len(recover(recovery, {"v1.a.1": "e:10"}, session=8)["v1.a.1"]["events"]) == 2
+    later = recover(recovery, {"v1.a.1": "e:10"}, session=8, sessions=[5, SESSION])
+    assert later["v1.a.1"] == {"recovered": True, "position": "e:12", "events": [event("e:12")]}
 
 
 def test_what_is_ahead_of_the_node_is_lacked_until_it_gets_there():
     stream, recovery = node()
-    positions, _ = read_positions(({"v1.a.1": "e:12", "v1.a.2": "e:11"},), {})
+    positions = read_request(({"v1.a.1": "e:12", "v1.a.2": "e:11"},), {}).positions
     assert recovery.lacks(SESSION, positions) == Position("e", 12)
     stream.take([push(11), push(12)], 0.0)
     assert recovery.lacks(SESSION, positions) is None
@@ -104,12 +108,10 @@ def test_all_topics_share_an_answers_bytes_and_pages_bring_all_events():
     stream.take([push(number, [f"v1.a.{number % 2}"], data) for number in range(11, 31)], 0.0)
     given, got, pages = {"v1.a.0": "e:10", "v1.a.1": "e:10"}, {"v1.a.0": [], "v1.a.1": []}, 0
     while given:
-        answer = recover(recovery, given)
+        answer = recover(recovery, given, max_bytes=MAX_PAGE_BYTES)
         pages += 1
         assert sum(len(json.dumps(each["data"])) for one in answer.values() for each in one["events"]) > 0
-        assert (
-            sum(len(json.dumps(each["data"])) for one in answer.values() for each in one["events"]) < MAX_EVENTS_BYTES
-        )
+        assert sum(len(json.dumps(each["data"])) for one in answer.values() for each in one["events"]) < MAX_PAGE_BYTES
         for topic, one in answer.items():
             assert one["recovered"] is True
             got[topic] += [each["position"] for each in one["events"]]
@@ -118,6 +120,23 @@ def test_all_topics_share_an_answers_bytes_and_pages_bring_all_events():
         given = {topic: one["position"] for topic, one in answer.items() if one.get("more")}
     assert got == {f"v1.a.{n}": [f"e:{k}" for k in range(11, 31) if k % 2 == n] for n in (0, 1)}
     assert pages == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({}, PAGE_BYTES),
+        ({"max_bytes": None}, PAGE_BYTES),
+        ({"max_bytes": 20_000}, 20_000),
+        ({"max_bytes": 1 << 40}, 512 << 10),
+    ],
+)
+def test_an_answer_has_as_many_bytes_as_the_client_says(options, most):
+    stream, recovery = node()
+    stream.take([push(number, data=json.dumps("x" * 9_900)) for number in range(11, 111)], 0.0)
+    [answer] = recover(recovery, {"v1.a.1": "e:10"}, **options).values()
+    assert len(answer["events"]) == most // 10_000
+    assert answer["more"] is True
 
 
 def test_one_event_goes_into_an_answer_however_large_it_is():
@@ -130,17 +149,19 @@ def test_one_event_goes_into_an_answer_however_large_it_is():
 @pytest.mark.parametrize(
     ("args", "kwargs", "sentence"),
     [
-        ((), {}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
-        (([],), {}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
-        (({}, {}), {}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
-        (({},), {"x": 1}, 'one argument is wanted, {"v1.orders.42": "<position>"}'),
+        ((), {}, ONE_ARGUMENT),
+        (([],), {}, ONE_ARGUMENT),
+        (({}, {}), {}, ONE_ARGUMENT),
+        (({},), {"x": 1}, ONE_ARGUMENT),
+        *((({},), {"max_bytes": value}, "max_bytes is a number of bytes") for value in (0, -1, "64", 1.5, True, [])),
+        *((({},), {"sessions": value}, SESSIONS) for value in (1, "1", ["1"], [True], [1] * 1001, {"1": 1})),
         (({5: None},), {}, "a topic is a text"),
         (({f"v1.a.{n}": None for n in range(1001)},), {}, "1,001 topics, at most 1,000 are answered at once"),
     ],
 )
 def test_wrong_arguments_are_named(args, kwargs, sentence):
     with pytest.raises(CallError) as wrong:
-        read_positions(args, kwargs)
+        read_request(args, kwargs)
     assert (wrong.value.uri, wrong.value.message) == ("wamp.error.invalid_argument", sentence)
 
 

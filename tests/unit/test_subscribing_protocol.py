@@ -22,6 +22,11 @@ NOT_WAMP = "it answered with something that is not WAMP"
 NOT_OFFERED = "its CHALLENGE cannot be answered: asked for wampcra, which was not offered"
 
 
+def asks(positions, page=256 << 10, **options):
+    """The end of a CALL of ``recover``."""
+    return [RECOVER, [positions], {"max_bytes": page, **options}]
+
+
 class Node:
     """The other side of a subscriber; ``now`` is its clock."""
 
@@ -161,13 +166,13 @@ def test_what_was_asked_for_before_is_subscribed_on_joining(node):
 def test_recover_follows_each_subscribed_and_the_first_answer_starts_beats(joined):
     joined.subscribe()
     joined.say([33, 1, 5])
-    assert joined.written() == [[32, 1, {}, TOPIC], [48, 2, {}, RECOVER, [{TOPIC: None}], {}]]
+    assert joined.written() == [[32, 1, {}, TOPIC], [48, 2, {}, *asks({TOPIC: None})]]
     joined.say([50, 2, {}, [{TOPIC: NOT_RECOVERED}]])
     assert joined.written() == [[32, 3, {}, "io.virge.stork.beat"]]
     joined.subscribe(since="e:2")
     joined.say([33, 4, 5])
     joined.say([50, 5, {}, [{TOPIC: NOT_RECOVERED}]])
-    assert joined.written() == [[32, 4, {}, TOPIC], [48, 5, {}, RECOVER, [{TOPIC: "e:2"}], {}]]
+    assert joined.written() == [[32, 4, {}, TOPIC], [48, 5, {}, *asks({TOPIC: "e:2"}, 512 << 10)]]
 
 
 def test_an_event_is_handed_on_once(subscribed):
@@ -197,7 +202,7 @@ def test_a_lost_connection_is_taken_up_after_a_delay_and_recovers(subscribed):
     assert subscribed.protocol.wake_at() == subscribed.now + 0.5
     subscribed.join()
     subscribed.say([33, 1, 8])
-    assert subscribed.written() == [[48, 2, {}, RECOVER, [{TOPIC: "e:4"}], {}]]
+    assert subscribed.written() == [[48, 2, {}, *asks({TOPIC: "e:4"}, 512 << 10, sessions=[77])]]
     subscribed.push(7, wire_id=8)
     assert subscribed.effects() == [SubscriptionChanged(subscription, "subscribed")]
     missed = {"position": "e:6", "type": "paid", "data": 6, "timestamp": "2026-01-31T12:00:00Z"}
@@ -225,7 +230,7 @@ def test_pages_are_asked_for_until_the_last(joined):
     joined.say([33, 1, 5])
     page = {"position": "e:4", "type": "paid", "data": 4, "timestamp": "2026-01-31T12:00:00Z"}
     joined.say([50, 2, {}, [{TOPIC: {"recovered": True, "position": "e:4", "events": [page], "more": True}}]])
-    assert joined.written()[2:] == [[32, 3, {}, "io.virge.stork.beat"], [48, 4, {}, RECOVER, [{TOPIC: "e:4"}], {}]]
+    assert joined.written()[2:] == [[32, 3, {}, "io.virge.stork.beat"], [48, 4, {}, *asks({TOPIC: "e:4"}, 512 << 10)]]
 
 
 def test_not_ready_is_asked_again(joined):
@@ -236,7 +241,7 @@ def test_not_ready_is_asked_again(joined):
     assert joined.written() == []
     assert joined.protocol.wake_at() == joined.now + 0.5
     joined.wait(0.5)
-    assert joined.written() == [[48, 3, {}, RECOVER, [{TOPIC: "e:3"}], {}]]
+    assert joined.written() == [[48, 3, {}, *asks({TOPIC: "e:3"})]]
 
 
 def test_what_can_never_be_answered_is_told_as_a_gap_and_not_asked_again(joined):
@@ -244,9 +249,13 @@ def test_what_can_never_be_answered_is_told_as_a_gap_and_not_asked_again(joined)
     joined.say([33, 1, 5])
     joined.push(9)
     joined.effects()
+    joined.written()
     joined.say([8, 48, 2, {}, "wamp.error.invalid_argument", ["it is larger than max_message_size"]])
+    assert joined.written() == [[48, 3, {}, RECOVER, [{TOPIC: "e:3"}], {}]]  # as a node of an earlier release takes it
+    assert joined.effects() == []
+    joined.say([8, 48, 3, {}, "wamp.error.invalid_argument", ["it is larger than max_message_size"]])
     assert joined.effects() == [Recovered(subscription, TOPIC, False, "e:3"), Deliver(subscription, event(9))]
-    assert not [message for message in joined.written()[2:] if message[0] == 48]
+    assert not [message for message in joined.written() if message[0] == 48]
 
 
 def test_more_topics_than_a_node_answers_at_once_are_asked_for_in_portions(joined):
@@ -258,16 +267,89 @@ def test_more_topics_than_a_node_answers_at_once_are_asked_for_in_portions(joine
     joined.join()
     joined.effects()
     joined.say([33, 1, 5])
-    asked = []
-    for portion in (1000, 1000, 501):
-        [request] = [message for message in joined.written() if message[0] == 48]
-        [positions] = request[4]
-        assert len(positions) == portion
-        asked += positions.items()
-        answers = {topic: {"recovered": True, "position": "e:3000", "events": []} for topic in positions}
-        joined.say([50, request[1], {}, [answers]])
+    calls = joined.written()
+    assert [len(call[4][0]) for call in calls] == [1000, 1000, 501]
+    for call in calls:
+        answers = {topic: {"recovered": True, "position": "e:3000", "events": []} for topic in call[4][0]}
+        joined.say([50, call[1], {}, [answers]])
+    asked = [entry for call in calls for entry in call[4][0].items()]
     assert asked == [(f"v1.orders.{number}", f"e:{number}") for number in range(1, 2502)]
     assert [effect.ok for effect in joined.effects() if isinstance(effect, Recovered)] == [True] * 2501
+
+
+def calls_of(node):
+    return [message for message in node.written() if message[0] == 48]
+
+
+def test_topics_of_many_subscriptions_are_asked_for_together(node):
+    subscriptions = [node.subscribe(f"v1.orders.{number}", since=f"e:{number}") for number in range(1, 101)]
+    node.begin()
+    node.say([4, "ticket", {}], WELCOME)
+    requests = [message[1] for message in node.written() if message[0] == 32]
+    for wire_id, request in enumerate(requests, 1000):
+        node.say([33, request, wire_id])
+    first = calls_of(node)
+    assert [len(call[4][0]) for call in first] == [1, 1, 1, 1]  # no more at the same time: the others gather meanwhile
+    node.say([50, first[0][1], {}, [{"v1.orders.1": {"recovered": True, "position": "e:1", "events": []}}]])
+    [second] = calls_of(node)
+    assert len(second[4][0]) == 96
+    assert {subscription.state for subscription in subscriptions} == {"subscribed"}
+
+
+def test_two_positions_of_one_topic_are_asked_for_separately(joined):
+    one, two = joined.subscribe(since="e:3"), joined.subscribe(since="e:5")
+    joined.say([33, 1, 5], [33, 2, 5])
+    calls = calls_of(joined)
+    assert [call[4] for call in calls] == [[{TOPIC: "e:3"}], [{TOPIC: "e:5"}]]
+    for call in calls:
+        joined.say([50, call[1], {}, [{TOPIC: {"recovered": True, "position": "e:9", "events": []}}]])
+    assert [effect.subscription for effect in joined.effects() if isinstance(effect, Recovered)] == [one, two]
+
+
+def test_a_topic_that_gets_none_of_an_answers_bytes_is_asked_for_again(joined):
+    subscription = joined.subscribe("v1.orders.", match="prefix")
+    joined.say([33, 1, 5])
+    joined.push(1, topic="v1.orders.1")
+    joined.push(2, topic="v1.orders.2")
+    joined.protocol.end(Ending("lost", True), joined.now)
+    joined.join()
+    joined.effects()
+    joined.say([33, 1, 5])
+    [call] = calls_of(joined)
+    missed = {"position": "e:8", "type": "paid", "data": 8, "timestamp": "2026-01-31T12:00:00Z"}
+    full = {"recovered": True, "position": "e:8", "events": [missed], "more": True}
+    none = {"recovered": True, "position": "e:2", "events": [], "more": True}
+    joined.say([50, call[1], {}, [{"v1.orders.1": full, "v1.orders.2": none}]])
+    assert joined.effects()[1:] == [Deliver(subscription, event(8, "v1.orders.1"))]
+    [call] = calls_of(joined)
+    assert call[4] == [{"v1.orders.1": "e:8", "v1.orders.2": "e:2"}]
+
+
+def test_a_line_that_is_too_slow_for_an_answer_gets_smaller_ones(joined):
+    joined.subscribe(since="e:3")
+    joined.say([33, 1, 5])
+    sizes = [calls_of(joined)[0][5]["max_bytes"]]
+    for _ in range(3):
+        joined.wait(29)
+        joined.say([35, 99])  # something comes: the line is not dead
+        joined.wait(1)
+        joined.join()
+        joined.say([33, 1, 5])
+        sizes.append(calls_of(joined)[0][5]["max_bytes"])
+    assert sizes == [256 << 10, 64 << 10, 16 << 10, 16 << 10]
+
+
+def test_a_node_is_told_of_the_latest_100_sessions(joined):
+    subscription = joined.subscribe(since="e:3")
+    joined.say([33, 1, 5])
+    joined.written()
+    for _ in range(102):
+        joined.protocol.end(Ending("lost", True), joined.now)
+        joined.join()
+        joined.say([33, 1, 5])
+        [call] = calls_of(joined)
+    assert call[5]["sessions"] == [77] * 100
+    assert subscription.state == "subscribed"
 
 
 def test_where_there_is_no_recovery_a_gap_is_told_and_events_go_on(joined):
@@ -372,7 +454,7 @@ def test_the_topics_under_a_pattern_have_a_position_each(joined):
     joined.protocol.end(Ending("lost", True), joined.now)
     joined.join()
     joined.say([33, 1, 5])
-    assert joined.written() == [[48, 2, {}, RECOVER, [{"v1.orders.1": "e:4", "v1.orders.2": "e:5"}], {}]]
+    assert joined.written() == [[48, 2, {}, *asks({"v1.orders.1": "e:4", "v1.orders.2": "e:5"}, sessions=[77])]]
     assert subscription.position is None
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stork_node import Stork
 from stork_node.errors import DeclarationError, InvalidTopic
-from stork_node.protocol.topics import MAX_TOPIC_LENGTH, Topic, is_part
+from stork_node.protocol.topics import MAX_TOPIC_LENGTH, Topic, feed_id, is_part
 from tests.vector_files import vectors
 
 LETTERS = "abcXYZ019_-:@~"
@@ -15,10 +15,10 @@ anything = st.text(max_size=300) | st.text(LETTERS + ". #/*\n\0é", max_size=30)
 
 
 @given(parts, parts, parts)
-def test_what_is_made_of_three_parts_parses_to_them_and_back(version, feed, feed_id):
-    topic = Topic.parse(f"{version}.{feed}.{feed_id}")
-    assert topic == Topic(version, feed, feed_id)
-    assert str(topic) == topic.uri == f"{version}.{feed}.{feed_id}"
+def test_what_is_made_of_three_parts_parses_to_them_and_back(version, feed, id):
+    topic = Topic.parse(f"{version}.{feed}.{id}")
+    assert topic == Topic(version, feed, id)
+    assert str(topic) == topic.uri == f"{version}.{feed}.{id}"
     assert Topic.parse(topic.uri) == topic
 
 
@@ -69,3 +69,23 @@ def test_no_pattern_covers_a_topic_of_another_feed(uri, match, version, feed, fe
         covers = len(mine) == len(theirs) and all(a in ("", b) for a, b in zip(mine, theirs, strict=True))
     if covers:
         assert (other.version, other.feed) == (pattern.version, pattern.feed)
+
+
+@vectors("feed_ids", "ids")
+def test_any_text_is_the_id_of_a_feed(case):
+    assert feed_id(case["text"]) == case["id"]
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40), st.text(min_size=1, max_size=40))
+def test_an_id_is_a_part_of_a_topic_and_no_two_texts_have_one(text, other):
+    assert is_part(feed_id(text))
+    try:
+        assert (feed_id(text) == feed_id(other)) == (text == other)
+    except InvalidTopic:
+        assert any("\ud800" <= character <= "\udfff" for character in other)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "a\udfff"])
+def test_what_is_no_text_has_no_id(text):
+    with pytest.raises(InvalidTopic):
+        feed_id(text)

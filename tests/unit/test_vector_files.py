@@ -12,6 +12,7 @@ FILES = sorted(FOLDER.glob("*.json"))
 READERS = {
     "close_codes": ("js",),
     "endings": ("js",),
+    "feed_ids": ("js", "php"),
     "positions": ("js",),
     "push_answers": ("php",),
     "publish_server_hosts": (),

@@ -22,6 +22,7 @@ final class Exchange
     private const SENDINGS = 3;
     private const SHORTEST_PAUSE_S = 0.01;
     private const LONGEST_PAUSE_S = 0.25;
+    private const HURRIED_CONNECT_S = 0.1;
 
     /** @var array<string, Answer> by id */
     public array $answers = [];
@@ -49,6 +50,7 @@ final class Exchange
      * @param ?Link $link a connection from before; after run() the one to keep
      * @param array<string, string> $documents JSON by id, in the order to send them; '' for a question without an id
      * @param bool $answered whether to wait for answers, or only until all has left this process
+     * @param bool $hurried whether to give up at once where nobody listens
      */
     public function __construct(
         private Transport $transport,
@@ -56,6 +58,7 @@ final class Exchange
         private array $documents,
         private bool $answered,
         int $timeoutMs,
+        private bool $hurried = false,
     ) {
         $this->deadline = Clock::now() + $timeoutMs / 1000;
         $this->patience = $timeoutMs / 1000 / self::SENDINGS;
@@ -107,10 +110,15 @@ final class Exchange
             $this->link = null;
         }
         if ($this->link === null && $now >= $this->connectAt && $now < $this->deadline) {
+            $until = min($this->deadline, $now + ($this->hurried ? self::HURRIED_CONNECT_S : $this->patience));
             try {
-                $this->begin(new Link($this->transport->connect(min($this->deadline, $now + $this->patience))));
+                if ($this->hurried) {
+                    $this->transport->probe($until);
+                }
+                $this->begin(new Link($this->transport->connect($until)));
             } catch (ConnectionFailed $failure) {
                 $this->lost($failure);
+                $this->deadline = $this->hurried ? $now : $this->deadline;
             }
         }
     }

@@ -20,6 +20,12 @@ use Stork\Transport\Transport;
  */
 final class Publisher
 {
+    /** After a failure, nobody waits for so long for a server that is not there. */
+    private const REMEMBERED_S = 1.0;
+
+    /** @var array<string, float> when a push to an endpoint failed last, in seconds of Clock */
+    private static array $failedAt = [];
+
     private Settings $settings;
     private ?Transport $transport = null;
     private ?Link $link = null;
@@ -92,7 +98,7 @@ final class Publisher
 
     /**
      * Pushes without waiting for an answer: returns when the push has left this process. It can be lost, and whether
-     * it was refused is only in the server's log.
+     * it was refused is only in the server's log. Where nobody listens, it says so at once.
      *
      * @param array<string>|string $topics
      * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
@@ -147,11 +153,19 @@ final class Publisher
             $this->pid = getmypid();
         }
         $this->transport ??= $this->makeTransport();
-        $exchange = new Exchange($this->transport, $this->link, $documents, $answered, $this->settings->timeoutMs);
+        $endpoint = $this->settings->endpoint;
+        $hurried = !$answered || Clock::now() - (self::$failedAt[$endpoint] ?? -INF) < self::REMEMBERED_S;
+        $timeoutMs = $this->settings->timeoutMs;
+        $exchange = new Exchange($this->transport, $this->link, $documents, $answered, $timeoutMs, $hurried);
         // Whatever is thrown on the way (by a signal handler, say): a connection in an unknown state is not kept.
         $this->link = null;
         $done = $exchange->run();
         $this->link = $exchange->link;
+        if ($done) {
+            unset(self::$failedAt[$endpoint]);
+        } else {
+            self::$failedAt[$endpoint] = Clock::now();
+        }
         return [$exchange->answers, $done ? null : $exchange->cause];
     }
 

@@ -60,6 +60,16 @@ final class Stork
         self::publisher()->send($topics, $message, $options);
     }
 
+    /**
+     * Any text as the id of a feed.
+     *
+     * @throws InvalidPush see FeedId::of()
+     */
+    public static function feedId(string $text): string
+    {
+        return FeedId::of($text);
+    }
+
     /** @throws NotConfirmed see Publisher::position() */
     public static function position(): string
     {

@@ -76,15 +76,20 @@ class AsyncConnection:
     async def close(self) -> None:
         """Close: open pushes fail. Waits for unsent pushes, as the target says."""
         self._disconnect(None)
-        for future in self._futures.values():
-            if not future.done():
-                future.set_result(None)
+        self._fail_all()
         await self._loop.run_in_executor(None, self._context.term)
 
     def abandon(self) -> None:
-        """Close from another event loop, when this connection's loop has ended."""
+        """Close without waiting: in this connection's loop, or from another one when this loop has ended."""
         self._disconnect(0)
+        if not self._loop.is_closed():
+            self._fail_all()
         self._context.term()
+
+    def _fail_all(self) -> None:
+        for future in self._futures.values():
+            if not future.done():
+                future.set_result(None)
 
     def _submit(self, pending_push: PendingPush) -> "asyncio.Future[None]":
         future = self._futures[pending_push] = self._loop.create_future()

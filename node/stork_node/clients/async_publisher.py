@@ -8,6 +8,7 @@ Pushing from asyncio: ``AsyncPublisher``, with many concurrent pushes over one c
 import asyncio
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Self, Unpack
 
 from stork_node.clients.async_connection import AsyncConnection
@@ -22,7 +23,7 @@ class AsyncPublisher:
     """
     ``stork_node.Publisher`` on asyncio: the same arguments, results and errors.
 
-    It works in one event loop at a time. In another one, and after a fork, it opens a new connection.
+    It works in any thread: each event loop has a connection of its own, and so has each process after a fork.
     """
 
     def __init__(
@@ -37,9 +38,7 @@ class AsyncPublisher:
     ) -> None:
         self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
         self._timeout_ms = timeout_ms
-        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
-        self._connection: AsyncConnection | None = None
-        self._of_parents: list[AsyncConnection] = []  # kept, never used: their sockets belong to another process
+        self._connections: dict[tuple[int, asyncio.AbstractEventLoop], AsyncConnection] = {}
         self._closed = False
 
     async def push(
@@ -61,9 +60,15 @@ class AsyncPublisher:
     async def close(self) -> None:
         """Close the connection; pushes in progress raise ``NotConfirmed``. Waits as ``Publisher.close`` does."""
         self._closed = True
-        connection, self._connection = self._connection, None
-        if connection and self._home == (os.getpid(), asyncio.get_running_loop()):
-            await connection.close()
+        here = (os.getpid(), asyncio.get_running_loop())
+        own = self._connections.pop(here, None)
+        self._leave_ended_loops()
+        for (process, loop), connection in list(self._connections.items()):
+            if process == here[0]:
+                with suppress(RuntimeError):  # its loop has ended meanwhile
+                    loop.call_soon_threadsafe(connection.abandon)
+        if own:
+            await own.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,15 +87,16 @@ class AsyncPublisher:
         return positions_of(pending_pushes)
 
     def _here(self) -> AsyncConnection:
-        home = (os.getpid(), asyncio.get_running_loop())
-        if self._connection is None or self._home != home:
-            self._leave_home()
-            self._connection, self._home = AsyncConnection(self._target, self._timeout_ms), home
-        return self._connection
+        here = (os.getpid(), asyncio.get_running_loop())
+        connection = self._connections.get(here)
+        if connection is None:
+            self._leave_ended_loops()
+            connection = self._connections[here] = AsyncConnection(self._target, self._timeout_ms)
+        return connection
 
-    def _leave_home(self) -> None:
-        if self._connection and self._home:
-            if self._home[0] == os.getpid():
-                self._connection.abandon()
-            else:
-                self._of_parents.append(self._connection)
+    def _leave_ended_loops(self) -> None:
+        # Those of a parent process stay, and are never used: their sockets are not of this process.
+        for process, loop in list(self._connections):
+            ended = process == os.getpid() and loop.is_closed()
+            if ended and (connection := self._connections.pop((process, loop), None)):
+                connection.abandon()

@@ -11,6 +11,7 @@ MAX_TOPIC_LENGTH = 255
 Match = Literal["exact", "prefix", "wildcard"]
 
 _PART = re.compile(r"[A-Za-z0-9_\-:@~]+")
+_NO_ID_CHARACTER = re.compile(r"[^A-Za-z0-9_\-:@]")  # nor ~, which begins what is written in another way
 _TOPIC = re.compile(rf"({_PART.pattern})\.({_PART.pattern})\.({_PART.pattern})")
 
 
@@ -22,6 +23,24 @@ def _check_length(uri: str) -> None:
 def is_part(text: str) -> bool:
     """Whether ``text`` can be one of a topic's three parts."""
     return _PART.fullmatch(text) is not None
+
+
+def feed_id(text: str) -> str:
+    """
+    Any text as the id of a feed, the same in JavaScript (``feedId``) and PHP (``feedId``).
+
+    A character that a topic cannot hold becomes ``~`` and two hexadecimal digits for each byte of its UTF-8:
+    ``ann.lee@example.com`` becomes ``ann~2Elee@example~2Ecom``. No two texts have the same id.
+
+    Raises:
+        InvalidTopic: the text is empty, or has half of a character (a lone surrogate).
+    """
+    if not text:
+        raise InvalidTopic(text, "the id of a feed has at least one character")
+    try:
+        return _NO_ID_CHARACTER.sub(lambda found: "".join(f"~{byte:02X}" for byte in found[0].encode()), text)
+    except UnicodeEncodeError:
+        raise InvalidTopic(repr(text), "half of a character (a lone surrogate) is no text") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Recovery: what a client that was away is told of each topic (docs/delivery.md#recovery)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,7 +12,10 @@ from stork_node.protocol.positions import Position
 from stork_node.relay.stream import NodeStream
 
 MAX_TOPICS = 1_000
-MAX_EVENTS_BYTES = 512 << 10
+PAGE_BYTES, MAX_PAGE_BYTES = 64 << 10, 512 << 10
+"""Of events in one answer, where the client does not say how many, and at most."""
+
+MAX_EARLIER_SESSIONS = 1_000
 AHEAD_S = 3.0
 """How long a client waits that has seen more than this node, or whose node is just beginning."""
 
@@ -21,22 +25,55 @@ Positions = Mapping[str, Position | None]
 """Where a client stands in each topic; None where it has no position, or none that can be read."""
 
 
-def read_positions(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Positions, set[str]]:
+@dataclass(frozen=True)
+class RecoverRequest:
     """
-    The argument of ``recover``, and the topics that only ask for a position (null).
+    The arguments of ``recover``.
+
+    Args:
+        asking: the topics that only ask for a position (null).
+        max_bytes: of events in the answer.
+        sessions: ids of the client's earlier sessions. What was not for one of them is not for this one.
+    """
+
+    positions: Positions
+    asking: frozenset[str] = frozenset()
+    max_bytes: int = PAGE_BYTES
+    sessions: frozenset[int] = frozenset()
+
+
+def read_request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RecoverRequest:
+    """
+    Read the arguments of ``recover``.
 
     Raises:
         CallError: ``wamp.error.invalid_argument``.
     """
-    if len(args) != 1 or kwargs or not isinstance(args[0], dict):
-        raise _invalid('one argument is wanted, {"v1.orders.42": "<position>"}')
+    unknown = sorted(set(kwargs) - {"max_bytes", "sessions"})
+    if len(args) != 1 or unknown or not isinstance(args[0], dict):
+        raise _invalid('one argument is wanted, {"v1.orders.42": "<position>"}, and max_bytes or sessions')
     given = args[0]
     if len(given) > MAX_TOPICS:
         raise _invalid(f"{len(given):,} topics, at most {MAX_TOPICS:,} are answered at once")
     if not all(isinstance(topic, str) for topic in given):
         raise _invalid("a topic is a text")
-    asking = {topic for topic, position in given.items() if position is None}
-    return {topic: _position(text) for topic, text in given.items()}, asking
+    max_bytes = kwargs.get("max_bytes")
+    if max_bytes is None:
+        max_bytes = PAGE_BYTES
+    if not _is_integer(max_bytes) or max_bytes < 1:
+        raise _invalid("max_bytes is a number of bytes")
+    sessions = kwargs.get("sessions")
+    if sessions is None:
+        sessions = []
+    if not isinstance(sessions, list) or len(sessions) > MAX_EARLIER_SESSIONS or not all(map(_is_integer, sessions)):
+        raise _invalid(f"sessions is a list of at most {MAX_EARLIER_SESSIONS:,} ids of sessions")
+    asking = frozenset(topic for topic, position in given.items() if position is None)
+    positions = {topic: _position(text) for topic, text in given.items()}
+    return RecoverRequest(positions, asking, min(max_bytes, MAX_PAGE_BYTES), frozenset(sessions))
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _invalid(sentence: str) -> CallError:
@@ -81,22 +118,23 @@ class Recovery:
         self._stream.counters.recoveries["not_ready"] += 1
         return CallError(uris.NOT_READY, "this node has not come so far yet, try again")
 
-    def answer(self, session_id: int, positions: Positions, asking: set[str]) -> dict[str, Any]:
+    def answer(self, session_id: int, request: RecoverRequest) -> dict[str, Any]:
         """The answer to one session, once the node lacks nothing: by topic, without those that it does not receive."""
         here = self._stream.position
         assert here is not None  # noqa: S101  # or it would lack it
         counts = self._stream.counters.recoveries
         answers: dict[str, Any] = {}
-        budget = _Budget()
-        for topic, position in positions.items():
+        budget = _Budget(request.max_bytes)
+        left_out = request.sessions | {session_id}
+        for topic, position in request.positions.items():
             if not self._receives(session_id, topic):
                 counts["absent"] += 1
             elif position is None or not self._is_complete(topic, position, here):
-                counts["asked" if topic in asking else "not_recovered"] += 1
+                counts["asked" if topic in request.asking else "not_recovered"] += 1
                 answers[topic] = {"recovered": False, "position": str(here), "events": []}
             else:
                 counts["recovered"] += 1
-                answers[topic] = self._recover(session_id, topic, position, here, budget)
+                answers[topic] = self._recover(left_out, topic, position, here, budget)
         return answers
 
     def _is_complete(self, topic: str, position: Position, here: Position) -> bool:
@@ -105,12 +143,12 @@ class Recovery:
         )
 
     def _recover(
-        self, session_id: int, topic: str, position: Position, here: Position, budget: "_Budget"
+        self, left_out: frozenset[int], topic: str, position: Position, here: Position, budget: "_Budget"
     ) -> dict[str, Any]:
         events: list[dict[str, Any]] = []
         reached = str(position)
         for kept in self._stream.histories.after(topic, position.sequence):
-            if session_id in kept.exclude:
+            if not left_out.isdisjoint(kept.exclude):
                 continue
             if not budget.takes(len(kept.event)):
                 return {"recovered": True, "position": reached, "events": events, "more": True}
@@ -120,10 +158,10 @@ class Recovery:
 
 
 class _Budget:
-    """The events of one answer: 512 KiB for all topics together, or one event."""
+    """The events of one answer: ``max_bytes`` for all topics together, or one event."""
 
-    def __init__(self) -> None:
-        self._left, self._is_first = MAX_EVENTS_BYTES, True
+    def __init__(self, max_bytes: int) -> None:
+        self._left, self._is_first = max_bytes, True
 
     def takes(self, size: int) -> bool:
         fits = self._is_first or size <= self._left

@@ -22,6 +22,14 @@ interface Transport
     public function connect(float $until): Connection;
 
     /**
+     * Finds out whether anybody listens, where connect() does not say so.
+     *
+     * @param float $until give up then, in seconds of Clock
+     * @throws ConnectionFailed
+     */
+    public function probe(float $until): void;
+
+    /**
      * Writes what was offered, and returns when one of the connections may have something to take or room for more,
      * or at `$until`, or for no reason.
      *

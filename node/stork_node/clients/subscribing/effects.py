@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stork_node.clients.subscribing.endings import Ending
+from stork_node.clients.subscribing.states import SubscriberState, SubscriptionState
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
 
@@ -32,19 +33,19 @@ class SubscriptionChanged:
     """A subscription has another ``state`` (see ``Subscription``); after a problem, ``ending`` has the reason."""
 
     subscription: Subscription
-    state: str
+    state: SubscriptionState
     ending: Ending | None = None
 
 
 @dataclass(frozen=True)
 class StateChanged:
     """
-    The subscriber has another ``state``: ``connecting``, ``open``, ``waiting`` or ``closed``.
+    The subscriber has another ``state``.
 
     ``ending`` has the reason why the connection or the try ended, ``delay_s`` the seconds until the next try.
     """
 
-    state: str
+    state: SubscriberState
     ending: Ending | None = None
     delay_s: float = 0.0
 

@@ -6,9 +6,8 @@ The shell reports events (``begin``, ``connected``, ``received``, ``end``, ``wak
 that never goes back. After each it writes ``outbox`` and does ``effects``, in order.
 """
 
-import itertools
 import random
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,17 +15,29 @@ from typing import Any
 from stork_node.clients.credentials import Credentials
 from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged
 from stork_node.clients.subscribing.endings import Ending, retry_delay_s, subscription_ending
+from stork_node.clients.subscribing.recovering import RECOVER_S, PageSize, Recovering
 from stork_node.clients.subscribing.session import NotWamp, Result, WampError, WampSession
+from stork_node.clients.subscribing.states import (
+    SUBSCRIBER_MOVES,
+    SUBSCRIPTION_MOVES,
+    SubscriberState,
+    SubscriptionState,
+    move,
+)
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
 from stork_node.protocol.uris import BEAT, RECOVER
 
 STABLE_S = 10.0  # after this time open, the next delay is short again
 JOIN_S = 30.0  # from the request for a ticket to WELCOME; the node itself gives up after 15 s
-RECOVER_S = 30.0  # the node answers within 3 s
-RECOVER_TOPICS = 1_000  # as many as a node answers at once; a pattern may have more
 PROBE_AFTER_S = 30.0
 SILENT_S = 60.0
+
+
+_EARLIER_SESSIONS = 100  # maximum of earlier session ids that a node gets
+
+_Wish = tuple[str, str]  # topic and match: subscriptions with one wish share one on the wire
+_Timer = tuple[float, Callable[[float], None]]
 
 
 @dataclass
@@ -37,10 +48,12 @@ class _Link:
     heard: float
     session: WampSession | None = None
     probed: bool = False
-    wire: dict[int, tuple[str, str]] = field(default_factory=dict)
+    wire: dict[int, _Wish] = field(default_factory=dict)
+    ids: dict[_Wish, int] = field(default_factory=dict)
     beat_asked: bool = False
     beat_id: int = 0
-    recovers: bool = True
+    recovering: Recovering | None = None
+    timers: dict[object, _Timer] = field(default_factory=dict)
 
 
 class SubscriberProtocol:
@@ -51,7 +64,7 @@ class SubscriberProtocol:
         chance: a number from 0 to below 1, for jitter.
 
     Attributes:
-        state: ``waiting``, ``connecting``, ``open`` or ``closed`` (final).
+        state: see ``SubscriberState``.
         ending: the reason of the last end of a connection or try; None before.
         outbox: messages to write, in order, on the present connection.
         effects: calls to make to the application, in order.
@@ -59,8 +72,11 @@ class SubscriberProtocol:
 
     def __init__(self, realm: str, *, renewable: bool, chance: Callable[[], float] = random.random) -> None:
         self._realm, self._renewable, self._chance = realm, renewable, chance
-        self.state, self.ending = "waiting", Ending("", True)
-        self.subscriptions: list[Subscription] = []
+        self.state, self.ending = SubscriberState.WAITING, Ending("", True)
+        self.subscriptions: dict[Subscription, None] = {}
+        self._by_wish: defaultdict[_Wish, dict[Subscription, None]] = defaultdict(dict)
+        self._page_size = PageSize()
+        self._earlier_sessions: deque[int] = deque(maxlen=_EARLIER_SESSIONS)
         self.outbox: deque[list[Any]] = deque()
         self.effects: deque[Effect] = deque()
         self._link: _Link | None = None
@@ -84,7 +100,7 @@ class SubscriberProtocol:
         """A try begins."""
         self.outbox.clear()
         self._link = _Link(now, now)
-        self._set("connecting")
+        self._set(SubscriberState.CONNECTING)
 
     def connected(self, credentials: Credentials) -> None:
         """The connection is there: send HELLO."""
@@ -103,33 +119,33 @@ class SubscriberProtocol:
 
     def end(self, ending: Ending, now: float) -> None:
         """A try or a connection has ended: come back after a jittered delay, or stay closed."""
-        if self.state == "closed":
+        if self.state == SubscriberState.CLOSED:
             return
-        link, was_open = self._link, self.state == "open"
+        link, was_open = self._link, self.state == SubscriberState.OPEN
         self._link, self.ending = None, ending
         self.outbox.clear()
         if not ending.again or (ending.reason == "expired" and not self._renewable):
-            for subscription in self.subscriptions[:]:
-                self._drop(subscription, "closed", ending)
-            self._set("closed", ending)
+            for subscription in list(self.subscriptions):
+                self._drop(subscription, SubscriptionState.CLOSED, ending)
+            self._set(SubscriberState.CLOSED, ending)
             return
         if was_open and link and now - link.since >= STABLE_S:
             self._attempt = 0
         delay_s = retry_delay_s(self._attempt, self._chance())
         self._attempt += 1
         self._retry_at = now + delay_s
-        self._set("waiting", ending, delay_s)
+        self._set(SubscriberState.WAITING, ending, delay_s)
         for subscription in self.subscriptions:
             subscription.timer, subscription.wire_id, subscription.attempt = None, None, 0
-            if subscription.state != "waiting":
-                self._change(subscription, "waiting", Ending("lost", True))
+            if subscription.state != SubscriptionState.WAITING:
+                self._change(subscription, SubscriptionState.WAITING, Ending("lost", True))
 
     def wake(self, now: float) -> None:
         """Time has passed: do all that is due."""
         link = self._link
         if link is None:
             return
-        if self.state != "open":
+        if self.state != SubscriberState.OPEN:
             if now >= link.since + JOIN_S:
                 self.end(Ending("silent", True, "", f"no session within {JOIN_S:g} s"), now)
             return
@@ -139,7 +155,11 @@ class SubscriberProtocol:
         if now >= link.heard + PROBE_AFTER_S and not link.probed:
             link.probed = True
             self._session().probe()
-        for subscription in self.subscriptions[:]:
+        for key, (at, run) in list(link.timers.items()):
+            if self._link is link and now >= at and key in link.timers:
+                del link.timers[key]
+                run(now)
+        for subscription in list(self.subscriptions):
             if self._link is link and subscription.timer and now >= subscription.timer[0]:
                 _, run = subscription.timer
                 subscription.timer = None
@@ -150,34 +170,36 @@ class SubscriberProtocol:
         link = self._link
         if link is None:
             return self._retry_at
-        if self.state != "open":
+        if self.state != SubscriberState.OPEN:
             return link.since + JOIN_S
         times = [subscription.timer[0] for subscription in self.subscriptions if subscription.timer]
+        times += [at for at, _ in link.timers.values()]
         return min([link.heard + (SILENT_S if link.probed else PROBE_AFTER_S), *times])
 
     # -- what the application says
 
     def subscribe(self, subscription: Subscription) -> None:
-        if self.state == "closed":
-            self._change(subscription, "closed", self.ending)
+        if self.state == SubscriberState.CLOSED:
+            self._change(subscription, SubscriptionState.CLOSED, self.ending)
             return
-        self.subscriptions.append(subscription)
-        if self.state == "open":
+        self.subscriptions[subscription] = None
+        self._by_wish[_wish(subscription)][subscription] = None
+        if self.state == SubscriberState.OPEN:
             self._subscribe(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self.subscriptions:
-            self._drop(subscription, "closed")
-            self._sweep()
+            self._drop(subscription, SubscriptionState.CLOSED)
+            self._sweep(_wish(subscription))
 
     def hurry(self, now: float) -> None:
         """In the state ``waiting``: the next try is due now."""
-        if self.state == "waiting":
+        if self.state == SubscriberState.WAITING:
             self._retry_at = now
 
     def close(self, now: float) -> None:
         """Give up for good."""
-        session = self._session() if self.state == "open" else None
+        session = self._session() if self.state == SubscriberState.OPEN else None
         self.end(Ending("closed", False), now)
         if session:
             session.leave()
@@ -196,9 +218,12 @@ class SubscriberProtocol:
     # -- what the session says
 
     def welcomed(self, now: float) -> None:
-        self._there().since = now
-        self._set("open")
-        for subscription in self.subscriptions[:]:
+        link = self._there()
+        link.since = now
+        link.recovering = Recovering(self, self._page_size, list(self._earlier_sessions))
+        self._earlier_sessions.append(self.session_id)
+        self._set(SubscriberState.OPEN)
+        for subscription in list(self.subscriptions):
             self._subscribe(subscription)
 
     def ended(self, ending: Ending, now: float) -> None:
@@ -208,115 +233,132 @@ class SubscriberProtocol:
         if wire_id == self._there().beat_id:
             # Only events of this connection have come before the position event.
             for subscription in self.subscriptions:
-                if subscription.state == "subscribed":
+                if subscription.state == SubscriptionState.SUBSCRIBED:
                     for stream in subscription.streams.values():
                         stream.beat(position)
             return
-        for subscription in self.subscriptions:
-            if subscription.wire_id == wire_id:
+        for subscription in self._on_wire(wire_id):
+            if subscription in self.subscriptions:
                 name = subscription.topic if subscription.match == "exact" else str(topic)
                 self._hand(subscription, subscription.stream(name).take(Event.of(name, value, position)))
 
     def revoked(self, wire_id: int, uri: str) -> None:
-        self._there().wire.pop(wire_id, None)
-        for subscription in self.subscriptions[:]:
-            if subscription.wire_id == wire_id:
-                self._drop(subscription, "refused", Ending("revoked", False, uri))
+        for subscription in self._on_wire(wire_id):
+            self._drop(subscription, SubscriptionState.REFUSED, Ending("revoked", False, uri))
+        link = self._there()
+        if wish := link.wire.pop(wire_id, None):
+            link.ids.pop(wish, None)
+
+    def _on_wire(self, wire_id: int) -> list[Subscription]:
+        """The subscriptions that get the events of the router's subscription."""
+        wish = self._there().wire.get(wire_id)
+        found = self._by_wish.get(wish, {}) if wish else {}
+        return [subscription for subscription in found if subscription.wire_id == wire_id]
 
     # -- subscriptions on the wire
 
     def _subscribe(self, subscription: Subscription) -> None:
-        link, topic, match = self._there(), subscription.topic, subscription.match
-        self._change(subscription, "subscribing")
+        link, wish = self._there(), _wish(subscription)
+        topic, match = wish
+        self._change(subscription, SubscriptionState.SUBSCRIBING)
 
         def done(wire_id: Any, now: float) -> None:
-            link.wire.setdefault(wire_id, (topic, match))
-            if subscription.state == "subscribing":
+            link.wire[wire_id], link.ids[wish] = wish, wire_id
+            if subscription.state == SubscriptionState.SUBSCRIBING:
                 subscription.wire_id, subscription.attempt = wire_id, 0
-                positions = {name: stream.hold() for name, stream in subscription.streams.items()}
-                self._change(subscription, "subscribed")
-                self._recover(subscription, positions, 0, now)
-            self._sweep()
+                for stream in subscription.streams.values():
+                    stream.hold()
+                self._change(subscription, SubscriptionState.SUBSCRIBED)
+                self._recover(subscription, now)
+            self._sweep(wish)
 
         def failed(error: WampError, now: float) -> None:
-            if subscription.state == "subscribing":
+            if subscription.state == SubscriptionState.SUBSCRIBING:
                 self._refused(subscription, subscription_ending(error.uri, error.text), now)
-            self._sweep()
+            self._sweep(wish)
 
         self._session().subscribe(topic, match, done, failed)
 
     def _refused(self, subscription: Subscription, ending: Ending, now: float) -> None:
         if not ending.again:
-            self._drop(subscription, "refused", ending)
+            self._drop(subscription, SubscriptionState.REFUSED, ending)
             return
         delay_s = retry_delay_s(subscription.attempt, self._chance())
         subscription.attempt += 1
         subscription.timer = (now + delay_s, lambda _: self._subscribe(subscription))
-        self._change(subscription, "waiting", ending)
+        self._change(subscription, SubscriptionState.WAITING, ending)
 
-    def _drop(self, subscription: Subscription, state: str, ending: Ending | None = None) -> None:
-        self.subscriptions.remove(subscription)
+    def _drop(self, subscription: Subscription, state: SubscriptionState, ending: Ending | None = None) -> None:
+        del self.subscriptions[subscription]
+        wish = _wish(subscription)
+        del self._by_wish[wish][subscription]
+        if not self._by_wish[wish]:
+            del self._by_wish[wish]
         subscription.timer = subscription.wire_id = None
         self._change(subscription, state, ending)
 
-    def _sweep(self) -> None:
+    def _sweep(self, wish: _Wish) -> None:
         # Handlers of one topic share one subscription on the wire, which goes with the last of them. A subscription
         # with an open SUBSCRIBE counts, because the router may have answered it with the same id.
         link = self._link
-        used = {(s.topic, s.match) for s in self.subscriptions if s.state in ("subscribing", "subscribed")}
-        for wire_id, name in list(link.wire.items()) if link else []:
-            if link and name not in used:
-                del link.wire[wire_id]
-                self._session().unsubscribe(wire_id)
+        if link is None or wish not in link.ids:
+            return
+        on_wire = (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
+        if not any(subscription.state in on_wire for subscription in self._by_wish.get(wish, ())):
+            wire_id = link.ids.pop(wish)
+            del link.wire[wire_id]
+            self._session().unsubscribe(wire_id)
 
     # -- recovery
 
-    def _recover(self, subscription: Subscription, positions: dict[str, str | None], attempt: int, now: float) -> None:
-        link = self._there()
-        if not positions:
+    def _recover(self, subscription: Subscription, now: float) -> None:
+        recovering = self._there().recovering
+        if not subscription.streams:
             self._ask_for_beats()  # for the topics of a pattern, once it has some
-            return
-        if not link.recovers:
-            for topic in positions:
-                self._resume(subscription, topic, None)
-            return
+        elif recovering is not None:
+            recovering.add(subscription, now)
 
-        asked = dict(itertools.islice(positions.items(), RECOVER_TOPICS))
-        rest = dict(itertools.islice(positions.items(), RECOVER_TOPICS, None))
+    def recovers(self, subscription: Subscription) -> bool:
+        """As ``recovering.Connection``."""
+        return self._link is not None and subscription.state == SubscriptionState.SUBSCRIBED
 
-        def current() -> bool:
-            return self._link is link and subscription.state == "subscribed"
+    def recover(
+        self,
+        positions: dict[str, str | None],
+        options: dict[str, Any],
+        done: Callable[[Result, float], None],
+        failed: Callable[[WampError, float], None],
+    ) -> None:
+        """As ``recovering.Connection``."""
+        link = self._there()
+        self._session().call(
+            RECOVER,
+            [positions],
+            options,
+            lambda result, now: done(result, now) if self._link is link else None,
+            lambda error, now: failed(error, now) if self._link is link else None,
+        )
 
-        def done(result: Result, now: float) -> None:
-            if not current():
-                return
-            subscription.timer = None
-            self._ask_for_beats()
-            answers = _mapping(result.args[0] if result.args else None) or {}
-            more = [topic for topic in asked if self._resume(subscription, topic, _mapping(answers.get(topic)))]
-            left = {topic: subscription.stream(topic).position for topic in more}
-            self._recover(subscription, left | rest, 0, now)
+    def later(self, at: float, run: Callable[[float], None]) -> Callable[[], None]:
+        """As ``recovering.Connection``."""
+        timers, key = self._there().timers, object()
+        timers[key] = (at, run)
 
-        def failed(error: WampError, now: float) -> None:
-            if not current():
-                return
-            subscription.timer = None
-            if error.uri in ("wamp.error.no_such_procedure", "wamp.error.not_authorized"):
-                link.recovers = False
-                self._recover(subscription, positions, 0, now)
-            elif error.uri == "wamp.error.invalid_argument":
-                # The next request would have the same answer, such as an event beyond the node's max_message_size.
-                done(Result([], {}), now)
-            else:  # io.virge.stork.not_ready, and other passing errors
-                again_at = now + retry_delay_s(attempt, self._chance())
-                subscription.timer = (again_at, lambda now: self._recover(subscription, positions, attempt + 1, now))
+        def forget() -> None:
+            timers.pop(key, None)
 
-        # Events are held back meanwhile, so there is a time limit.
-        silent = Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s")
-        subscription.timer = (now + RECOVER_S, lambda now: self.end(silent, now))
-        self._session().call(RECOVER, [asked], {}, done, failed)
+        return forget
 
-    def _resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
+    def retry_delay_s(self, attempt: int) -> float:
+        """As ``recovering.Connection``."""
+        return retry_delay_s(attempt, self._chance())
+
+    def is_silent(self, now: float) -> None:
+        """As ``recovering.Connection``."""
+        self.end(Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s"), now)
+
+    def resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
+        """As ``recovering.Connection``."""
         answered = subscription.stream(topic).answer(answer)
         if answered.recovered is False:  # first the report, then the events after the gap
             self.effects.append(Recovered(subscription, topic, False, answered.position))
@@ -324,6 +366,10 @@ class SubscriberProtocol:
         if answered.recovered is True:
             self.effects.append(Recovered(subscription, topic, True, answered.position))
         return answered.more
+
+    def answers_recover(self) -> None:
+        """As ``recovering.Connection``."""
+        self._ask_for_beats()
 
     def _ask_for_beats(self) -> None:
         # A node that answers recover also sends position events.
@@ -341,14 +387,15 @@ class SubscriberProtocol:
     def _hand(self, subscription: Subscription, events: list[Event]) -> None:
         self.effects.extend(Deliver(subscription, event) for event in events)
 
-    def _change(self, subscription: Subscription, state: str, ending: Ending | None = None) -> None:
-        subscription.state, subscription.reason = state, ending.reason if ending else ""
+    def _change(self, subscription: Subscription, state: SubscriptionState, ending: Ending | None = None) -> None:
+        subscription.state = move(SUBSCRIPTION_MOVES, subscription.state, state)
+        subscription.reason = ending.reason if ending else ""
         self.effects.append(SubscriptionChanged(subscription, state, ending))
 
-    def _set(self, state: str, ending: Ending | None = None, delay_s: float = 0.0) -> None:
-        self.state = state
+    def _set(self, state: SubscriberState, ending: Ending | None = None, delay_s: float = 0.0) -> None:
+        self.state = move(SUBSCRIBER_MOVES, self.state, state)
         self.effects.append(StateChanged(state, ending, delay_s))
 
 
-def _mapping(value: Any) -> Mapping[str, Any] | None:
-    return value if isinstance(value, dict) else None
+def _wish(subscription: Subscription) -> _Wish:
+    return subscription.topic, subscription.match

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from stork_node.clients.subscribing.states import SubscriptionState
 from stork_node.clients.subscribing.stream import TopicCursor
 from stork_node.protocol.topics import Match, Topic
 from stork_node.protocol.uris import check_uri
@@ -17,10 +18,8 @@ class Subscription:
     Attributes:
         topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
         any_uri: whether the topic may be outside of feeds, as a backend may subscribe to all.
-        state: ``waiting`` (for a connection, or for the next try), ``subscribing``, ``subscribed``, ``refused``
-            (final) or ``closed``.
-        reason: the reason in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and so on; otherwise
-            empty.
+        state: see ``SubscriptionState``.
+        reason: the reason in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and so on; otherwise empty.
 
     Raises:
         InvalidTopic: no router takes this topic; it would close the whole connection.
@@ -34,7 +33,7 @@ class Subscription:
     on_recovered: Callable[..., Any] | None = None
     on_state: Callable[..., Any] | None = None
     any_uri: bool = False
-    state: str = field(default="waiting", init=False)
+    state: SubscriptionState = field(default=SubscriptionState.WAITING, init=False)
     reason: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +54,7 @@ class Subscription:
     @property
     def wanted(self) -> bool:
         """Whether it is neither refused for good nor closed."""
-        return self.state not in ("refused", "closed")
+        return self.state not in (SubscriptionState.REFUSED, SubscriptionState.CLOSED)
 
     def stream(self, topic: str) -> TopicCursor:
         return self.streams.setdefault(topic, TopicCursor(topic))
