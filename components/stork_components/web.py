@@ -72,7 +72,7 @@ class Page(_Files):
         self.contentTypes = {**File.contentTypes, **_TEXT}
 
     def createSimilarFile(self, path: str) -> File:
-        """A file below the folder: Twisted's own would call this class's constructor, which takes ``extra``."""
+        """A file below the folder: Twisted's own method would call this class's constructor, with its ``extra``."""
         return self._dress(_Files(path))
 
     def _dress(self, file: File) -> File:

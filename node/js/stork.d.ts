@@ -99,9 +99,9 @@ export interface ConnectOptions {
   /** `wss://…/ws`; in a browser by default `/ws` of the page's own host. */
   url?: string;
   /**
-   * A ticket; or the address of one (`/my-ticket`, `https://…`), asked with the page's cookies at each try: 401 and 403 are
-   * final, anything else that is not a success is asked again; or a function, called at each try, which throws where there
-   * is no ticket now. `expired` says that the node refused the last one as expired.
+   * A ticket; or the address of one (`/my-ticket`, `https://…`), requested with the page's cookies at each try; or a
+   * function, called at each try. After 401 and 403 the client does not come back; after other failures, and if the
+   * function throws, it tries again. `expired` says that the node refused the last ticket as expired.
    */
   ticket: string | ((why: { expired: boolean }) => string | Promise<string>);
   authid?: string;
@@ -126,15 +126,15 @@ export interface Client {
   /**
    * Waits for a connection; resolves to the first result, or to `{args, kwargs}` if there are more. Rejects with a
    * `StorkError`: the callee's, `io.virge.stork.error.timeout` (default 30,000 ms), or `io.virge.stork.error.lost` when the
-   * connection went (the call may have been carried out). What cannot be sent (a URI that is none, arguments that JSON
-   * cannot hold) is rejected with a TypeError. JSON has no integers beyond 2^53: send them as text.
+   * connection was lost (the procedure may have run, or not). An invalid URI, and arguments that JSON cannot hold, are
+   * rejected with a TypeError. JSON has no integers beyond 2^53: send them as text.
    */
   call<Result = any>(
     uri: string, args?: unknown[], kwargs?: Record<string, unknown>, options?: { timeout?: number },
   ): Promise<Result>;
   /** In the state `waiting`: try again now. */
   retry(): void;
-  /** Ask now whether the connection lives, and try again at once where there is none: for hosts that are no browser. */
+  /** Check now whether the connection lives, and try again at once if there is none: for hosts other than browsers. */
   check(): void;
   /** After a final ending: connect again, with the subscriptions that it ended. */
   reopen(options?: { ticket?: ConnectOptions["ticket"] }): void;

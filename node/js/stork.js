@@ -880,7 +880,7 @@
       const kwargs = link.isPlain ? {} : { max_bytes: this._pageBytes };
       if (!link.isPlain && link.sessions.length) kwargs.sessions = link.sessions;
       link.asked += 1;
-      // Events are held back meanwhile: not for ever.
+      // Events are held back meanwhile, so there is a time limit.
       const deadline = after(RECOVER_MS, () => {
         this._pageBytes = Math.max(this._pageBytes >> 2, MIN_PAGE_BYTES);
         this._end({ reason: "silent", again: true });
@@ -929,12 +929,12 @@
       for (const listener of [...this._listeners[name]]) this._tell(listener, ...values);
     }
 
-    /** Said on the console where no function of the application is told. */
+    /** Warn on the console if no function of the application gets the event. */
     _warn(isTold, sentence) {
       if (!isTold) global.console?.warn(`stork: ${sentence}`);
     }
 
-    // The application's functions may throw: that is theirs to see, and stops nothing here.
+    // The application's functions may throw: the error is reported, and stops nothing here.
     _tell(listener, ...values) {
       try {
         listener?.(...values);

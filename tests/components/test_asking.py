@@ -121,7 +121,7 @@ def test_a_late_answer_from_before_somebody_registered_serves_nobody(asking):
     asking.register(APP)
     asking.ask(REPEATED)
     asking.clock.advance(5.0)
-    asking.asker.forget()
+    asking.client.forget()
     assert asking.session.calls[0].cancelled
     asking.ask(REPEATED)
     assert len(asking.session.calls) == 2

@@ -251,7 +251,7 @@ def test_while_pushes_cannot_be_stored_the_router_says_so_and_pull_waits(caplog,
         log.broken = False
         wait_for(lambda: server.counters.accepted == 4, "the pushes that waited")
         assert ask(dealer, document(id="k")) == {"ok": True, "id": "k", "position": f"{epoch}:5"}
-    assert [m for m in caplog.messages if "stored" in m] == [
+    assert [m for m in caplog.messages if "store pushes" in m] == [
         "cannot store pushes; PULL is paused, and ROUTER answers storage_failed: no space left on device",
         "can store pushes again; PULL goes on",
     ]

@@ -41,7 +41,7 @@ def test_a_full_disk_is_said_and_pull_waits_and_all_goes_on_by_itself(small_disk
         assert ask(dealer, document(id="before"))["duplicate"] is True
         for number in range(5):
             pusher.send(document(data=number))
-        wait_for(lambda: "PULL waits" in caplog.text, "the word about PULL")
+        wait_for(lambda: "PULL is paused" in caplog.text, "the word about PULL")
         assert ask(dealer, document(id=id_))["error"] == "storage_failed"
         assert ask(dealer, b'{"position":true}') == {"ok": True, "position": f"{server.position.epoch}:{stored}"}
         assert len(frames_of(all_pages(relay))) == stored

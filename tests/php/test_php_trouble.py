@@ -73,7 +73,7 @@ def test_a_send_to_nobody_gives_up_at_once(transport: str) -> None:
     assert [("refused" in each["cause"], each["thrown"]) for each in said.values] == [(True, "NotConfirmed")] * 5
 
 
-def test_after_a_failure_a_push_to_nobody_gives_up_at_once_and_one_to_a_server_does_not(transport: str) -> None:
+def test_after_a_failure_only_a_push_to_nobody_gives_up_at_once(transport: str) -> None:
     port = free_port()
     program = IMPATIENT_PUSH + ONE_PUSH + "hear();" + ONE_PUSH
     with Php(program, args(transport, f"tcp://127.0.0.1:{port}", FOR_EVER_MS), command=interpreter(transport)) as php:

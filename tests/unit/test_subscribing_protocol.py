@@ -296,7 +296,7 @@ def test_topics_of_many_subscriptions_are_asked_for_together(node):
     assert {subscription.state for subscription in subscriptions} == {"subscribed"}
 
 
-def test_two_subscriptions_at_different_positions_of_one_topic_are_asked_for_apart(joined):
+def test_two_positions_of_one_topic_are_asked_for_separately(joined):
     one, two = joined.subscribe(since="e:3"), joined.subscribe(since="e:5")
     joined.say([33, 1, 5], [33, 2, 5])
     calls = calls_of(joined)

@@ -80,7 +80,7 @@ class AsyncConnection:
         await self._loop.run_in_executor(None, self._context.term)
 
     def abandon(self) -> None:
-        """Close and wait for nothing: in this connection's loop, or from another one when that is over."""
+        """Close without waiting: in this connection's loop, or from another one when this loop has ended."""
         self._disconnect(0)
         if not self._loop.is_closed():
             self._fail_all()

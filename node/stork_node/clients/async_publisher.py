@@ -23,7 +23,7 @@ class AsyncPublisher:
     """
     ``stork_node.Publisher`` on asyncio: the same arguments, results and errors.
 
-    From any thread: each event loop has a connection of its own, and so has each process after a fork.
+    It works in any thread: each event loop has a connection of its own, and so has each process after a fork.
     """
 
     def __init__(

@@ -28,13 +28,13 @@ from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
 from stork_node.protocol.uris import BEAT, RECOVER
 
-STABLE_S = 10.0  # open for this long, and the next delay is short again
-JOIN_S = 30.0  # from the question for a ticket to WELCOME; the node itself gives up after 15 s
+STABLE_S = 10.0  # after this time open, the next delay is short again
+JOIN_S = 30.0  # from the request for a ticket to WELCOME; the node itself gives up after 15 s
 PROBE_AFTER_S = 30.0
 SILENT_S = 60.0
 
 
-_EARLIER_SESSIONS = 100  # those that a node is told of
+_EARLIER_SESSIONS = 100  # maximum of earlier session ids that a node gets
 
 _Wish = tuple[str, str]  # topic and match: subscriptions with one wish share one on the wire
 _Timer = tuple[float, Callable[[float], None]]
@@ -65,9 +65,9 @@ class SubscriberProtocol:
 
     Attributes:
         state: see ``SubscriberState``.
-        ending: why the last connection or try ended; None before.
-        outbox: messages to write, in order, on the connection that is there.
-        effects: what to do for the application, in order.
+        ending: the reason of the last end of a connection or try; None before.
+        outbox: messages to write, in order, on the present connection.
+        effects: calls to make to the application, in order.
     """
 
     def __init__(self, realm: str, *, renewable: bool, chance: Callable[[], float] = random.random) -> None:
@@ -118,7 +118,7 @@ class SubscriberProtocol:
             self.end(Ending("garbage", True, "", str(error)), now)
 
     def end(self, ending: Ending, now: float) -> None:
-        """The end of a try or a connection: come back after a jittered delay, or stay closed."""
+        """A try or a connection has ended: come back after a jittered delay, or stay closed."""
         if self.state == SubscriberState.CLOSED:
             return
         link, was_open = self._link, self.state == SubscriberState.OPEN
@@ -193,7 +193,7 @@ class SubscriberProtocol:
             self._sweep(_wish(subscription))
 
     def hurry(self, now: float) -> None:
-        """Where the next try is waited for: it is due."""
+        """In the state ``waiting``: the next try is due now."""
         if self.state == SubscriberState.WAITING:
             self._retry_at = now
 
@@ -298,8 +298,8 @@ class SubscriberProtocol:
         self._change(subscription, state, ending)
 
     def _sweep(self, wish: _Wish) -> None:
-        # Handlers of one topic share one subscription on the wire: it goes with the last of them. One whose SUBSCRIBE
-        # is on its way counts, for the router may have answered it with the same id.
+        # Handlers of one topic share one subscription on the wire, which goes with the last of them. A subscription
+        # with an open SUBSCRIBE counts, because the router may have answered it with the same id.
         link = self._link
         if link is None or wish not in link.ids:
             return

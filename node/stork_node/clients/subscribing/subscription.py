@@ -17,9 +17,9 @@ class Subscription:
 
     Attributes:
         topic: the topic or pattern; ``match`` is ``exact``, ``prefix`` or ``wildcard``.
-        any_uri: whether the topic may be more than a feed's: what a backend may subscribe to.
+        any_uri: whether the topic may be outside of feeds, as a backend may subscribe to all.
         state: see ``SubscriptionState``.
-        reason: why, in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and the like; else empty.
+        reason: the reason in one word: ``denied``, ``revoked``, ``unavailable``, ``lost`` and so on; otherwise empty.
 
     Raises:
         InvalidTopic: no router takes this topic; it would close the whole connection.
@@ -53,7 +53,7 @@ class Subscription:
 
     @property
     def wanted(self) -> bool:
-        """Neither refused for good nor given up."""
+        """Whether it is neither refused for good nor closed."""
         return self.state not in (SubscriptionState.REFUSED, SubscriptionState.CLOSED)
 
     def stream(self, topic: str) -> TopicCursor:
