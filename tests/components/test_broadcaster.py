@@ -222,7 +222,7 @@ def test_a_reader_is_cut_within_the_push_that_is_too_much_for_it(inside, broadca
     assert not well.tcp._aborting
 
 
-def test_clients_with_subscriptions_of_their_own_are_written_to_one_after_the_other(inside, broadcaster):
+def test_clients_with_different_subscriptions_are_written_to_in_turn(inside, broadcaster):
     """What is made for them together would be 32 MiB."""
     clients = [inside.connect(TOPIC, f"v1.users.{number}") for number in range(64)]
     event = b'{"type":"t","data":"%b"}' % (b"x" * 250_000)

@@ -70,7 +70,7 @@ def test_a_server_starts_on_a_full_disk_and_stores_once_there_is_room(small_disk
         assert ask(dealer, document(data="x" * 10_000))["ok"]
 
 
-def test_a_disk_that_can_only_be_read_is_said_at_the_start_and_loses_nothing(small_disk):
+def test_a_read_only_disk_is_said_at_the_start_and_loses_nothing(small_disk):
     with serving(settings(data=small_disk)) as server, peer(zmq.DEALER, server.router_endpoint) as dealer:
         first = ask(dealer, document(id="k"))
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)

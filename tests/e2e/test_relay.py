@@ -522,7 +522,7 @@ def figure(node: Node, name: str) -> float:
     return value(samples(node), name)
 
 
-def test_what_is_no_message_of_the_bus_is_refused_counted_and_changes_nothing(node, scripted):
+def test_an_invalid_bus_message_is_refused_and_changes_nothing(node, scripted):
     scripted.push(TOPIC, "before")
     follows(node, scripted)
     [router], before = node.workers("RouterController"), figure(node, "stork_relay_refused_total")
@@ -550,7 +550,7 @@ def test_after_lies_on_the_bus_the_node_follows(node, scripted, name):
 
 # Each is repeated after two seconds; tests/unit/test_lying_publish_server.py has them all.
 @pytest.mark.parametrize("name", ["noise", "refused at length", "a run of 1 MB", "2^53", "frames in another order"])
-def test_an_answer_that_cannot_be_one_is_refused_and_the_node_follows_afterwards(node, scripted, name):
+def test_an_invalid_answer_is_refused_and_the_node_follows_afterwards(node, scripted, name):
     before = figure(node, "stork_relay_refused_total")
     scripted.lie = dict(lies.unbelievable(place(scripted)))[name]
     scripted.store(TOPIC, "asked for")

@@ -7,6 +7,7 @@ from stork_node.errors import InvalidFrame
 from stork_node.protocol.bus import encode_heartbeat
 from stork_node.protocol.positions import Position
 from stork_node.push_log.entries import ERASURE, Erasure, number_entries
+from stork_node.push_log.proofs import Proofs
 from stork_node.push_log.segment_files.records import Record
 from stork_node.relay.history_settings import HistorySettings
 from stork_node.relay.stream import NodeStream
@@ -19,7 +20,7 @@ class UnknownKind:
 
 
 def test_an_addition_of_an_unknown_kind_gets_no_number():
-    entries = number_entries([Erasure("v1.orders.42"), UnknownKind()], TAIL, "run")
+    entries = number_entries([Erasure("v1.orders.42"), UnknownKind()], TAIL, "run", Proofs("key"))
     assert next(entries).kind == ERASURE
     with pytest.raises(AssertionError, match="UnknownKind"):
         next(entries)

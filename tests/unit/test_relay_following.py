@@ -247,7 +247,7 @@ def test_what_does_not_fit_while_it_waits_is_dropped_and_asked_for():
     assert waiting.take(("e", "r"), 0) == ([], 0)
 
 
-def test_a_number_that_was_there_before_a_page_and_is_not_in_its_log_was_never_given():
+def test_a_number_before_a_page_that_its_log_lacks_was_never_given():
     follower = following(10)
     follower.take([push(99), push(12)], 0.0)
     follower.take([push(98), push(13)], 0.0)
@@ -268,7 +268,7 @@ def test_a_relay_that_is_refused_asks_for_a_beginning_once():
     assert follower.refuse(0.0) == []
 
 
-def test_heartbeats_that_stay_behind_have_it_ask_and_one_that_is_late_does_not():
+def test_heartbeats_that_stay_behind_make_it_ask_and_a_late_one_does_not():
     follower = following(10)
     assert follower.take([beat(9)], 0.0) == []
     assert follower.take([beat(10)], 9.0) == []
