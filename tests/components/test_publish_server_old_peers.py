@@ -3,6 +3,7 @@
 import pytest
 import zmq
 
+from stork_node.publish_server.sockets import open_sockets
 from tests.components.served import peer, serving, settings
 from tests.components.zmtp import GREETING, connect, frame, is_ended, join, receive
 from tests.malformed import document
@@ -85,3 +86,12 @@ def test_peers_of_zmtp_3_0_and_of_libzmq_are_served():
         with peer(zmq.DEALER, server.router_endpoint) as libzmq:
             libzmq.send(document())
             assert b'"ok":true' in libzmq.recv()
+
+
+def test_its_ports_send_no_ping_and_have_tcp_keepalive():
+    sockets = open_sockets(settings())
+    try:
+        for each in (sockets.pull, sockets.router, sockets.pub, sockets.replay):
+            assert (each.socket.heartbeat_ivl, each.socket.tcp_keepalive) == (0, 1)
+    finally:
+        sockets.close()

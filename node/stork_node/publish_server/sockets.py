@@ -18,7 +18,7 @@ from stork_node.publish_server.zap_handler import ZapHandler
 from stork_node.transport.curve import Channel, secure_server
 from stork_node.transport.peer_watch import PeerWatch
 from stork_node.transport.peers import PeerLimits, WatchedSocket
-from stork_node.transport.sockets import prepare_socket
+from stork_node.transport.sockets import prepare_server_socket
 
 LINGER_MS = 2_000
 
@@ -163,7 +163,7 @@ def _socket(
     context: "zmq.Context[zmq.Socket[bytes]]", kind: int, name: str, settings: PublishServerSettings
 ) -> "zmq.Socket[bytes]":
     socket = context.socket(kind)
-    prepare_socket(socket, getattr(settings, name))
+    prepare_server_socket(socket, getattr(settings, name))
     socket.maxmsgsize = _MAX_FRAME_BYTES
     socket.handshake_ivl = HANDSHAKE_MS
     # Without a secret, too: libzmq refuses peers of ZMTP 1.0 and 2.0 where there is a domain (its zap_enabled). ZMTP
