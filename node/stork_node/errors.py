@@ -95,7 +95,13 @@ class PushFailed(StorkError):
 
 
 class PushRefused(PushFailed):
-    """The publish server refused the push; ``error`` is ``invalid_push`` or ``storage_failed``."""
+    """
+    The publish server refused the push.
+
+    Attributes:
+        error: ``invalid_push``, ``id_reused`` (another push had this id), or ``storage_failed``.
+        reason: one sentence.
+    """
 
     def __init__(self, error: str, reason: str) -> None:
         super().__init__(f"push refused ({error}): {reason}")

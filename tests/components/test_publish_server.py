@@ -90,9 +90,12 @@ def test_the_position_is_answered_with_the_tail(server):
 def test_an_id_seen_again_gets_the_first_position_and_is_not_published(server, subscriber):
     with peer(zmq.DEALER, server.router_endpoint) as dealer:
         first = ask(dealer, document(id="k", type="first"))
-        again = ask(dealer, document(id="k", type="again"))
+        again = ask(dealer, document(id="k", type="first"))
+        other = ask(dealer, document(id="k", type="other"))
         ask(dealer, document(id="l", type="next"))
     assert again == first | {"duplicate": True}
+    reason = f"id: 'k' is that of another push, which is stored at {first['position']}"
+    assert other == {"ok": False, "id": "k", "error": "id_reused", "reason": reason}
     assert [json.loads(next_push(subscriber).event)["type"] for _ in range(2)] == ["first", "next"]
 
 

@@ -88,8 +88,8 @@ def test_of_two_equal_ids_in_one_batch_one_is_stored(tmp_path, monkeypatch):
     with open_log(tmp_path) as log:
         log.append(pushes(1))
     with serving(log=open_log(tmp_path)) as server, peer(zmq.DEALER, server.router_endpoint) as dealer:
-        for number in range(3):
-            dealer.send(document(id="k", data=number))
+        for _ in range(3):
+            dealer.send(document(id="k"))
         answers = [json.loads(dealer.recv()) for _ in range(3)]
         assert answers[1] == answers[2] == answers[0] | {"duplicate": True}
         assert read_whole(server) == [1, 2]

@@ -90,7 +90,10 @@ def test_an_id_seen_again_gets_the_first_position_and_no_delivery(shipped):
     with shipped.nodes[0].join() as client, shipped.publisher() as publisher:
         client.subscribe("v1.test.once")
         first = publisher.push("v1.test.once", type="t", data=1, id="order-42")
-        assert publisher.push("v1.test.once", type="t", data=2, id="order-42") == first
+        again = publisher.push("v1.test.once", type="t", data=1, id="order-42")
+        assert (again, first.duplicate, again.duplicate) == (first, False, True)
+        with pytest.raises(PushRefused, match=r"\(id_reused\): id: 'order-42' is that of another push"):
+            publisher.push("v1.test.once", type="t", data=2, id="order-42")
         publisher.push("v1.test.once", type="t", data=3)
         assert [client.event()[1]["data"] for _ in range(2)] == [1, 3]
 

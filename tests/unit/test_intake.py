@@ -88,7 +88,7 @@ def test_an_id_that_was_seen_gets_its_first_position_and_is_not_published(desk):
 
 
 def test_of_equal_ids_in_one_batch_the_second_is_a_duplicate(desk):
-    outcome = desk.take(push("a", "first"), push("b"), push("a", "second"))
+    outcome = desk.take(push("a", "first"), push("b"), push("a", "first"))
     assert [json.loads(answer) for answer in outcome.answers] == [
         stored("a", 1),
         stored("b", 2),
@@ -137,3 +137,51 @@ def test_what_was_stored_before_the_disk_was_full_is_still_recognized(log):
     answers = [json.loads(answer) for answer in intake.take([push("a"), push("b")], 2.0).answers]
     assert answers[0] == stored("a", 1, duplicate=True)
     assert answers[1]["error"] == "storage_failed"
+
+
+def other(id_: str) -> Push:
+    return Push(("v1.a.1",), "t", b"1", NOW, id_)
+
+
+REUSED = {
+    "ok": False,
+    "id": "k",
+    "error": "id_reused",
+    "reason": "id: 'k' is that of another push, which is stored at e:1",
+}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        Push(("v1.a.2",), "t", b"null", NOW, "k"),
+        Push(("v1.a.1", "v1.a.2"), "t", b"null", NOW, "k"),
+        Push(("v1.a.1",), "u", b"null", NOW, "k"),
+        Push(("v1.a.1",), "t", b"1", NOW, "k"),
+    ],
+)
+def test_an_id_of_another_push_is_refused_in_a_batch_and_later(desk, second):
+    assert desk.answers(push("k"), second, push("k")) == [stored("k", 1), REUSED, stored("k", 1, duplicate=True)]
+    assert desk.answers(second) == [REUSED]
+    assert desk.counters.refused == {"id": 2}
+    assert desk.log.tail.sequence == 1
+
+
+def test_what_goes_beside_the_content_makes_no_other_push(desk):
+    assert desk.answers(push("k")) == [stored("k", 1)]
+    again = Push(("v1.a.1",), "t", b"null", "2026-02-01T00:00:00Z", "k", exclude=(7,), store=False)
+    assert desk.answers(again) == [stored("k", 1, duplicate=True)]
+
+
+def test_an_id_that_is_forgotten_may_be_used_again(desk):
+    desk.answers(push("k"))
+    desk.now += 301.0
+    assert desk.answers(other("k")) == [stored("k", 2)]
+
+
+def test_an_id_from_before_the_start_is_known_without_its_content(log):
+    ids = RecentIds()
+    ids.remember([("k", log.tail)], 1000.0)
+    desk = Desk(log)
+    desk.intake = Intake(log, ids, desk.counters)
+    assert desk.answers(other("k")) == [stored("k", 0, duplicate=True)]

@@ -11,7 +11,7 @@ final class Answer implements \Stringable
      * @param ?string $id the push it answers; null for a position, and for a refused push whose id could not be read
      * @param ?string $position `<epoch>:<sequence>` where it is ok
      * @param bool $duplicate the id was seen before: `$position` is the first one, nothing was delivered again
-     * @param ?string $error `invalid_push` or `storage_failed` where it is not ok
+     * @param ?string $error `invalid_push`, `id_reused` or `storage_failed` where it is not ok
      * @param ?string $reason the server's sentence where it is not ok
      */
     private function __construct(

@@ -186,7 +186,7 @@ final class Exchange
         if (!isset($this->documents[$id]) || isset($this->answers[$id])) {
             return; // late, of an earlier call, or said twice
         }
-        if (!$answer->isOk() && $answer->error !== 'invalid_push' && $this->sendings[$id] > 1) {
+        if (!$answer->isOk() && !in_array($answer->error, ['invalid_push', 'id_reused'], true) && $this->sendings[$id] > 1) {
             // Sent more than once, so that another copy of it may have been stored: this refusal decides nothing.
             $this->cause = $this->failure = "{$answer->error}: {$answer->reason}";
             return;

@@ -7,7 +7,7 @@ namespace Stork;
 /** The publish server refused a push: it is not stored, and its id is free again. */
 final class PushRefused extends StorkException
 {
-    /** `invalid_push` (it will never do) or `storage_failed` (it may do later). */
+    /** `invalid_push` or `id_reused` (it will never do), or `storage_failed` (it may do later). */
     public readonly string $error;
     /** The server's sentence. */
     public readonly string $reason;

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Self, Unpack
 
 from stork_node.clients.async_connection import AsyncConnection
-from stork_node.clients.pending_pushes import PendingPush
+from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.publisher import POSITION_REQUEST, pending_push, pending_pushes, positions_of
 from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
@@ -43,15 +43,15 @@ class AsyncPublisher:
 
     async def push(
         self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]
-    ) -> str:
+    ) -> StoredPosition:
         """Push to one or more topics; see ``Publisher.push``. Pushes are sent in the order of the calls."""
         return (await self._deliver([pending_push(self._target.answered, topics, type, data, **options)]))[0]
 
-    async def push_many(self, pushes: Iterable[Any]) -> list[str]:
+    async def push_many(self, pushes: Iterable[Any]) -> list[StoredPosition]:
         """Push many in one round trip, in order; see ``Publisher.push_many``."""
         return await self._deliver(pending_pushes(pushes, self._target.answered))
 
-    async def position(self) -> str:
+    async def position(self) -> StoredPosition:
         """The position of the last push that is stored; see ``Publisher.position``."""
         if not self._target.answered:
             raise PushFailed("a publisher with answered=False is told no positions")
@@ -76,13 +76,13 @@ class AsyncPublisher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _deliver(self, pending_pushes: list[PendingPush]) -> list[str]:
+    async def _deliver(self, pending_pushes: list[PendingPush]) -> list[StoredPosition]:
         if self._closed:
             raise PushFailed("the publisher is closed")
         connection = self._here()
         if not self._target.answered:
             await connection.send([pending_push.frame for pending_push in pending_pushes])
-            return [""] * len(pending_pushes)
+            return [StoredPosition()] * len(pending_pushes)
         await connection.exchange(pending_pushes)
         return positions_of(pending_pushes)
 

@@ -7,6 +7,23 @@ from stork_node.errors import PushRefused
 from stork_node.protocol.answers import Answer, decode_answer
 
 
+class StoredPosition(str):
+    """
+    Where a push is stored, ``<epoch>:<sequence>``.
+
+    Attributes:
+        duplicate: whether the id was known: then this is the position of the first push, and nothing was delivered.
+    """
+
+    duplicate = False
+
+    @classmethod
+    def of(cls, answer: Answer) -> "StoredPosition":
+        position = cls(answer.position)
+        position.duplicate = answer.duplicate
+        return position
+
+
 class PendingPush:
     """One document that waits for its answer; ``id`` is None for a request of the position."""
 
@@ -14,7 +31,7 @@ class PendingPush:
 
     def __init__(self, id: str | None, frame: bytes) -> None:
         self.id, self.frame = id, frame
-        self.outcome: str | PushRefused | None = None
+        self.outcome: StoredPosition | PushRefused | None = None
         """The position, or the refusal; None until there is an answer."""
 
 
@@ -65,5 +82,5 @@ class PendingPushes:
         return pending_push
 
 
-def _outcome(answer: Answer) -> str | PushRefused:
-    return answer.position if answer.ok else PushRefused(answer.error, answer.reason)
+def _outcome(answer: Answer) -> StoredPosition | PushRefused:
+    return StoredPosition.of(answer) if answer.ok else PushRefused(answer.error, answer.reason)

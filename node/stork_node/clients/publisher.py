@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, Unpack
 
-from stork_node.clients.pending_pushes import PendingPush
+from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.push_connections import PushConnections
 from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
@@ -81,7 +81,7 @@ class Publisher:
         """
         return self._deliver([pending_push(self._target.answered, topics, type, data, **options)])[0]
 
-    def push_many(self, pushes: Iterable[Any]) -> list[str]:
+    def push_many(self, pushes: Iterable[Any]) -> list[StoredPosition]:
         """
         Push many in one round trip, in order.
 
@@ -98,7 +98,7 @@ class Publisher:
         """
         return self._deliver(pending_pushes(pushes, self._target.answered))
 
-    def position(self) -> str:
+    def position(self) -> StoredPosition:
         """
         The position of the last stored push. Ask for it first, then load the state, then subscribe since this position.
 
@@ -124,14 +124,14 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _deliver(self, pending_pushes: list[PendingPush]) -> list[str]:
+    def _deliver(self, pending_pushes: list[PendingPush]) -> list[StoredPosition]:
         if self._closed:
             raise PushFailed("the publisher is closed")
         pid = os.getpid()
         connections = self._connections.get(pid) or self._connections.setdefault(pid, PushConnections(self._target))
         if not self._target.answered:
             connections.send([pending_push.frame for pending_push in pending_pushes], self._timeout_ms)
-            return [""] * len(pending_pushes)
+            return [StoredPosition()] * len(pending_pushes)
         connections.exchange(pending_pushes, self._timeout_ms)
         return positions_of(pending_pushes)
 
@@ -181,11 +181,11 @@ def _fields(push: Any) -> Any:
     raise TypeError(f"{push!r} is neither a mapping nor a dataclass")
 
 
-def positions_of(pending_pushes: Iterable[PendingPush]) -> list[str]:
+def positions_of(pending_pushes: Iterable[PendingPush]) -> list[StoredPosition]:
     """The positions of answered pushes; raises the first refusal."""
     positions = []
     for pending_push in pending_pushes:
         if isinstance(pending_push.outcome, PushRefused):
             raise pending_push.outcome
-        positions.append(pending_push.outcome or "")
+        positions.append(pending_push.outcome or StoredPosition())
     return positions

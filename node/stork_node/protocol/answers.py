@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stork_node.protocol.positions import Position, is_position
 
-Error = Literal["invalid_push", "storage_failed"]
+Error = Literal["invalid_push", "id_reused", "storage_failed"]
 
 
 class Answer(Struct, frozen=True, gc=False):

@@ -1,11 +1,18 @@
-"""Idempotency: which ids were stored lately, and where."""
+"""Idempotency: which ids were stored lately, where, and for which content."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from stork_node.protocol.positions import Position
+from stork_node.protocol.push import Push
 
 KEEP_S = 300.0
 KEEP_IDS = 1_000_000
+
+
+def content_of(push: Push) -> int:
+    """A number for topics, type and data: two pushes with one id are one push where these are the same."""
+    return hash((push.topics, push.type, push.data))
 
 
 class RecentIds:
@@ -18,6 +25,7 @@ class RecentIds:
     def __init__(self, keep_s: float = KEEP_S, keep_ids: int = KEEP_IDS) -> None:
         self._keep_s, self._keep_ids = keep_s, keep_ids
         self._positions: dict[str, Position] = {}
+        self._contents: dict[str, int] = {}  # of those that were stored since the start
         # The oldest first. A dict has an order too, but finds its first key slowly once many were deleted.
         self._order: deque[str] = deque()
         self._ages: deque[tuple[float, int]] = deque()  # (when, how many): one entry for all ids of one time
@@ -28,6 +36,16 @@ class RecentIds:
     def position(self, id: str) -> Position | None:
         """Where the push with this id was stored first, if that is remembered."""
         return self._positions.get(id)
+
+    def is_reused(self, push: Push) -> bool:
+        """Whether the id was stored for another content. Of what was stored before the start, only the id is known."""
+        content = self._contents.get(push.id or "")
+        return content is not None and content != content_of(push)
+
+    def remember_pushes(self, stored: Sequence[tuple[Push, Position]], now: float) -> None:
+        """As ``remember``, for pushes: those without an id are passed over."""
+        self._contents.update((push.id, content_of(push)) for push, _ in stored if push.id is not None)
+        self.remember([(push.id, position) for push, position in stored if push.id is not None], now)
 
     def remember(self, stored: list[tuple[str, Position]], now: float) -> None:
         """Take ids as seen: none of them is remembered already."""
@@ -47,7 +65,9 @@ class RecentIds:
     def _forget(self, number: int) -> None:
         """Forget the oldest, as many as have one age at most."""
         for _ in range(number):
-            del self._positions[self._order.popleft()]
+            id = self._order.popleft()
+            del self._positions[id]
+            self._contents.pop(id, None)
         when, left = self._ages.popleft()
         if left > number:
             self._ages.appendleft((when, left - number))

@@ -189,12 +189,14 @@ class PublishServer:
         if arrivals:
             outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
             self._publish_committed()
-            for arrival, answer in zip(arrivals, outcome.answers, strict=True):
+            for number, (arrival, answer) in enumerate(zip(arrivals, outcome.answers, strict=True)):
                 if arrival.envelope:
                     answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
-                if isinstance(arrival.request, Refusal):
+                request = arrival.request
+                reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
+                if reason:
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
-                    self._refusals.note(kind_of(arrival.request.reason), arrival.request.reason, where, now)
+                    self._refusals.note(kind_of(reason), reason, where, now)
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
