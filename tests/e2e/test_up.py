@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,13 +11,16 @@ import urllib.request
 
 import pytest
 
+from stork_node import Publisher
 from tests.gateway import (
     BACKEND_SECRET,
+    ROOT,
     STORK,
     Deployment,
     Process,
     children,
     command_line,
+    free_ports,
     push_until_it_arrives,
     wait_for,
 )
@@ -68,6 +72,30 @@ def test_up_prints_a_page_and_a_push_that_work_and_ends_all_it_started(deploymen
     assert len(children) >= 4
     assert up.stop(number) == 0
     wait_for(lambda: not any(map(alive, children)), "the end of every process", 10)
+
+
+def test_ports_and_an_address_of_the_environment_are_used(deployment, tmp_path):
+    folder = tmp_path / "shipped"
+    shutil.copytree(ROOT / ".crossbar", folder)
+    port, operator, *others = free_ports(6)
+    names = ["STORK_PULL_PORT", "STORK_PUB_PORT", "STORK_ROUTER_PORT", "STORK_REPLAY_PORT"]
+    ports = dict(zip(names, map(str, others), strict=True))
+    environ = ports | {"STORK_BIND": "127.0.0.5", "STORK_OPERATOR_PORT": str(operator), "STORK_PROT": "1"}
+    up = Process(
+        [*STORK, "up", "--config", str(folder), "--port", str(port)],
+        deployment.folder / "up.log",
+        deployment.environ | environ,
+    )
+    deployment.processes.append(up)
+    up.wait_for_line("Ctrl-C ends it")
+    assert "stork: STORK_PROT has no effect: nothing reads it (did you mean STORK_PORT?)" in up.log
+    assert urllib.request.urlopen(f"http://127.0.0.5:{operator}/ready", timeout=10).status == 200
+    with Client(f"ws://127.0.0.1:{port}/ws") as client:
+        client.join(deployment.environ["STORK_TICKET"])
+        client.subscribe("v1.test.1")
+        with Publisher(f"tcp://127.0.0.5:{ports['STORK_ROUTER_PORT']}", timeout_ms=20_000) as publisher:
+            position = publisher.push("v1.test.1", type="t")
+        assert client.event()[2]["position"] == position
 
 
 def test_the_ticket_is_another_one_at_each_start(deployment):

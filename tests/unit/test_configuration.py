@@ -103,3 +103,10 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         configuration.load(tmp_path, {})
+
+
+def test_a_port_that_is_none_is_named_with_its_place(tmp_path):
+    transport = {"type": "web", "endpoint": {"type": "tcp", "port": "${STORK_PORT:-8080}"}, "paths": {}}
+    write(tmp_path, {"version": 2, "workers": [{"type": "router", "transports": [transport]}]})
+    with pytest.raises(ConfigError, match=r"workers\[0\]\.transports\[0\]\.endpoint\.port: 'abc' is not a port"):
+        configuration.load(tmp_path, {"STORK_PORT": "abc"})

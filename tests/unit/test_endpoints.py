@@ -63,3 +63,11 @@ def test_names_of_this_machine_name_no_other(host: str) -> None:
 @pytest.mark.parametrize("host", ["stork-1", "10.0.0.7", "fd00::7", "[fd00::7]", "publish:5557"])
 def test_names_of_other_machines_name_others(host: str) -> None:
     assert names_other_host({"STORK_PUBLISH_SERVER": host}, "stork-2") is True
+
+
+@pytest.mark.parametrize("port", Port)
+def test_a_variable_names_another_port(port: Port) -> None:
+    assert publish_server_endpoint(port, {port.variable: "7000"}) == "tcp://127.0.0.1:7000"
+    for value in ("abc", "0", "65536", "-1", "7000 ", "٣"):
+        with pytest.raises(ConfigError, match=rf"{port.variable}: .* is not a port \(want {int(port)}, say\)"):
+            publish_server_endpoint(port, {port.variable: value})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stork_node.config.variables import unknown_variables
 from stork_node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,5 +60,6 @@ def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool) -> None:
         click.echo("[]")
     else:
         click.echo(f"{folder / 'config.json'} is fine, and so is the application")
-        for sentence in [*explain_origins(folder, os.environ), *explain_old_names(folder)]:
+        explained = [*explain_origins(folder, os.environ), *explain_old_names(folder)]
+        for sentence in [*explained, *unknown_variables(folder, os.environ)]:
             click.echo(sentence)

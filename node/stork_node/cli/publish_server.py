@@ -32,7 +32,7 @@ _HELP = {
 
 
 def _bound_to(port: Port) -> str:
-    return f"tcp://${{STORK_BIND:-{LOOPBACK}}}:{int(port)}"
+    return f"tcp://${{STORK_BIND:-{LOOPBACK}}}:${{{port.variable}:-{int(port)}}}"
 
 
 _FROM_ENVIRONMENT = {
@@ -97,6 +97,8 @@ def publish_server(**given: str | None) -> int:
       STORK_BUS_SECRET  encrypts the bus; all nodes and pushers need the same one
       STORK_DATA        folder of the push log, unless --data names it
       STORK_BIND        address for every port that has no flag of its own (default: loopback)
+      STORK_PULL_PORT, STORK_PUB_PORT, STORK_ROUTER_PORT, STORK_REPLAY_PORT
+                        its ports, unless a flag names them (5555, 5556, 5557, 5558)
       STORK_LOG         text, or json: one object a line
       STORK_LOG_LEVEL   debug, info, warn, error, critical
 

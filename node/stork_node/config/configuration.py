@@ -99,6 +99,10 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
         component["extra"] = extra or {}
+    for path, transport in _transports(expanded):
+        port = transport.get("endpoint", {}).get("port")
+        if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
+            problems.append(Problem(f"{path}.endpoint.port", f"{port!r} is not a port (want 8080, say)"))
     if problems:
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:

@@ -11,6 +11,7 @@ from typing import Any
 from stork_node.cli.publish_server import parse_arguments
 from stork_node.config import configuration, settings
 from stork_node.config.drain import DrainSettings, extra_of
+from stork_node.config.variables import unknown_variables
 from stork_node.launcher.check_process import preflight
 from stork_node.launcher.child_environ import publish_server_environ
 from stork_node.launcher.child_process import ChildProcess
@@ -20,7 +21,14 @@ from stork_node.launcher.welcome import Commands, welcome
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.log_writer import LogWriter
 from stork_node.resources import php_push_script
-from stork_node.transport.endpoints import Port, names_other_host, publish_server_endpoint
+from stork_node.transport.endpoints import (
+    LOOPBACK,
+    Endpoint,
+    Port,
+    bracketed,
+    names_other_host,
+    publish_server_endpoint,
+)
 
 _STDOUT = 1
 
@@ -54,6 +62,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
     if arguments is not None:
         publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
         endpoint = parse_arguments(arguments[1:], own).router
+        own |= _beside(endpoint, own)
     page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
     text = welcome(
         page_url,
@@ -63,6 +72,8 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
         encrypted=bool(own.get("STORK_BUS_SECRET")),
         commands=Commands.here(sys.argv[0], php_push_script()),
     )
+    for sentence in unknown_variables(folder, own):
+        console.say(sentence, "warn")
     console.say("starting the node" + (" and its publish server" if publish_server else ""))
     with ReadySocket() as ready_socket:
         command = _stork("node", "--checked", "--config", str(folder))
@@ -71,6 +82,12 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
         operator = _Operator(console, text, page_url)
         stop_deadline_s = STOP_DEADLINE_S + drain.longest_s
         return Supervisor(node, publish_server, ready_socket, operator, stop_deadline_s).run()
+
+
+def _beside(endpoint: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the node needs to reach a publish server of this host that does not bind loopback."""
+    host = Endpoint.parse(endpoint).to_reach
+    return {} if host == LOOPBACK or environ.get("STORK_PUBLISH_SERVER") else {"STORK_PUBLISH_SERVER": bracketed(host)}
 
 
 def runs_publish_server(environ: Mapping[str, str]) -> bool:

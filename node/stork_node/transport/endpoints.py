@@ -26,6 +26,11 @@ class Port(IntEnum):
     ROUTER = 5557
     REPLAY = 5558
 
+    @property
+    def variable(self) -> str:
+        """The environment variable that names another one."""
+        return f"STORK_{self.name}_PORT"
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -73,11 +78,14 @@ def publish_server_endpoint(port: Port, environ: Mapping[str, str]) -> str:
     An endpoint of the publish server that ``STORK_PUBLISH_SERVER`` names; on this machine where it names none.
 
     Raises:
-        ConfigError: what it says is not a host.
+        ConfigError: what it says is not a host, or the variable of the port has no port.
     """
     host = environ.get(_PUBLISH_SERVER) or LOOPBACK
+    number = environ.get(port.variable) or str(int(port))
+    if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= 65535:
+        raise ConfigError([Problem(port.variable, f"{number!r} is not a port (want {int(port)}, say)")])
     try:
-        return str(Endpoint.parse(f"tcp://{host}:{int(port)}"))
+        return str(Endpoint.parse(f"tcp://{host}:{number}"))
     except ValueError:
         wanted = "want a name or an address, no port"
         raise ConfigError([Problem(_PUBLISH_SERVER, f"{host!r} is not a host ({wanted})")]) from None
