@@ -21,6 +21,8 @@ from tests.e2e.operator_port import samples, value
 from tests.gateway import TICKET, Deployment, Node, wait_for
 from tests.wamp import PUBLISH, Client
 
+pytestmark = pytest.mark.alone
+
 TOPIC = "v1.open.42"
 WHEN = "2026-01-31T12:00:00.000Z"
 # Transport, serializer, options of the client.

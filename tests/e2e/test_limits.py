@@ -10,6 +10,8 @@ from tests.gateway import Deployment
 from tests.stubborn import CONTINUATION, PING, PONG, TEXT, Stubborn, frame, message
 from tests.wamp import ABORT, CALL, ERROR, SUBSCRIBE, Refused
 
+pytestmark = pytest.mark.alone
+
 APP = """
 import asyncio
 

@@ -16,6 +16,8 @@ from stork_node.logs.log_text import MAX_LINE_BYTES
 from tests.gateway import STORK, TICKET, Deployment, wait_for
 from tests.wamp import Aborted, Client, Closed, Refused
 
+pytestmark = pytest.mark.alone
+
 NASTY = "a\nb\r\x1b[31mred\x1b[0m\x85\u2028\u2029\u202e\x00\x07" + "long" * 2_000
 APP = """
 import logging

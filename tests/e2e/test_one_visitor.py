@@ -7,6 +7,8 @@ import pytest
 from tests.gateway import Deployment, wait_for
 from tests.wamp import CALL, Closed, Refused
 
+pytestmark = pytest.mark.alone
+
 CANCEL, ERROR, SUBSCRIBE = 49, 8, 32
 THREADS, SHARE = 8, 7
 CALLS = 20

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import socket
+import tempfile
 import threading
 
 import pytest
@@ -9,10 +10,9 @@ from stork_node.launcher import control
 
 
 @pytest.fixture
-def environ(tmp_path):
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
-    return {"XDG_RUNTIME_DIR": str(runtime)}
+def environ():
+    with tempfile.TemporaryDirectory() as runtime:  # with a path that is short enough for sockets
+        yield {"XDG_RUNTIME_DIR": runtime}
 
 
 def serve(path, *chunks):
@@ -52,6 +52,14 @@ def test_the_folder_of_the_sockets_is_this_users_alone(tmp_path, environ):
     path.parent.chmod(0o755)
     assert control.socket_path(tmp_path, environ, 1).parent != path.parent
     assert control.find_sockets(tmp_path, environ) == []
+
+
+def test_a_folder_with_too_long_a_path_is_passed_over(tmp_path):
+    runtime = tmp_path / ("x" * 90)
+    runtime.mkdir(mode=0o700)
+    path = control.socket_path(tmp_path, {"XDG_RUNTIME_DIR": str(runtime)}, 1)
+    assert runtime not in path.parents
+    assert len(os.fsencode(path)) <= 107
 
 
 def test_answers_come_as_they_are_given_and_end_with_the_outcome(tmp_path):

@@ -20,6 +20,7 @@ from stork_node.errors import StorkError
 Answer = Iterator[tuple[str, str]]
 
 RELOAD = b"reload"
+_LONGEST_PATH_BYTES = 107  # unix(7)
 # Time for three processes that start one after another.
 _ANSWER_TIMEOUT_S = 300.0
 
@@ -43,9 +44,13 @@ def socket_path(folder: Path, environ: Mapping[str, str], pid: int) -> Path:
     for place in _places(environ):
         try:
             place.mkdir(mode=0o700, exist_ok=True)
-            if _is_private(place):
-                return place / f"{_key(folder)}.{pid}.sock"
-            reasons.append(f"{place} is not this user's alone")
+            path = place / f"{_key(folder)}.{pid}.sock"
+            if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
+                reasons.append(f"{path} is too long for a socket")
+            elif _is_private(place):
+                return path
+            else:
+                reasons.append(f"{place} is not this user's alone")
         except OSError as error:
             reasons.append(f"{place}: {error.strerror}")
     raise NoPlace("; ".join(reasons))
