@@ -29,7 +29,7 @@ class Port(IntEnum):
     @property
     def variable(self) -> str:
         """The environment variable that names another one."""
-        return f"STORK_{self.name}_PORT"
+        return "_".join(["STORK", self.name, "PORT"])
 
 
 @dataclass(frozen=True, slots=True)
