@@ -317,7 +317,8 @@ def test_50_of_500_that_do_not_read_are_cut_within_bounds_and_harm_nobody(tmp_pa
         with node.join() as client, deployment.publisher() as publisher:
             client.subscribe("v1.test.slow")
             epoch = publisher.position().partition(":")[0]
-            answer = client.call(uris.RECOVER, {"v1.test.slow": f"{epoch}:{pushes - 3}"})["v1.test.slow"]
+            at = {"v1.test.slow": f"{epoch}:{pushes - 3}"}
+            answer = client.call(uris.RECOVER, at, max_bytes=512 << 10)["v1.test.slow"]
             assert answer["recovered"] is True
             assert [event["position"] for event in answer["events"]] == [f"{epoch}:{pushes - n}" for n in (2, 1, 0)]
             position = publisher.push("v1.test.slow", type="t")
