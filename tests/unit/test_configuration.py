@@ -105,8 +105,21 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path):
         configuration.load(tmp_path, {})
 
 
+def test_the_environment_may_name_the_public_port(tmp_path):
+    plain = {"type": "web", "endpoint": {"type": "tcp", "port": 9}, "paths": {}}
+    public = {"type": "web", "endpoint": {"type": "tcp", "port": 8080}, "paths": {"ws": {"type": "websocket"}}}
+    write(tmp_path, {"version": 2, "workers": [{"type": "router", "transports": [plain, public]}]})
+    assert [each.port for each in configuration.load(tmp_path, {"STORK_PORT": "7000"}).listeners] == [9, 7000]
+    assert [each.port for each in configuration.load(tmp_path, {"STORK_PORT": ""}).listeners] == [9, 8080]
+    for value in ("abc", "0", "65536", "-1"):
+        with pytest.raises(
+            ConfigError, match=r"workers\[0\]\.transports\[1\]\.endpoint\.port: STORK_PORT is '.*', not"
+        ):
+            configuration.load(tmp_path, {"STORK_PORT": value})
+
+
 def test_a_port_that_is_none_is_named_with_its_place(tmp_path):
-    transport = {"type": "web", "endpoint": {"type": "tcp", "port": "${STORK_PORT:-8080}"}, "paths": {}}
+    transport = {"type": "web", "endpoint": {"type": "tcp", "port": "${LISTEN:-8080}"}, "paths": {}}
     write(tmp_path, {"version": 2, "workers": [{"type": "router", "transports": [transport]}]})
     with pytest.raises(ConfigError, match=r"workers\[0\]\.transports\[0\]\.endpoint\.port: 'abc' is not a port"):
-        configuration.load(tmp_path, {"STORK_PORT": "abc"})
+        configuration.load(tmp_path, {"LISTEN": "abc"})

@@ -31,6 +31,6 @@ def test_others_are_named_with_the_nearest_one(name, sentence):
 
 def test_a_variable_that_a_configuration_does_not_name_has_no_effect(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"version": 2, "workers": [{"x": ["${STORK_OF_MINE:-1}"]}]}))
-    assert unknown_variables(tmp_path, {"STORK_OF_MINE": "1", "STORK_PORT": "1", "STORK_BIND": "::"}) == [
-        "STORK_PORT has no effect: config.json does not name it (the shipped one does)"
+    assert unknown_variables(tmp_path, {"STORK_OF_MINE": "1", "STORK_ORIGINS": "*", "STORK_BIND": "::"}) == [
+        "STORK_ORIGINS has no effect: config.json does not name it (the shipped one does)"
     ]

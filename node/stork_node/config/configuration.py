@@ -99,6 +99,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
         component["extra"] = extra or {}
+    _set_public_port(expanded, environ, problems)
     for path, transport in _transports(expanded):
         port = transport.get("endpoint", {}).get("port")
         if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
@@ -108,6 +109,21 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     for worker in expanded["workers"]:
         _make_absolute(worker, folder)
     return Configuration(folder, expanded, tuple(guest["arguments"]) if guest else None)
+
+
+def _set_public_port(config: Mapping[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> None:
+    """``STORK_PORT`` takes the place of the public port: stock Crossbar wants a number in config.json."""
+    wanted = environ.get("STORK_PORT")
+    for path, transport in _transports(config):
+        endpoint = transport.get("endpoint", {})
+        if wanted and endpoint.get("type") == "tcp" and _websocket_path(transport) is not None:
+            if wanted.isascii() and wanted.isdecimal() and 0 < int(wanted) <= 65535:
+                endpoint["port"] = int(wanted)
+            else:
+                problems.append(
+                    Problem(f"{path}.endpoint.port", f"STORK_PORT is {wanted!r}, not a port (want 8080, say)")
+                )
+            return
 
 
 def is_stork_component(component: Mapping[str, Any]) -> bool:
@@ -183,8 +199,13 @@ def _transports(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]
 
 def _listener(path: str, transport: Mapping[str, Any]) -> Listener:
     endpoint = transport["endpoint"]
-    paths = transport.get("paths", {})
-    websocket_path = next((p for p, service in paths.items() if service.get("type") == "websocket"), None)
+    return Listener(
+        path, endpoint.get("interface", ""), endpoint["port"], "tls" in endpoint, _websocket_path(transport)
+    )
+
+
+def _websocket_path(transport: Mapping[str, Any]) -> str | None:
     if transport.get("type") in ("websocket", "universal"):
-        websocket_path = "/"
-    return Listener(path, endpoint.get("interface", ""), endpoint["port"], "tls" in endpoint, websocket_path)
+        return "/"
+    paths = transport.get("paths", {})
+    return next((path for path, service in paths.items() if service.get("type") == "websocket"), None)

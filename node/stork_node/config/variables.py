@@ -17,6 +17,7 @@ _OF_COMMANDS = frozenset(
         "STORK_DATA",
         "STORK_LOG",
         "STORK_LOG_LEVEL",
+        "STORK_PORT",
         "STORK_PUBLISH_SERVER",
         "STORK_TICKET",
         *(port.variable for port in Port),
@@ -30,7 +31,6 @@ _OF_CONFIGURATIONS = frozenset(
         "STORK_OPERATOR_HOSTS",
         "STORK_OPERATOR_PORT",
         "STORK_ORIGINS",
-        "STORK_PORT",
         "STORK_TRUSTED_PROXIES",
     }
 )
