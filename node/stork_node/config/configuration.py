@@ -14,7 +14,7 @@ from typing import Any
 
 from stork_node.config.expansion import expand
 from stork_node.errors import ConfigError, Problem
-from stork_node.transport.endpoints import Endpoint, bracketed
+from stork_node.transport.endpoints import Endpoint, bracketed, is_port
 
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
@@ -117,7 +117,7 @@ def _set_public_port(config: Mapping[str, Any], environ: Mapping[str, str], prob
     for path, transport in _transports(config):
         endpoint = transport.get("endpoint", {})
         if wanted and endpoint.get("type") == "tcp" and _websocket_path(transport) is not None:
-            if wanted.isascii() and wanted.isdecimal() and 0 < int(wanted) <= 65535:
+            if is_port(wanted):
                 endpoint["port"] = int(wanted)
             else:
                 problems.append(

@@ -63,6 +63,11 @@ class Endpoint:
         return f"tcp://{bracketed(self.host)}:{self.port or '*'}"
 
 
+def is_port(text: str) -> bool:
+    """Whether ``text`` is the number of a TCP port, in ASCII digits; 0 is none."""
+    return text.isascii() and text.isdecimal() and 0 < int(text) <= 65535
+
+
 def bracketed(host: str) -> str:
     """``host`` as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
@@ -82,7 +87,7 @@ def publish_server_endpoint(port: Port, environ: Mapping[str, str]) -> str:
     """
     host = environ.get(_PUBLISH_SERVER) or LOOPBACK
     number = environ.get(port.variable) or str(int(port))
-    if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= 65535:
+    if not is_port(number):
         raise ConfigError([Problem(port.variable, f"{number!r} is not a port (want {int(port)}, say)")])
     try:
         return str(Endpoint.parse(f"tcp://{host}:{number}"))
