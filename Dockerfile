@@ -22,12 +22,13 @@ ENV PATH=/opt/stork/bin:$PATH
 COPY pyproject.toml uv.lock /build/
 COPY scripts/pinned.py /build/scripts/
 # As in scripts/venv: pip installs uv, which installs the rest. What both fetch stays in a cache of the builder's, and is in
-# no layer.
+# no layer. uv leaves a lock that everybody may write.
 RUN --mount=type=cache,target=/root/.cache \
     python /build/scripts/pinned.py uv >/build/uv.txt \
  && pip install --no-deps --no-compile --require-hashes --only-binary :all: -r /build/uv.txt \
  && uv sync --project /build --frozen --inexact --extra node --no-install-project \
- && uv export --project /build --quiet --frozen --only-group setup --no-hashes --output-file /build/setup.txt
+ && uv export --project /build --quiet --frozen --only-group setup --no-hashes --output-file /build/setup.txt \
+ && rm -f /opt/stork/.lock
 
 FROM dependencies AS package
 COPY pyproject.toml README.md LICENSE /build/source/
