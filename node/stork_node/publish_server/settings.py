@@ -52,7 +52,7 @@ class PublishServerSettings:
     retention_s: float = setting(seconds, 3600.0)
     retention_bytes: int = setting(count, 1 << 30)
     connections: int = setting(count, 1000)
-    peers_bytes: int = setting(count, 256 << 20)
+    peers_bytes: int = setting(count, 384 << 20)
 
     def __repr__(self) -> str:
         return f"PublishServerSettings(pull={self.pull!r}, router={self.router!r}, pub={self.pub!r})"

@@ -27,9 +27,11 @@ _MAX_FRAME_BYTES = 5 << 18
 # A request for replay is a line.
 _MAX_REQUEST_BYTES = 64 << 10
 
-# For each pusher: PUSH and DEALER peers wait when a queue here is full, and nothing is dropped. As many of the largest
-# pushes (1 MiB) are less than a peer may make the server hold.
-_PUSHES = 60
+# For each pusher: PUSH and DEALER peers wait when a queue here is full, and nothing is dropped. With half as many, they
+# stop and go on so often that a fifth of the rate is lost. (libzmq must not raise it later: a peer that waits just then
+# would wait for ever, as it is woken at a multiple of half the mark.) As many of the largest pushes (1 MiB) are less
+# than a peer may make the server hold.
+_PUSHES = 120
 # For each pusher that does not read its answers, of some 100 bytes: beyond that it is cut.
 _ANSWERS = 20_000
 # For each relay. What it misses it sees by the numbers, and has replayed: better than to hold all that is pushed while
@@ -114,7 +116,7 @@ def open_sockets(settings: PublishServerSettings) -> Sockets:
         # An answer that cannot be sent is an error, which is counted, and is not dropped.
         router.router_mandatory = replay.router_mandatory = True
         most = connections_per_port(settings.connections)
-        pushing = PeerLimits(most, unread_bytes=64 << 20, unfinished_bytes=3 << 19, unsent_bytes=32 << 20)
+        pushing = PeerLimits(most, unread_bytes=128 << 20, unfinished_bytes=3 << 19, unsent_bytes=32 << 20)
         relays = min(most, max(_RELAYS, most // 10))
         bus = _RELAY_BYTES + (_CURVE_RELAY_BYTES if settings.secret else 0)
         watched = (
