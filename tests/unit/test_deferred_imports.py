@@ -104,11 +104,11 @@ def test_crossbar_loads_without_web3_and_keeps_the_recursion_limit(run) -> None:
 import sys
 from autobahn.twisted.choosereactor import install_reactor
 install_reactor(explicit_reactor=None)
-from stork_crossbar.internals.deferred_imports import BLOCKCHAIN, deferred
+from stork_crossbar.internals.deferred_imports import UNUSED, deferred
 with deferred():
     import stork_crossbar.personality
     import crossbar.edge.worker.router
 import crossbar.worker.main
-print(sorted(BLOCKCHAIN & sys.modules.keys()), sys.getrecursionlimit())
+print(sorted(UNUSED & sys.modules.keys()), sys.getrecursionlimit())
 """
     assert run(code) == "[] 1000"
