@@ -137,8 +137,10 @@ class Process:
 class Node(Process):
     """A node of a deployment; ``url`` is its WebSocket, ``page_url`` its page, ``operator_url`` its operator's port."""
 
-    def __init__(self, folder: Path, port: int, operator_port: int, log: Path, environ: dict[str, str]) -> None:
-        super().__init__([*STORK, "node", "--config", str(folder)], log, environ)
+    def __init__(
+        self, folder: Path, port: int, operator_port: int, log: Path, environ: dict[str, str], *arguments: str
+    ) -> None:
+        super().__init__([*STORK, "node", *arguments, "--config", str(folder)], log, environ)
         self.folder, self.port = folder, port
         self.url = f"ws://127.0.0.1:{port}/ws"
         self.page_url = f"http://127.0.0.1:{port}/"
@@ -237,7 +239,9 @@ class Deployment:
 
     def start_node(self, name: str = "node", *, wait: bool = True) -> Node:
         folder, port = self.write_folder(name)
-        node = Node(folder, port, self.operator_ports[port], self.folder / f"{name}.log", self.environ)
+        # One that a test waits for is fine: as after ``stork up``, it need not check its folder, which takes a second.
+        arguments = ["--checked"] if wait else []
+        node = Node(folder, port, self.operator_ports[port], self.folder / f"{name}.log", self.environ, *arguments)
         self.processes.append(node)
         self.nodes.append(node)
         if wait:
