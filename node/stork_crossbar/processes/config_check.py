@@ -132,6 +132,8 @@ def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Probl
         origins(options.get("allowed_origins", []))
     except ValueError as error:
         yield Problem(f"{path}.allowed_origins", str(error))
+    if options.get("compression"):
+        yield Problem(f"{path}.compression", "has no effect: no event is compressed (take it out)")
     if options.get("fail_by_drop") is not True:
         yield Problem(f"{path}.fail_by_drop", "not set, and connections that fail would linger (want true)")
 
