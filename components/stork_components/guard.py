@@ -19,6 +19,7 @@ from stork_components.asking.waiting_sessions import WaitingSessions
 from stork_crossbar.component import in_turn
 from stork_crossbar.connections import client_limits, closing
 from stork_crossbar.connections.expiries import Expiries
+from stork_crossbar.internals import registrations
 from stork_crossbar.opening import handshake
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
@@ -88,7 +89,7 @@ class Guard(DirectGuard):
         self._waiting = WaitingSessions()
         self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
-        await self._callees.watch(self)
+        await self._callees.watch(self, registrations.look_up(self))
         if not singleton(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
@@ -102,7 +103,8 @@ class Guard(DirectGuard):
         self._application.forget()
 
     def missing(self) -> tuple[str, ...]:
-        """The application's procedures that neither the application nor a backend has registered."""
+        """The application's procedures that neither the application nor a backend has registered now."""
+        self._callees.compare()
         answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
         return tuple(app for app, backend in answered_by if not (self._callees.has(app) or self._callees.has(backend)))
 

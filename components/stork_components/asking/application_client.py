@@ -97,7 +97,10 @@ class ApplicationClient:
                         raise NotAsked(f"{uri} was not asked: nobody waited any more") from None
                     if error.error not in _NOT_THERE:
                         raise Unavailable(f"{uri} raised {error.error}") from None
-                await self._registrations.changed(_SETTLE_S)
+                # It answered that it is not there: what is known of it may be wrong.
+                await self._registrations.compare()
+                if self._callee(question) == uri:
+                    await self._registrations.changed(_SETTLE_S)
             remaining_s = give_up_at - self._reactor.seconds()
             if remaining_s <= 0 or (not self._callee(question) and not await self._registrations.changed(remaining_s)):
                 raise Unavailable(f"nobody registered {question.app_uri} within {self._starting_timeout_s:g} s")
