@@ -10,6 +10,7 @@ from stork_components.asking.registrations import COMPARE_S, Registrations
 from stork_components.asking.verdicts import Verdicts
 from stork_node.application.permission import Permission
 from stork_node.guard.counters import GuardCounters
+from stork_node.protocol import uris
 from tests.components.fake_session import FakeSession
 
 APP, BACKEND = "app", "backend"
@@ -233,6 +234,38 @@ def test_an_error_of_the_application_is_unavailable_and_says_which(asking):
     outcome = asking.ask()
     asking.session.calls[0].answer.errback(ApplicationError("io.example.oops", "secret text"))
     assert [str(each) for each in outcome] == ["app raised io.example.oops"]
+
+
+def undecided():
+    return ApplicationError(uris.UNDECIDED, "the application declares no feed")
+
+
+def test_a_backend_that_comes_decides_what_the_application_left_to_it(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(undecided())
+    assert outcome == []
+    asking.register(BACKEND, 2)
+    assert asking.session.calls[1].uri == BACKEND
+    asking.session.calls[1].answer.callback("yes")
+    assert outcome == [(BACKEND, "yes")]
+
+
+def test_a_backend_that_does_not_come_is_missed_by_its_name(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(undecided())
+    asking.clock.advance(10.0)
+    assert [str(each) for each in outcome] == ["nobody registered backend within 10 s"]
+    assert isinstance(outcome[0], Unavailable)
+
+
+def test_the_application_is_not_asked_what_backends_alone_decide(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask(Request("", (), BACKEND, ("jack",)))
+    asking.clock.advance(10.0)
+    assert asking.session.calls == []
+    assert [str(each) for each in outcome] == ["nobody registered backend within 10 s"]
 
 
 def test_a_session_that_is_gone_is_unavailable(asking):

@@ -53,7 +53,7 @@ def clock(router, told):
     return clock
 
 
-def test_a_visitor_of_whose_leave_no_event_told_leaves_at_the_next_comparison(router, clock, told):
+def test_a_leave_without_an_event_is_found_by_comparing(router, clock, told):
     router.sessions.add(7)
     router.emit("wamp.session.on_join", {"session": 7, "authrole": "frontend"})
     router.sessions.clear()
@@ -64,7 +64,7 @@ def test_a_visitor_of_whose_leave_no_event_told_leaves_at_the_next_comparison(ro
     assert len(told) == 2
 
 
-def test_a_visitor_of_whose_join_no_event_told_joins_at_the_next_comparison(router, clock, told):
+def test_a_join_without_an_event_is_found_by_comparing(router, clock, told):
     router.sessions.add(7)
     clock.advance(COMPARE_S)
     clock.advance(COMPARE_S)

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from tests.e2e.applications import MANY_WAYS
+from tests.e2e.operator_port import get
 from tests.gateway import Deployment, wait_for
 from tests.wamp import Aborted, Client, Closed, Refused
 
@@ -149,7 +151,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_the_application_decides_again_when_a_backend_leaves_whose_other_procedures_are_shared(node, end):
+def test_the_application_decides_again_when_a_backend_leaves(node, end):
     """Among many registrations, the one of the authenticator is neither always the first nor always the last."""
     for turn in range(5):
         with node.backend() as stays:
@@ -268,13 +270,40 @@ def test_a_frontend_cannot_stand_in_for_a_backend(node):
         client.register(AUTH, admit, invoke="last")
 
 
-def test_in_place_of_the_application_a_backend_is_all_that_is_needed(tmp_path):
-    def without_application(config):
-        del config["workers"][1]
+NO_APPLICATION = "from stork_node import Stork\n\nstork = Stork()\n"
 
-    with Deployment(tmp_path, change=without_application) as deployment:
+
+def without_application(config):
+    del config["workers"][1]
+
+
+def of_backends(config):
+    config["workers"][0]["components"][0]["extra"]["backends_decide"] = "joins, subscriptions"
+
+
+@pytest.mark.parametrize(
+    ("app", "change"),
+    [(NO_APPLICATION, lambda _: None), (MANY_WAYS, of_backends), (MANY_WAYS, without_application)],
+    ids=["app.py declares nothing", "a setting says so", "no application"],
+)
+def test_where_a_backend_decides_it_is_all_that_is_needed(tmp_path, app, change):
+    def in_a_hurry(config):
+        config["workers"][0]["components"][0]["extra"]["starting_timeout_s"] = 3.0
+        change(config)
+
+    with Deployment(tmp_path, app=app, change=in_a_hurry) as deployment:
         deployment.start_publish_server()
         node = deployment.start_node()
+        with node.connect() as client, pytest.raises(Closed) as closed:
+            client.join("user:joe")
+        assert closed.value.code == 1013
+        status, said = get(node.operator_url + "ready")
+        assert (status, said["status"]) == (503, "not_ready")
+        assert [problem for problem in said["problems"] if "nobody has registered io.virge.stork." in problem]
+        with Backend(node, "php", auth=admit), Client(node.url) as client:
+            client.join("42")
+            with pytest.raises(Refused, match="unavailable"):
+                client.subscribe("v1.php.1")
         with Backend(node, "php", auth=admit, topic_auth=lambda *_: True), Client(node.url) as client:
             client.join("42")
             client.subscribe("v1.php.1")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from stork_node.application.auth_request import AuthRequest
 from stork_node.application.declarations import Handler
 from stork_node.application.permission import Permission
-from stork_node.application.policy import Checks, choose_checks, fold, read_answer
+from stork_node.application.policy import Checks, Undecided, choose_checks, fold, read_answer
 from stork_node.application.rpc import Procedure, decode_arguments, encode_result, is_uri
 from stork_node.application.running.handler_context import HandlerContext, Kind, NotBegun, handler_context
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
@@ -223,9 +223,10 @@ class Runtime:
         Raises:
             HandlerFailed: the authenticator raised, or returned neither a ``Principal`` nor a ``Deny``.
             NotBegun: it was not called.
+            Undecided: there is none.
         """
         if self._declared.authenticator is None:
-            return Deny("no authenticator is declared").to_wire()
+            raise Undecided("the application declares no authenticator")
         try:
             request = AuthRequest.parse(realm, authid, details)
         except ValueError as error:
@@ -262,6 +263,7 @@ class Runtime:
         Raises:
             HandlerFailed: a verifier raised, or returned neither True nor False nor a ``Deny``.
             NotBegun: none was called.
+            Undecided: the application does not decide about subscriptions.
         """
         checks = choose_checks(self._declared, uri, action, options)
         if isinstance(checks, Deny):
