@@ -25,12 +25,15 @@ class SelfCleaningUriMap(UriObservationMap):
 
 class StorkBroker(Broker):
     """
+    - Announces no ``publisher_identification``: clients cannot ask for it.
     - The meta events of subscriptions that end name the session, also if it has left.
     - Without a listener for meta events, a session that leaves schedules none.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Crossbar ignores ``disclose_me``: what a role's ``disclose`` in config.json says is done to all its events.
+        self._role_features.publisher_identification = None
         if not self._event_store:  # an event store has attached itself to the map
             self._subscription_map = SelfCleaningUriMap()
 
