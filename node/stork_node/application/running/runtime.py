@@ -25,6 +25,7 @@ from stork_node.application.running.thread_switching import Interruption, Thread
 from stork_node.application.stork import Stork
 from stork_node.application.values import Call, ClientSession, Deny, Principal
 from stork_node.errors import CallError
+from stork_node.logs.repeats import ONCE
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.protocol.wire_values import to_wire
 
@@ -39,8 +40,12 @@ _log = logging.getLogger(__name__)
 
 
 def log_failure(failure: HandlerFailed) -> None:
-    """Log a failure with its traceback, by the standard library's logging."""
-    _log.error("%s", failure, exc_info=failure.cause)
+    """
+    Log a failure with its traceback, by the standard library's logging. A node's log has one traceback for each handler
+    and class of exception, and counts the others.
+    """
+    subject = f"{ONCE}{failure.location} {type(failure.cause).__qualname__}"
+    _log.error("%s", failure, exc_info=failure.cause, extra={"subject": subject})
 
 
 class Runtime:
