@@ -21,6 +21,7 @@ from stork_crossbar.internals.from_threads import FromThreads
 from stork_crossbar.internals.gc_tuning import freeze_startup_objects
 from stork_node import AsyncPublisher, Publisher, Stork
 from stork_node.application import loading
+from stork_node.application.policy import Undecided
 from stork_node.application.running.handler_context import NotBegun
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.application.running.runtime import Runtime, log_failure
@@ -229,6 +230,8 @@ def _as_wamp_error(failure: Any) -> Any:
         raise ApplicationError(error.uri, *args, **error.details)
     if isinstance(error, NotBegun):
         raise ApplicationError(uris.NOT_BEGUN, str(error))
+    if isinstance(error, Undecided):
+        raise ApplicationError(uris.UNDECIDED, str(error))
     if isinstance(error, HandlerFailed):
         log_failure(error)
         raise ApplicationError(HANDLER_FAILED, f"the {error.kind} failed")

@@ -16,6 +16,8 @@ async def serve_tickets(session: Component, application: ApplicationProcess) -> 
     """
     Register ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard, and
     ``io.virge.stork.app.figures()``, for ``/metrics``.
+
+    Without an authenticator only the latter: joins wait for a backend, and the node is not ready until there is one.
     """
 
     def tell_figures() -> dict[str, Any]:
@@ -23,6 +25,11 @@ async def serve_tickets(session: Component, application: ApplicationProcess) -> 
 
     # A new process takes over from one that is still there, and gives back if it leaves.
     await session.register(tell_figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
+    if not application.stork.declared.decides_joins:
+        session.log.info(
+            "the application has no authenticator: a backend decides who may join ({uri})", uri=uris.BACKEND_AUTH
+        )
+        return
     await register_batch(session, application.authenticate, uris.APP_AUTH_BATCH)
     await session.register(application.authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 

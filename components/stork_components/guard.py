@@ -19,6 +19,7 @@ from stork_components.asking.waiting_sessions import WaitingSessions
 from stork_crossbar.component import in_turn
 from stork_crossbar.connections import client_limits, closing
 from stork_crossbar.connections.expiries import Expiries
+from stork_crossbar.internals import registrations
 from stork_crossbar.opening import handshake
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
@@ -31,6 +32,7 @@ from stork_node.guard import core
 from stork_node.guard.admitted import Admission, Admitted
 from stork_node.guard.answers import read_backend_permission, read_backend_ticket_answer, read_ticket_answer
 from stork_node.guard.counters import GuardCounters
+from stork_node.guard.deciders import JOINS, SUBSCRIPTIONS, Deciders, decisions
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
@@ -42,7 +44,8 @@ from stork_node.protocol.topics import Match
 @dataclass(frozen=True)
 class GuardSettings:
     """
-    ``extra`` of the guard. ``roles``: the roles that an application may give. ``trusted_proxies``: the networks whose
+    ``extra`` of the guard. ``roles``: the roles that an application may give. ``backends_decide``: the decisions
+    (``joins``, ``subscriptions``) about which only backends are asked. ``trusted_proxies``: the networks whose
     X-Forwarded-For the node believes. ``origins``: the origins of pages that may open WebSockets, beside the node's
     own. ``limits``: the limits of each client. Times in seconds.
     """
@@ -50,6 +53,7 @@ class GuardSettings:
     backend_secret: str = setting(text, "")
     backend_authid: str = setting(text, "backend")
     roles: tuple[str, ...] = setting(names, ("frontend",))
+    backends_decide: tuple[str, ...] = setting(decisions, ())
     application_timeout_s: float = setting(seconds, 5.0)
     starting_timeout_s: float = setting(seconds, 10.0)
     cache_entries: int = setting(count, 100_000)
@@ -76,6 +80,7 @@ class Guard(DirectGuard):
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
         self._callees = Registrations(reactor, callees, registered=self._forget)
+        self._deciders = Deciders(self.settings.backends_decide, self._callees.has)
         self._application = ApplicationClient(
             self,
             self._callees,
@@ -88,7 +93,7 @@ class Guard(DirectGuard):
         self._waiting = WaitingSessions()
         self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
-        await self._callees.watch(self)
+        await self._callees.watch(self, registrations.look_up(self))
         if not singleton(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
@@ -102,9 +107,9 @@ class Guard(DirectGuard):
         self._application.forget()
 
     def missing(self) -> tuple[str, ...]:
-        """The application's procedures that neither the application nor a backend has registered."""
-        answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
-        return tuple(app for app, backend in answered_by if not (self._callees.has(app) or self._callees.has(backend)))
+        """The procedures without which nobody can join or subscribe, and which nobody has registered now."""
+        self._callees.compare()
+        return self._deciders.missing()
 
     def state(self) -> GuardState:
         """The current state, for metrics."""
@@ -132,7 +137,8 @@ class Guard(DirectGuard):
         try:
             asked = (realm, authid, details)
             within_s = self.settings.application_timeout_s
-            question = Request(uris.APP_AUTH, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
+            by_app = self._deciders.application(JOINS)
+            question = Request(by_app, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
             with self._waiting.asking_for(details["session"]):
                 uri, answer = await self._application.ask(question)
             if uri == uris.BACKEND_AUTH:
@@ -237,7 +243,7 @@ class Guard(DirectGuard):
     ) -> Permission:
         match: Match = options.get("match") or "exact"
         role, authid = details["authrole"], details["authid"]
-        by_backend = self._callees.has(uris.BACKEND_TOPIC_AUTH)
+        by_backend = self._deciders.is_by_backend(SUBSCRIPTIONS)
         decided = core.decide_unasked(role, action, uri, match, by_backend=by_backend)
         if decided is not None:
             return decided
@@ -261,7 +267,8 @@ class Guard(DirectGuard):
         if action == "subscribe":
             # Backends are not asked about calls: Virge::Stork's authorizers refuse every call of a browser.
             asked = (details, uri, action, options)
-            question = replace(question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
+            by_app = self._deciders.application(SUBSCRIPTIONS)
+            question = replace(question, app_uri=by_app, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
         try:
             with self._waiting.asking_for(details["session"]):
                 answered_by, answer = await self._application.ask(question)

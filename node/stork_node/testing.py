@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from stork_node import clock
 from stork_node.application.permission import Permission
+from stork_node.application.policy import Undecided
 from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
 from stork_node.application.running.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
 from stork_node.application.stork import Stork
@@ -49,7 +50,8 @@ class Expired(Refused):
 
 class Unavailable(Refused):
     """
-    A handler raised (it is the ``__cause__``), returned an invalid value or took too long: the client tries again.
+    A handler raised (it is the ``__cause__``), returned an invalid value or took too long, or the application leaves
+    the decision to a backend: the client tries again.
     """
 
 
@@ -171,6 +173,8 @@ class AppTester:
             return self._wait(coroutine, self._timeout_s)
         except HandlerFailed as failure:
             raise Unavailable(uri, str(failure)) from failure.cause
+        except Undecided as undecided:
+            raise Unavailable(uri, str(undecided)) from None
         except TimeoutError:
             raise Unavailable(uri, f"no answer within {self._timeout_s} s") from None
 

@@ -48,6 +48,11 @@ def tester(stork):
         yield tester
 
 
+def test_what_an_application_leaves_to_a_backend_can_be_tried_again():
+    with AppTester(Stork()) as tester, pytest.raises(Unavailable, match="declares no authenticator"):
+        tester.join(ticket="alice")
+
+
 def test_the_designs_example_is_one_line(stork):
     AppTester(stork).join(ticket="alice").subscribe("v1.orders.42")
 

@@ -94,6 +94,16 @@ class Declarations:
     on_start: list[Handler] = field(default_factory=list)
     on_stop: list[Handler] = field(default_factory=list)
 
+    @property
+    def decides_joins(self) -> bool:
+        """Whether the application says who may join. If not, it leaves that to a backend."""
+        return self.authenticator is not None
+
+    @property
+    def decides_subscriptions(self) -> bool:
+        """Whether it says who may subscribe. One with neither authenticator nor feeds leaves that to a backend."""
+        return self.decides_joins or bool(self.feeds)
+
 
 def declared_twice(what: str, first: SourceLocation, second: SourceLocation) -> DeclarationError:
     return DeclarationError(f"{what} is declared twice: {first} and {second}")

@@ -8,8 +8,12 @@ from stork_node.application.declarations import Declarations
 from stork_node.application.feeds import Feed, Verifier
 from stork_node.application.permission import Permission
 from stork_node.application.values import Deny
-from stork_node.errors import InvalidTopic
+from stork_node.errors import InvalidTopic, StorkError
 from stork_node.protocol.topics import Topic
+
+
+class Undecided(StorkError):
+    """The application leaves this decision to a backend: that is no refusal, and the client may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ def choose_checks(declared: Declarations, uri: str, action: str, options: Mappin
         uri: the topic or pattern of a subscription, or the procedure of a call.
         action: WAMP's word, such as ``subscribe``; others than ``subscribe`` and ``call`` are refused.
         options: of the SUBSCRIBE; only ``match`` counts.
+
+    Raises:
+        Undecided: the application does not decide about subscriptions.
     """
     if action == "subscribe":
         return _choose_for_topic(declared, uri, options.get("match") or "exact")
@@ -44,6 +51,8 @@ def _choose_for_topic(declared: Declarations, uri: str, match: Any) -> Checks | 
         topic = Topic.parse_pattern(uri, match)
     except InvalidTopic as error:
         return Deny(str(error))
+    if not declared.decides_subscriptions:
+        raise Undecided("the application declares no feed")
     feed = declared.feeds.get((topic.version, topic.feed))
     if feed is None:
         return Deny(f"feed {topic.version}.{topic.feed} is not declared")

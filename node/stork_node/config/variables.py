@@ -28,6 +28,7 @@ _OF_COMMANDS = frozenset(
 # Named by the shipped config.json; in one that does not name them they have no effect.
 _OF_CONFIGURATIONS = frozenset(
     {
+        "STORK_BACKENDS_DECIDE",
         "STORK_DRAIN_SPREAD_S",
         "STORK_DRAIN_WAIT_S",
         "STORK_OPERATOR_HOSTS",

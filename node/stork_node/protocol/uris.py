@@ -20,6 +20,9 @@ APP_GONE = "io.virge.stork.app.gone"
 # The application's error if a handler was not called, because its caller no longer waited.
 NOT_BEGUN = "io.virge.stork.error.not_begun"
 
+# The application's error if it leaves a decision to a backend.
+UNDECIDED = "io.virge.stork.error.undecided"
+
 # The guard's procedures: config.json names them as authenticators and authorizer, or they describe a session.
 GUARD_AUTH = "io.virge.stork.guard.auth"
 GUARD_TOPIC_AUTH = "io.virge.stork.guard.topic_auth"
