@@ -1,5 +1,6 @@
 // The subscriptions of this page: their rows, the form, and the suggestions.
 
+import { examples } from "./facts.js";
 import * as feed from "./feed.js";
 import { aim } from "./push.js";
 import { colour } from "./show.js";
@@ -19,6 +20,9 @@ export class Topics {
     $("topic").addEventListener("input", () => this._complain(false));
     this._complain(false);
     this._suggest();
+    const [first] = examples();
+    $("topic").value = first ?? "";
+    aim(first ?? null);
   }
 
   /** Carry on with a new client. */
@@ -108,8 +112,7 @@ export class Topics {
   }
 
   _suggest() {
-    const authid = this.client?.session?.authid;
-    const topics = ["v1.test.1", authid && `v1.user.${authid}`].filter((topic) => topic && Stork.core.isTopic(topic) && !this.rows.has(topic));
+    const topics = examples(this.client?.session?.authid).filter((topic) => !this.rows.has(topic));
     $("suggestions").replaceChildren(...topics.map((topic) => {
       const item = document.createElement("li");
       const button = document.createElement("button");

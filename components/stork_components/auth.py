@@ -14,8 +14,8 @@ from stork_node.protocol import uris
 
 async def serve_tickets(session: Component, application: ApplicationProcess) -> None:
     """
-    Register ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard, and
-    ``io.virge.stork.app.figures()``, for ``/metrics``.
+    Register ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard,
+    ``io.virge.stork.app.figures()``, for ``/metrics``, and ``….summary()``, for the page.
     """
 
     def tell_figures() -> dict[str, Any]:
@@ -23,6 +23,7 @@ async def serve_tickets(session: Component, application: ApplicationProcess) -> 
 
     # A new process takes over from one that is still there, and gives back if it leaves.
     await session.register(tell_figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
+    await session.register(application.summary.as_json, uris.APP_SUMMARY, RegisterOptions(invoke="last"))
     await register_batch(session, application.authenticate, uris.APP_AUTH_BATCH)
     await session.register(application.authenticate, uris.APP_AUTH, RegisterOptions(invoke="last"))
 

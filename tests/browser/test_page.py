@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from stork_node.launcher.push_commands import PushCommands
 from tests.browser.scripted_node import ORIGIN, ROOT, ScriptedNode
 
 AXE = ROOT / "tests/js/node_modules/axe-core/axe.min.js"
@@ -180,6 +181,42 @@ def test_the_command_is_copied_in_one_line(page: Page, scripted: ScriptedNode) -
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == """.venv/bin/stork push v1.test.1 --type hello --data '{"n": 1}'"""
+
+
+def test_the_commands_are_those_of_the_node(page: Page, scripted: ScriptedNode) -> None:
+    assert scripted.facts
+    here = PushCommands("docker exec 4f stork", in_container=True).to("tcp://[::1]:7557", encrypted=False)
+    scripted.facts["commands"] = here.as_json()
+    scripted.open()
+    expect(page.locator("#command-text")).to_have_text(
+        """docker exec 4f stork push v1.test.1 --type hello --data '{"n": 1}' '--endpoint=tcp://[::1]:7557'"""
+    )
+    expect(page.get_by_role("tab")).to_have_text(["stork"])
+    expect(page.locator("#push-where")).to_have_text("Paste it into a terminal of the host that runs the container.")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_of_another_application_the_page_proposes_nothing(page: Page, scripted: ScriptedNode, told: bool) -> None:
+    assert scripted.facts
+    scripted.facts = {**scripted.facts, "feeds": [], "procedures": [], "trial": False} if told else None
+    scripted.refuse_join = "io.virge.stork.denied"
+    scripted.open("")
+    expect(page.get_by_label("Ticket", exact=True)).to_be_focused()
+    expect(page.locator("#trial")).to_be_hidden()
+    scripted.open("ticket=wrong")
+    expect(page.locator("#notice-text")).to_have_text(
+        "The application does not accept this ticket. Enter another ticket."
+    )
+    scripted.refuse_join = None
+    scripted.open("ticket=good&authid=joe")
+    expect(page.locator("#state")).to_have_text("Connected")
+    expect(page.locator("#suggestions li")).to_have_count(0)
+    expect(page.locator("#topic")).to_have_value("")
+    expect(page.locator("#procedure")).to_have_value("")
+    expect(page.locator("#push-title")).to_have_text("Push to a topic")
+    expect(page.locator("#command-text")).to_contain_text("stork push VERSION.FEED.ID --type")
+    subscribe(page, "v1.orders.42")
+    expect(page.locator("#command-text")).to_contain_text("stork push v1.orders.42 --type")
 
 
 def test_a_call_shows_its_result(page: Page, scripted: ScriptedNode) -> None:
