@@ -18,9 +18,9 @@ class ScriptedNode:
     """
     What the page talks to.
 
-    ``facts`` is its page.json, None for something else there. ``refuse_join`` is an ABORT's URI or a close code for the next tries,
-    None to let them in. ``refuse_topics`` and ``refuse_calls`` map topics and procedures to the URI of the ERROR that
-    answers them.
+    ``facts`` is its page.json, None for something else there. ``refuse_join`` is an ABORT's URI or a close code for the
+    next tries, None to let them in. ``refuse_topics`` and ``refuse_calls`` map topics and procedures to the URI of the
+    ERROR that answers them.
     """
 
     def __init__(self, page: Page) -> None:
