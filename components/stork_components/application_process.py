@@ -26,6 +26,7 @@ from stork_node.application.running.handler_context import NotBegun
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.application.running.runtime import Runtime, log_failure
 from stork_node.application.running.thread_switching import Interruption
+from stork_node.application.summary import Summary
 from stork_node.application.values import ClientSession
 from stork_node.config.settings import count, endpoint, name, seconds, setting, text
 from stork_node.errors import CallError, StorkError
@@ -70,8 +71,8 @@ class ApplicationProcess:
     ``HANDLER_FAILED``.
     """
 
-    def __init__(self, stork: Stork, runtime: Runtime) -> None:
-        self.stork, self._runtime = stork, runtime
+    def __init__(self, stork: Stork, runtime: Runtime, summary: Summary) -> None:
+        self.stork, self.summary, self._runtime = stork, summary, runtime
 
     @property
     def figures(self) -> ApplicationFigures:
@@ -161,7 +162,8 @@ async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
 
 
 async def _start(settings: ApplicationSettings) -> ApplicationProcess:
-    stork = loading.load(settings.app, loading.find_folder(settings.app, sys.path))
+    folder = loading.find_folder(settings.app, sys.path)
+    stork = loading.load(settings.app, folder)
     secret = settings.secret or None
     publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
     stork.connect(publisher, async_publisher)
@@ -181,7 +183,7 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
     await _on_reactor(runtime.start())
     freeze_startup_objects()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
-    return ApplicationProcess(stork, runtime)
+    return ApplicationProcess(stork, runtime, Summary.of(stork, folder))
 
 
 async def follow_leavers(session: Component, application: ApplicationProcess) -> None:

@@ -14,10 +14,11 @@ from stork_node.protocol import uris
 
 async def serve_tickets(session: Component, application: ApplicationProcess) -> None:
     """
-    Register ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard, and
-    ``io.virge.stork.app.figures()``, for ``/metrics``.
+    Register ``io.virge.stork.app.auth(realm, authid, details, within_s)`` and ``….batch``, for the guard,
+    ``io.virge.stork.app.figures()``, for ``/metrics``, and ``….summary()``, for the page.
 
-    Without an authenticator only the latter: joins wait for a backend, and the node is not ready until there is one.
+    Without an authenticator the first two are left out: joins wait for a backend, and the node is not ready until there is
+    one.
     """
 
     def tell_figures() -> dict[str, Any]:
@@ -25,6 +26,7 @@ async def serve_tickets(session: Component, application: ApplicationProcess) -> 
 
     # A new process takes over from one that is still there, and gives back if it leaves.
     await session.register(tell_figures, uris.APP_FIGURES, RegisterOptions(invoke="last"))
+    await session.register(application.summary.as_json, uris.APP_SUMMARY, RegisterOptions(invoke="last"))
     if not application.stork.declared.decides_joins:
         session.log.info(
             "the application has no authenticator: a backend decides who may join ({uri})", uri=uris.BACKEND_AUTH

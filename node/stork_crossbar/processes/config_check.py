@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from stork_crossbar.internals.crossbar_check import refuse_other_versions
 from stork_crossbar.internals.deferred_imports import deferred
+from stork_node.application.summary import Summary
 from stork_node.config import configuration, old_components
 from stork_node.config.configuration import Configuration, is_stork_component
 from stork_node.errors import ConfigError, Problem
@@ -30,9 +31,12 @@ _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
 
 
-def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> None:
+def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Summary:
     """
     Check ``folder``/config.json, what it names, and which of its ports are free: none, the node's, or all of them.
+
+    Returns:
+        What the application declares.
 
     Raises:
         ConfigError: all problems; or the installed Crossbar is not as expected.
@@ -50,10 +54,17 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
             *_publish_server(config, environ, ports),
         )
     ]
+    application = Summary()
     if not problems:
-        problems += [*_applications(config), *(_busy_ports(config) if ports != "none" else ())]
+        for each in _applications(config):
+            if isinstance(each, Problem):
+                problems.append(each)
+            else:
+                application = application.merged(each)
+        problems += _busy_ports(config) if ports != "none" else ()
     if problems:
         raise ConfigError(problems)
+    return application
 
 
 def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
@@ -173,8 +184,8 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
                 yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")
 
 
-def _applications(config: Configuration) -> Iterator[Problem]:
-    """The applications that the components name: importable, and free of contradictions."""
+def _applications(config: Configuration) -> Iterator[Problem | Summary]:
+    """The applications that the components name: the problems of each, or what it declares."""
     from stork_node.application import loading
 
     checked = set()
@@ -184,7 +195,11 @@ def _applications(config: Configuration) -> Iterator[Problem]:
             app = getattr(_settings(component, ""), "app", None)
             if app and app not in checked:
                 checked.add(app)
-                yield from loading.check(app, loading.find_folder(app, search_path))
+                folder = loading.find_folder(app, search_path)
+                try:
+                    yield Summary.of(loading.load(app, folder), folder)
+                except ConfigError as error:
+                    yield from error.problems
 
 
 def _busy_ports(config: Configuration) -> Iterator[Problem]:

@@ -38,15 +38,6 @@ def load(target: str, search_path: str | Path | Sequence[str | Path]) -> Stork:
     return stork
 
 
-def check(target: str, search_path: str | Path | Sequence[str | Path]) -> list[Problem]:
-    """All problems of an application that an import can find; empty if there are none."""
-    try:
-        load(target, search_path)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
-
-
 def _import(name: str, folders: Sequence[Path]) -> ModuleType:
     before = list(sys.path)
     first = list(dict.fromkeys(map(str, folders)))
