@@ -17,6 +17,7 @@ from zope.interface import implementer
 from stork_crossbar.http import refusals
 from stork_crossbar.http.answers import refusal_bytes
 from stork_crossbar.http.bodies import check_body, make_request
+from stork_crossbar.http.direct import Exchange, Handler, direct_resource
 from stork_crossbar.http.ending import Ending
 from stork_crossbar.http.handover import hand_over
 from stork_crossbar.http.reading import Refused, RequestReader
@@ -37,6 +38,7 @@ class HttpChannel(RequestChannel):
         self._reader = RequestReader()
         self._ending = Ending(site.timeOut or REQUEST_TIMEOUT_S)
         self._request: Any = None
+        self._handler: Handler | None = None
         self._is_paused = self._has_eof = False
 
     # -- the connection ------------------------------------------------------------------------------------------------
@@ -107,13 +109,23 @@ class HttpChannel(RequestChannel):
     def _check(self, head: Head) -> None:
         if refusal := self._rules.check(head):
             raise Refused(refusal)
-        if check_body(self, head):
+        if direct := direct_resource(self.site, head.target):
+            self._handler = direct.begin(head)
+            waits = head.has_body and bool(head.value(b"expect"))
+        else:
+            waits = check_body(self, head)
+        if waits:
             self.transport.write(_CONTINUE)
 
     def _take(self, head: Head, body: bytes) -> None:
         self._ending.wait_for_nothing()
         self._rules.asked(self)
         self._is_last = head.is_last
+        if self._handler is not None:
+            handler, self._handler = self._handler, None
+            self._request = exchange = Exchange(self, head, is_last=self._is_last)
+            handler(body, exchange)
+            return
         found = _ONE_NAME.fullmatch(head.target)
         resource = getattr(self.site.resource, "children", {}).get(found[1]) if found else None
         if resource is not None and (protocol := self._rules.websocket(resource, self._address)):
@@ -151,6 +163,12 @@ class HttpChannel(RequestChannel):
 
     def loseConnection(self) -> None:
         self._end()
+
+    def answer(self, exchange: Exchange, data: bytes) -> None:
+        """Write the whole answer to a request that is answered directly."""
+        self._flow.begin(self)
+        self.transport.write(data)
+        self.requestDone(exchange)
 
     def requestDone(self, _request: Any) -> None:
         self._request = None
