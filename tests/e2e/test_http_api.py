@@ -56,5 +56,5 @@ def test_a_push_reaches_a_browser(deployment, api):
         client.subscribe("v1.test.1")
         status, said = api.push({"topics": ["v1.test.1"], "type": "hello", "data": {"a": 1}})
         assert (status, said["ok"], said["id"]) == (200, True, None)
-        _, event, position = client.event()
-        assert (event["type"], event["data"], position) == ("hello", {"a": 1}, said["position"])
+        _, event, kwargs = client.event()
+        assert (event["type"], event["data"], kwargs["position"]) == ("hello", {"a": 1}, said["position"])

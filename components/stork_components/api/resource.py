@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from stork_components.api import calling, pushing, reading
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
 from stork_node.api.answers import JSON, ApiAnswer, ApiError, refusal
-from stork_node.api.keys import ApiKey
+from stork_node.api.keys import ApiKey, Keyring
 from stork_node.api.routes import Route, Target, find
 from stork_node.http.heads import Head, Refusal, Refused
 
@@ -52,7 +52,7 @@ class ApiResource(DirectResource):
             _check_body(target.route, head)
         except ApiError as error:
             return self._refuse(api, head, error.answer)
-        return partial(self._answer, api, key, target, head)
+        return partial(self._answer, api, api.keyring, key, target, head)
 
     def _refuse(self, api: Any, head: Head, answer: ApiAnswer) -> Handler:
         if head.body_bytes is None or head.body_bytes > _SHORT_BYTES:
@@ -61,7 +61,19 @@ class ApiResource(DirectResource):
             raise Refused(Refusal(answer.status, "", "body", answer.body, answer.headers))
         return lambda _body, exchange: _reply(api, exchange, answer)
 
-    def _answer(self, api: Any, key: ApiKey, target: Target, head: Head, body: bytes, exchange: Exchange) -> None:
+    def _answer(
+        self,
+        api: Any,
+        keyring: Keyring,
+        key: ApiKey,
+        target: Target,
+        head: Head,
+        body: bytes,
+        exchange: Exchange,
+    ) -> None:
+        if api.keyring is not keyring:  # the keys were replaced since an equal head was read
+            self._begin_again(api, head, body, exchange)
+            return
         request = Call(api, key, target, head, body, exchange)
         try:
             _ANSWERS[target.route.name](request)
@@ -69,6 +81,12 @@ class ApiResource(DirectResource):
             request.reply(error.answer)
         except Exception:
             request.reply(request.fail())
+
+    def _begin_again(self, api: Any, head: Head, body: bytes, exchange: Exchange) -> None:
+        try:
+            self.begin(head)(body, exchange)
+        except Refused as error:
+            _reply(api, exchange, ApiAnswer(error.refusal.status, error.refusal.json, error.refusal.headers))
 
 
 class Call:

@@ -23,6 +23,7 @@ from stork_crossbar.http.handover import hand_over
 from stork_crossbar.http.reading import Refused, RequestReader
 from stork_crossbar.http.request_channel import RequestChannel
 from stork_crossbar.http.rules import REQUEST_TIMEOUT_S, Rules
+from stork_crossbar.internals.broadcasting import write_now
 from stork_node.http.heads import Head, Refusal
 
 _ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")
@@ -39,6 +40,7 @@ class HttpChannel(RequestChannel):
         self._ending = Ending(site.timeOut or REQUEST_TIMEOUT_S)
         self._request: Any = None
         self._handler: Handler | None = None
+        self._known: tuple[Head, Handler] | None = None  # the head of the last request that was answered directly
         self._is_paused = self._has_eof = False
 
     # -- the connection ------------------------------------------------------------------------------------------------
@@ -107,10 +109,15 @@ class HttpChannel(RequestChannel):
             self._end()
 
     def _check(self, head: Head) -> None:
+        if self._known and self._known[0] is head:
+            self._handler = self._known[1]
+            return
         if refusal := self._rules.check(head):
             raise Refused(refusal)
         if direct := direct_resource(self.site, head.target):
             self._handler = direct.begin(head)
+            if not head.has(b"expect"):
+                self._known = head, self._handler
             waits = head.has_body and bool(head.value(b"expect"))
         else:
             waits = check_body(self, head)
@@ -167,7 +174,7 @@ class HttpChannel(RequestChannel):
     def answer(self, exchange: Exchange, data: bytes) -> None:
         """Write the whole answer to a request that is answered directly."""
         self._flow.begin(self)
-        self.transport.write(data)
+        write_now(self.transport, data)
         self.requestDone(exchange)
 
     def requestDone(self, _request: Any) -> None:

@@ -56,8 +56,9 @@ class ApiPush(PendingPush):
 
     def settle(self, answer: bytes) -> None:
         self.answer = answer
-        if self.done is not None:
-            self.done()
+        done, self.done = self.done, None  # or both would wait for the garbage collector
+        if done is not None:
+            done()
 
 
 class PositionQuestion(ApiPush):
