@@ -42,6 +42,7 @@ class PushLink:
         self.waiting_bytes = 0
         self._patience_s = self._retry_at = 0.0
         self._timer: Any = None
+        self._turn: Any = None
         self._open()
 
     def send(self, pushes: Iterable[ApiPush]) -> None:
@@ -56,9 +57,12 @@ class PushLink:
             self._unsent.append(push)
         if self._timer is None and self._given_up_at:
             self._timer = self._reactor.callLater(_CHECK_S, self._check)
-        self._send_more()
+        if self._turn is None:
+            # With the pushes of the other requests of this turn: the publish server stores them by one write.
+            self._turn = self._reactor.callLater(0, self._send_more)
 
     def _send_more(self) -> None:
+        self._turn = None
         if not self._unsent:
             return
         if not self._sent:
@@ -77,7 +81,8 @@ class PushLink:
         for push in settled:
             self.waiting_bytes -= len(push.frame)
             push.take_outcome()
-        self._send_more()
+        if self._turn is None:
+            self._send_more()
 
     def _be_patient(self) -> None:
         self._patience_s = FIRST_RETRY * self._timeout_s
@@ -96,7 +101,8 @@ class PushLink:
             self._patience_s *= 2
             self._retry_at = now + self._patience_s
             self._start_again()
-        self._send_more()
+        if self._turn is None:
+            self._send_more()
         if self._given_up_at:
             self._timer = self._reactor.callLater(_CHECK_S, self._check)
 
@@ -112,7 +118,8 @@ class PushLink:
         self._reader = ZmqReader(self._reactor, self._socket, self._received)
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for waiting in (self._timer, self._turn):
+            if waiting is not None:
+                waiting.cancel()
+        self._timer = self._turn = None
         self._reader.close()

@@ -23,7 +23,7 @@ from stork_crossbar.http.handover import hand_over
 from stork_crossbar.http.reading import Refused, RequestReader
 from stork_crossbar.http.request_channel import RequestChannel
 from stork_crossbar.http.rules import REQUEST_TIMEOUT_S, Rules
-from stork_crossbar.internals.broadcasting import write_now
+from stork_crossbar.internals.writing import write_now
 from stork_node.http.heads import Head, Refusal
 
 _ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")

@@ -180,20 +180,6 @@ def waiting_bytes(transport: Any, descriptor: FileDescriptor) -> int:
     return waiting + sum(len(data) for data, _ in getattr(transport, "send_queue", ()))
 
 
-def write_now(transport: Any, data: bytes) -> None:
-    """Write to the socket if no bytes wait, and let Twisted write the rest: waiting for its turn costs two calls."""
-    tcp = transport
-    if type(tcp) is Server and not tcp.TLS and not tcp._tempDataLen and not tcp.dataBuffer and tcp.connected:
-        try:
-            sent = tcp.socket.send(data)
-        except OSError:
-            sent = 0  # full, or broken: Twisted gets the same error
-        if sent == len(data):
-            return
-        data = data[sent:]
-    transport.write(data)
-
-
 def _buffered(descriptor: FileDescriptor) -> int:
     return int(descriptor._tempDataLen + len(descriptor.dataBuffer) - descriptor.offset)
 
