@@ -18,6 +18,8 @@ CLASSES = [
     "stork_components.relay.RelaySettings",
     "stork_components.operator_port.OperatorPortSettings",
     "stork_node.config.drain.DrainSettings",
+    "stork_node.api.settings.ApiSettings",
+    "stork_node.api.settings.ApiLimits",
     "stork_components.application.ApplicationSettings",
     "stork_node.publish_server.settings.PublishServerSettings",
 ]

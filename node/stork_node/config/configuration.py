@@ -17,6 +17,9 @@ from stork_node.config.port_variables import PUBLIC, PortVariables
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.endpoints import Endpoint, bracketed
 
+HTTP_API = "stork_components.api.Api"
+"""The class of the component with the keys of the HTTP API."""
+
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
 
@@ -178,6 +181,9 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
     options = worker.get("options", {})
     if "pythonpath" in options:
         options["pythonpath"] = [str(folder / entry) for entry in options["pythonpath"]]
+    for component in worker.get("components", []):
+        if component.get("classname") == HTTP_API:
+            component["extra"] = _with_absolute_key_files(component["extra"], folder)
     for transport in worker.get("transports", []):
         tls = transport.get("endpoint", {}).get("tls", {})
         for key in _TLS_FILES & tls.keys():
@@ -185,6 +191,21 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
                 [str(folder / file) for file in tls[key]] if isinstance(tls[key], list) else str(folder / tls[key])
             )
         _make_directories_absolute(transport.get("paths", {}), folder)
+
+
+def _with_absolute_key_files(extra: dict[str, Any], folder: Path) -> dict[str, Any]:
+    keys = extra.get("keys")
+    if not isinstance(keys, list):
+        return extra
+    return {
+        **extra,
+        "keys": [
+            {**key, "key_file": str(folder / key["key_file"])}
+            if isinstance(key, dict) and isinstance(key.get("key_file"), str) and key["key_file"]
+            else key
+            for key in keys
+        ],
+    }
 
 
 def _make_directories_absolute(services: Any, folder: Path) -> None:

@@ -28,9 +28,11 @@ _OF_COMMANDS = frozenset(
 # Named by the shipped config.json; in one that does not name them they have no effect.
 _OF_CONFIGURATIONS = frozenset(
     {
+        "STORK_API_KEY",
         "STORK_BACKENDS_DECIDE",
         "STORK_DRAIN_SPREAD_S",
         "STORK_DRAIN_WAIT_S",
+        "STORK_NODE_NAME",
         "STORK_OPERATOR_HOSTS",
         "STORK_ORIGINS",
         "STORK_TRUSTED_PROXIES",
