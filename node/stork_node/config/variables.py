@@ -28,6 +28,7 @@ _OF_CONFIGURATIONS = frozenset(
     {
         "STORK_DRAIN_SPREAD_S",
         "STORK_DRAIN_WAIT_S",
+        "STORK_JWT_KEY",
         "STORK_OPERATOR_HOSTS",
         "STORK_OPERATOR_PORT",
         "STORK_ORIGINS",

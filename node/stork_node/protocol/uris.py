@@ -20,11 +20,13 @@ APP_GONE = "io.virge.stork.app.gone"
 # The application's error if a handler was not called, because its caller no longer waited.
 NOT_BEGUN = "io.virge.stork.error.not_begun"
 
-# The guard's procedures: config.json names them as authenticators and authorizer, or they describe a session.
+# The guard's procedures: config.json names them as authenticators and authorizer, they describe a session, or take the
+# rules of the application (which tickets are tokens, and their keys).
 GUARD_AUTH = "io.virge.stork.guard.auth"
 GUARD_TOPIC_AUTH = "io.virge.stork.guard.topic_auth"
 GUARD_BACKEND = "io.virge.stork.guard.backend"
 GUARD_SESSION = "io.virge.stork.guard.session"
+GUARD_RULES = "io.virge.stork.guard.rules"
 
 RECOVER = "io.virge.stork.recover"
 BEAT = "io.virge.stork.beat"
