@@ -1,7 +1,6 @@
 """The claims of a token whose signature is right: who its bearer is, until when, and for which topics."""
 
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from stork_node.application.grants import NO_GRANTS, Grants
 from stork_node.application.values import Deny, Principal
 
 _LONGEST_SUB = 128
+_LATEST_S = 1e11  # as in ``Principal``: larger is a time in milliseconds
 _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 _MISSING = object()
 
@@ -57,7 +57,7 @@ def read_claims(payload: bytes, rules: ClaimRules, now: float) -> Bearer | Deny:
         return Deny("the token's claims are not an object")
     try:
         return _read(claims, rules, now)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         return Deny(f"the token's {error}")
 
 
@@ -106,9 +106,14 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     if name not in claims:
         return None
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is of type {type(value).__name__}, want Unix time in seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LATEST_S:
+        raise ValueError(f"{name} is {_kind(value)}, want Unix time in seconds")
     return float(value)
+
+
+def _kind(value: Any) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "no such time" if is_number else f"of type {type(value).__name__}"
 
 
 def _check_issuer(issuer: Any, wanted: str) -> None:
