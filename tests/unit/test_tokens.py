@@ -330,7 +330,7 @@ def test_rotated_keys_replace_those_of_their_source_and_no_others():
     ],
 )
 def test_what_is_no_key_set_is_refused(document):
-    with pytest.raises(ValueError, match="not a JSON Web Key Set|no key here can verify"):
+    with pytest.raises(ValueError, match=r"not a JSON Web Key Set|no key here can verify"):
         read_jwks(document, symmetric=True)
 
 

@@ -57,15 +57,17 @@ class OutgoingHttp:
 
     async def _in_time(self, request: Any) -> Answer:
         deferred = defer.ensureDeferred(request)
-        deferred.addTimeout(self._timeout_s, self._reactor)
+        timer = self._reactor.callLater(self._timeout_s, deferred.cancel)
         try:
             answer: Answer = await deferred
-        except (error.TimeoutError, defer.TimeoutError, defer.CancelledError):
-            raise NoDecision(f"no answer within {self._timeout_s:g} s") from None
-        except NoDecision:
-            raise
         except Exception as failed:
-            raise NoDecision(_sentence(failed)) from None
+            # What a cancelled request raises depends on how far it came.
+            if not timer.active():
+                raise NoDecision(f"no answer within {self._timeout_s:g} s") from None
+            raise failed if isinstance(failed, NoDecision) else NoDecision(_sentence(failed)) from None
+        finally:
+            if timer.active():
+                timer.cancel()
         return answer
 
     async def _request(self, method: bytes, url: str, headers: Mapping[str, str], body: bytes) -> Answer:

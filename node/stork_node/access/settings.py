@@ -85,7 +85,10 @@ def _flag(value: Any) -> bool:
 
 
 def _history(value: Any) -> str:
-    histories({"*": value})
+    try:
+        histories({"*": value})
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("*: ")) from None
     return repr(value)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stork_node.config.expansion import expand
+from stork_node.config.feed_histories import share_histories
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.endpoints import Endpoint, bracketed, is_port
 
@@ -99,6 +100,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
         component["extra"] = extra or {}
+    share_histories(expanded["workers"])
     _set_public_port(expanded, environ, problems)
     for path, transport in _transports(expanded):
         port = transport.get("endpoint", {}).get("port")
