@@ -57,8 +57,8 @@ class ApplicationSettings:
     """
 
     app: str = setting(text, DEFAULT_APP)
-    jwt: JwtSettings | None = setting(section(JwtSettings), None)
-    http: HttpSettings | None = setting(http_section, None)
+    jwt: JwtSettings = setting(section(JwtSettings), JwtSettings())
+    http: HttpSettings = setting(http_section, HttpSettings())
     feeds: Feeds = setting(feeds_section, ())
     threads: int = setting(count, 32)
     push: str = setting(endpoint, local_endpoint(Port.ROUTER))
@@ -204,8 +204,7 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
 
 def _poster(settings: ApplicationSettings) -> Post:
     """Sends requests of handlers, which run on a loop of their own, by the reactor."""
-    timeout_s = settings.http.timeout_s if settings.http else 0.0
-    http = OutgoingHttp(reactor, timeout_s, MAX_ANSWER_BYTES)
+    http = OutgoingHttp(reactor, settings.http.timeout_s, MAX_ANSWER_BYTES)
 
     async def post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         answer: Future[Answer] = Future()

@@ -265,11 +265,12 @@ class Guard(DirectGuard):
         match: Match = options.get("match") or "exact"
         role, authid = details["authrole"], details["authid"]
         grants = self._admitted.grants(details["session"])
-        is_granted = action == "subscribe" and grants.permit(uri, match, self._tokens.patterns)
-        by_backend = self._callees.has(uris.BACKEND_TOPIC_AUTH) and not is_granted
+        if core.is_granted(grants, action, uri, match, self._tokens.patterns):
+            return Permission(True)
+        by_backend = self._callees.has(uris.BACKEND_TOPIC_AUTH)
         decided = core.decide_unasked(role, action, uri, match, by_backend=by_backend)
-        if decided is not None or is_granted:
-            return decided or Permission(True)
+        if decided is not None:
+            return decided
         session = self._admitted.get(details["session"])
         key = core.cache_key(session, role, authid, action, uri, match)
         # A session that another authenticator of config.json has let in: only Crossbar's details of it are known.

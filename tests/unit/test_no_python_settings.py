@@ -22,8 +22,8 @@ from tests.tokens import SECRET, SigningKey, jwks
 
 @dataclass(frozen=True)
 class Extra:
-    jwt: JwtSettings | None = setting(section(JwtSettings), None)
-    http: HttpSettings | None = setting(http_section, None)
+    jwt: JwtSettings = setting(section(JwtSettings), JwtSettings())
+    http: HttpSettings = setting(http_section, HttpSettings())
     feeds: Feeds = setting(feeds_section, ())
 
 
@@ -97,7 +97,7 @@ def test_what_is_wrong_in_jwt_is_named_with_its_place(jwt, said):
 @pytest.mark.parametrize(
     ("http", "said"),
     [
-        ({}, "extra.http: names no address (want connect, subscribe, or both)"),
+        ({"secret": "x"}, "extra.http: names no address (want connect, subscribe, or both)"),
         ("https://a", 'extra.http: \'https://a\' is not a group of settings (want {"connect": "https://…", '),
         ({"connect": "a/b"}, "extra.http.connect: 'a/b' is not an address (want https://www.example.com/path)"),
         ({"connect": "https://u:p@a/"}, "extra.http.connect: 'https://u:p@a/' is not an address"),
@@ -159,7 +159,7 @@ def test_what_is_wrong_in_feeds_is_named_with_its_place(feeds, said):
 
 
 def test_all_problems_come_at_once():
-    assert len(problems(jwt={"keys": [{}, {"key": "x"}]}, http={}, feeds={"a": 1, "v1.a": {}})) == 5
+    assert len(problems(jwt={"keys": [{}, {"key": "x"}]}, http={"secret": "x"}, feeds={"a": 1, "v1.a": {}})) == 5
 
 
 def test_a_key_whose_variable_is_not_set_is_no_key(tmp_path):
@@ -218,7 +218,7 @@ def test_files_of_keys_that_are_wrong_are_named(tmp_path, key, content, said):
 # -- together with app.py, and without ---------------------------------------------------------------------------------
 
 
-def test_without_app_py_there_is_an_empty_application_if_something_else_decides(tmp_path):
+def test_an_app_py_may_be_missing_if_something_else_decides(tmp_path):
     composed = compose_in(tmp_path, jwt={"keys": [{"key": "${KEY}"}]})
     assert composed.stork.declared.authenticator is None
     assert compose_in(tmp_path, app="", feeds={"v1.a": {"verify": "all"}}).stork.declared.feeds

@@ -13,6 +13,7 @@ from stork_node.errors import ConfigError, Problem
 from stork_node.tokens.settings import JwtSettings, TokenRules, token_rules
 
 DEFAULT_APP = "app:stork"
+_NO_TOKENS, _NOBODY = JwtSettings(), HttpSettings()
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Access:
     """
 
     app: str = DEFAULT_APP
-    jwt: JwtSettings | None = None
-    http: HttpSettings | None = None
+    jwt: JwtSettings = _NO_TOKENS
+    http: HttpSettings = _NOBODY
     feeds: Feeds = ()
 
 
@@ -38,10 +39,9 @@ class Application:
 
     def rules(self) -> dict[str, Any]:
         """The rules for the guard, as JSON values: ``{"jwt", "patterns"}``."""
-        feeds = self.stork.declared.feeds.values()
         return {
             "jwt": self.tokens.to_wire() if self.tokens else None,
-            "patterns": {str(feed): list(feed.patterns) for feed in feeds if feed.patterns},
+            "patterns": {feed: list(patterns) for feed, patterns in self.stork.patterns.items()},
         }
 
 
@@ -64,7 +64,7 @@ def compose(access: Access, search_path: Sequence[str], path: str, post: Post = 
     except ConfigError as error:
         own = below(path, "jwt")
         raise ConfigError([Problem(below(own, problem.path), problem.text) for problem in error.problems]) from None
-    decides = bool(tokens or access.http or access.feeds)
+    decides = bool(tokens or access.http.decides or access.feeds)
     is_missing = not access.app or (access.app == DEFAULT_APP and decides and not loading.exists(access.app, folder))
     stork = Stork() if is_missing else loading.load(access.app, folder)
     notes = declare(stork, access.http, access.feeds, path, post)

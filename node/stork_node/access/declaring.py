@@ -40,7 +40,7 @@ async def cannot_post(_url: str, _headers: Mapping[str, str], _body: bytes) -> H
     raise NoDecision("no request can be sent here")
 
 
-def declare(stork: Stork, http: HttpSettings | None, feeds: Feeds, path: str, post: Post = cannot_post) -> list[str]:
+def declare(stork: Stork, http: HttpSettings, feeds: Feeds, path: str, post: Post = cannot_post) -> list[str]:
     """
     Add the rules of config.json to an application.
 
@@ -49,7 +49,7 @@ def declare(stork: Stork, http: HttpSettings | None, feeds: Feeds, path: str, po
 
     Args:
         stork: the application, which may be empty.
-        http: its settings, or None.
+        http: its settings.
         feeds: settings by feed.
         path: where they stand, such as ``workers[1].components[0].extra``.
         post: sends a request; it may raise ``StorkError`` with what went wrong.
@@ -61,7 +61,7 @@ def declare(stork: Stork, http: HttpSettings | None, feeds: Feeds, path: str, po
         ConfigError: rules that name something that is not there.
     """
     notes = []
-    if http and http.connect:
+    if http.connect:
         location = SourceLocation(f"{path}.http.connect", 0)
         if earlier := stork.declared.authenticator:
             notes.append(f"http.connect of config.json decides about tickets, and {earlier} is not asked")
@@ -75,10 +75,10 @@ def declare(stork: Stork, http: HttpSettings | None, feeds: Feeds, path: str, po
     return notes
 
 
-def _problems(stork: Stork, http: HttpSettings | None, feeds: Feeds, path: str) -> Iterator[Problem]:
+def _problems(stork: Stork, http: HttpSettings, feeds: Feeds, path: str) -> Iterator[Problem]:
     for name, settings in feeds:
         where = f'{path}.feeds["{name}"].verify'
-        if settings.verify == HTTP and not (http and http.subscribe):
+        if settings.verify == HTTP and not http.subscribe:
             yield Problem(where, "http asks an address, and http.subscribe names none")
         elif settings.verify not in BUILT_IN and settings.verify not in stork.declared.verifiers:
             known = ", ".join((*BUILT_IN, *stork.declared.verifiers))
@@ -86,7 +86,7 @@ def _problems(stork: Stork, http: HttpSettings | None, feeds: Feeds, path: str) 
 
 
 def _declare_feed(
-    stork: Stork, http: HttpSettings | None, name: str, settings: FeedSettings, location: SourceLocation, post: Post
+    stork: Stork, http: HttpSettings, name: str, settings: FeedSettings, location: SourceLocation, post: Post
 ) -> None:
     version, _, own_name = name.partition(".")
     feed = stork.declared.feeds.get((version, own_name))
@@ -101,9 +101,12 @@ def _declare_feed(
     if settings.verify not in BUILT_IN:
         feed.verifiers.append(NamedVerifier(settings.verify, settings.cache_s or None, location))
         return
-    functions: dict[str, Callable[..., Any]] = {OWN: _is_own, ALL: _allow, CLAIM: _is_not_claimed}
-    if http:
-        functions[HTTP] = partial(_subscribe, http, post, settings.cache_s)
+    functions: dict[str, Callable[..., Any]] = {
+        OWN: _is_own,
+        ALL: _allow,
+        CLAIM: _is_not_claimed,
+        HTTP: partial(_subscribe, http, post, settings.cache_s),
+    }
     function = functions[settings.verify]
     handler = Handler("verifier", function, location, settings.verify)
     feed.verifiers.append(Verifier(handler, 0.0, patterns=settings.verify != OWN))

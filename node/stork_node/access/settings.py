@@ -23,6 +23,10 @@ _NOT_FORWARDED = frozenset(
 )
 
 
+def _optional_url(value: Any) -> str:
+    return "" if value == "" else http_url(value)
+
+
 def _time_out(value: Any) -> float:
     time_s = seconds(value)
     if not 0 < time_s <= _LONGEST_S:
@@ -49,8 +53,8 @@ class HttpSettings:
     are sent again, as headers.
     """
 
-    connect: str = setting(http_url, "")
-    subscribe: str = setting(http_url, "")
+    connect: str = setting(_optional_url, "")
+    subscribe: str = setting(_optional_url, "")
     secret: str = setting(text, "")
     timeout_s: float = setting(_time_out, 5.0)
     forward_headers: tuple[str, ...] = setting(_header_names, ())
@@ -58,13 +62,18 @@ class HttpSettings:
     def __repr__(self) -> str:
         return "<HttpSettings>"  # it has a secret
 
+    @property
+    def decides(self) -> bool:
+        """Whether there is an address to ask."""
+        return bool(self.connect or self.subscribe)
+
 
 def http_section(value: Any) -> HttpSettings:
-    """Parse ``http``: an object with at least one address."""
+    """Parse ``http``: an object with at least one address, unless all of it is empty."""
     if not isinstance(value, Mapping):
         raise ValueError(f'{value!r} is not a group of settings (want {{"connect": "https://…", "secret": "…"}})')
     settings = read(HttpSettings, value, {})
-    if not (settings.connect or settings.subscribe):
+    if settings != HttpSettings() and not {"connect", "subscribe"} & set(value):
         raise ValueError("names no address (want connect, subscribe, or both)")
     if not settings.secret.isascii() or any(c.isspace() for c in settings.secret):
         raise ConfigError([Problem("secret", "has characters that a header cannot carry (want ASCII without spaces)")])

@@ -145,19 +145,17 @@ class TokenRules:
         return tuple(VerifyingKey.read(text, kid or None) for text, kid in self.keys)
 
 
-def token_rules(settings: JwtSettings | None, folder: Path) -> TokenRules | None:
+def token_rules(settings: JwtSettings, folder: Path) -> TokenRules | None:
     """
     Read the files that the settings name, and give the guard's form; None if there is no key.
 
     Args:
-        settings: ``jwt`` of the configuration, if it has one.
+        settings: ``jwt`` of the configuration.
         folder: for relative paths of files.
 
     Raises:
         ConfigError: files that cannot be read, or hold no keys; the paths begin with ``keys[0]``.
     """
-    if settings is None:
-        return None
     keys: list[tuple[str, str]] = []
     files, problems = [], []
     for number, each in enumerate(settings.keys):
