@@ -21,6 +21,8 @@ CLASSES = [
     "stork_node.api.settings.ApiSettings",
     "stork_node.api.settings.ApiLimits",
     "stork_components.application.ApplicationSettings",
+    "stork_node.tokens.settings.JwtSettings",
+    "stork_node.access.settings.HttpSettings",
     "stork_node.publish_server.settings.PublishServerSettings",
 ]
 # Gets the defaults of the page as JSON values, by class and setting; prints those that are not the code's. Components

@@ -186,20 +186,20 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
 
 def _applications(config: Configuration) -> Iterator[Problem | Summary]:
     """The applications that the components name: the problems of each, or what it declares."""
-    from stork_node.application import loading
+    from stork_node.access.composing import compose
 
     checked = set()
-    for worker in config.crossbar.get("workers", []):
+    for w, worker in enumerate(config.crossbar.get("workers", [])):
         search_path = [*worker.get("options", {}).get("pythonpath", []), *sys.path]
-        for component in filter(is_stork_component, worker.get("components", [])):
-            app = getattr(_settings(component, ""), "app", None)
-            if app and app not in checked:
-                checked.add(app)
-                folder = loading.find_folder(app, search_path)
-                try:
-                    yield Summary.of(loading.load(app, folder), folder)
-                except ConfigError as error:
-                    yield from error.problems
+        for c, component in enumerate(worker.get("components", [])):
+            access = getattr(_settings(component, ""), "access", None) if is_stork_component(component) else None
+            if access is None or access in checked:
+                continue
+            checked.add(access)
+            try:
+                yield compose(access, search_path, f"{config.file}: workers[{w}].components[{c}].extra").summary()
+            except ConfigError as error:
+                yield from error.problems
 
 
 def _busy_ports(config: Configuration) -> Iterator[Problem]:

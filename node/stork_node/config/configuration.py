@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stork_node.config.expansion import expand
+from stork_node.config.feed_histories import share_histories
 from stork_node.config.port_variables import PUBLIC, PortVariables
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.endpoints import Endpoint, bracketed
@@ -101,6 +102,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
         component["extra"] = dict(extra or {})
+    share_histories(expanded["workers"])
     ports = PortVariables(environ, problems)
     _set_public_port(expanded, ports)
     for path, component in _with_paths(expanded):

@@ -32,6 +32,7 @@ _OF_CONFIGURATIONS = frozenset(
         "STORK_BACKENDS_DECIDE",
         "STORK_DRAIN_SPREAD_S",
         "STORK_DRAIN_WAIT_S",
+        "STORK_JWT_KEY",
         "STORK_NODE_NAME",
         "STORK_OPERATOR_HOSTS",
         "STORK_ORIGINS",
