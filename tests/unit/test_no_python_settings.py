@@ -220,7 +220,7 @@ def test_files_of_keys_that_are_wrong_are_named(tmp_path, key, content, said):
 
 def test_an_app_py_may_be_missing_if_something_else_decides(tmp_path):
     composed = compose_in(tmp_path, jwt={"keys": [{"key": "${KEY}"}]})
-    assert composed.stork.declared.authenticator is None
+    assert composed.stork.declared.authenticator.title == "jwt"  # it refuses tickets that are no tokens
     assert compose_in(tmp_path, app="", feeds={"v1.a": {"verify": "all"}}).stork.declared.feeds
     with pytest.raises(ConfigError, match="no module 'app'"):
         compose_in(tmp_path)
