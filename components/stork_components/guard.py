@@ -142,6 +142,8 @@ class Guard(DirectGuard):
         self._pending_joins += 1
         try:
             decision, issued_at = await self._decide(realm, authid, details)
+        except CallerLeft:  # nobody hears this answer, and nothing is wrong here
+            raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
         except (Unavailable, InvalidAnswer) as error:
             self._turn_away("unavailable", details, str(error))
         finally:

@@ -311,7 +311,7 @@ class Relay(Component):
         if self.is_ready and self.position:
             self._broadcaster.beat(self.position)
 
-    def _recover(self, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
+    def _recover(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
         return in_turn(self._answer(details.caller, args, kwargs))
 
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:

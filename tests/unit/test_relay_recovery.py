@@ -181,3 +181,21 @@ def test_a_history_that_cannot_be_read_is_false_and_no_error(data):
         "v1.a.2": {"recovered": True, "position": "e:12", "events": [event("e:12")]},
     }
     assert stream.counters.recoveries == Counter(not_recovered=1, recovered=1)
+
+
+def test_a_push_that_leaves_out_many_is_looked_through_once_for_all_its_topics():
+    class Counted(tuple[int, ...]):
+        __slots__ = ()
+        walks = 0
+
+        def __iter__(self):
+            Counted.walks += 1
+            return super().__iter__()
+
+    stream, recovery = node()
+    topics = [f"v1.a.{i}" for i in range(100)]
+    frame = push(11, topics)
+    stream.take([PushFrame(frame.position, frame.run, frame.topics, Counted(range(100, 200)), True, frame.event)], 0.0)
+    answers = recover(recovery, dict.fromkeys(topics, "e:10"))
+    assert len(answers) == 100
+    assert Counted.walks <= 2

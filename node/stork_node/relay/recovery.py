@@ -9,6 +9,7 @@ import msgspec
 from stork_node.errors import CallError, InvalidPosition
 from stork_node.protocol import uris
 from stork_node.protocol.positions import Position
+from stork_node.relay.histories import Kept
 from stork_node.relay.stream import NodeStream
 
 MAX_TOPICS = 1_000
@@ -133,7 +134,7 @@ class Recovery:
         counts = self._stream.counters.recoveries
         answers: dict[str, Any] = {}
         budget = _Budget(request.max_bytes)
-        left_out = request.sessions | {session_id}
+        audience = _Audience(request.sessions | {session_id})
         for topic, position in request.positions.items():
             if not self._receives(session_id, topic):
                 counts["absent"] += 1
@@ -142,7 +143,7 @@ class Recovery:
                 answers[topic] = {"recovered": False, "position": str(here), "events": []}
             else:
                 try:
-                    answers[topic] = self._recover(left_out, topic, position, here, budget)
+                    answers[topic] = self._recover(audience, topic, position, here, budget)
                     counts["recovered"] += 1
                 except (msgspec.DecodeError, RecursionError):  # a publish server that does not keep the limits
                     answers[topic] = {"recovered": False, "position": str(here), "events": []}
@@ -155,18 +156,35 @@ class Recovery:
         )
 
     def _recover(
-        self, left_out: frozenset[int], topic: str, position: Position, here: Position, budget: "_Budget"
+        self, audience: "_Audience", topic: str, position: Position, here: Position, budget: "_Budget"
     ) -> dict[str, Any]:
         events: list[dict[str, Any]] = []
         reached = str(position)
         for kept in self._stream.histories.after(topic, position.sequence):
-            if not left_out.isdisjoint(kept.exclude):
+            if audience.lacks(kept):
                 continue
             if not budget.takes(len(kept.event)):
                 return {"recovered": True, "position": reached, "events": events, "more": True}
             reached = f"{here.epoch}:{kept.sequence}"
             events.append({"position": reached, **_decode_event(kept.event)})
         return {"recovered": True, "position": str(here), "events": events}
+
+
+class _Audience:
+    """The ids of one client's sessions. A push that is in many topics is looked at once: it may leave out thousands."""
+
+    def __init__(self, sessions: frozenset[int]) -> None:
+        self._sessions = sessions
+        self._lacks: dict[int, bool] = {}  # by sequence
+
+    def lacks(self, kept: Kept) -> bool:
+        """Whether the push is not for this client."""
+        if not kept.exclude:
+            return False
+        found = self._lacks.get(kept.sequence)
+        if found is None:
+            found = self._lacks[kept.sequence] = not self._sessions.isdisjoint(kept.exclude)
+        return found
 
 
 class _Budget:
