@@ -229,6 +229,15 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
         assert part in said
 
 
+def test_two_settings_with_one_port_are_named(deployment):
+    folder, port = deployment.write_folder()
+    deployment.environ |= {"STORK_OPERATOR_PORT": str(port), "STORK_PULL_PORT": "7001", "STORK_PUB_PORT": "7001"}
+    said = refused(deployment, folder)
+    public = "workers[0].transports[0].endpoint.port"
+    assert f"workers[0].components[2].extra.listen: {port} is the port of {public}, too" in said
+    assert "publish-server --pub: 7001 is the port of publish-server --pull, too" in said
+
+
 def test_what_crossbar_does_not_accept_is_one_sentence(deployment):
     folder, _ = deployment.write_folder()
     config = json.loads((folder / "config.json").read_text())
