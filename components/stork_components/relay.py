@@ -331,7 +331,7 @@ class Relay(Component):
         try:
             request = read_request(args, kwargs)
             await self._answering.turn(session_id)
-            while goal := self._recovery.lacks(session_id, request.positions):
+            while goal := self._recovery.lacks(session_id, request):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
                 await self._answering.turn(session_id)
