@@ -62,7 +62,7 @@ class Head:
 
     def value(self, name: bytes) -> bytes:
         """The value of a header; several values are joined. Empty if there is none."""
-        return b", ".join(value for found, value in self.headers if found == name)
+        return (b"; " if name == b"cookie" else b", ").join(value for found, value in self.headers if found == name)
 
     def as_bytes(self) -> bytes:
         """The request as bytes, for autobahn."""
