@@ -18,6 +18,7 @@ CLASSES = [
     "stork_components.relay.RelaySettings",
     "stork_components.operator_port.OperatorPortSettings",
     "stork_node.config.drain.DrainSettings",
+    "stork_components.pages.page_settings.PageSettings",
     "stork_components.application.ApplicationSettings",
     "stork_node.publish_server.settings.PublishServerSettings",
 ]

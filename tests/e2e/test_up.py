@@ -212,6 +212,8 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
     router["transports"][0]["paths"]["ws"]["options"]["max_message_size"] = 1000
     router["transports"][0]["paths"]["ws"]["serializers"] = ["json", "ubjson"]
     config["workers"][1]["components"][0]["extra"]["threads"] = "many"
+    page = router["transports"][0]["paths"]["/"]["extra"]
+    page |= {"header": {}, "headers": {"content-length": "1"}}
     config["workers"][2]["arguments"] += ["--heartbeat", "1"]
     (folder / "config.json").write_text(json.dumps(config))
     said = refused(deployment, folder)
@@ -222,6 +224,8 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
         "workers[0].transports[0].paths.ws.options.max_message_size: 1000, and larger events would be dropped",
         "workers[0].transports[0].paths.ws.serializers: 'ubjson' is not offered to clients",
         "workers[1].components[0].extra.threads: 'many' is not a whole number",
+        "workers[0].transports[0].paths./.extra.header: unknown setting, did you mean 'headers'?",
+        "workers[0].transports[0].paths./.extra.headers: 'content-length' is made for each answer, and is no setting",
         "--heartbeat",
     ):
         assert part in said

@@ -16,6 +16,9 @@ from stork_node.config.expansion import expand
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.endpoints import Endpoint, bracketed, is_port
 
+PAGE = "stork_components.web.Page"
+"""The class of the web service in config.json that serves the page."""
+
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
 
@@ -108,6 +111,8 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:
         _make_absolute(worker, folder)
+    for _, transport in _transports(expanded):
+        _tell_pages(transport)
     return Configuration(folder, expanded, tuple(guest["arguments"]) if guest else None)
 
 
@@ -189,6 +194,20 @@ def _make_directories_absolute(services: Any, folder: Path) -> None:
                 services[key] = str(folder / value)
             else:
                 _make_directories_absolute(value, folder)
+
+
+def _tell_pages(transport: Mapping[str, Any]) -> None:
+    """Tell each page where its WebSocket is, relative to itself."""
+    websocket = _websocket_path(transport)
+    for path, service in transport.get("paths", {}).items():
+        if websocket is not None and service.get("classname") == PAGE:
+            service["extra"] = {"websocket": _relative(websocket, path), **(service.get("extra") or {})}
+
+
+def _relative(target: str, page: str) -> str:
+    """A relative address of one path of a transport for a page at another, which ends with ``/``."""
+    up = "../" * len([part for part in page.split("/") if part])
+    return f"{up}{target.strip('/')}" or "./"
 
 
 def _transports(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
