@@ -82,7 +82,7 @@ def test_ports_and_an_address_of_the_environment_are_used(deployment, tmp_path):
     ports = dict(zip(names, map(str, others), strict=True))
     environ = ports | {"STORK_BIND": "127.0.0.5", "STORK_OPERATOR_PORT": str(operator), "STORK_PROT": "1"}
     up = Process(
-        [*STORK, "up", "--config", str(folder), "--port", str(port)],
+        [*STORK, "up", "--config", str(folder), "--port", str(port), "--watch"],
         deployment.folder / "up.log",
         deployment.environ | environ,
     )
@@ -96,6 +96,11 @@ def test_ports_and_an_address_of_the_environment_are_used(deployment, tmp_path):
         with Publisher(f"tcp://127.0.0.5:{ports['STORK_ROUTER_PORT']}", timeout_ms=20_000) as publisher:
             position = publisher.push("v1.test.1", type="t")
         assert client.event()[2]["position"] == position
+        with (folder / "app.py").open("a") as app:
+            app.write('\nstork.feed("v1", "fresh")\n')
+        up.wait_for_line("stork: the new application runs")
+        assert "stork: app.py changed" in up.log
+        client.subscribe("v1.fresh.1")
 
 
 def test_the_ticket_is_another_one_at_each_start(deployment):
