@@ -107,6 +107,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         port = transport.get("endpoint", {}).get("port")
         if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
             problems.append(Problem(f"{path}.endpoint.port", f"{port!r} is not a port (want 8080, say)"))
+        _obey_version(f"{path}.endpoint", transport.get("endpoint", {}), problems)
     if problems:
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:
@@ -114,6 +115,24 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     for _, transport in _transports(expanded):
         _tell_pages(transport)
     return Configuration(folder, expanded, tuple(guest["arguments"]) if guest else None)
+
+
+def _obey_version(path: str, endpoint: dict[str, Any], problems: list[Problem]) -> None:
+    """
+    Make an interface of ``version``, which Crossbar passes on to a call that ignores it, and refuses with TLS.
+
+    IPv6 on all interfaces takes IPv4 as well.
+    """
+    if endpoint.get("type") != "tcp" or "version" not in endpoint:
+        return
+    version, interface = endpoint["version"], str(endpoint.get("interface", "")).strip()
+    if version not in (4, 6):
+        problems.append(Problem(f"{path}.version", f"{version!r} is no version of IP (want 4 or 6)"))
+    elif version == 6 and not interface:
+        endpoint["interface"] = "::"
+    elif interface and (":" in interface) != (version == 6):  # Twisted would take a name for its IPv4 address
+        problems.append(Problem(f"{path}.version", f"{version}, and interface is {interface} (want one of them only)"))
+    del endpoint["version"]
 
 
 def _set_public_port(config: Mapping[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> None:
