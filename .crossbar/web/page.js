@@ -46,7 +46,8 @@ function connect({ ticket, authid }) {
   $("gate").hidden = true;
   $("ticket").value = ticket;
   $("as").value = authid ?? "";
-  const next = Stork.connect({ ticket, authid: authid || undefined });
+  const url = new URL(facts.websocket, location.href.replace(/#.*/s, "")).href; // the page may be below a path
+  const next = Stork.connect({ url, ticket, authid: authid || undefined });
   client = next;
   next.on("state", (event) => next === client && show(event));
   topics.use(next);

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from http.cookies import SimpleCookie
 
 import pytest
 
@@ -81,6 +82,21 @@ def test_an_authenticator_sees_what_the_client_sends(stork):
     (request,) = seen
     assert (request.ticket, request.authid, request.realm, request.address) == ("t", "al", "realm1", "::1")
     assert request.cookies == {"sid": "1"}
+
+
+def test_cookies_are_given_by_name_or_as_those_of_a_test_client(stork):
+    seen = []
+    stork = Stork()
+    stork.authenticator(lambda request: seen.append(request.cookies) or Principal("alice"))
+    jar = SimpleCookie({"sessionid": "abc", "theme": "a b"})
+    with AppTester(stork) as tester:
+        tester.join(cookies={"sid": "1", "b": "x=y"})
+        tester.join(cookies=jar, headers={"cookie": "sid=2"})
+        tester.join(cookies={})
+        for wrong in ({"sid": "1; admin=1"}, {"": "1"}, {"sid": "1\r\nX: y"}):
+            with pytest.raises(ValueError, match="that no Cookie header can hold"):
+                tester.join(cookies=wrong)
+    assert seen == [{"sid": "1", "b": "x=y"}, {"sid": "2", "sessionid": "abc", "theme": "a b"}, {}]
 
 
 @pytest.mark.parametrize(

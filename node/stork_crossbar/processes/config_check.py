@@ -53,6 +53,7 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Su
             *_crossbars_own(config),
             *_delivery_settings(config),
             *_component_settings(config),
+            *_page_settings(config),
             *old_components.problems(config.crossbar.get("workers", [])),
             *_publish_server(config, environ, ports),
             *_shared_ports(config, environ),
@@ -163,6 +164,18 @@ def _component_settings(config: Configuration) -> Iterator[Problem]:
             yield Problem(f"{path}.classname", f"{component['classname']} cannot be imported: {error}")
         except ConfigError as error:
             yield from error.problems
+
+
+def _page_settings(config: Configuration) -> Iterator[Problem]:
+    for w, worker in enumerate(config.crossbar.get("workers", [])):
+        for t, transport in enumerate(worker.get("transports", [])):
+            for name, service in transport.get("paths", {}).items():
+                if service.get("classname") == configuration.PAGE:
+                    path = f"workers[{w}].transports[{t}].paths.{name}.extra"
+                    try:
+                        _settings(service, path)
+                    except ConfigError as error:
+                        yield from error.problems
 
 
 def _settings(component: Mapping[str, Any], path: str) -> Any:

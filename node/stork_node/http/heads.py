@@ -68,7 +68,7 @@ class Head:
 
     def value(self, name: bytes) -> bytes:
         """The value of a header; several values are joined. Empty if there is none."""
-        return b", ".join(value for found, value in self.headers if found == name)
+        return (b"; " if name == b"cookie" else b", ").join(value for found, value in self.headers if found == name)
 
     def has(self, name: bytes) -> bool:
         return any(found == name for found, _ in self.headers)
