@@ -15,7 +15,7 @@ import pytest
 from tests.book import block
 from tests.e2e.http_client import connect, read_to_the_end, request, status
 from tests.e2e.operator_port import samples, value
-from tests.gateway import TICKET, Deployment, wait_for
+from tests.gateway import ROOT, TICKET, Deployment, wait_for
 
 KEY = "a-key-of-the-tests-0123456789"
 PUSHER, READER, NARROW = ("push-" + "p" * 20, "read-" + "r" * 20, "narrow-" + "n" * 20)
@@ -101,6 +101,20 @@ def test_the_line_of_the_book_pushes(deployment, port):
     environ = {**os.environ, "STORK_API_KEY": KEY}
     said = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, timeout=30).stdout
     assert json.loads(said).keys() == {"ok", "id", "position"}
+
+
+@pytest.mark.parametrize("flags", [["-n"], []], ids=["no extension", "its extensions"])
+def test_php_pushes_with_a_url_and_a_key(port, flags):
+    code = f"""
+        require '{ROOT}/node/php/autoload.php';
+        Stork\\Stork::configure(['endpoint' => 'http://127.0.0.1:{port}', 'api_key' => '{KEY}']);
+        $stored = Stork\\Stork::push('v1.test.1', new Stork\\SimpleMessage('hello', ['a' => 1]));
+        echo json_encode([$stored, Stork\\Stork::position()]);
+    """
+    done = subprocess.run(["php", *flags, "-r", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    stored, position = json.loads(done.stdout)
+    assert stored == position
 
 
 def test_an_idempotency_key_is_stored_once(api):
