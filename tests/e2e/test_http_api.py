@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -351,6 +352,16 @@ def test_a_procedure_is_called(deployment, api):
     for wrong in ({"procedure": ""}, {"procedure": "a b"}, {}, {"procedure": "a.b", "kwargs": {"options": 1}}, [1]):
         assert api.error("POST", "/api/call", wrong) == (400, "invalid_request")
     assert api.error("POST", "/api/call", b"{") == (400, "invalid_json")
+
+
+def test_the_api_is_as_it_is_described(port):
+    """Requests that schemathesis makes up from the description, right and wrong ones."""
+    url = f"http://127.0.0.1:{port}/api/openapi.json"
+    # No schema can say that the Idempotency-Key and the id of the body must be the same.
+    checks = ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
+    command = [sys.executable, "-m", "schemathesis.cli", "run", url, "-H", f"Authorization: Bearer {KEY}", *checks]
+    done = subprocess.run([*command, "--max-examples", "10", "--no-color"], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_requests_are_counted(deployment, port):

@@ -55,7 +55,7 @@ _SCHEMAS = {
         ok={"type": "boolean"},
         answers={"type": "array", "items": {"oneOf": [_refer("Stored"), _refer("Error")]}},
     ),
-    "Call": _object("procedure", procedure=_TEXT, args={"type": "array"}, kwargs={"type": "object"}),
+    "Call": _object("procedure", procedure={"type": "string", "pattern": r"^([^\s.#]+\.)*[^\s.#]+$"}, args={"type": "array"}, kwargs={"type": "object"}),
     "Position": _object("position", position=_POSITION),
     "Topics": _object(
         "topics",
