@@ -136,6 +136,8 @@ def _operation(route: Route) -> dict[str, Any]:
     ]
     responses: dict[str, Any] = {"200": _content("The answer.", _RESULTS[route.name])}
     responses |= {str(code): _content("Refused.", _refer("Error")) for code in sorted(codes)}
+    # A path that no resource gets to see, such as one with a control character.
+    responses["400"]["content"]["text/plain"] = {"schema": _TEXT}
     if route.name == "call":
         responses["502"] = _content("The procedure's WAMP error.", _refer("Error"))
     operation = {
