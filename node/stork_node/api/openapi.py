@@ -10,6 +10,7 @@ from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_TOPICS, MAX_TYPE_CHA
 
 _POSITION = {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,15})$"}
 _TEXT = {"type": "string"}
+_URI = {"type": "string", "pattern": r"^([^\s.#]+\.)*[^\s.#]+$"}
 
 
 def _object(required: str, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
@@ -55,7 +56,7 @@ _SCHEMAS = {
         ok={"type": "boolean"},
         answers={"type": "array", "items": {"oneOf": [_refer("Stored"), _refer("Error")]}},
     ),
-    "Call": _object("procedure", procedure={"type": "string", "pattern": r"^([^\s.#]+\.)*[^\s.#]+$"}, args={"type": "array"}, kwargs={"type": "object"}),
+    "Call": _object("procedure", procedure=_URI, args={"type": "array"}, kwargs={"type": "object"}),
     "Position": _object("position", position=_POSITION),
     "Topics": _object(
         "topics",
