@@ -92,6 +92,15 @@ def test_references_are_resolved_with_their_types_but_not_in_components(tmp_path
     ]
 
 
+def test_the_files_of_keys_become_those_of_the_folder(tmp_path):
+    keys = [{"name": "a", "key_file": "a.key"}, {"name": "b", "key": "${B}"}, "wrong", {"key_file": 5}]
+    api = {"type": "class", "classname": configuration.HTTP_API, "extra": {"keys": keys, "push": "${X}"}}
+    config = configuration.load(write(tmp_path, {"workers": [{"type": "router", "components": [api]}]}), {})
+    [extra] = [component["extra"] for _, component in config.components()]
+    absolute = {"name": "a", "key_file": str(tmp_path / "a.key")}
+    assert extra == {"keys": [absolute, *keys[1:]], "push": "${X}"}
+
+
 def test_paths_become_those_of_the_folder_and_sockets_stay_relative(tmp_path):
     router = {
         "type": "router",
