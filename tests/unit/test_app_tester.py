@@ -363,27 +363,25 @@ def test_the_application_of_the_design_runs():
     assert told == ["start", ("join", "7"), ("leave", "7", {"groups": ["a"]})]
 
 
+GRANTED = {"v1.orders.42": "exact", "v1.news.1": "exact", "v1.news.": "prefix", "v1.any.1": "exact"}
+NOT_GRANTED = {
+    "v1.orders.43": "exact",
+    "v1.any.": "prefix",
+    "v1.news.": "wildcard",
+    "v1.orders.42": "prefix",
+    "io.virge.x": "exact",
+    "v1.": "prefix",
+}
+
+
 def test_a_ticket_permits_its_topics_and_patterns_where_a_feed_has_them():
-    stork = Stork()
-    stork.authenticator(
-        lambda request: Principal("ann", topics=["v1.orders.42", "v1.news.*", "v1.any.*", "io.virge.*"])
-    )
+    stork, topics = Stork(), ["v1.orders.42", "v1.news.*", "v1.any.*", "io.virge.*"]
+    stork.authenticator(lambda request: Principal("ann", topics=topics))
     stork.feed("v1", "news", patterns=["prefix"]).verify(lambda session, topic: False, patterns=True)
     with AppTester(stork) as tester:
         ann = tester.join()
-        for topic, match in {
-            "v1.orders.42": "exact",
-            "v1.news.1": "exact",
-            "v1.news.": "prefix",
-            "v1.any.1": "exact",
-        }.items():
+        for topic, match in GRANTED.items():
             ann.subscribe(topic, match)
-        refused = [
-            ("v1.orders.43", "exact"),
-            ("v1.any.", "prefix"),
-            ("v1.news.", "wildcard"),
-            ("v1.orders.42", "prefix"),
-        ]
-        for topic, match in [*refused, ("io.virge.x", "exact"), ("v1.", "prefix")]:
+        for topic, match in NOT_GRANTED.items():
             with pytest.raises(Denied):
                 ann.subscribe(topic, match)
