@@ -11,7 +11,7 @@ class Reactor:
     def __init__(self):
         self._calls = []
 
-    def callLater(self, _seconds, call):
+    def callLater(self, _seconds, call):  # noqa: N802  # Twisted names it
         self._calls.append(call)
 
     def turn(self):
