@@ -82,6 +82,6 @@ def test_a_network_that_is_none_is_said_at_the_start(tmp_path, trusted):
     with Deployment(tmp_path, app=APP, environ={"STORK_TRUSTED_PROXIES": trusted}) as deployment:
         deployment.start_publish_server()
         with pytest.raises(AssertionError, match="is not a network") as caught:
-            deployment.start_node()
+            deployment.start_node(wait=False).wait_for_line("the node is ready")
         sentence = f"{trusted!r} is not a network (want 10.0.0.0/8, or an address)"
         assert f"workers[0].components[0].extra.trusted_proxies: {sentence}" in str(caught.value)

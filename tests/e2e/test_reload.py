@@ -66,6 +66,7 @@ def joined(session):
 def left(session):
     print("left", session.authid, RELEASE)
 """
+KEYS = "stork: the keys of the HTTP API are those of config.json now"
 NEXT = APP.replace('"one"', '"number two"')
 
 
@@ -109,6 +110,7 @@ def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
         reloaded = reload(deployment, node.folder)
         assert (reloaded.returncode, reloaded.stderr) == (0, "")
         assert reloaded.stdout.splitlines() == [
+            KEYS,
             "stork: starting the application process app-2",
             "stork: app-2 has taken over; app finishes what it has begun",
             "stork: the new application runs",
@@ -123,12 +125,12 @@ def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
         assert new != old
         node.wait_for_line("stop one")
 
-        assert page_facts(node) == {"feeds": [], "procedures": [], "trial": False}
+        assert page_facts(node) == {"websocket": "ws", "feeds": [], "procedures": [], "trial": False}
         shipped = 'stork.feed("v1", "test")\nTICKET = "STORK_TICKET"\n'
         release(node, APP.replace('"one"', '"number three"') + shipped)
         assert reload(deployment, node.folder).returncode == 0
         assert joe.call("test.release") == "number three"
-        assert page_facts(node) == {"feeds": ["v1.test"], "procedures": [], "trial": True}
+        assert page_facts(node) == {"websocket": "ws", "feeds": ["v1.test"], "procedures": [], "trial": True}
 
 
 def test_a_backend_stays_in_charge_when_the_application_is_reloaded(deployment):
@@ -189,7 +191,7 @@ def test_a_broken_application_is_refused_and_the_old_one_stays(deployment, text,
         release(node, text)
         refused = reload(deployment, node.folder)
         assert refused.returncode == 1
-        assert refused.stdout == "stork: starting the application process app-2\n"
+        assert refused.stdout.splitlines() == [KEYS, "stork: starting the application process app-2"]
         assert sentence in refused.stderr
         assert refused.stderr.count("\n") == 1
         assert joe.call("test.release") == "one"
@@ -306,6 +308,7 @@ def test_another_one_at_the_same_time_is_refused(deployment):
         [*STORK, "reload", "--config", str(node.folder)], env=deployment.environ, stdout=subprocess.PIPE, text=True
     )
     with first:
+        assert first.stdout.readline() == f"{KEYS}\n"
         assert first.stdout.readline() == "stork: starting the application process app-2\n"
         second = reload(deployment, node.folder)
         assert (second.returncode, second.stderr) == (1, "stork: another reload is under way\n")

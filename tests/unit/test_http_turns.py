@@ -2,7 +2,7 @@
 
 import pytest
 
-from stork_crossbar.http.turns import TURN_S, HttpTurns
+from stork_crossbar.connections.http_turns import TURN_S, HttpTurns
 
 
 class Reactor:

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from zope.interface import implementer
 
+from stork_crossbar.connections.http_turns import HttpTurns
 from stork_crossbar.http import refusals
 from stork_crossbar.http.answers import refusal_bytes
 from stork_crossbar.http.bodies import check_body, make_request
@@ -22,7 +23,6 @@ from stork_crossbar.http.handover import hand_over
 from stork_crossbar.http.reading import Refused, RequestReader
 from stork_crossbar.http.request_channel import RequestChannel
 from stork_crossbar.http.rules import REQUEST_TIMEOUT_S, Rules
-from stork_crossbar.http.turns import HttpTurns
 from stork_crossbar.internals.writing import write_now
 from stork_node.http.heads import Head, Refusal
 from stork_node.process_state import singleton
