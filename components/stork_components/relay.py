@@ -33,7 +33,7 @@ from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
-from stork_node.relay.stream import Action, Break, Events, NodeStream
+from stork_node.relay.stream import Action, Break, Events, NodeStream, State
 from stork_node.transport.endpoints import Port, local_endpoint
 
 _PROBE_S = 1.0
@@ -254,6 +254,8 @@ class Relay(Component):
                         after=action.after,
                     )
                     self._broadcaster.close_subscribers(BREAK, "pushes were missed")
+                case State():
+                    pass
                 case Ask():
                     self._link.ask(action)
                 case _:

@@ -8,6 +8,7 @@ Everything that can go wrong, named.
     ├── InvalidPosition        not epoch:sequence
     ├── InvalidAnswer          an application's answer to the guard that is none
     ├── InvalidPush            a push document that is refused
+    ├── InvalidCommand         a command document that is refused
     ├── InvalidFrame           bytes on the bus that are not a frame of ours
     │   └── UnknownProtocol    … of a release too far from this one
     ├── UnwritableEvent        a push that some serializer cannot hold
@@ -71,6 +72,12 @@ class InvalidAnswer(StorkError):
 class InvalidPush(StorkError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"invalid push: {reason}")
+        self.reason = reason
+
+
+class InvalidCommand(StorkError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"invalid command: {reason}")
         self.reason = reason
 
 
