@@ -34,8 +34,10 @@ from stork_node.guard.counters import GuardCounters
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
+from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
+from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.topics import Match
 
 
@@ -71,6 +73,7 @@ class Guard(DirectGuard):
         client_limits.bounds().set(self.settings.limits)
         self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
+        self._marks = singleton(SessionMarks)
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
@@ -101,6 +104,11 @@ class Guard(DirectGuard):
         self._verdicts.forget()
         self._application.forget()
 
+    def forget_answers(self, because: tuple[Command, frozenset[str]] | None) -> int:
+        """As ``DirectGuard``. Late answers to requests that nobody waits for are all forgotten."""
+        self._application.forget()
+        return self._verdicts.drop(lambda key: because is None or core.is_named(*because, key))
+
     def missing(self) -> tuple[str, ...]:
         """The application's procedures that neither the application nor a backend has registered."""
         answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
@@ -129,6 +137,7 @@ class Guard(DirectGuard):
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
+        opening = self._marks.open()
         try:
             asked = (realm, authid, details)
             within_s = self.settings.application_timeout_s
@@ -146,7 +155,9 @@ class Guard(DirectGuard):
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         session = ClientSession.by_ticket(decision, details["session"], realm, details["transport"]["peer"])
-        self._admitted.expect(Admission(session, decision.expires_at_s), reactor.seconds())
+        if self._marks.missed(opening, session.id, *_names(session)):
+            self._turn_away("unavailable", details, "a command came while the ticket was being checked")
+        self._admitted.expect(Admission(session, decision.expires_at_s, opening), reactor.seconds())
         self.counters.joins += 1
         return {"authid": decision.authid, "role": decision.role, "extra": decision.extra}
 
@@ -169,12 +180,17 @@ class Guard(DirectGuard):
     def joined(self, session_id: int) -> None:
         """A session has joined: a visitor's, or any other."""
         admission = self._admitted.join(session_id)
+        opening = admission.opening if admission else None
+        self._marks.joined(session_id, opening)
+        if admission and opening and self._marks.missed(opening, session_id, *_names(admission.session)):
+            closing.close(self, session_id, closing.SESSION_IS_OVER, "a command came while it joined")
         if admission and admission.expires_at is not None:
             self._expiries.set(session_id, admission.expires_at)
 
     def left(self, session_id: int) -> None:
         """A session is gone; may be called more than once."""
         self._admitted.leave(session_id)
+        self._marks.left(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
@@ -272,3 +288,7 @@ class Guard(DirectGuard):
         except (Unavailable, InvalidAnswer) as error:
             self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
+
+
+def _names(session: ClientSession) -> tuple[str, str]:
+    return session.authid, session.role

@@ -103,23 +103,26 @@ class PushFailed(StorkError):
 
 class PushRefused(PushFailed):
     """
-    The publish server refused the push.
+    The publish server refused the push or the command.
 
     Attributes:
-        error: ``invalid_push``, ``id_reused`` (another push had this id), or ``storage_failed``.
+        error: ``invalid_push``, ``invalid_command``, ``id_reused`` (another push had this id), ``storage_failed``, or
+            for a command ``not_confirmed``.
         reason: one sentence.
     """
 
-    def __init__(self, error: str, reason: str) -> None:
-        super().__init__(f"push refused ({error}): {reason}")
+    def __init__(self, error: str, reason: str, what: str = "push") -> None:
+        super().__init__(f"{what} refused ({error}): {reason}")
         self.error, self.reason = error, reason
 
 
 class NotConfirmed(PushFailed):
-    """No answer within ``timeout_ms``: the push may or may not be stored. Push again with the same id."""
+    """
+    No answer within ``timeout_ms``: the push or command may or may not be stored. Say it again with the same id.
+    """
 
-    def __init__(self, endpoint: str, timeout_ms: int, cause: str) -> None:
-        super().__init__(f"push not confirmed by {endpoint} within {timeout_ms} ms: {cause}")
+    def __init__(self, endpoint: str, timeout_ms: int, cause: str, what: str = "push") -> None:
+        super().__init__(f"{what} not confirmed by {endpoint} within {timeout_ms} ms: {cause}")
         self.endpoint, self.timeout_ms, self.cause = endpoint, timeout_ms, cause
 
 

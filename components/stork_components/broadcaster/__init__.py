@@ -6,7 +6,7 @@ for all connections with the same subscriptions, which goes to each socket in on
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.logger import Logger
@@ -133,6 +133,32 @@ class Broadcaster:
             code,
             reason,
         )
+
+    def visitors(self) -> list[tuple[int, str, str, Any]]:
+        """
+        Each client's session that is no backend's: its id, authid and role, and itself.
+
+        Where the router's sessions cannot be read, this process ends, which closes them all.
+        """
+        if self._fault:
+            end_worker(f"a command cannot be obeyed: {self._fault}")
+        return self._router.visitors()
+
+    def count_visitors(self) -> int:
+        """How many clients there are; 0 where that cannot be read."""
+        return 0 if self._fault else len(self._router.visitors())
+
+    def subscriptions_of(self, session: Any) -> list[Any]:
+        """The subscriptions of one session of ``visitors``."""
+        return self._router.subscriptions_of(session)
+
+    def revoke(self, session: Any, subscription: Any, reason: str) -> None:
+        """End one subscription of a session, and tell its client; ``reason`` is a URI."""
+        self._router.revoke(session, subscription, reason)
+
+    def end(self, sessions: Sequence[Any], end: Callable[[Any], None]) -> None:
+        """Write no event to these sessions from now on, and call ``end`` for each, over a second or two."""
+        self._closing.end(sessions, end)
 
     def _look(self) -> None:
         self._look_later()

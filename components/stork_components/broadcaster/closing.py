@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from autobahn.exception import Disconnected
@@ -30,22 +31,26 @@ class Closing:
         self.sessions.add(session)
 
     def close(self, sessions: Iterable[Any], code: int, reason: str) -> None:
-        """Nothing more for these from now on; their connections are closed one after the other, over two seconds."""
+        """As ``end``: their connections are closed with a code, and without GOODBYE."""
+        self.end(sessions, partial(closing.close_session, code=code, reason=reason))
+
+    def end(self, sessions: Iterable[Any], end: Callable[[Any], None]) -> None:
+        """Nothing more for these from now on; ``end`` is called for one after the other, over two seconds."""
         queue = deque(session for session in sessions if session not in self.sessions)
         self.sessions.update(queue)
-        self._close_some(queue, max(_LEAST_A_TURN, -(-len(queue) // _TURNS)), code, reason)
+        self._close_some(queue, max(_LEAST_A_TURN, -(-len(queue) // _TURNS)), end)
 
     def forget(self, is_attached: Callable[[Any], bool]) -> None:
         """Sessions that have left the router are not closing any more."""
         self.sessions = {session for session in self.sessions if is_attached(session)}
 
-    def _close_some(self, queue: deque[Any], number: int, code: int, reason: str) -> None:
+    def _close_some(self, queue: deque[Any], number: int, end: Callable[[Any], None]) -> None:
         for _ in range(min(number, len(queue))):
             try:
-                closing.close_session(queue.popleft(), code, reason)
+                end(queue.popleft())
             except (TransportLost, Disconnected):
                 pass  # it has closed itself
             except Exception:
                 self.log.failure("a connection could not be closed")
         if queue:
-            self._reactor.callLater(_PAUSE_S, self._close_some, queue, number, code, reason)
+            self._reactor.callLater(_PAUSE_S, self._close_some, queue, number, end)

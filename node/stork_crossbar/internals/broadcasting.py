@@ -14,6 +14,7 @@ from crossbar.router.session import RouterApplicationSession
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Server
 
+from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals.polling import is_ready
 from stork_node.protocol.wamp_events import FRAMES
 
@@ -53,6 +54,22 @@ class Router:
             for session, subscriptions in self._subscriptions_of.items()
             if subscriptions and not is_embedded(session)
         ]
+
+    def visitors(self) -> list[tuple[int, str, str, Any]]:
+        """Each client's session that is no backend's: its id, authid and role, and itself."""
+        return [
+            (id, session._authid or "", session._authrole or "", session)
+            for id, session in self._sessions.items()
+            if not is_embedded(session) and session._authrole not in INSIDERS
+        ]
+
+    def subscriptions_of(self, session: Any) -> list[Any]:
+        """The subscriptions of one session: each has ``uri`` and ``match``."""
+        return list(self._subscriptions_of.get(session, ()))
+
+    def revoke(self, session: Any, subscription: Any, reason: str) -> None:
+        """End one subscription, and tell the client; ``reason`` is a URI."""
+        self._broker.removeSubscriber(subscription, session, reason)
 
     def sessions(self) -> Iterable[Any]:
         return list(self._sessions.values())

@@ -17,6 +17,7 @@ _OF_COMMANDS = frozenset(
         "STORK_DATA",
         "STORK_LOG",
         "STORK_LOG_LEVEL",
+        "STORK_NODE_NAME",
         "STORK_PORT",
         "STORK_PUBLISH_SERVER",
         "STORK_TICKET",

@@ -9,14 +9,18 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from stork_node.application.values import ClientSession
+from stork_node.nodes.session_marks import Opening
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A session that may join, until ``expires_at`` (Unix time in seconds)."""
+    """
+    A session that may join, until ``expires_at`` (Unix time in seconds); ``opening`` is when its ticket was taken.
+    """
 
     session: ClientSession
     expires_at: float | None = None
+    opening: Opening | None = None
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Remembers permissions for as long as their verifiers say, in bounded memory."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from stork_node.application.permission import Permission
 
@@ -33,6 +33,13 @@ class VerdictCache:
 
     def clear(self) -> None:
         self._entries.clear()
+
+    def drop(self, wanted: Callable[[Hashable], bool]) -> int:
+        """Forget the permissions whose keys are wanted; returns how many."""
+        keys = [key for key in self._entries if wanted(key)]
+        for key in keys:
+            del self._entries[key]
+        return len(keys)
 
     def put(self, key: Hashable, verdict: Permission, now: float) -> None:
         """Remember ``verdict`` for its ``cache_s``; zero seconds: do not remember it."""

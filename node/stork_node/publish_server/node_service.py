@@ -4,7 +4,7 @@ import logging
 
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
-from stork_node.protocol.commands.leases import Lease, Leased, Nodes, NodeState
+from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodeState
 from stork_node.publish_server.counters import Counters, figures
 from stork_node.push_log import PushLog, StorageFailed
 
@@ -47,9 +47,17 @@ class NodeService:
         for entry in entries:
             self._append(entry)
         tail = self._log.tail
-        at = "gone" if state.nodes.is_gone(lease.incarnation) else "waits"
+        at: LeaseState = "gone" if state.nodes.is_gone(lease.incarnation) else "waits"
         at = "attached" if lease.incarnation in state.nodes else at
-        return Leased(tail.epoch, self._log.run, tail.sequence, at, state.last_report(lease.incarnation))  # type: ignore[arg-type]  # one of the three
+        return Leased(
+            lease.incarnation,
+            lease.number,
+            tail.epoch,
+            self._log.run,
+            tail.sequence,
+            at,
+            state.last_report(lease.incarnation),
+        )
 
     def end_silent(self, now: float, has_read_all: bool) -> None:
         """

@@ -2,7 +2,7 @@
 What a node says to its publish server each second, by the replay port, and how it is answered.
 
     DEALER → stork 1 lease {"incarnation":"…","name":"node-1","version":"26.11","epoch":"…","position":12,…}
-    ROUTER → stork 1 leased {"epoch":"…","run":"…","tail":14,"state":"attached","reports":0}
+    ROUTER → stork 1 leased {"incarnation":"…","number":1,"epoch":"…","run":"…","tail":14,"state":"attached",…}
 
     DEALER → stork 1 nodes {}
     ROUTER → stork 1 nodes {"epoch":"…","run":"…","tail":14,"nodes":[…],"gone":[…],"old":0}
@@ -46,6 +46,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         sessions: how many clients it has.
         reports: those that it has not met in the log yet, the oldest first.
         leaves: whether this is its goodbye.
+        number: the answer has it again.
     """
 
     incarnation: Incarnation
@@ -56,6 +57,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     sessions: _Sequence = 0
     reports: Annotated[tuple[Report, ...], Meta(max_length=MOST_REPORTS)] = ()
     leaves: bool = False
+    number: _Sequence = 0
 
 
 class Leased(Struct, frozen=True):
@@ -63,11 +65,14 @@ class Leased(Struct, frozen=True):
     The answer to a lease.
 
     Attributes:
+        incarnation, number: those of the lease.
         tail: the log's last number.
         state: ``waits``: the server cannot append the entry that attaches the node now.
         reports: the number of the node's last report in the log.
     """
 
+    incarnation: Incarnation
+    number: _Sequence
     epoch: _Name
     run: _Name
     tail: _Sequence

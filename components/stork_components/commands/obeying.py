@@ -1,0 +1,98 @@
+"""Obeys commands: ends sessions and subscriptions, and has the guard forget its answers."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from stork_components.broadcaster import Broadcaster
+from stork_crossbar import registry
+from stork_crossbar.connections import closing
+from stork_crossbar.roles import DirectGuard
+from stork_node.nodes.binding import names_session, names_subscription
+from stork_node.nodes.session_marks import Binding, SessionMarks
+from stork_node.protocol import uris
+from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.positions import Position
+
+_REFRESH = "ask for a new ticket"
+
+
+class Obeying:
+    """Obeys each command at its number: after the events before it, and before the events after it."""
+
+    def __init__(self, broadcaster: Broadcaster, marks: SessionMarks) -> None:
+        self._broadcaster, self._marks = broadcaster, marks
+
+    def obey(self, command: Command, at: Position) -> dict[str, int]:
+        """Do what the command says; returns how many sessions, subscriptions or answers it met."""
+        if command.kind == "forget":
+            return {"sessions": 0, "answers": self._forget_answers(command, frozenset())}
+        self._marks.note(at, command)
+        visitors = self._broadcaster.visitors()
+        self._forget_answers(command, frozenset(authid for id, authid, _, _ in visitors if id == command.session))
+        bound: list[Any] = []
+        doubtful: list[Any] = []
+        for session_id, authid, role, session in visitors:
+            if not self._names(command, session_id, authid, role, session):
+                continue
+            binding = self._marks.binding(session_id, at)
+            if binding is Binding.BINDS:
+                bound.append(session)
+            elif binding is Binding.DOUBTFUL:
+                doubtful.append(session)
+        self._broadcaster.end(doubtful, partial(_close, reason=_REFRESH))
+        counts = {"sessions": len(bound) + len(doubtful)}
+        if command.kind == "unsubscribe":
+            ended = [self._unsubscribe(session, command) for session in bound]
+            return counts | {"subscriptions": sum(ended)}
+        self._broadcaster.end(bound, _ending(command))
+        return counts
+
+    def lose(self, code: int, reason: str) -> None:
+        """Commands may have been missed: close every visitor, and have the guard forget all."""
+        self._marks.lose()
+        guard = registry.find(DirectGuard)
+        if guard:
+            guard.forget_answers(None)
+        visitors = [session for _, _, _, session in self._broadcaster.visitors()]
+        self._broadcaster.end(visitors, partial(_close, code=code, reason=reason))
+
+    def _forget_answers(self, command: Command, authids: frozenset[str]) -> int:
+        guard = registry.find(DirectGuard)
+        return guard.forget_answers((command, authids)) if guard else 0
+
+    def _names(self, command: Command, session_id: int, authid: str, role: str, session: Any) -> bool:
+        if command.kind == "disconnect" and command.topic is not None:
+            return self._has(session, command)
+        if not names_session(command, session_id, authid, role):
+            return False
+        return command.kind != "unsubscribe" or self._has(session, command)
+
+    def _has(self, session: Any, command: Command) -> bool:
+        subscriptions = self._broadcaster.subscriptions_of(session)
+        return any(names_subscription(command, each.uri, each.match) for each in subscriptions)
+
+    def _unsubscribe(self, session: Any, command: Command) -> int:
+        found = [
+            each
+            for each in self._broadcaster.subscriptions_of(session)
+            if names_subscription(command, each.uri, each.match)
+        ]
+        for subscription in found:
+            self._broadcaster.revoke(session, subscription, _reason_uri(command.reason))
+        return len(found)
+
+
+def _ending(command: Command) -> Callable[[Any], None]:
+    if command.kind == "refresh":
+        return partial(_close, reason=command.reason or _REFRESH)
+    return partial(closing.say_goodbye, reason=uris.DISCONNECTED, message=command.reason or "disconnected")
+
+
+def _close(session: Any, reason: str, code: int = closing.SESSION_IS_OVER) -> None:
+    closing.close_session(session, code, reason)
+
+
+def _reason_uri(reason: str) -> str:
+    """UNSUBSCRIBED has a URI for its reason: a client may end the connection for any other text."""
+    return reason if uris.is_uri(reason) else uris.UNSUBSCRIBED
