@@ -113,7 +113,7 @@ class Client:
         self,
         url: str,
         timeout_s: float = 20.0,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | list[tuple[str, str]] | None = None,
         *,
         serializer: str = "json",
         **options: Any,
@@ -176,8 +176,9 @@ class Client:
         secret: str | None = None,
         realm: str = "realm1",
         authmethods: list[str] | None = None,
+        roles: dict[str, Any] | None = None,
     ) -> "Client":
-        details: dict[str, Any] = {"roles": _ROLES}
+        details: dict[str, Any] = {"roles": roles or _ROLES}
         if authmethods is None:
             authmethods = ["wampcra"] if secret is not None else ["ticket"] if ticket is not None else []
         if authmethods:

@@ -35,6 +35,7 @@ from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
+from stork_node.relay.history_page import history_page
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
@@ -96,6 +97,7 @@ class Relay(Component):
         self._heartbeat_lag_s: float | None = None
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
+        self._said_of_server = ""
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -163,6 +165,11 @@ class Relay(Component):
         if waits_since is not None and now - waits_since > _STUCK_S and now - self.heard_at < _STUCK_S / 2:
             return f"pushes are missing, and {self.settings.replay} has not replayed them for {now - waits_since:.0f} s"
         return ""
+
+    @property
+    def server_trouble(self) -> str:
+        """Why the publish server is out of reach, in one sentence; empty if it is not, or nothing is known."""
+        return self._link.trouble
 
     @property
     def lag_s(self) -> float | None:
@@ -338,6 +345,13 @@ class Relay(Component):
             )
             self._started.callback(None)
         self._tell_of_foreign(now)
+        self._tell_of_server()
+
+    def _tell_of_server(self) -> None:
+        trouble = self._link.trouble
+        if trouble and trouble != self._said_of_server:
+            self.log.warn("{trouble}", trouble=trouble)
+        self._said_of_server = trouble
 
     def _tell_of_foreign(self, now: float) -> None:
         is_foreign = self._stream.follower.sees_unknown_source(now)
@@ -362,15 +376,30 @@ class Relay(Component):
         if self.is_ready and self.position:
             self._broadcaster.beat(self.position)
 
-    def _recover(self, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
+    def _recover(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
         return in_turn(self._answer(details.caller, args, kwargs))
+
+    async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
+        """
+        A page of a topic's history (``relay.history_page``).
+
+        Raises:
+            CallError: this node has not caught up, or has not come to ``since``.
+        """
+        give_up_at = reactor.seconds() + AHEAD_S
+        while goal := self._recovery.is_behind(since):
+            if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
+                raise self._recovery.not_ready()
+        here = self.position
+        assert here is not None  # noqa: S101  # or it would be behind
+        return history_page(self._stream.histories, here, topic, since, limit)
 
     async def _answer(self, session_id: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         give_up_at = reactor.seconds() + AHEAD_S
         try:
             request = read_request(args, kwargs)
             await self._answering.turn(session_id)
-            while goal := self._recovery.lacks(session_id, request.positions):
+            while goal := self._recovery.lacks(session_id, request):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
                 await self._answering.turn(session_id)

@@ -11,7 +11,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stork_node import clock
+from stork_node.application.auth_request import cookie_header
+from stork_node.application.grants import NO_GRANTS, Grants
 from stork_node.application.permission import Permission
+from stork_node.application.policy import Undecided
 from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
 from stork_node.application.running.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
 from stork_node.application.stork import Stork
@@ -49,7 +52,8 @@ class Expired(Refused):
 
 class Unavailable(Refused):
     """
-    A handler raised (it is the ``__cause__``), returned an invalid value or took too long: the client tries again.
+    A handler raised (it is the ``__cause__``), returned an invalid value or took too long, or the application leaves
+    the decision to a backend: the client tries again.
     """
 
 
@@ -80,6 +84,7 @@ class AppTester:
         self.pushes: list[RecordedPush] = []
         self.failures: list[HandlerFailed] = []
         self._roles, self._timeout_s = roles, timeout_s
+        self._patterns = stork.patterns
         self._ids = itertools.count(1)
         self._runtime = Runtime(stork, report=_keep_in(self.failures))
         self._started = False
@@ -110,6 +115,7 @@ class AppTester:
         headers: Mapping[str, str] | None = None,
         realm: str = "realm1",
         address: str = "127.0.0.1",
+        cookies: Mapping[str, Any] | None = None,
     ) -> "Client":
         """
         Join as a browser does, with a ticket.
@@ -117,22 +123,28 @@ class AppTester:
         Args:
             ticket: the authenticator's ``request.ticket``.
             authid: the name that the client asks for.
-            headers: of its opening handshake; ``{"Cookie": "sid=1"}`` for cookies.
+            headers: of its opening handshake.
             realm: the realm that it wants to join.
             address: the client's address.
+            cookies: of its opening handshake: ``{"sid": "1"}``, or the ``client.cookies`` of Django's test client.
 
         Raises:
+            ValueError: a cookie that no header can hold.
             Denied, Expired, Unavailable: it cannot join.
             HandlerFailed: an on_start handler raised.
         """
         self._start()
         session_id = next(self._ids)
         peer = f"tcp4:{address}:50000"
+        received = dict(headers or {})
+        if cookies:
+            name = next((name for name in received if name.lower() == "cookie"), "Cookie")
+            received[name] = "; ".join(filter(None, [received.get(name), cookie_header(cookies)]))
         details = {
             "ticket": ticket,
             "session": session_id,
             "authmethod": "ticket",
-            "transport": {"peer": peer, "http_headers_received": dict(headers or {})},
+            "transport": {"peer": peer, "http_headers_received": received},
         }
         refused = core.refuse_ticket(authid, details)
         principal = self._authenticate(realm, authid, details) if refused is None else refused
@@ -141,7 +153,7 @@ class AppTester:
             raise (Expired if principal.retry else Denied)(uri, principal.reason)
         session = ClientSession.by_ticket(principal, session_id, realm, peer)
         self._wait(self._runtime.joined(session))
-        return Client(self, session)
+        return Client(self, session, Grants.parse(principal.topics))
 
     def _authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> Principal | Deny:
         answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
@@ -171,6 +183,8 @@ class AppTester:
             return self._wait(coroutine, self._timeout_s)
         except HandlerFailed as failure:
             raise Unavailable(uri, str(failure)) from failure.cause
+        except Undecided as undecided:
+            raise Unavailable(uri, str(undecided)) from None
         except TimeoutError:
             raise Unavailable(uri, f"no answer within {self._timeout_s} s") from None
 
@@ -198,8 +212,8 @@ def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
 class Client:
     """One session with an application under test; ``session`` is the handlers' view of it."""
 
-    def __init__(self, tester: AppTester, session: ClientSession) -> None:
-        self.session = session
+    def __init__(self, tester: AppTester, session: ClientSession, grants: Grants = NO_GRANTS) -> None:
+        self.session, self._grants = session, grants
         self._tester: AppTester | None = tester
 
     def __repr__(self) -> str:
@@ -213,6 +227,8 @@ class Client:
             Denied, Unavailable: the application does not allow it.
         """
         tester = self._joined()
+        if core.is_granted(self._grants, "subscribe", topic, match, tester._patterns):
+            return
         tester._authorize(self.session, topic, "subscribe", {"match": match})
 
     def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:

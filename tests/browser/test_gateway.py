@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.gateway import ROOT
@@ -28,6 +29,17 @@ def test_a_push_appears_in_the_page(page: Page, gateway: Any) -> None:
     expect(event.locator(".position")).to_contain_text(position)
 
 
+@pytest.mark.parametrize("tab", ["stork", "PHP", "Python"])
+def test_the_command_that_the_page_shows_pushes_to_it(page: Page, gateway: Any, tab: str) -> None:
+    open_page(page, gateway, topic="v1.test.7")
+    expect(page.locator(".subscriptions .status")).to_have_text("live")
+    page.get_by_role("tab", name=tab, exact=True).click()
+    command = page.locator("#command-text").inner_text()
+    assert f"--endpoint={gateway.endpoint}" in command
+    pushed = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    expect(page.locator(".events .position")).to_contain_text(pushed.stdout.strip())
+
+
 def test_pushes_appear_in_order_and_once(page: Page, gateway: Any) -> None:
     open_page(page, gateway, topic="v1.test.many")
     expect(page.locator(".subscriptions .status")).to_have_text("live")
@@ -46,6 +58,23 @@ def test_pushes_of_both_scripts_appear_in_the_page(page: Page, gateway: Any) -> 
         event = page.locator(".events li").first
         expect(event.locator(".data")).to_have_text(f'{{"n": {number}}}')
         expect(event.locator(".position")).to_contain_text(pushed.stdout.strip())
+
+
+def test_the_page_works_below_a_path(page: Page, gateway: Any) -> None:
+    page.goto(f"{gateway.page_url}below/#ticket={gateway.ticket}&authid=joe&topic=v1.user.joe")
+    expect(page.locator(".subscriptions .status")).to_have_text("live")
+    gateway.push(["v1.user.joe"], "below", None)
+    expect(page.locator(".events .type")).to_have_text("below")
+
+
+@pytest.mark.parametrize(
+    ("path", "policy", "own"),
+    [("", "frame-ancestors 'none'", None), ("below/", None, "1"), ("below/stork.js", None, "1")],
+)
+def test_the_headers_of_a_page_are_a_setting(gateway: Any, path: str, policy: str | None, own: str | None) -> None:
+    with urlopen(f"{gateway.page_url}{path}") as answer:
+        assert (answer.headers["content-security-policy"], answer.headers["x-own"]) == (policy, own)
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_wrong_ticket_is_refused_in_words(page: Page, gateway: Any) -> None:

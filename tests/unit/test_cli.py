@@ -1,6 +1,7 @@
 """The command line, as far as it goes without a server."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from stork_node.cli.publish_server import parse_arguments, publish_server
 from stork_node.cli.session_options import session_target
 from stork_node.clients.credentials import Credentials
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, Problem, StorkError
+from stork_node.launcher.push_commands import PushCommands
 from stork_node.publish_server.settings import PublishServerSettings
 
 HEAVY = {"crossbar", "autobahn", "twisted", "zmq", "msgspec", "rich", "websockets"}
@@ -252,6 +254,22 @@ def test_the_push_key_is_that_of_the_secret(
     assert capsys.readouterr().out == push_key("a secret") + "\n"
 
 
+def test_the_keys_of_a_curve_socket_are_shown_in_both_forms(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zmq.utils import z85
+
+    from stork_node.transport.curve import ClientKeys
+
+    monkeypatch.setenv("STORK_BUS_SECRET", "a secret")
+    keys = ClientKeys.from_secret("a secret", "push")
+    assert group.run(["push-key", "--curve"]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    assert [label for label, _, _ in lines] == ["server", "public", "secret"]
+    assert [key.encode() for _, key, _ in lines] == [keys.server_public, keys.client.public, keys.client.secret]
+    assert [bytes.fromhex(text) for _, _, text in lines] == [z85.decode(key) for _, key, _ in lines]
+
+
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:
     assert printable("grün\x1b[31m\x9b\r\n✓") == r"grün\x1b[31m\x9b\r\n✓"
 
@@ -260,7 +278,10 @@ def test_init_writes_a_folder_and_says_what_comes_next(tmp_path: Path, capsys: p
     folder = tmp_path / "deploy" / "stork"
     assert group.run(["init", str(folder)]) == 0
     assert {path.name for path in folder.iterdir()} == {"config.json", "app.py", "web"}
-    assert f"  stork up --config {folder} " in capsys.readouterr().out
+    here = PushCommands.here(sys.argv[0], os.environ).stork  # a command that works in this folder
+    said = capsys.readouterr().out
+    assert f"  {here} up --config {folder} " in said
+    assert f"  {here} check --config {folder} " in said
 
 
 def test_init_overwrites_nothing_unless_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,9 @@ from autobahn.wamp.types import Accept, Deny, SessionDetails
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
-from stork_crossbar.connections.closing import TRY_AGAIN_LATER, close_transport
+from stork_crossbar.connections.closing import PROTOCOL_ERROR, TRY_AGAIN_LATER, close_transport
 from stork_crossbar.connections.connection_memory import release_handshake
+from stork_crossbar.connections.delivering import refuse
 from stork_crossbar.connections.endings import is_ending
 from stork_crossbar.connections.session_limits import refusal
 from stork_crossbar.internals import broadcasting
@@ -31,10 +32,20 @@ class StorkSession(RouterSession):
     """
     - An outage of the application closes the socket with 1013 instead of ABORT, which clients take as final.
     - WELCOME has no details of the node (Crossbar adds host name, pids and the peer).
-    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut. So is one that sends HELLO or AUTHENTICATE twice:
-      Crossbar would answer both, and join the session twice.
+    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut. One that sends HELLO or AUTHENTICATE twice is
+      closed with 1002: Crossbar would answer both, and join the session twice.
     - One connection has one session: after ABORT and GOODBYE it is closed.
+    - ``wamp.session.on_leave`` tells session, authid and authrole, as WAMP has it; Crossbar tells the session only.
     """
+
+    @property
+    def _service_session(self) -> Any:
+        """The router's own session, by which Crossbar publishes meta events of this session."""
+        return self._stork_service and _LeaveTeller(self, self._stork_service)
+
+    @_service_session.setter
+    def _service_session(self, service_session: Any) -> None:
+        self._stork_service = service_session
 
     def onOpen(self, transport: Any) -> None:
         connection = broadcasting.descriptor(transport)
@@ -92,7 +103,7 @@ class StorkSession(RouterSession):
 
     def _answer(self, answer: Accept | Deny) -> None:
         """Handle the answer like Crossbar's class, without the closures that it makes for each message."""
-        if self._transport is None:  # gone meanwhile
+        if self._transport is None or is_ending(self._transport):  # gone meanwhile
             return
         if isinstance(answer, Accept):
             self._welcome(answer)
@@ -136,7 +147,7 @@ class StorkSession(RouterSession):
 
     def _says_first(self, message: str) -> bool:
         if message in self._said:
-            self._cut()
+            refuse(self._transport, PROTOCOL_ERROR, "protocol", f"a client sends {message} once")
             return False
         self._said |= {message}
         return True
@@ -175,6 +186,18 @@ class StorkSession(RouterSession):
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+class _LeaveTeller:
+    """Publishes for a session, by the router's own session."""
+
+    def __init__(self, session: StorkSession, service_session: Any) -> None:
+        self._session, self._publish = session, service_session.publish
+
+    def publish(self, topic: str, *args: Any, **kwargs: Any) -> Any:
+        if topic == "wamp.session.on_leave":
+            args = (*args, self._session._authid, self._session._authrole)
+        return self._publish(topic, *args, **kwargs)
 
 
 def _send_until_welcome(transport: Any, message: Any) -> None:

@@ -8,31 +8,38 @@ It imports Crossbar, the components and the application. A process that must not
 import copy
 import errno
 import importlib
+import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from stork_crossbar.internals.crossbar_check import refuse_other_versions
 from stork_crossbar.internals.deferred_imports import deferred
+from stork_node.application.summary import Summary
 from stork_node.config import configuration, old_components
 from stork_node.config.configuration import Configuration, is_stork_component
 from stork_node.errors import ConfigError, Problem
 from stork_node.gate.reading import SERIALIZERS
 from stork_node.http.origins import AllowedOrigin, origins
-from stork_node.transport.endpoints import Endpoint
+from stork_node.transport.endpoints import Endpoint, names_other_host
 
 Ports = Literal["none", "node", "all"]
 
 # docs/delivery.md#crossbar-settings.
 _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
+_EVERY_HOST = {"", "*", "0.0.0.0", "::"}  # noqa: S104  # compared
 
 
-def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> None:
+def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Summary:
     """
     Check ``folder``/config.json, what it names, and which of its ports are free: none, the node's, or all of them.
+
+    Returns:
+        What the application declares.
 
     Raises:
         ConfigError: all problems; or the installed Crossbar is not as expected.
@@ -46,14 +53,23 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
             *_crossbars_own(config),
             *_delivery_settings(config),
             *_component_settings(config),
+            *_page_settings(config),
             *old_components.problems(config.crossbar.get("workers", [])),
             *_publish_server(config, environ, ports),
+            *_shared_ports(config, environ),
         )
     ]
+    application = Summary()
     if not problems:
-        problems += [*_applications(config), *(_busy_ports(config) if ports != "none" else ())]
+        for each in _applications(config):
+            if isinstance(each, Problem):
+                problems.append(each)
+            else:
+                application = application.merged(each)
+        problems += _busy_ports(config) if ports != "none" else ()
     if problems:
         raise ConfigError(problems)
+    return application
 
 
 def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
@@ -132,6 +148,8 @@ def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Probl
         origins(options.get("allowed_origins", []))
     except ValueError as error:
         yield Problem(f"{path}.allowed_origins", str(error))
+    if options.get("compression"):
+        yield Problem(f"{path}.compression", "has no effect: no event is compressed (take it out)")
     if options.get("fail_by_drop") is not True:
         yield Problem(f"{path}.fail_by_drop", "not set, and connections that fail would linger (want true)")
 
@@ -146,6 +164,18 @@ def _component_settings(config: Configuration) -> Iterator[Problem]:
             yield Problem(f"{path}.classname", f"{component['classname']} cannot be imported: {error}")
         except ConfigError as error:
             yield from error.problems
+
+
+def _page_settings(config: Configuration) -> Iterator[Problem]:
+    for w, worker in enumerate(config.crossbar.get("workers", [])):
+        for t, transport in enumerate(worker.get("transports", [])):
+            for name, service in transport.get("paths", {}).items():
+                if service.get("classname") == configuration.PAGE:
+                    path = f"workers[{w}].transports[{t}].paths.{name}.extra"
+                    try:
+                        _settings(service, path)
+                    except ConfigError as error:
+                        yield from error.problems
 
 
 def _settings(component: Mapping[str, Any], path: str) -> Any:
@@ -171,18 +201,22 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
                 yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")
 
 
-def _applications(config: Configuration) -> Iterator[Problem]:
-    """The applications that the components name: importable, and free of contradictions."""
-    from stork_node.application import loading
+def _applications(config: Configuration) -> Iterator[Problem | Summary]:
+    """The applications that the components name: the problems of each, or what it declares."""
+    from stork_node.access.composing import compose
 
     checked = set()
-    for worker in config.crossbar.get("workers", []):
+    for w, worker in enumerate(config.crossbar.get("workers", [])):
         search_path = [*worker.get("options", {}).get("pythonpath", []), *sys.path]
-        for component in filter(is_stork_component, worker.get("components", [])):
-            app = getattr(_settings(component, ""), "app", None)
-            if app and app not in checked:
-                checked.add(app)
-                yield from loading.check(app, loading.find_folder(app, search_path))
+        for c, component in enumerate(worker.get("components", [])):
+            access = getattr(_settings(component, ""), "access", None) if is_stork_component(component) else None
+            if access is None or access in checked:
+                continue
+            checked.add(access)
+            try:
+                yield compose(access, search_path, f"{config.file}: workers[{w}].components[{c}].extra").summary()
+            except ConfigError as error:
+                yield from error.problems
 
 
 def _busy_ports(config: Configuration) -> Iterator[Problem]:
@@ -193,6 +227,37 @@ def _busy_ports(config: Configuration) -> Iterator[Problem]:
         listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
         if listen and (fault := _endpoint_fault(listen)):
             yield Problem(f"{config.file}: {path}.extra.listen", f"{listen} {fault}")
+
+
+def _shared_ports(config: Configuration, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """The ports that two settings name: only one of them could be bound."""
+    named: list[tuple[str, str, int]] = []
+    for path, host, port in _bound_here(config, environ):
+        for earlier, other_host, other_port in named:
+            if port == other_port and (host == other_host or _EVERY_HOST & {host, other_host}):
+                yield Problem(path, f"{port} is the port of {earlier}, too")
+        named.append((path, host, port))
+
+
+def _bound_here(config: Configuration, environ: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+    """Path, host and port of each setting that names a port of this host; other checks tell what is wrong in them."""
+    for listener in config.listeners:
+        yield f"{listener.path}.endpoint.port", listener.interface, listener.port
+    with suppress(ConfigError, ImportError, AttributeError):
+        for path, component in config.components():
+            listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
+            if listen:
+                yield f"{path}.extra.listen", Endpoint.parse(listen).host, Endpoint.parse(listen).port
+    if config.publish_server is None or names_other_host(environ, os.uname().nodename):
+        return
+    from stork_node.cli.publish_server import parse_arguments
+
+    with suppress(ConfigError):
+        settings = parse_arguments(list(config.publish_server[1:]), environ)
+        for flag in ("pull", "router", "pub", "replay"):
+            at = Endpoint.parse(getattr(settings, flag))
+            if at.port:
+                yield f"publish-server --{flag}", at.host, at.port
 
 
 def _bind_fault(interface: str, port: int) -> str | None:

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from stork_node.config.expansion import expand
+from stork_node.config.feed_histories import share_histories
+from stork_node.config.port_variables import PUBLIC, PortVariables
 from stork_node.errors import ConfigError, Problem
-from stork_node.transport.endpoints import Endpoint, bracketed, is_port
+from stork_node.transport.endpoints import Endpoint, bracketed
+
+HTTP_API = "stork_components.api.Api"
+"""The class of the component with the keys of the HTTP API."""
+
+PAGE = "stork_components.web.Page"
+"""The class of the web service in config.json that serves the page."""
 
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
@@ -72,9 +80,7 @@ class Configuration:
 
     def components(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every component with its path in config.json."""
-        for w, worker in enumerate(self.crossbar.get("workers", [])):
-            for c, component in enumerate(worker.get("components", [])):
-                yield f"workers[{w}].components[{c}]", component
+        return _with_paths(self.crossbar)
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
@@ -98,31 +104,54 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         component["extra"] = {}
     expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
-        component["extra"] = extra or {}
-    _set_public_port(expanded, environ, problems)
+        component["extra"] = dict(extra or {})
+    share_histories(expanded["workers"])
+    ports = PortVariables(environ, problems)
+    _set_public_port(expanded, ports)
+    for path, component in _with_paths(expanded):
+        if is_stork_component(component):
+            ports.set_in_extra(component["extra"], path)
+    arguments = list(guest["arguments"]) if guest else None
+    if arguments:
+        ports.set_in_arguments(arguments, f"workers[{config['workers'].index(guest)}]")
     for path, transport in _transports(expanded):
         port = transport.get("endpoint", {}).get("port")
         if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
             problems.append(Problem(f"{path}.endpoint.port", f"{port!r} is not a port (want 8080, say)"))
+        _obey_version(f"{path}.endpoint", transport.get("endpoint", {}), problems)
     if problems:
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:
         _make_absolute(worker, folder)
-    return Configuration(folder, expanded, tuple(guest["arguments"]) if guest else None)
+    for _, transport in _transports(expanded):
+        _tell_pages(transport)
+    return Configuration(folder, expanded, tuple(arguments) if arguments else None)
 
 
-def _set_public_port(config: Mapping[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> None:
-    """``STORK_PORT`` takes the place of the public port: stock Crossbar wants a number in config.json."""
-    wanted = environ.get("STORK_PORT")
+def _obey_version(path: str, endpoint: dict[str, Any], problems: list[Problem]) -> None:
+    """
+    Make an interface of ``version``, which Crossbar passes on to a call that ignores it, and refuses with TLS.
+
+    IPv6 on all interfaces takes IPv4 as well.
+    """
+    if endpoint.get("type") != "tcp" or "version" not in endpoint:
+        return
+    version, interface = endpoint["version"], str(endpoint.get("interface", "")).strip()
+    if version not in (4, 6):
+        problems.append(Problem(f"{path}.version", f"{version!r} is no version of IP (want 4 or 6)"))
+    elif version == 6 and not interface:
+        endpoint["interface"] = "::"
+    elif interface and (":" in interface) != (version == 6):  # Twisted would take a name for its IPv4 address
+        problems.append(Problem(f"{path}.version", f"{version}, and interface is {interface} (want one of them only)"))
+    del endpoint["version"]
+
+
+def _set_public_port(config: Mapping[str, Any], ports: PortVariables) -> None:
     for path, transport in _transports(config):
         endpoint = transport.get("endpoint", {})
-        if wanted and endpoint.get("type") == "tcp" and _websocket_path(transport) is not None:
-            if is_port(wanted):
-                endpoint["port"] = int(wanted)
-            else:
-                problems.append(
-                    Problem(f"{path}.endpoint.port", f"STORK_PORT is {wanted!r}, not a port (want 8080, say)")
-                )
+        if endpoint.get("type") == "tcp" and _websocket_path(transport) is not None:
+            port = ports.wanted(PUBLIC, f"{path}.endpoint.port")
+            endpoint["port"] = int(port) if port else endpoint["port"]
             return
 
 
@@ -158,6 +187,12 @@ def read_file(folder: Path) -> dict[str, Any]:
     return config
 
 
+def _with_paths(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for w, worker in enumerate(config.get("workers", [])):
+        for c, component in enumerate(worker.get("components", [])):
+            yield f"workers[{w}].components[{c}]", component
+
+
 def _components(workers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for worker in workers:
         yield from worker.get("components", [])
@@ -172,6 +207,9 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
     options = worker.get("options", {})
     if "pythonpath" in options:
         options["pythonpath"] = [str(folder / entry) for entry in options["pythonpath"]]
+    for component in worker.get("components", []):
+        if component.get("classname") == HTTP_API:
+            component["extra"] = _with_absolute_key_files(component["extra"], folder)
     for transport in worker.get("transports", []):
         tls = transport.get("endpoint", {}).get("tls", {})
         for key in _TLS_FILES & tls.keys():
@@ -179,6 +217,21 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
                 [str(folder / file) for file in tls[key]] if isinstance(tls[key], list) else str(folder / tls[key])
             )
         _make_directories_absolute(transport.get("paths", {}), folder)
+
+
+def _with_absolute_key_files(extra: dict[str, Any], folder: Path) -> dict[str, Any]:
+    keys = extra.get("keys")
+    if not isinstance(keys, list):
+        return extra
+    return {
+        **extra,
+        "keys": [
+            {**key, "key_file": str(folder / key["key_file"])}
+            if isinstance(key, dict) and isinstance(key.get("key_file"), str) and key["key_file"]
+            else key
+            for key in keys
+        ],
+    }
 
 
 def _make_directories_absolute(services: Any, folder: Path) -> None:
@@ -189,6 +242,20 @@ def _make_directories_absolute(services: Any, folder: Path) -> None:
                 services[key] = str(folder / value)
             else:
                 _make_directories_absolute(value, folder)
+
+
+def _tell_pages(transport: Mapping[str, Any]) -> None:
+    """Tell each page where its WebSocket is, relative to itself."""
+    websocket = _websocket_path(transport)
+    for path, service in transport.get("paths", {}).items():
+        if websocket is not None and service.get("classname") == PAGE:
+            service["extra"] = {"websocket": _relative(websocket, path), **(service.get("extra") or {})}
+
+
+def _relative(target: str, page: str) -> str:
+    """A relative address of one path of a transport for a page at another, which ends with ``/``."""
+    up = "../" * len([part for part in page.split("/") if part])
+    return f"{up}{target.strip('/')}" or "./"
 
 
 def _transports(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

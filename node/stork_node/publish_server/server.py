@@ -62,6 +62,7 @@ class PublishServer:
         self._refusals = RefusalLog(log)
         self._heartbeat_s = settings.heartbeat_s
         self._is_encrypted = settings.secret != ""
+        self._depth = settings.depth
         self._next_heartbeat = now
         self._grace_ends = now + START_GRACE_S if self._log.continues else now
         self._takes_pushes = False
@@ -180,9 +181,12 @@ class PublishServer:
         ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
         zap_handler = self._sockets.zap_handler
         if zap_handler and zap_handler.socket in ready and not zap_handler.answer():
-            self.counters.strangers += 1
-            self._refusals.note("key", "a client whose key is not admitted", "CURVE", time.monotonic())
+            self._refuse_stranger("a peer whose key is not admitted", zap_handler.domain, time.monotonic())
         return self._wake_reader in ready
+
+    def _refuse_stranger(self, why: str, where: str, now: float) -> None:
+        self.counters.strangers += 1
+        self._refusals.note_peer(why, where, now)
 
     def _turn(self, ready: Container[object]) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
@@ -219,6 +223,8 @@ class PublishServer:
         self._answer_commands(now, awake)
         if self._takes_pushes and self._replay.has_work:
             self._replay.erase(now)
+        for why, socket in self._sockets.watch.strangers():
+            self._refuse_stranger(why, bound_to(socket), now)
         for why in self._sockets.watch.cuts():
             self.counters.cut += 1
             self._refusals.note("peer", why, "ZMQ", now)
@@ -255,11 +261,11 @@ class PublishServer:
         # To ask a socket that has nothing takes as long as to take a push.
         pull, router = self._sockets.pull, self._sockets.router
         if not arrivals and pull.socket in ready:
-            arrivals = [read_pull(frames, stamp) for frames in waiting(pull)]
+            arrivals = [read_pull(frames, stamp, self._depth) for frames in waiting(pull)]
         elif not arrivals:
             pull.note_drained()
         if router.socket in ready:
-            arrivals += [read_router(frames, stamp) for frames in waiting(router)]
+            arrivals += [read_router(frames, stamp, self._depth) for frames in waiting(router)]
         else:
             router.note_drained()
         return arrivals

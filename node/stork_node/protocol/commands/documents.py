@@ -109,7 +109,7 @@ def decode_command(frame: bytes) -> CommandRequest:
     try:
         document = _decode_document(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidCommand(explain_refusal(frame, error, _KEYS)) from None
+        raise InvalidCommand(explain_refusal(frame, error, push_limits.DEFAULT_DEPTH, _KEYS)) from None
     if push_limits.may_have_nul_string(frame) and push_limits.has_nul_string(frame):
         raise InvalidCommand("frame: a string begins with U+0000, which WAMP's JSON reads as binary")
     if document.command not in get_args(Kind):
