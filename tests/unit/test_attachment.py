@@ -50,7 +50,7 @@ def test_a_lease_says_where_the_node_is():
     assert node.farewell().leaves
 
 
-def test_commands_after_the_nodes_own_entry_are_reported_until_they_are_met():
+def test_commands_after_attaching_are_reported_until_the_log_has_it():
     node = attached(at=5)
     node.obeyed(Position("e", 4), COUNTS)
     node.obeyed(Position("other", 9), COUNTS)

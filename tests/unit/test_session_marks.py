@@ -143,7 +143,7 @@ def test_a_subscription_is_named_by_a_topic_that_it_gets(pattern, topic):
 
 
 @given(PATTERNS, TOPICS)
-def test_a_subscription_is_named_by_a_feed_that_it_gets_a_topic_of(pattern, topic):
+def test_a_subscription_is_named_by_a_feed_of_its_topics(pattern, topic):
     match, uri = pattern
     feed = topic.rpartition(".")[0]
     could = any(gets(match, uri, each) for each in EVERY_TOPIC if each.startswith(f"{feed}."))

@@ -34,7 +34,6 @@ _OF_CONFIGURATIONS = frozenset(
         "STORK_DRAIN_SPREAD_S",
         "STORK_DRAIN_WAIT_S",
         "STORK_JWT_KEY",
-        "STORK_NODE_NAME",
         "STORK_OPERATOR_HOSTS",
         "STORK_ORIGINS",
         "STORK_TRUSTED_PROXIES",

@@ -78,7 +78,7 @@ class NodeService:
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
 
     def table(self, old: int, now: float) -> Nodes:
-        """The table of nodes, for whoever asks; ``old``: how many nodes have no leases."""
+        """The table of nodes now; ``old``: how many nodes have no leases."""
         labels = self._log.state.nodes.labels()
         tail = self._log.tail
         return Nodes(
