@@ -83,7 +83,7 @@ class Guard(DirectGuard):
         self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
         self._marks = singleton(SessionMarks)
-        self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
+        self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters, core.user_of)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
@@ -119,7 +119,9 @@ class Guard(DirectGuard):
     def forget_answers(self, because: tuple[Command, frozenset[str]] | None) -> int:
         """As ``DirectGuard``. Late answers to requests that nobody waits for are all forgotten."""
         self._application.forget()
-        return self._verdicts.drop(lambda key: because is None or core.is_named(*because, key))
+        if because is None:
+            return self._verdicts.drop(lambda key: True)
+        return self._verdicts.drop(lambda key: core.is_named(*because, key), because[0].authid)
 
     def missing(self) -> tuple[str, ...]:
         """The procedures without which nobody can join or subscribe, and which nobody has registered now."""

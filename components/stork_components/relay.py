@@ -114,9 +114,7 @@ class Relay(Component):
         )
         self._marks = singleton(SessionMarks)
         self._obeying = Obeying(self._broadcaster, self._marks)
-        self._attending = Attending(
-            reactor, self._link, self._marks, lambda: self.position, self._broadcaster.count_visitors
-        )
+        self._attending = Attending(reactor, self._link, self._marks, lambda: self.position)
         self._loops = [
             self._each(_PROBE_S, self._probe),
             self._each(_TICK_S, self._tick),
@@ -268,7 +266,7 @@ class Relay(Component):
                 continue
             self.heard_at = self._progress_at = now
             self._attending.is_understood = page.header.nodes
-            if is_first and page.header.nodes and self._broadcaster.count_visitors():
+            if is_first and page.header.nodes and len(self._marks):
                 self.log.warn("this node had clients before it met its publish server: they have to come back")
                 self._obeying.lose(BREAK, "commands were missed")
             self._act(actions)

@@ -23,9 +23,17 @@ class _Question:
 
 
 class Verdicts:
-    def __init__(self, reactor: IReactorTime, capacity: int, counters: GuardCounters) -> None:
+    """``group`` is that of a key, as of a ``VerdictCache``."""
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        capacity: int,
+        counters: GuardCounters,
+        group: Callable[[Hashable], Hashable] = lambda key: None,
+    ) -> None:
         self._reactor, self._counters = reactor, counters
-        self._cache = VerdictCache(capacity)
+        self._cache = VerdictCache(capacity, group)
         self._generation = 0
         self._asking: dict[Hashable, _Question] = {}
 
@@ -38,15 +46,15 @@ class Verdicts:
         self._cache.clear()
         self._generation += 1
 
-    def drop(self, wanted: Callable[[Hashable], bool]) -> int:
+    def drop(self, wanted: Callable[[Hashable], bool], group: Hashable = None) -> int:
         """
-        Forget the permissions whose keys are wanted; returns how many.
+        Forget the permissions whose keys are wanted, of one group or of all; returns how many.
 
         Open requests of these keys are asked again when their answers come, and no later request joins them.
         """
         for key in [key for key in self._asking if wanted(key)]:
             self._asking.pop(key).is_dropped = True
-        return self._cache.drop(wanted)
+        return self._cache.drop(wanted, group)
 
     async def get(self, key: Hashable, ask: Ask) -> Permission:
         """

@@ -7,6 +7,7 @@ for all connections with the same subscriptions, which goes to each socket in on
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from twisted.logger import Logger
@@ -17,6 +18,7 @@ from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_components.broadcaster.writing import Writer
 from stork_crossbar.component import end_worker
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.internals.broadcasting import is_visitor
 from stork_crossbar.internals.self_test import fault
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
@@ -139,19 +141,24 @@ class Broadcaster:
             reason,
         )
 
-    def visitors(self) -> list[tuple[int, str, str, Any]]:
+    def visitors(self, authid: str | None = None, role: str | None = None, id: int | None = None) -> list[Any]:
         """
-        Each client's session that is no backend's: its id, authid and role, and itself.
+        The clients' sessions that are no backends', of this user, with this role, and with this id, if given.
 
         Where the router's sessions cannot be read, this process ends, which closes them all.
         """
+        self._end_if_blind()
+        return self._router.visitors(authid, role, id)
+
+    def subscribers(self, topic: str) -> list[Any]:
+        """Those of ``visitors`` that get the events of a topic."""
+        self._end_if_blind()
+        observers = (subscription.observers for subscription in self._router.match(topic))
+        return [session for session in dict.fromkeys(chain.from_iterable(observers)) if is_visitor(session)]
+
+    def _end_if_blind(self) -> None:
         if self._fault:
             end_worker(f"a command cannot be obeyed: {self._fault}")
-        return self._router.visitors()
-
-    def count_visitors(self) -> int:
-        """How many clients there are; 0 where that cannot be read."""
-        return 0 if self._fault else len(self._router.visitors())
 
     def subscriptions_of(self, session: Any) -> list[Any]:
         """The subscriptions of one session of ``visitors``."""

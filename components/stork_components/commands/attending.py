@@ -21,8 +21,8 @@ from stork_node.protocol.replay import decode_node_answer
 class Attending:
     """
     Args:
+        marks: of the sessions of this node.
         position: of this node.
-        sessions: how many visitors it has.
 
     Attributes:
         nodes: the table of nodes.
@@ -35,11 +35,10 @@ class Attending:
         link: PublishServerLink,
         marks: SessionMarks,
         position: Callable[[], Position | None],
-        sessions: Callable[[], int],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._reactor, self._link, self._marks = reactor, link, marks
-        self._position, self._sessions = position, sessions
+        self._position = position
         self._attachment = Attachment(node_name(environ, socket.gethostname()), version("stork-node"))
         self._soon: Any = None
         self.nodes = FollowedNodes()
@@ -51,7 +50,7 @@ class Attending:
             return
         for goodbye in self._attachment.goodbyes():
             self._link.say(encode_node_request(goodbye))
-        lease = self._attachment.lease(self._position(), self._sessions())
+        lease = self._attachment.lease(self._position(), len(self._marks))
         if self._link.say(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
         if self.nodes.wants_snapshot:

@@ -7,8 +7,9 @@ from typing import Any
 from stork_components.broadcaster import Broadcaster
 from stork_crossbar import registry
 from stork_crossbar.connections import closing
+from stork_crossbar.internals.broadcasting import authid, session_id
 from stork_crossbar.roles import DirectGuard
-from stork_node.nodes.binding import names_session, names_subscription
+from stork_node.nodes.binding import names_subscription
 from stork_node.nodes.session_marks import Binding, SessionMarks
 from stork_node.protocol import uris
 from stork_node.protocol.commands.documents import Command
@@ -28,14 +29,12 @@ class Obeying:
         if command.kind == "forget":
             return {"sessions": 0, "answers": self._forget_answers(command, frozenset())}
         self._marks.note(at, command)
-        visitors = self._broadcaster.visitors()
-        self._forget_answers(command, frozenset(authid for id, authid, _, _ in visitors if id == command.session))
+        named = self._named(command)
+        self._forget_answers(command, frozenset(map(authid, named)) if command.session is not None else frozenset())
         bound: list[Any] = []
         doubtful: list[Any] = []
-        for session_id, authid, role, session in visitors:
-            if not self._names(command, session_id, authid, role, session):
-                continue
-            binding = self._marks.binding(session_id, at)
+        for session in named:
+            binding = self._marks.binding(session_id(session) or 0, at)
             if binding is Binding.BINDS:
                 bound.append(session)
             elif binding is Binding.DOUBTFUL:
@@ -54,19 +53,19 @@ class Obeying:
         guard = registry.find(DirectGuard)
         if guard:
             guard.forget_answers(None)
-        visitors = [session for _, _, _, session in self._broadcaster.visitors()]
-        self._broadcaster.end(visitors, partial(_close, code=code, reason=reason))
+        self._broadcaster.end(self._broadcaster.visitors(), partial(_close, code=code, reason=reason))
 
     def _forget_answers(self, command: Command, authids: frozenset[str]) -> int:
         guard = registry.find(DirectGuard)
         return guard.forget_answers((command, authids)) if guard else 0
 
-    def _names(self, command: Command, session_id: int, authid: str, role: str, session: Any) -> bool:
-        if command.kind == "disconnect" and command.topic is not None:
-            return self._has(session, command)
-        if not names_session(command, session_id, authid, role):
-            return False
-        return command.kind != "unsubscribe" or self._has(session, command)
+    def _named(self, command: Command) -> list[Any]:
+        """The sessions that the command names, of all times."""
+        by_what_they_are = command.authid, command.role, command.session
+        if command.topic is not None and by_what_they_are == (None, None, None):
+            return self._broadcaster.subscribers(command.topic)
+        visitors = self._broadcaster.visitors(*by_what_they_are)
+        return [each for each in visitors if self._has(each, command)] if command.kind == "unsubscribe" else visitors
 
     def _has(self, session: Any, command: Command) -> bool:
         subscriptions = self._broadcaster.subscriptions_of(session)

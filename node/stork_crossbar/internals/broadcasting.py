@@ -65,13 +65,16 @@ class Router:
             if subscriptions and not is_embedded(session)
         ]
 
-    def visitors(self) -> list[tuple[int, str, str, Any]]:
-        """Each client's session that is no backend's: its id, authid and role, and itself."""
-        return [
-            (id, session._authid or "", session._authrole or "", session)
-            for id, session in self._sessions.items()
-            if not is_embedded(session) and session._authrole not in INSIDERS
-        ]
+    def visitors(self, authid: str | None, role: str | None, id: int | None) -> list[Any]:
+        """The clients' sessions that are no backends', of this user, with this role, and with this id, if given."""
+        sessions: Iterable[Any] = self._sessions.values()
+        if id is not None:
+            sessions = filter(None, [self._sessions.get(id)])
+        elif authid is not None:
+            sessions = [session for session in sessions if getattr(session, "_authid", None) == authid]
+        elif role is not None:
+            sessions = [session for session in sessions if getattr(session, "_authrole", None) == role]
+        return [session for session in sessions if is_visitor(session)]
 
     def subscriptions_of(self, session: Any) -> list[Any]:
         """The subscriptions of one session: each has ``uri`` and ``match``."""
@@ -96,6 +99,16 @@ def _outsiders(sessions: Iterable[Any]) -> int:
 
 def is_embedded(session: Any) -> bool:
     return isinstance(session._transport, RouterApplicationSession)
+
+
+def is_visitor(session: Any) -> bool:
+    """Whether it is the session of a client that is no backend."""
+    return not is_embedded(session) and session._authrole not in INSIDERS
+
+
+def authid(session: Any) -> str:
+    """The user of a session."""
+    return session._authid or ""
 
 
 def session_id(session: Any) -> int | None:

@@ -89,6 +89,11 @@ def cache_key(session: ClientSession | None, role: str, authid: str, action: str
     return action, match, uri, authid, role, _fingerprint(session)
 
 
+def user_of(key: Hashable) -> str:
+    """The authid in a key of ``cache_key``."""
+    return cast("tuple[str, str, str, str, str, str]", key)[3]
+
+
 def is_named(command: Command, authids: frozenset[str], key: Hashable) -> bool:
     """
     Whether a command names the decision with this key of ``cache_key``.

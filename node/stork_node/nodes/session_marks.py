@@ -57,8 +57,13 @@ class SessionMarks:
         self._high: dict[int, Position] = {}
         self._new: set[int] = set()
         self._asked: dict[int, int] = {}
+        self._others: set[int] = set()  # that have joined without a ticket
         self._recent: deque[tuple[Position, Command]] = deque(maxlen=_MOST_KEPT)
         self._forgotten: Position | None = None
+
+    def __len__(self) -> int:
+        """How many sessions have joined with a ticket."""
+        return len(self._low) - len(self._others)
 
     def open(self) -> Opening:
         """A ticket is taken now."""
@@ -68,6 +73,8 @@ class SessionMarks:
         """A session has got its WELCOME; ``opening`` is None for one whose ticket nobody has taken here."""
         self._low[session_id] = opening.low if opening else None
         self._new.add(session_id)
+        if opening is None:
+            self._others.add(session_id)
 
     def left(self, session_id: int) -> None:
         """A session is gone; may be called more than once."""
@@ -75,6 +82,7 @@ class SessionMarks:
         self._high.pop(session_id, None)
         self._asked.pop(session_id, None)
         self._new.discard(session_id)
+        self._others.discard(session_id)
 
     def lease_sent(self, number: int) -> None:
         """A lease is on its way."""
@@ -106,16 +114,18 @@ class SessionMarks:
     def lose(self) -> None:
         """Commands may have been missed."""
         self._losses += 1
+        self._recent.clear()
 
     def missed(self, opening: Opening, session_id: int, authid: str, role: str) -> bool:
         """Whether a command since ``opening`` names the session, or may have: it was not there to be bound."""
         if opening.losses != self._losses or _is_after(self._forgotten, opening.low):
             return True
-        return any(
-            names_session(command, session_id, authid, role)
-            for at, command in reversed(self._recent)
-            if _is_after(at, opening.low)
-        )
+        for at, command in reversed(self._recent):
+            if not _is_after(at, opening.low):
+                return False
+            if names_session(command, session_id, authid, role):
+                return True
+        return False
 
 
 def _is_after(at: Position | None, low: Position | None) -> bool:
