@@ -112,7 +112,7 @@ class PublishServerLink:
         self._bus.close()
         self._replay.close()
         if self._saying is not None:
-            self._saying.close()
+            self._saying.close(_GOODBYE_MS)
 
 
 class _Connection:
@@ -180,20 +180,20 @@ class _Connection:
         self._opening = None
         self.open()
 
-    def close(self) -> None:
+    def close(self, linger_ms: int = 0) -> None:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
         if self._watch is not None:
             self._watch.close()
-            self._reader.close()
+            self._reader.close(linger_ms)
             self._watch = None
 
 
 def _make_socket(kind: int, endpoint: str, *, secret: str, is_saying: bool = False) -> "zmq.Socket[bytes]":
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     prepare_socket(socket, endpoint)
-    socket.linger = _GOODBYE_MS if is_saying else 0
+    socket.linger = 0
     socket.maxmsgsize = _MAX_FRAME_BYTES
     socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
     if secret:

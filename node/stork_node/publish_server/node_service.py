@@ -1,6 +1,7 @@
 """Attaches nodes, takes their leases and reports, and ends those that are silent: each is an entry of the log."""
 
 import logging
+from collections.abc import Mapping
 
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
@@ -13,6 +14,7 @@ log = logging.getLogger("stork_node.publish_server")
 MOST_NODES = 1_000
 """Attached at once; a further one waits."""
 _LOOK_S = 0.25
+_WHY = {"silent": "has said nothing for 10 s", "left": "has left"}
 
 
 class NodeService:
@@ -116,18 +118,19 @@ class NodeService:
     def _append(self, entry: StateEntry) -> None:
         if not self.may_append or not self._log.state.accepts(entry):
             return
+        before = self._log.state.nodes.labels()
         try:
             self._log.append([entry])
         except StorageFailed as error:  # a node says it again
             log.debug("%s is not stored: %s", entry, error.reason)
             return
-        self._tell(entry)
+        self._tell(entry, {**before, **self._log.state.nodes.labels()})
 
-    def _tell(self, entry: StateEntry) -> None:
+    def _tell(self, entry: StateEntry, labels: Mapping[str, str]) -> None:
         if isinstance(entry, NodeAttached):
-            label = self._log.state.nodes.labels()[entry.incarnation]
+            label = labels[entry.incarnation]
             log.info("node %s has attached (%s, %s)", label, entry.version, entry.incarnation)
             if label != entry.name:
                 log.warning("there is another node named %s: set STORK_NODE_NAME on each", entry.name)
         elif isinstance(entry, NodeGone):
-            log.info("node %s is gone: %s", entry.incarnation, entry.why)
+            log.info("node %s is gone: it %s", labels[entry.incarnation], _WHY[entry.why])
