@@ -28,6 +28,7 @@ from stork_node.config.settings import endpoint, interval, seconds, setting, tex
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.metrics.node_figures import RelayState
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.nodes.table import NodeTable
 from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat, StateFrame
@@ -182,6 +183,11 @@ class Relay(Component):
         return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
 
     @property
+    def nodes(self) -> NodeTable:
+        """The nodes of the deployment, as the log tells; empty with a publish server of an older release."""
+        return self._attending.nodes.table
+
+    @property
     def counters(self) -> RelayCounters:
         return self._stream.counters
 
@@ -266,7 +272,8 @@ class Relay(Component):
                 continue
             self.heard_at = self._progress_at = now
             self._attending.is_understood = page.header.nodes
-            if is_first and page.header.nodes and len(self._marks):
+            # From the log's beginning on, each command is read and obeyed.
+            if is_first and page.header.nodes and page.header.after > 0 and len(self._marks):
                 self.log.warn("this node had clients before it met its publish server: they have to come back")
                 self._obeying.lose(BREAK, "commands were missed")
             self._act(actions)

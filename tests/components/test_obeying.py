@@ -135,6 +135,15 @@ def test_many_sessions_end_over_two_seconds(scene):
     assert [client.events() for client in clients] == [[]] * 250
 
 
+def test_where_each_event_is_published_those_who_are_ending_get_none(scene):
+    out = scene.connect(TOPIC)
+    scene.inside.router._is_traced = True
+    scene.obey("disconnect", authid="7")
+    scene.broadcaster.deliver([push(12, TOPIC)])
+    [(_, options)] = scene.inside.published
+    assert options["options"].exclude == [out.id]
+
+
 def test_forget_ends_nobody(scene):
     client = scene.connect(TOPIC)
     assert scene.obey("forget", authid="7") == {"sessions": 0, "answers": 0}

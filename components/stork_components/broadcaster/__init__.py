@@ -68,8 +68,9 @@ class Broadcaster:
         self.counters.pushes += len(pushes)
         if self.way == "public":
             self.counters.public_pushes += len(pushes)
+            ended = () if self._fault else self._closing.ids()
             for push in pushes:
-                fallback_publish.publish(self._component, push)
+                fallback_publish.publish(self._component, push, ended)
             return
         delivery = DeliveryBatch(_observers)
         matches: dict[str, list[Any]] = {}

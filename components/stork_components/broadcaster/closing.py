@@ -10,6 +10,7 @@ from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
 
 from stork_crossbar.connections import closing
+from stork_crossbar.internals.broadcasting import session_id
 
 # All at once would have all of them back at once: so many a turn at least, and as many as it takes for two seconds.
 _LEAST_A_TURN = 100
@@ -25,6 +26,10 @@ class Closing:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self.sessions: set[Any] = set()
+
+    def ids(self) -> list[int]:
+        """Their ids."""
+        return [id for session in self.sessions if (id := session_id(session))]
 
     def add(self, session: Any) -> None:
         """The connection has been cut."""

@@ -33,8 +33,9 @@ _HELP = """
     anything later.
 
     \b
-    Example:
+    Examples:
       {example}
+      {example} --json
 
     \b
     Environment:
