@@ -47,7 +47,9 @@ function connect({ ticket, authid }) {
   $("ticket").value = ticket;
   $("as").value = authid ?? "";
   const url = new URL(facts.websocket, location.href.replace(/#.*/s, "")).href; // the page may be below a path
-  const next = Stork.connect({ url, ticket, authid: authid || undefined });
+  // A text that begins with a slash would be the address of a ticket.
+  const asked = ticket.startsWith("/") ? () => ticket : ticket;
+  const next = Stork.connect({ url, ticket: asked, authid: authid || undefined });
   client = next;
   next.on("state", (event) => next === client && show(event));
   topics.use(next);

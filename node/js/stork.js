@@ -1024,7 +1024,7 @@
   }
 
   function isAddress(ticket) {
-    return /^(\/|https?:\/\/)/.test(ticket);
+    return /^(\/(?!\/)|https?:\/\/)/.test(ticket);
   }
 
   class TicketError extends Error {}

@@ -1020,7 +1020,7 @@ function checkText(key, value) {
 }
 
 function isAddress(ticket) {
-  return /^(\/|https?:\/\/)/.test(ticket);
+  return /^(\/(?!\/)|https?:\/\/)/.test(ticket);
 }
 
 class TicketError extends Error {}

@@ -354,7 +354,7 @@ def test_a_procedure_is_called(deployment, api):
     assert api.error("POST", "/api/call", b"{") == (400, "invalid_json")
 
 
-def test_the_api_is_as_it_is_described(port):
+def test_the_api_is_as_it_is_described(port, tmp_path):
     """Requests that schemathesis makes up from the description, right and wrong ones."""
     url = f"http://127.0.0.1:{port}/api/openapi.json"
     # No schema can say that the Idempotency-Key and the id of the body must be the same. A 502 is right for a procedure
@@ -362,7 +362,7 @@ def test_the_api_is_as_it_is_described(port):
     checks = ["--checks", "all", "--exclude-checks", "positive_data_acceptance,not_a_server_error"]
     command = [sys.executable, "-m", "schemathesis.cli", "run", url, "-H", f"Authorization: Bearer {KEY}", *checks]
     done = subprocess.run(
-        [*command, "--max-examples", "10", "--seed", "1", "--no-color"], capture_output=True, text=True, timeout=240
+        [*command, "--max-examples", "10", "--seed", "1", "--no-color"], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -406,6 +406,7 @@ def test_keys_are_replaced_by_a_reload(deployment, port):
     assert kept.push(GOOD)[0] == 200
     file.write_text(json.dumps(config))
     assert reload(deployment, file.parent).returncode == 0
+    kept.connection.close()  # a slow reload takes longer than an idle connection may
     assert kept.push(GOOD)[0] == 401
     kept.key = new
     assert kept.get("/api/position")[0] == 200
@@ -414,6 +415,7 @@ def test_keys_are_replaced_by_a_reload(deployment, port):
     file.write_text(json.dumps(config))
     refused = reload(deployment, file.parent)
     assert refused.returncode == 1
+    kept.connection.close()
     assert "components[4].extra.keys[1].key: a key has at least 20 characters" in refused.stdout + refused.stderr
     assert kept.get("/api/position")[0] == 200
     kept.connection.close()

@@ -245,7 +245,7 @@ def test_a_history_that_cannot_be_read_is_false_and_no_error(data):
     assert stream.counters.recoveries == Counter(not_recovered=1, recovered=1)
 
 
-def test_a_push_that_leaves_out_many_is_looked_through_once_for_all_its_topics():
+def test_a_push_that_leaves_out_many_is_looked_through_once():
     class Counted(tuple[int, ...]):
         __slots__ = ()
         walks = 0
