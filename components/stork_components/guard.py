@@ -39,6 +39,7 @@ from stork_node.guard.deciders import JOINS, SUBSCRIPTIONS, Deciders, decisions
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
+from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -178,8 +179,11 @@ class Guard(DirectGuard):
             await self._rules_known()
             if self._tokens.is_token(ticket):
                 found = await self._tokens.check(ticket)
-                if isinstance(found, Bearer):
-                    check_role(found.principal, self.settings.roles)
+                if isinstance(found, Deny):
+                    return found
+                check_role(found.principal, self.settings.roles)
+                if singleton(Revocations).refuses(found.principal.authid, found.issued_at):
+                    return Deny("the token is older than a command that has disconnected its user")
                 return found
         asked = (realm, authid, details)
         within_s = self.settings.application_timeout_s

@@ -277,6 +277,8 @@ class Relay(Component):
                 self.log.warn("this node had clients before it met its publish server: they have to come back")
                 self._obeying.lose(BREAK, "commands were missed")
             self._act(actions)
+            if is_first:
+                self._attending.say()
 
     def _refuse(self, endpoint: str, error: InvalidFrame) -> None:
         self.counters.refused += 1

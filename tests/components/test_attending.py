@@ -77,7 +77,7 @@ def test_a_lease_says_who_and_where_the_node_is(scene):
     scene.attending.say()
     lease, asked = scene.link.take()
     assert (lease.name, lease.epoch, lease.position, lease.sessions, lease.number) == ("node-1", "e", 4, 1, 1)
-    assert asked == NodesRequest()
+    assert asked == NodesRequest(revoked=True)
 
 
 def test_the_table_of_nodes_is_asked_for_until_it_comes(scene):
@@ -123,7 +123,7 @@ def test_after_a_break_the_node_attaches_anew(scene):
     scene.attending.say()
     goodbye, lease, asked = scene.link.take()
     assert (goodbye.incarnation, goodbye.leaves) == (before.incarnation, True)
-    assert (lease.incarnation != before.incarnation, lease.leaves, asked) == (True, False, NodesRequest())
+    assert (lease.incarnation != before.incarnation, lease.leaves, asked) == (True, False, NodesRequest(revoked=True))
 
 
 def test_a_node_that_is_gone_attaches_anew(scene):

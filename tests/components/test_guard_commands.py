@@ -1,16 +1,20 @@
 """Commands that come while somebody joins or asks, and what the guard forgets because of them."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from twisted.internet import defer
 
+from stork_node import Principal
+from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
+from stork_node.tokens.claims import Bearer
 from tests.components import test_guard_and_tester
 from tests.components.test_guard_and_tester import DEADLINE_S, GuardAlone, Outcome, application
 
@@ -100,6 +104,21 @@ def test_a_command_between_ticket_and_welcome_closes_the_session(guard, closed):
     given(1)
     guard.joined(7)
     assert closed == [(7, 4001)]
+
+
+def test_a_token_from_before_a_disconnect_is_refused(guard, monkeypatch):
+    bearer = Bearer(Principal("joe"), issued_at=99)
+
+    async def check(_: str) -> Bearer:
+        return bearer
+
+    monkeypatch.setattr("stork_components.guard.looks_like_token", lambda _: True)
+    guard._tokens = SimpleNamespace(are_known=True, is_token=lambda _: True, check=check)
+    assert guard.join("a.b.c", None, 7) == Outcome()
+    singleton(Revocations).merge({"joe": 100})
+    assert guard.join("a.b.c", None, 8).uri == "io.virge.stork.denied"
+    bearer = Bearer(Principal("joe"), issued_at=100)
+    assert guard.join("a.b.c", None, 9) == Outcome()
 
 
 def test_a_subscription_whose_question_is_out_is_asked_again(guard):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import zmq
+from msgspec import structs
 
 from stork_node.nodes import leases
 from stork_node.protocol.bus import NODES_PREFIX, Heartbeat, PushFrame, decode_frame
@@ -110,7 +111,11 @@ def test_a_command_without_nodes_is_complete_at_once(peers):
     give(pusher, reason="bye", id="k")
     answer = answer_of(pusher)
     frame = next_entry(bus)
-    assert frame.content == Command("disconnect", authid="7", reason="bye", id="k")
+    assert isinstance(frame.content, Command)
+    assert structs.replace(frame.content, given_s=0) == Command("disconnect", authid="7", reason="bye", id="k")
+    table = say(peers[1], NodesRequest(revoked=True))
+    assert isinstance(table, Nodes)
+    assert table.revoked == {"7": frame.content.given_s}
     assert answer == {"ok": True, "id": "k", "complete": True, "position": str(frame.position), "nodes": {}}
 
 

@@ -11,7 +11,9 @@ from stork_crossbar.internals.zmq_reader import Message
 from stork_node.nodes.attachment import Attachment
 from stork_node.nodes.followed import FollowedNodes
 from stork_node.nodes.names import node_name
+from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.process_state import singleton
 from stork_node.protocol.commands.entries import StateFrame
 from stork_node.protocol.commands.leases import Leased, NodesRequest, encode_node_request
 from stork_node.protocol.positions import Position
@@ -54,7 +56,7 @@ class Attending:
         if self._link.say(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
         if self.nodes.wants_snapshot:
-            self._link.say(encode_node_request(NodesRequest()))
+            self._link.say(encode_node_request(NodesRequest(revoked=True)))
 
     def answered(self, message: Message) -> None:
         """
@@ -70,6 +72,7 @@ class Attending:
         else:
             position = self._position()
             self.nodes.load(answer, position.epoch if position else "")
+            singleton(Revocations).merge(answer.revoked)
 
     def met(self, frame: StateFrame) -> None:
         """Take an entry of the log."""

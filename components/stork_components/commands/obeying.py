@@ -10,7 +10,9 @@ from stork_crossbar.connections import closing
 from stork_crossbar.internals.broadcasting import authid, session_id
 from stork_crossbar.roles import DirectGuard
 from stork_node.nodes.binding import names_subscription
+from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.session_marks import Binding, SessionMarks
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
@@ -29,6 +31,7 @@ class Obeying:
         if command.kind == "forget":
             return {"sessions": 0, "answers": self._forget_answers(command, frozenset())}
         self._marks.note(at, command)
+        singleton(Revocations).note(command)
         named = self._named(command)
         self._forget_answers(command, frozenset(map(authid, named)) if command.session is not None else frozenset())
         bound: list[Any] = []

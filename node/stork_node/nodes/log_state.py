@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from stork_node.nodes.commands import Commands, GivenCommand
+from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.table import NodeRow, NodeTable
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
@@ -25,6 +26,7 @@ class _Snapshot(Struct):
     gone: list[str]
     reports: dict[str, int]
     commands: list[GivenCommand]
+    revoked: dict[str, int] = {}
 
 
 _encode = msgspec.json.Encoder().encode
@@ -37,10 +39,12 @@ class LogState:
         position: all entries up to here are in it.
         nodes: who is attached.
         commands: the commands that are kept, with their outcomes.
+        revoked: whose tokens are too old; a new epoch changes nothing about them.
     """
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, revoked: Revocations | None = None) -> None:
         self.position = position
+        self.revoked = revoked or Revocations()
         self.nodes = NodeTable()
         self.commands = Commands()
         self._reports: dict[str, int] = {}
@@ -73,6 +77,7 @@ class LogState:
         match entry:
             case Command():
                 self.commands.begin(entry, number, self.nodes.labels())
+                self.revoked.note(entry)
             case NodeAttached():
                 self.nodes.attach(entry, number)
             case NodeGone():
@@ -88,7 +93,8 @@ class LogState:
     def encode(self) -> bytes:
         """The state as JSON."""
         at, nodes = self.position, self.nodes
-        return _encode(_Snapshot(at.epoch, at.sequence, nodes.rows, nodes.gone, self._reports, self.commands.given))
+        given, revoked = self.commands.given, self.revoked.by_user
+        return _encode(_Snapshot(at.epoch, at.sequence, nodes.rows, nodes.gone, self._reports, given, revoked))
 
     @classmethod
     def decode(cls, snapshot: bytes) -> "LogState | None":
@@ -97,7 +103,7 @@ class LogState:
             read = _decode(snapshot)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        state = cls(Position(read.epoch, read.sequence))
+        state = cls(Position(read.epoch, read.sequence), Revocations(read.revoked))
         state.nodes = NodeTable(read.nodes, read.gone)
         state.commands = Commands(read.commands)
         state._reports = dict(read.reports)

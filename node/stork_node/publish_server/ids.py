@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
@@ -16,7 +18,9 @@ def content_of(given: Push | Command) -> int:
     A number for topics, type and data, or for a whole command: two documents with one id are one document where these
     are the same.
     """
-    return hash(given) if isinstance(given, Command) else hash((given.topics, given.type, given.data))
+    if isinstance(given, Command):
+        return hash(structs.replace(given, given_s=0))
+    return hash((given.topics, given.type, given.data))
 
 
 class RecentIds:

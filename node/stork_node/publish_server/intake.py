@@ -1,8 +1,12 @@
 """The decision of one wake-up: which pushes are stored, and what each peer is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
+from stork_node import clock
+from stork_node.nodes.revocations import revokes
 from stork_node.protocol.answers import Error, encode_refused, encode_stored, encode_tail
 from stork_node.protocol.commands.documents import Command, CommandRequest
 from stork_node.protocol.positions import Position
@@ -54,8 +58,10 @@ class Outcome:
 class Intake:
     """Numbers what is new, recognizes what was there before, and writes the answers."""
 
-    def __init__(self, log: PushLog, ids: RecentIds, counters: Counters) -> None:
-        self._log, self._ids, self._counters = log, ids, counters
+    def __init__(
+        self, log: PushLog, ids: RecentIds, counters: Counters, wall: Callable[[], float] = clock.wall
+    ) -> None:
+        self._log, self._ids, self._counters, self._wall = log, ids, counters, wall
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:
         """
@@ -71,7 +77,7 @@ class Intake:
         stored: dict[int, Position] = {}
         if new:
             try:
-                entries = self._log.append(list(new.values()))
+                entries = self._log.append([self._stamped(given) for given in new.values()])
             except StorageFailed as error:
                 failure = error.reason
             else:
@@ -83,6 +89,10 @@ class Intake:
             self._answer(request, stored.get(i), tail, failure, reused.get(i, "")) for i, request in enumerate(requests)
         ]
         return Outcome(answers, len(stored), failure, reused)
+
+    def _stamped(self, given: Push | Command) -> Push | Command:
+        is_revoking = isinstance(given, Command) and revokes(given)
+        return structs.replace(given, given_s=int(self._wall())) if is_revoking else given
 
     def _reused(self, request: Request) -> str:
         """Why the push is refused, where another push had its id."""

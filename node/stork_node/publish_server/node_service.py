@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
-from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodeState
+from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
 from stork_node.publish_server.counters import Counters, figures
 from stork_node.push_log import PushLog, StorageFailed
 
@@ -79,7 +79,7 @@ class NodeService:
         if len(self._said) > len(nodes):
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
 
-    def table(self, old: int, now: float) -> Nodes:
+    def table(self, request: NodesRequest, old: int, now: float) -> Nodes:
         """The table of nodes now; ``old``: how many nodes have no leases."""
         labels = self._log.state.nodes.labels()
         tail = self._log.tail
@@ -91,6 +91,7 @@ class NodeService:
             tuple(self._log.state.nodes.gone),
             old,
             figures(self._counters, self._log),
+            self._log.state.revoked.by_user if request.revoked else {},
         )
 
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:

@@ -85,7 +85,7 @@ class ReplayService:
                 self._publish()
                 self._send(envelope, [encode_node_answer(leased)])
             elif isinstance(request, NodesRequest):
-                self._send(envelope, [encode_node_answer(self._nodes.table(self._count_old(), now))])
+                self._send(envelope, [encode_node_answer(self._nodes.table(request, self._count_old(), now))])
             elif len(self._erasures) < MOST_ERASURES:
                 self._erasures.ask(envelope, request.topic)
             else:

@@ -61,7 +61,7 @@ class StateFile:
             content = b""
         state = LogState.decode(content)
         if state is None or state.position.epoch != held.tail.epoch or state.position.sequence > held.tail.sequence:
-            state = LogState(Position(held.tail.epoch, held.floor))
+            state = LogState(Position(held.tail.epoch, held.floor), state.revoked if state else None)
         elif state.position.sequence < held.floor:
             state.position = Position(held.tail.epoch, held.floor)
         self._saved = state.position.sequence

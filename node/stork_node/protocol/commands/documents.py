@@ -45,6 +45,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
         feed: ``version.name``.
         reason: text for the clients, at most 123 bytes.
         id: idempotency key.
+        given_s: when the publish server took a ``disconnect`` of a user, Unix time in seconds; 0 for other commands.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
     feed: Name | None = None
     reason: Annotated[str, Meta(max_length=MAX_REASON_BYTES)] = ""
     id: Annotated[str, Meta(max_length=128)] | None = None
+    given_s: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
 class CommandRequest(Struct, frozen=True):

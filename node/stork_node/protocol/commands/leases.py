@@ -80,8 +80,10 @@ class Leased(Struct, frozen=True):
     reports: _Sequence = 0
 
 
-class NodesRequest(Struct, frozen=True):
-    """Somebody asks for the table of nodes."""
+class NodesRequest(Struct, frozen=True, omit_defaults=True):
+    """Somebody asks for the table of nodes; a node also for ``revoked``: whose tokens are too old."""
+
+    revoked: bool = False
 
 
 class NodeState(Struct, frozen=True):
@@ -116,6 +118,7 @@ class Nodes(Struct, frozen=True):
         gone: the incarnations that ended last.
         old: how many nodes follow that are of a release without leases.
         counters: the publish server's figures.
+        revoked: when users were disconnected last; only for who asks.
     """
 
     epoch: _Name
@@ -125,6 +128,9 @@ class Nodes(Struct, frozen=True):
     gone: tuple[Incarnation, ...] = ()
     old: int = 0
     counters: dict[str, float] = {}
+    revoked: Annotated[
+        dict[Annotated[str, Meta(max_length=255)], Annotated[int, Meta(ge=0, le=2**53)]], Meta(max_length=20_000)
+    ] = {}
 
 
 NodeRequest = Lease | NodesRequest
