@@ -35,7 +35,7 @@ class Scene:
     def connect(self, *topics: str, authid: str = "7", role: str = "frontend", is_settled: bool = True) -> Client:
         client = self.inside.connect(*topics)
         session = client.session
-        session._authid, session._authrole = authid, role
+        session._authid, session._authrole, session._goodbye_sent = authid, role, False
         session.leave = lambda reason, message: self.left.append((client.id, reason, message))
         self.marks.joined(client.id, self.marks.open())
         if is_settled:
@@ -142,6 +142,13 @@ def test_where_each_event_is_published_those_who_are_ending_get_none(scene):
     scene.broadcaster.deliver([push(12, TOPIC)])
     [(_, options)] = scene.inside.published
     assert options["options"].exclude == [out.id]
+
+
+def test_a_session_that_is_leaving_is_told_no_second_time(scene):
+    client = scene.connect(TOPIC)
+    client.session._goodbye_sent = True
+    assert scene.obey("disconnect", authid="7") == {"sessions": 1}
+    assert scene.left == []
 
 
 def test_forget_ends_nobody(scene):

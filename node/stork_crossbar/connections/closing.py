@@ -50,7 +50,8 @@ def say_goodbye(session: Any, reason: str, message: str) -> None:
         reason: a URI.
         message: text for the client.
     """
-    if session._transport is not None and session._session_id is not None:
+    is_over = session._transport is None or session._session_id is None or session._goodbye_sent
+    if not is_over:
         session.leave(reason, message)
 
 
