@@ -110,7 +110,7 @@ def trouble(nodes: "Nodes") -> list[str]:
     twice = sorted({each.name for each in nodes.nodes if each.node != each.name})
     found += [f"several nodes are named {name}: set STORK_NODE_NAME on each" for name in twice]
     if nodes.old:
-        found.append(f"{nodes.old} nodes are of a release that obeys no commands")
+        found.append(f"nodes of a release that obeys no commands: {nodes.old}")
     if nodes.counters.get("log_trouble"):
         found.append("the log has trouble: see the publish server's log")
     return found
