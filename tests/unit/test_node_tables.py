@@ -1,5 +1,7 @@
 """The table of nodes, leases, commands, and the state that a log keeps of them."""
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
-from stork_node.push_log import SegmentLog
+from stork_node.push_log import SegmentLog, state_file
 
 COMMAND = Command("disconnect", authid="7", id="k")
 PUSH = Push(("v1.a.1",), "t", b"1", "2026-01-31T12:00:00.000Z")
@@ -180,3 +182,40 @@ def test_a_log_of_a_release_without_state_is_not_read_for_it(tmp_path):
     (tmp_path / "state.json").unlink()
     assert kept(tmp_path) == ([], [])
     assert (tmp_path / "state.json").exists()
+
+
+def test_a_disk_that_refuses_the_state_is_told_of_and_tried_again(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with SegmentLog(tmp_path) as log:
+        replace = state_file.replace_file
+        monkeypatch.setattr(state_file, "replace_file", refuse)
+        log.append(GIVEN)
+        log.tick(100.0)
+        log._state_file._writing.join()
+        log.tick(100.0 + state_file.SAVE_S)
+        assert log.trouble == "cannot keep the state of nodes: No space left on device"
+        monkeypatch.setattr(state_file, "replace_file", replace)
+        log.tick(100.0 + 2 * state_file.SAVE_S)
+        log._state_file._writing.join()
+        assert log.trouble == ""
+    assert kept(tmp_path) == (["i1"], [{"a": {"sessions": 2}}])
+
+
+def test_a_slow_disk_keeps_no_push_waiting(tmp_path, monkeypatch):
+    goes_on = threading.Event()
+    replace = state_file.replace_file
+
+    def write_slowly(path, content):
+        assert goes_on.wait(20)
+        replace(path, content)
+
+    with SegmentLog(tmp_path) as log:
+        monkeypatch.setattr(state_file, "replace_file", write_slowly)
+        log.append(GIVEN)
+        for second in (100.0, 200.0):
+            log.tick(second)
+        assert log.append([PUSH])
+        goes_on.set()
+    assert kept(tmp_path) == (["i1"], [{"a": {"sessions": 2}}])

@@ -79,7 +79,8 @@ class SegmentLog:
         self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
         self._state_file = StateFile(folder)
         self.state = self._state_file.load(self)
-        self._save_state(0.0)
+        if self._state_file.is_due(self.tail, 0.0):
+            self._upkeep.attempt(_NO_STATE, lambda: self._state_file.save(self.state, self.tail, 0.0))
 
     def __enter__(self) -> Self:
         return self
@@ -263,7 +264,7 @@ class SegmentLog:
 
     def _save_state(self, now: float) -> None:
         if self._state_file.is_due(self.tail, now) and not self._upkeep.is_moved():
-            self._upkeep.attempt(_NO_STATE, lambda: self._state_file.save(self.state, self.tail, now))
+            self._upkeep.attempt(_NO_STATE, lambda: self._state_file.save_behind(self.state, self.tail, now))
 
     def close(self) -> None:
         """End the log so that its epoch goes on, and let go of it; the second time, do nothing."""

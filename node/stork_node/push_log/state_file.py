@@ -6,7 +6,9 @@ after the number of the file is read from the log again. A log without the file 
 """
 
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +50,8 @@ class StateFile:
         self._is_dirty = False
         self._saved = 0
         self._next = 0.0
+        self._writing: threading.Thread | None = None
+        self._failure: OSError | None = None
 
     def load(self, held: Readable) -> LogState:
         """The state at the tail of a log that was just opened."""
@@ -73,8 +77,11 @@ class StateFile:
         self._is_dirty = True
 
     def is_due(self, tail: Position, now: float) -> bool:
-        """Whether it is time to write the file."""
-        return now >= self._next and (self._is_dirty or tail.sequence - self._saved > _MOST_BEHIND)
+        """Whether it is time to write the file, or to say that it could not be written."""
+        if self._writing and self._writing.is_alive():
+            return False
+        is_changed = self._is_dirty or tail.sequence - self._saved > _MOST_BEHIND
+        return now >= self._next and (is_changed or self._failure is not None)
 
     def save(self, state: LogState, tail: Position, now: float) -> None:
         """
@@ -83,10 +90,40 @@ class StateFile:
         Raises:
             OSError: it cannot be written.
         """
+        with suppress(OSError):
+            self._end_writing()
+        self.save_behind(state, tail, now)
+        self._end_writing()
+
+    def save_behind(self, state: LogState, tail: Position, now: float) -> None:
+        """
+        Begin to write the file in a thread: a slow disk must not keep pushes waiting.
+
+        Raises:
+            OSError: it could not be written the last time.
+        """
         self._next = now + SAVE_S
+        self._end_writing()
         state.position = tail
-        replace_file(self._path, state.encode())
+        self._writing = threading.Thread(target=self._write, args=(state.encode(),), name="stork-state", daemon=True)
         self._is_dirty, self._saved = False, tail.sequence
+        self._writing.start()
+
+    def _write(self, content: bytes) -> None:
+        try:
+            replace_file(self._path, content)
+        except OSError as failure:
+            self._failure = failure
+
+    def _end_writing(self) -> None:
+        """Wait for the thread, and take what came of it."""
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.join()
+        failure, self._failure = self._failure, None
+        if failure:
+            self._is_dirty = True
+            raise failure
 
 
 def _read_on(state: LogState, held: Readable) -> None:
