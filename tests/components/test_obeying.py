@@ -1,6 +1,7 @@
 """What a command does to the sessions of a node, beside Crossbar's own subscriptions."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -25,17 +26,24 @@ class Scene:
         self.marks.obeyed = Position("e", 10)
         self.left: list[tuple[int, str, str]] = []
         self.revoked: list[tuple[int, str, str]] = []
-        inside.broker.removeSubscriber = self._revoke
+        self.ended: dict[int, str] = {}
+        inside.broker._unsubscribe = self._end
+        inside.router.send = self._send
 
-    def _revoke(self, subscription: Any, session: Any, reason: str) -> None:
+    def _end(self, subscription: Any, session: Any) -> None:
         self.inside.subscriptions.drop_observer(session, subscription)
         self.inside.broker._session_to_subscriptions[session].discard(subscription)
-        self.revoked.append((session._session_id, subscription.uri, reason))
+        self.ended[subscription.id] = subscription.uri
+
+    def _send(self, session: Any, message: Any) -> None:
+        assert message.request == 0
+        self.revoked.append((session._session_id, self.ended[message.subscription], message.reason))
 
     def connect(self, *topics: str, authid: str = "7", role: str = "frontend", is_settled: bool = True) -> Client:
         client = self.inside.connect(*topics)
         session = client.session
         session._authid, session._authrole, session._goodbye_sent = authid, role, False
+        session._session_roles = {"subscriber": SimpleNamespace(subscription_revocation=True)}
         session.leave = lambda reason, message: self.left.append((client.id, reason, message))
         self.marks.joined(client.id, self.marks.open())
         if is_settled:
@@ -149,6 +157,28 @@ def test_a_session_that_is_leaving_is_told_no_second_time(scene):
     client.session._goodbye_sent = True
     assert scene.obey("disconnect", authid="7") == {"sessions": 1}
     assert scene.left == []
+
+
+def test_many_subscriptions_end_at_once_and_are_told_bit_by_bit(scene):
+    other, clients = scene.connect(TOPIC, authid="8"), [scene.connect(TOPIC) for _ in range(250)]
+    assert scene.obey("unsubscribe", topic=TOPIC, authid="7") == {"sessions": 250, "subscriptions": 250}
+    told = {session_id for session_id, _, _ in scene.revoked}
+    again = next(client for client in clients if client.id not in told)
+    again.subscribe(TOPIC)
+    scene.broadcaster.deliver([push(12, TOPIC)])
+    assert [client for client in [other, *clients] if client.events()] == [other, again]
+    for number in (100, 200, 249):  # who has subscribed again is told nothing
+        assert len(scene.revoked) in (number, number - 1)
+        scene.inside.reactor.advance(0.1)
+    assert again.id not in {session_id for session_id, _, _ in scene.revoked}
+
+
+def test_a_client_that_cannot_hear_of_it_is_not_told(scene):
+    client = scene.connect(TOPIC)
+    client.session._session_roles = {"subscriber": SimpleNamespace(subscription_revocation=None)}
+    assert scene.obey("unsubscribe", topic=TOPIC) == {"sessions": 1, "subscriptions": 1}
+    scene.broadcaster.deliver([push(12, TOPIC)])
+    assert (client.events(), scene.revoked) == ([], [])
 
 
 def test_forget_ends_nobody(scene):

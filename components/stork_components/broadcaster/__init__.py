@@ -165,9 +165,11 @@ class Broadcaster:
         """The subscriptions of one session of ``visitors``."""
         return self._router.subscriptions_of(session)
 
-    def revoke(self, session: Any, subscription: Any, reason: str) -> None:
-        """End one subscription of a session, and tell its client; ``reason`` is a URI."""
-        self._router.revoke(session, subscription, reason)
+    def end_subscriptions(self, pairs: Sequence[tuple[Any, Any]], reason: str) -> None:
+        """End subscriptions of sessions now, and tell their clients over a second or two; ``reason`` is a URI."""
+        for session, subscription in pairs:
+            self._router.end_subscription(session, subscription)
+        self._closing.pace(pairs, lambda pair: self._router.tell_ended(pair[0], pair[1], reason))
 
     def end(self, sessions: Sequence[Any], end: Callable[[Any], None]) -> None:
         """Write no event to these sessions from now on, and call ``end`` for each, over a second or two."""

@@ -41,21 +41,26 @@ class Closing:
 
     def end(self, sessions: Iterable[Any], end: Callable[[Any], None]) -> None:
         """Nothing more for these from now on; ``end`` is called for one after the other, over two seconds."""
-        queue = deque(session for session in sessions if session not in self.sessions)
-        self.sessions.update(queue)
-        self._close_some(queue, max(_LEAST_A_TURN, -(-len(queue) // _TURNS)), end)
+        ending = [session for session in sessions if session not in self.sessions]
+        self.sessions.update(ending)
+        self.pace(ending, end)
+
+    def pace(self, items: Iterable[Any], do: Callable[[Any], None]) -> None:
+        """Call ``do`` for one after the other, over two seconds."""
+        queue = deque(items)
+        self._do_some(queue, max(_LEAST_A_TURN, -(-len(queue) // _TURNS)), do)
 
     def forget(self, is_attached: Callable[[Any], bool]) -> None:
         """Sessions that have left the router are not closing any more."""
         self.sessions = {session for session in self.sessions if is_attached(session)}
 
-    def _close_some(self, queue: deque[Any], number: int, end: Callable[[Any], None]) -> None:
+    def _do_some(self, queue: deque[Any], number: int, do: Callable[[Any], None]) -> None:
         for _ in range(min(number, len(queue))):
             try:
-                end(queue.popleft())
+                do(queue.popleft())
             except (TransportLost, Disconnected):
                 pass  # it has closed itself
             except Exception:
                 self.log.failure("a connection could not be closed")
         if queue:
-            self._reactor.callLater(_PAUSE_S, self._close_some, queue, number, end)
+            self._reactor.callLater(_PAUSE_S, self._do_some, queue, number, do)

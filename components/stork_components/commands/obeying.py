@@ -45,8 +45,9 @@ class Obeying:
         self._broadcaster.end(doubtful, partial(_close, reason=_REFRESH))
         counts = {"sessions": len(bound) + len(doubtful)}
         if command.kind == "unsubscribe":
-            ended = [self._unsubscribe(session, command) for session in bound]
-            return counts | {"subscriptions": sum(ended)}
+            pairs = [(session, each) for session in bound for each in self._subscriptions(session, command)]
+            self._broadcaster.end_subscriptions(pairs, _reason_uri(command.reason))
+            return counts | {"subscriptions": len(pairs)}
         self._broadcaster.end(bound, _ending(command))
         return counts
 
@@ -68,21 +69,12 @@ class Obeying:
         if command.topic is not None and by_what_they_are == (None, None, None):
             return self._broadcaster.subscribers(command.topic)
         visitors = self._broadcaster.visitors(*by_what_they_are)
-        return [each for each in visitors if self._has(each, command)] if command.kind == "unsubscribe" else visitors
+        return [each for each in visitors if command.kind != "unsubscribe" or self._subscriptions(each, command)]
 
-    def _has(self, session: Any, command: Command) -> bool:
+    def _subscriptions(self, session: Any, command: Command) -> list[Any]:
+        """Those of a session that the command names."""
         subscriptions = self._broadcaster.subscriptions_of(session)
-        return any(names_subscription(command, each.uri, each.match) for each in subscriptions)
-
-    def _unsubscribe(self, session: Any, command: Command) -> int:
-        found = [
-            each
-            for each in self._broadcaster.subscriptions_of(session)
-            if names_subscription(command, each.uri, each.match)
-        ]
-        for subscription in found:
-            self._broadcaster.revoke(session, subscription, _reason_uri(command.reason))
-        return len(found)
+        return [each for each in subscriptions if names_subscription(command, each.uri, each.match)]
 
 
 def _ending(command: Command) -> Callable[[Any], None]:

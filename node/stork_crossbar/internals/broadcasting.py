@@ -8,6 +8,7 @@ import select
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from autobahn.wamp.message import Unsubscribed
 from autobahn.websocket.protocol import WebSocketProtocol
 from crossbar.router.protocol import WampWebSocketServerProtocol
 from crossbar.router.session import RouterApplicationSession
@@ -80,9 +81,20 @@ class Router:
         """The subscriptions of one session: each has ``uri`` and ``match``."""
         return list(self._subscriptions_of.get(session, ()))
 
-    def revoke(self, session: Any, subscription: Any, reason: str) -> None:
-        """End one subscription, and tell the client; ``reason`` is a URI."""
-        self._broker.removeSubscriber(subscription, session, reason)
+    def end_subscription(self, session: Any, subscription: Any) -> None:
+        """
+        End one subscription. ``tell_ended`` tells the client.
+
+        Crossbar's ``removeSubscriber`` does both at once, which would be long for many.
+        """
+        self._broker._unsubscribe(subscription, session)
+
+    def tell_ended(self, session: Any, subscription: Any, reason: str) -> None:
+        """Tell a client that can hear it, unless it has subscribed again meanwhile; ``reason`` is a URI."""
+        role = (session._session_roles or {}).get("subscriber")
+        is_told = role is not None and role.subscription_revocation
+        if is_told and transport(session) is not None and session not in subscription.observers:
+            self._router.send(session, Unsubscribed(0, subscription=subscription.id, reason=reason))
 
     def sessions(self) -> Iterable[Any]:
         return list(self._sessions.values())
