@@ -99,6 +99,9 @@ class Relay(Component):
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
         self._said_of_server = ""
+        self._marks = singleton(SessionMarks)
+        self._obeying = Obeying(self._broadcaster, self._marks)
+        self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -113,9 +116,6 @@ class Relay(Component):
             self._leased,
             self._cut,
         )
-        self._marks = singleton(SessionMarks)
-        self._obeying = Obeying(self._broadcaster, self._marks)
-        self._attending = Attending(reactor, self._link, self._marks, lambda: self.position)
         self._loops = [
             self._each(_PROBE_S, self._probe),
             self._each(_TICK_S, self._tick),
@@ -124,6 +124,9 @@ class Relay(Component):
             self._each(settings.beat_s, self._beat),
         ]
         await self._started
+
+    def _say(self, frame: bytes) -> bool:
+        return self._link.say(frame)
 
     def _each(self, interval_s: float, function: Callable[[], None]) -> task.LoopingCall:
         loop = task.LoopingCall(self._or_end, function)
@@ -202,6 +205,7 @@ class Relay(Component):
             heard_seconds=reactor.seconds() - self.heard_at,
             position=self.position.sequence if self.position else 0,
             caught_up=int(self.is_ready),
+            attached=int(self._attending.is_attached),
             history_bytes=self._stream.histories.bytes,
             history_topics=self._stream.histories.topics,
         )
@@ -320,6 +324,7 @@ class Relay(Component):
         self._attending.met(frame)
         if isinstance(frame.content, Command):
             counts = self._obeying.obey(frame.content, frame.position)
+            self.counters.commands += 1
             log = self.log.info if any(counts.values()) else self.log.debug
             log(
                 "obeyed {command} at {position}: {counts}",

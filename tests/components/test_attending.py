@@ -45,7 +45,7 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self.link, self.marks = Clock(), Link(), SessionMarks()
         environ = {"STORK_NODE_NAME": "node-1"}
-        self.attending = Attending(self.clock, self.link, self.marks, lambda: AT, environ)  # type: ignore[arg-type]
+        self.attending = Attending(self.clock, self.link.say, self.marks, lambda: AT, environ)
         self.attending.is_understood = True
 
     def leased(self, lease: Lease, tail: int, state: Any = "attached") -> None:

@@ -36,7 +36,7 @@ class Node:
             self.reactor, bus, replay, "", self._heard, self._answered, self._leased, lambda *_: None
         )
         environ = {"STORK_NODE_NAME": name}
-        self.attending = Attending(self.reactor, self.link, self.marks, lambda: self.stream.position, environ)
+        self.attending = Attending(self.reactor, self.link.say, self.marks, lambda: self.stream.position, environ)
         self.done: list[str] = []
         self.breaks = 0
         self._said_at = self._before = time.monotonic()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from stork_components.publish_server_link import PublishServerLink
 from stork_crossbar.internals.zmq_reader import Message
 from stork_node.nodes.attachment import Attachment
 from stork_node.nodes.followed import FollowedNodes
@@ -23,6 +22,7 @@ from stork_node.protocol.replay import decode_node_answer
 class Attending:
     """
     Args:
+        send: takes a frame for the publish server; returns whether there is a connection.
         marks: of the sessions of this node.
         position: of this node.
 
@@ -34,29 +34,34 @@ class Attending:
     def __init__(
         self,
         reactor: Any,
-        link: PublishServerLink,
+        send: Callable[[bytes], bool],
         marks: SessionMarks,
         position: Callable[[], Position | None],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._reactor, self._link, self._marks = reactor, link, marks
+        self._reactor, self._send, self._marks = reactor, send, marks
         self._position = position
         self._attachment = Attachment(node_name(environ, socket.gethostname()), version("stork-node"))
         self._soon: Any = None
         self.nodes = FollowedNodes()
         self.is_understood = False
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether the log has the entry that attaches this node."""
+        return self.is_understood and self._attachment.is_attached
+
     def say(self) -> None:
         """Say a lease; to be called each second."""
         if not self.is_understood:
             return
         for goodbye in self._attachment.goodbyes():
-            self._link.say(encode_node_request(goodbye))
+            self._send(encode_node_request(goodbye))
         lease = self._attachment.lease(self._position(), len(self._marks))
-        if self._link.say(encode_node_request(lease)):
+        if self._send(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
         if self.nodes.wants_snapshot:
-            self._link.say(encode_node_request(NodesRequest(revoked=True)))
+            self._send(encode_node_request(NodesRequest(revoked=True)))
 
     def answered(self, message: Message) -> None:
         """
@@ -95,7 +100,7 @@ class Attending:
         if self._soon is not None:
             self._soon.cancel()
         if self.is_understood:
-            self._link.say(encode_node_request(self._attachment.farewell()))
+            self._send(encode_node_request(self._attachment.farewell()))
 
     def _say_soon(self) -> None:
         self._soon = None
