@@ -138,7 +138,7 @@ def test_a_break_closes_every_visitor_where_there_are_commands(inside, relay):
 
 
 @pytest.mark.parametrize(("after", "closed"), [(0, None), (5, (4010, b"commands were missed"))])
-def test_clients_from_before_the_first_page_come_back_if_entries_are_missing(inside, relay, after, closed):
+def test_clients_from_before_the_server_come_back_if_entries_are_missing(inside, relay, after, closed):
     client = visitor(inside)
     relay.begin(after)
     assert client.closed == closed
