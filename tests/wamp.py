@@ -22,7 +22,7 @@ PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, EVENT = 16
 CALL, RESULT, REGISTER, REGISTERED, INVOCATION, YIELD = 48, 50, 64, 65, 68, 70
 
 _ROLES = {
-    "subscriber": {"features": {"pattern_based_subscription": True}},
+    "subscriber": {"features": {"pattern_based_subscription": True, "subscription_revocation": True}},
     "publisher": {},
     "caller": {},
     "callee": {},

@@ -39,8 +39,11 @@ from stork_node.guard.deciders import JOINS, SUBSCRIPTIONS, Deciders, decisions
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
+from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
+from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.topics import Match
 from stork_node.tokens.checking import looks_like_token
 from stork_node.tokens.claims import Bearer
@@ -80,7 +83,8 @@ class Guard(DirectGuard):
         client_limits.bounds().set(self.settings.limits)
         self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
-        self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters)
+        self._marks = singleton(SessionMarks)
+        self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters, core.user_of)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
@@ -113,6 +117,13 @@ class Guard(DirectGuard):
         self._verdicts.forget()
         self._application.forget()
 
+    def forget_answers(self, because: tuple[Command, frozenset[str]] | None) -> int:
+        """As ``DirectGuard``. Late answers to requests that nobody waits for are all forgotten."""
+        self._application.forget()
+        if because is None:
+            return self._verdicts.drop(lambda key: True)
+        return self._verdicts.drop(lambda key: core.is_named(*because, key), because[0].authid)
+
     def missing(self) -> tuple[str, ...]:
         """The procedures without which nobody can join or subscribe, and which nobody has registered now."""
         self._callees.compare()
@@ -141,6 +152,7 @@ class Guard(DirectGuard):
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
+        opening = self._marks.open()
         try:
             decision = await self._decide(realm, authid, details)
         except CallerLeft:  # nobody hears this answer, and nothing is wrong here
@@ -153,7 +165,9 @@ class Guard(DirectGuard):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         principal = decision.principal
         session = ClientSession.by_ticket(principal, details["session"], realm, details["transport"]["peer"])
-        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at)
+        if self._marks.missed(opening, session.id, *_names(session)):
+            self._turn_away("unavailable", details, "a command came while the ticket was being checked")
+        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening)
         self._admitted.expect(admission, reactor.seconds())
         self.counters.joins += 1
         return {"authid": principal.authid, "role": principal.role, "extra": principal.extra}
@@ -165,8 +179,11 @@ class Guard(DirectGuard):
             await self._rules_known()
             if self._tokens.is_token(ticket):
                 found = await self._tokens.check(ticket)
-                if isinstance(found, Bearer):
-                    check_role(found.principal, self.settings.roles)
+                if isinstance(found, Deny):
+                    return found
+                check_role(found.principal, self.settings.roles)
+                if singleton(Revocations).refuses(found.principal.authid, found.issued_at):
+                    return Deny("the token is older than a command that has disconnected its user")
                 return found
         asked = (realm, authid, details)
         within_s = self.settings.application_timeout_s
@@ -206,12 +223,17 @@ class Guard(DirectGuard):
     def joined(self, session_id: int) -> None:
         """A session has joined: a visitor's, or any other."""
         admission = self._admitted.join(session_id)
+        opening = admission.opening if admission else None
+        self._marks.joined(session_id, opening)
+        if admission and opening and self._marks.missed(opening, session_id, *_names(admission.session)):
+            closing.close(self, session_id, closing.SESSION_IS_OVER, "a command came while it joined")
         if admission and admission.expires_at is not None:
             self._expiries.set(session_id, admission.expires_at)
 
     def left(self, session_id: int) -> None:
         """A session is gone; may be called more than once."""
         self._admitted.leave(session_id)
+        self._marks.left(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
@@ -313,3 +335,7 @@ class Guard(DirectGuard):
         except (Unavailable, InvalidAnswer) as error:
             self.log.warn("{action} of {uri} not decided: {error}", action=action, uri=uri, error=error)
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
+
+
+def _names(session: ClientSession) -> tuple[str, str]:
+    return session.authid, session.role

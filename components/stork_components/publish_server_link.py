@@ -1,4 +1,8 @@
-"""The relay's two sockets: SUB for the bus, DEALER for replay. Each is made anew where it holds too much."""
+"""
+The relay's sockets: SUB for the bus, DEALER for replay, and another one for what the node says of itself.
+
+Each is made anew where it holds too much.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,11 +27,16 @@ _RECONNECT_MS = (100, 500)
 _MAX_FRAME_BYTES = 2 << 20
 # One page is asked for at a time.
 _PAGES = 2
+# What a node says each second, and about commands.
+_SAID = 100
+# For the goodbye of a node that stops.
+_GOODBYE_MS = 500
 # After a connection was cut.
 _PAUSE_S = 1.0
 
 # A page has 1 MiB and one frame more at most, and the shortest frame some 80 bytes.
 _BUS_LIMITS = ServerLimits(frames=64, unread_bytes=128 << 20, unfinished_bytes=3 << 20)
+_SAYING_LIMITS = ServerLimits(frames=64, unread_bytes=4 << 20, unfinished_bytes=1 << 20)
 _REPLAY_LIMITS = ServerLimits(frames=20_000, unread_bytes=16 << 20, unfinished_bytes=3 << 20)
 
 
@@ -38,6 +47,7 @@ class PublishServerLink:
         secret: STORK_BUS_SECRET, or empty.
         heard: takes messages of the bus.
         answered: takes messages of replay, answers to the last request only.
+        leased: takes answers to what the node has said.
         cut: is told of a connection that was cut: the endpoint, and why.
     """
 
@@ -49,6 +59,7 @@ class PublishServerLink:
         secret: str,
         heard: Callable[[list[Message]], None],
         answered: Callable[[list[Message]], None],
+        leased: Callable[[list[Message]], None],
         cut: Callable[[str, str], None],
     ) -> None:
         make = partial(_make_socket, secret=secret)
@@ -58,6 +69,17 @@ class PublishServerLink:
         self._replay = _Connection(
             reactor, replay_endpoint, partial(make, zmq.DEALER, replay_endpoint), _REPLAY_LIMITS, answered, bool(secret)
         )
+        # A refusal of what a node says must not be taken for that of a request.
+        self._open_saying = partial(
+            _Connection,
+            reactor,
+            replay_endpoint,
+            partial(make, zmq.DEALER, replay_endpoint, is_saying=True),
+            _SAYING_LIMITS,
+            leased,
+            bool(secret),
+        )
+        self._saying: _Connection | None = None
         self._reactor, self._cut = reactor, cut
         self._checking = reactor.callLater(CHECK_S, self._check)
 
@@ -72,9 +94,15 @@ class PublishServerLink:
             self._replay.open()
         self._replay.send(encode_request(ask.request))
 
+    def say(self, frame: bytes) -> bool:
+        """Say something of this node; returns whether there is a connection that takes it."""
+        if self._saying is None:
+            self._saying = self._open_saying()
+        return self._saying.try_to_send(frame)
+
     def _check(self) -> None:
         self._checking = self._reactor.callLater(CHECK_S, self._check)
-        for connection in (self._bus, self._replay):
+        for connection in filter(None, (self._bus, self._replay, self._saying)):
             why = connection.check()
             if why:
                 self._cut(connection.endpoint, why)
@@ -83,6 +111,8 @@ class PublishServerLink:
         self._checking.cancel()
         self._bus.close()
         self._replay.close()
+        if self._saying is not None:
+            self._saying.close(_GOODBYE_MS)
 
 
 class _Connection:
@@ -122,6 +152,18 @@ class _Connection:
             self._socket.send(frame, zmq.NOBLOCK)
         self._reader.look_again()
 
+    def try_to_send(self, frame: bytes) -> bool:
+        """Send, if there is a connection, and room."""
+        if self._watch is None:
+            return False
+        try:
+            self._socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        finally:
+            self._reader.look_again()
+        return True
+
     def check(self) -> str:
         """Why it was cut just now; empty if it was not."""
         if self._watch is None:
@@ -138,17 +180,17 @@ class _Connection:
         self._opening = None
         self.open()
 
-    def close(self) -> None:
+    def close(self, linger_ms: int = 0) -> None:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
         if self._watch is not None:
             self._watch.close()
-            self._reader.close()
+            self._reader.close(linger_ms)
             self._watch = None
 
 
-def _make_socket(kind: int, endpoint: str, *, secret: str) -> "zmq.Socket[bytes]":
+def _make_socket(kind: int, endpoint: str, *, secret: str, is_saying: bool = False) -> "zmq.Socket[bytes]":
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     prepare_socket(socket, endpoint)
     socket.linger = 0
@@ -159,6 +201,10 @@ def _make_socket(kind: int, endpoint: str, *, secret: str) -> "zmq.Socket[bytes]
     if kind == zmq.SUB:
         socket.rcvhwm = _HIGH_WATER_MARK
         socket.subscribe(bus.PREFIX)
+        socket.subscribe(bus.NODES_PREFIX)
+    elif is_saying:
+        socket.immediate = True
+        socket.rcvhwm = socket.sndhwm = _SAID
     else:
         socket.rcvhwm = socket.sndhwm = _PAGES
     return socket

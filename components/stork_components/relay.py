@@ -13,6 +13,8 @@ from autobahn.wamp.types import CallDetails, CloseDetails, PublishOptions, Regis
 from twisted.internet import defer, reactor, task
 
 from stork_components.broadcaster import Broadcaster
+from stork_components.commands.attending import Attending
+from stork_components.commands.obeying import Obeying
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
@@ -25,8 +27,12 @@ from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.config.settings import endpoint, interval, seconds, setting, text
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.metrics.node_figures import RelayState
+from stork_node.nodes.session_marks import SessionMarks
+from stork_node.nodes.table import NodeTable
+from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
-from stork_node.protocol.bus import Heartbeat
+from stork_node.protocol.bus import Heartbeat, StateFrame
+from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
@@ -34,12 +40,13 @@ from stork_node.relay.history_page import history_page
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
-from stork_node.relay.stream import Action, Break, Events, NodeStream
+from stork_node.relay.stream import Action, Break, Events, NodeStream, State
 from stork_node.transport.endpoints import Port, local_endpoint
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
 _SWEEP_S = 1.0
+_LEASE_S = 1.0
 # Heartbeats come each second, and a request for a page is repeated several times in this time.
 _STUCK_S = 10.0
 _SILENT_S = 3.0
@@ -92,20 +99,34 @@ class Relay(Component):
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
         self._said_of_server = ""
+        self._marks = singleton(SessionMarks)
+        self._obeying = Obeying(self._broadcaster, self._marks)
+        self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
         settings = self.settings
         self._link = PublishServerLink(
-            reactor, settings.bus, settings.replay, settings.secret, self._heard, self._answered, self._cut
+            reactor,
+            settings.bus,
+            settings.replay,
+            settings.secret,
+            self._heard,
+            self._answered,
+            self._leased,
+            self._cut,
         )
         self._loops = [
             self._each(_PROBE_S, self._probe),
             self._each(_TICK_S, self._tick),
             self._each(_SWEEP_S, self._sweep),
+            self._each(_LEASE_S, self._attending.say),
             self._each(settings.beat_s, self._beat),
         ]
         await self._started
+
+    def _say(self, frame: bytes) -> bool:
+        return self._link.say(frame)
 
     def _each(self, interval_s: float, function: Callable[[], None]) -> task.LoopingCall:
         loop = task.LoopingCall(self._or_end, function)
@@ -115,6 +136,7 @@ class Relay(Component):
     def onLeave(self, details: CloseDetails) -> None:
         for loop in self._loops:
             loop.stop()
+        self._attending.close()
         self._link.close()
         super().onLeave(details)
 
@@ -164,6 +186,11 @@ class Relay(Component):
         return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
 
     @property
+    def nodes(self) -> NodeTable:
+        """The nodes of the deployment, as the log tells; empty with a publish server of an older release."""
+        return self._attending.nodes.table
+
+    @property
     def counters(self) -> RelayCounters:
         return self._stream.counters
 
@@ -178,6 +205,7 @@ class Relay(Component):
             heard_seconds=reactor.seconds() - self.heard_at,
             position=self.position.sequence if self.position else 0,
             caught_up=int(self.is_ready),
+            attached=int(self._attending.is_attached),
             history_bytes=self._stream.histories.bytes,
             history_topics=self._stream.histories.topics,
         )
@@ -189,6 +217,13 @@ class Relay(Component):
 
     def _answered(self, messages: Sequence[Message]) -> None:
         self._or_end(self._take_pages, messages)
+
+    def _leased(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            try:
+                self._attending.answered(message)
+            except InvalidFrame as error:
+                self._refuse(self.settings.replay, error)
 
     def _or_end(self, function: Callable[..., None], *args: Any) -> None:
         """
@@ -228,8 +263,10 @@ class Relay(Component):
     def _take_pages(self, messages: Sequence[Message]) -> None:
         for message in messages:
             now = reactor.seconds()
+            is_first = self.position is None
             try:
-                actions = self._stream.answer(replay.decode_answer(message), now)
+                page = replay.decode_answer(message)
+                actions = self._stream.answer(page, now)
             except ReplayRefused as error:
                 self._refuse(self.settings.replay, error)
                 self._act(self._stream.refuse(now))
@@ -238,7 +275,14 @@ class Relay(Component):
                 self._refuse(self.settings.replay, error)
                 continue
             self.heard_at = self._progress_at = now
+            self._attending.is_understood = page.header.nodes
+            # From the log's beginning on, each command is read and obeyed.
+            if is_first and page.header.nodes and page.header.after > 0 and len(self._marks):
+                self.log.warn("this node had clients before it met its publish server: they have to come back")
+                self._obeying.lose(BREAK, "commands were missed")
             self._act(actions)
+            if is_first:
+                self._attending.say()
 
     def _refuse(self, endpoint: str, error: InvalidFrame) -> None:
         self.counters.refused += 1
@@ -261,14 +305,34 @@ class Relay(Component):
                         after=action.after,
                     )
                     self._broadcaster.close_subscribers(BREAK, "pushes were missed")
+                    if self._attending.is_understood:
+                        self._obeying.lose(BREAK, "commands were missed")
+                    self._attending.begin_anew()
+                case State():
+                    self._obey(action.frame)
                 case Ask():
                     self._link.ask(action)
                 case _:
                     assert_never(action)
+        self._marks.obeyed = self.position
         self._waiters.look(self.position)
         if self.is_ready and not self._started.called:
             self.log.info("caught up with the publish server at {position}", position=self.position)
             self._started.callback(None)
+
+    def _obey(self, frame: StateFrame) -> None:
+        self._attending.met(frame)
+        if isinstance(frame.content, Command):
+            counts = self._obeying.obey(frame.content, frame.position)
+            self.counters.commands += 1
+            log = self.log.info if any(counts.values()) else self.log.debug
+            log(
+                "obeyed {command} at {position}: {counts}",
+                command=frame.content.kind,
+                position=frame.position,
+                counts=", ".join(f"{number} {name}" for name, number in counts.items()),
+            )
+            self._attending.obeyed(frame.position, counts)
 
     def _note_delivery(self, push: bus.PushFrame) -> None:
         arrived = bus.stamped_at(push.event)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stork_crossbar.component import Component
+from stork_node.protocol.commands.documents import Command
 
 
 @dataclass
@@ -34,6 +35,18 @@ class DirectGuard(Component):
         raise NotImplementedError
 
     def left(self, session_id: int) -> None:
+        raise NotImplementedError
+
+    def forget_answers(self, because: tuple[Command, frozenset[str]] | None) -> int:
+        """
+        Forget the answers that a command names, and ask again where a question about them is out.
+
+        Args:
+            because: the command, with the users of the session that it names here; None: forget all.
+
+        Returns:
+            How many were forgotten.
+        """
         raise NotImplementedError
 
 

@@ -9,6 +9,7 @@ Everything that can go wrong, named.
     ├── InvalidAnswer          an application's answer to the guard that is none
     ├── NoDecision             a server that config.json names has decided nothing
     ├── InvalidPush            a push document that is refused
+    ├── InvalidCommand         a command document that is refused
     ├── InvalidFrame           bytes on the bus that are not a frame of ours
     │   └── UnknownProtocol    … of a release too far from this one
     ├── UnwritableEvent        a push that some serializer cannot hold
@@ -79,6 +80,12 @@ class InvalidPush(StorkError):
         self.reason = reason
 
 
+class InvalidCommand(StorkError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"invalid command: {reason}")
+        self.reason = reason
+
+
 class InvalidFrame(StorkError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"not a frame of the bus: {reason}")
@@ -101,23 +108,26 @@ class PushFailed(StorkError):
 
 class PushRefused(PushFailed):
     """
-    The publish server refused the push.
+    The publish server refused the push or the command.
 
     Attributes:
-        error: ``invalid_push``, ``id_reused`` (another push had this id), or ``storage_failed``.
+        error: ``invalid_push``, ``invalid_command``, ``id_reused`` (another push had this id), ``storage_failed``, or
+            for a command ``not_confirmed``.
         reason: one sentence.
     """
 
-    def __init__(self, error: str, reason: str) -> None:
-        super().__init__(f"push refused ({error}): {reason}")
+    def __init__(self, error: str, reason: str, what: str = "push") -> None:
+        super().__init__(f"{what} refused ({error}): {reason}")
         self.error, self.reason = error, reason
 
 
 class NotConfirmed(PushFailed):
-    """No answer within ``timeout_ms``: the push may or may not be stored. Push again with the same id."""
+    """
+    No answer within ``timeout_ms``: the push or command may or may not be stored. Say it again with the same id.
+    """
 
-    def __init__(self, endpoint: str, timeout_ms: int, cause: str) -> None:
-        super().__init__(f"push not confirmed by {endpoint} within {timeout_ms} ms: {cause}")
+    def __init__(self, endpoint: str, timeout_ms: int, cause: str, what: str = "push") -> None:
+        super().__init__(f"{what} not confirmed by {endpoint} within {timeout_ms} ms: {cause}")
         self.endpoint, self.timeout_ms, self.cause = endpoint, timeout_ms, cause
 
 

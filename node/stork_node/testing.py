@@ -70,6 +70,7 @@ class AppTester:
 
     Attributes:
         pushes: the pushes of handlers, in order.
+        commands: the commands of handlers, in order.
         failures: of on_join, on_leave and on_stop handlers; no client gets them.
 
     Raises:
@@ -91,6 +92,7 @@ class AppTester:
         self._end = weakref.finalize(self, self._runtime.stop, 0)
         self._end.atexit = False
         recorder = PushRecorder(self.pushes)
+        self.commands = recorder.commands
         stork.connect(recorder, AsyncPushRecorder(recorder))
 
     def __enter__(self) -> Self:

@@ -356,3 +356,37 @@ def test_each_registration_is_told_the_first_and_one_more():
     session.emit("wamp.registration.on_register", 8, 1)
     session.emit("wamp.registration.on_register", 8, 99)
     assert len(told) == 2
+
+
+def test_an_answer_that_a_command_names_is_forgotten_and_no_other():
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
+    for number, key in enumerate(("joe", "jack")):
+        get(verdicts, key, ask)
+        ask.answers[number].callback(Permission(True, cache_s=60.0))
+    assert verdicts.drop(lambda key: key == "joe") == 1
+    assert get(verdicts, "jack", ask) == [Permission(True, cache_s=60.0)]
+    assert get(verdicts, "joe", ask) == []
+
+
+def test_a_question_that_a_command_names_is_asked_again_by_each():
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
+    before = [get(verdicts, "joe", ask) for _ in range(2)]
+    verdicts.drop(lambda key: key == "joe")
+    after = get(verdicts, "joe", ask)
+    assert len(ask.answers) == 2  # the later request joins none from before the command
+    ask.answers[0].callback(Permission(True, cache_s=60.0))
+    assert before == [[], []]
+    assert len(ask.answers) == 2  # … and those from before join the later one
+    ask.answers[1].callback(Permission(False))
+    assert [*before, after] == [[Permission(False)]] * 3
+
+
+def test_a_question_that_a_command_names_may_fail():
+    verdicts, ask = Verdicts(Clock(), 10, GuardCounters()), Gathering()
+    before = get(verdicts, "joe", ask)
+    verdicts.drop(lambda key: True)
+    after = get(verdicts, "joe", ask)
+    ask.answers[0].errback(ValueError("no"))
+    assert [type(outcome) for outcome in before] == [ValueError]
+    ask.answers[1].callback(Permission(True))
+    assert after == [Permission(True)]

@@ -43,6 +43,7 @@ class Ends:
         self.reactor = Reactor()
         self.heard: list[Any] = []
         self.answered: list[Any] = []
+        self.leased: list[Any] = []
         self.cuts: list[str] = []
         self.bus, self.replay = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
         self.bus.linger = self.replay.linger = 0
@@ -51,13 +52,18 @@ class Ends:
             each.bind("tcp://127.0.0.1:*")
         bus, replay = (str(each.last_endpoint, "ascii") for each in (self.bus, self.replay))
         self._names = {bus: "bus", replay: "replay"}
-        self.link = PublishServerLink(self.reactor, bus, replay, "", self.heard.append, self.answered.append, self._cut)
+        self.link = PublishServerLink(
+            self.reactor, bus, replay, "", self.heard.append, self.answered.append, self.leased.append, self._cut
+        )
 
     def _cut(self, endpoint: str, why: str) -> None:
         self.cuts.append(f"{self._names[endpoint]}: {why}")
 
     def subscribed(self) -> bool:
-        return bool(self.bus.poll(0)) and self.bus.recv() == b"\1stork "
+        while self.bus.poll(0):
+            if self.bus.recv() == b"\1stork ":
+                return True
+        return False
 
     def asked(self) -> list[bytes]:
         """The request that has come, with its envelope."""
@@ -109,7 +115,14 @@ class Raw:
         self.reactor = Reactor()
         bus, replay = (f"tcp://127.0.0.1:{each.getsockname()[1]}" for each in self.listeners.values())
         self.link = PublishServerLink(
-            self.reactor, bus, replay, "", self.got.extend, self.got.extend, lambda _, why: self.cuts.append(why)
+            self.reactor,
+            bus,
+            replay,
+            "",
+            self.got.extend,
+            self.got.extend,
+            self.got.extend,
+            lambda _, why: self.cuts.append(why),
         )
 
     def close(self) -> None:
@@ -191,7 +204,7 @@ def test_messages_of_any_size_that_end_are_taken_for_ever(ends: Ends) -> None:
 
 def test_a_server_that_answers_and_does_not_read_is_connected_to_anew() -> None:
     reactor, nobody = Reactor(), "tcp://127.0.0.1:1"
-    link = PublishServerLink(reactor, nobody, nobody, "", print, print, print)
+    link = PublishServerLink(reactor, nobody, nobody, "", print, print, print, print)
     for _ in range(100):
         link.ask(ASK)
     link.close()
@@ -206,3 +219,28 @@ def test_a_request_while_the_connection_is_cut_goes_nowhere(ends: Ends) -> None:
     ends.link.ask(ASK)
     turns(ends.reactor, 30)
     works(ends)
+
+
+def test_what_a_node_says_has_a_connection_of_its_own(ends: Ends) -> None:
+    asked: list[list[bytes]] = []
+
+    def is_asked() -> bool:
+        while ends.replay.poll(0):
+            asked.append(ends.replay.recv_multipart())
+        return len(asked) > 1
+
+    ends.link.ask(Ask(ASK.request, anew=True))
+    ends.until(lambda: ends.link.say(b"lease"))
+    ends.until(is_asked)
+    [said] = [frames for frames in asked if frames[1] == b"lease"]
+    ends.replay.send_multipart([said[0], b"leased"])
+    ends.until(lambda: bool(ends.leased))
+    assert (ends.leased, ends.answered) == ([[[b"leased"]]], [])
+
+
+def test_without_a_connection_a_node_says_nothing() -> None:
+    reactor, nobody = Reactor(), "tcp://127.0.0.1:1"
+    link = PublishServerLink(reactor, nobody, nobody, "", print, print, print, print)
+    assert [link.say(b"lease") for _ in range(3)] == [False] * 3
+    link.close()
+    assert reactor.getDelayedCalls() == []

@@ -401,6 +401,7 @@ def test_heartbeats_say_what_an_operator_wants_to_see(server, relay):
         assert counters.pop(name) > 0
     assert counters == {
         "accepted": 1,
+        "commands": 0,
         "duplicates": 1,
         "refused": 2,
         "refused_type": 1,
@@ -415,6 +416,7 @@ def test_heartbeats_say_what_an_operator_wants_to_see(server, relay):
         "erasures": 0,
         "epochs": 0,
         "claims_refused": 0,
+        "log_nodes": 0,
         "log_segments": 1,
         "log_pushes": 1,
         "log_trouble": 0,

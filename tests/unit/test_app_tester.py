@@ -8,7 +8,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from stork_node import CallError, ClientSession, Deny, InvalidPush, Principal, Stork, StorkError
+from stork_node import CallError, ClientSession, Deny, InvalidCommand, InvalidPush, Principal, Stork, StorkError
 from stork_node.application.running.runtime import HandlerFailed
 from stork_node.testing import AppTester, Denied, Expired, RecordedPush, Unavailable
 
@@ -217,6 +217,21 @@ def test_a_procedure_that_is_not_for_browsers_can_be_called_by_a_backend(stork, 
 def test_pushes_of_handlers_are_kept_as_subscribers_get_them(tester):
     tester.join("alice").call("io.example.greet", 1, b=2)
     assert tester.pushes == [RecordedPush(("v1.orders.42",), "greeted", [[1], {"b": 2}], "i", (7,), True)]
+
+
+def test_commands_of_handlers_are_kept(stork, tester):
+    @stork.rpc("io.example.out", allow=True)
+    async def out(call):
+        await stork.unsubscribe(feed="v1.orders", authid=call.args[0])
+        return (await stork.disconnect(authid=call.args[0], reason="out")).complete
+
+    assert tester.join("alice").call("io.example.out", "7") is True
+    assert [(command.kind, command.authid, command.reason) for command in tester.commands] == [
+        ("unsubscribe", "7", ""),
+        ("disconnect", "7", "out"),
+    ]
+    with pytest.raises(InvalidCommand, match="authid: missing"):
+        stork.publisher.command("disconnect")
 
 
 def test_plain_handlers_push_by_the_publisher(stork, tester):

@@ -15,6 +15,7 @@ from hatchling.builders.wheel import WheelBuilder
 from stork_node.access.settings import Feeds, HttpSettings, feeds_section, http_section
 from stork_node.cli.group import COMMANDS
 from stork_node.config.settings import read, section, setting
+from stork_node.protocol.commands.documents import decode_command
 from stork_node.protocol.push import decode_push
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.tokens.settings import JwtSettings
@@ -24,7 +25,7 @@ FOLDERS = ("node", "components", ".crossbar", "scripts", "tests")
 FOLDER_READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
 MARKDOWN = (*PAGES, *FOLDER_READMES)
 # Each is run by a test: here, by e2e/test_readme.py, by browser/test_readme.py or by image/test_docker_lines.py.
-RUN_HERE = {"push document", "history", "http keys", "jwt", "http", "feeds"}
+RUN_HERE = {"push document", "command document", "history", "http keys", "jwt", "http", "feeds"}
 RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}
@@ -123,6 +124,11 @@ def test_every_code_block_is_run_by_a_test():
     assert [(page, text) for page, name, language, text in blocks() if language and not name] == []
     names = [name for _, name, _, _ in blocks() if name]
     assert sorted(names) == sorted(RUN_HERE | RUN_BY_IMAGE | RUN_BY_COMPONENTS | RUN_BY_E2E | RUN_BY_BROWSER)
+
+
+def test_the_command_document_is_one():
+    command = decode_command(block("command document").encode()).command
+    assert (command.kind, command.authid, command.reason, command.id) == ("disconnect", "7", "signed out", "out-7")
 
 
 def test_the_push_document_is_one():

@@ -48,7 +48,7 @@ def test_a_frame_may_have_a_proof():
     push = encode_push_frame(POSITION, RUN, PUSH, "0123")
     assert push == PUSH_FRAME.replace(b'"store":false', b'"store":false,"proof":"0123"')
     erasure = encode_erase_frame(POSITION, RUN, "v1.user.7", "0123")
-    other = erasure.replace(b" erase ", b" command ")
+    other = erasure.replace(b" erase ", b" newer ")
     assert [decode_frame(frame).proof for frame in (push, erasure, other)] == ["0123"] * 3
 
 

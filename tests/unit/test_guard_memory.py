@@ -37,6 +37,22 @@ def test_a_cache_of_no_capacity_remembers_nothing():
     assert len(cache) == 0
 
 
+def test_verdicts_of_a_group_are_dropped_without_the_others():
+    cache = VerdictCache(3, group=lambda key: str(key)[0])
+    for key in ("a1", "a2", "b1"):
+        cache.put(key, YES, now=0.0)
+    seen: list[object] = []
+    assert cache.drop(lambda key: bool(seen.append(key)) or key != "a2", "a") == 1
+    assert sorted(map(str, seen)) == ["a1", "a2"]
+    assert cache.drop(lambda key: True, "c") == 0
+    for key in ("c1", "c2"):
+        cache.put(key, YES, now=0.0)  # the second takes the place of the oldest
+    assert [cache.get(key, now=1.0) for key in ("a1", "a2", "b1", "c1", "c2")] == [None, None, YES, YES, YES]
+    assert cache.get("b1", now=99.0) is None
+    assert cache.drop(lambda key: True) == 2
+    assert (len(cache), vars(cache)["_groups"]) == (0, {})
+
+
 def test_what_was_said_of_a_session_is_known_from_its_ticket_to_its_leave():
     admitted = Admitted()
     joe = Admission(ClientSession(id=1, authid="joe", private={"groups": [1]}))

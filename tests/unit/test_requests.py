@@ -1,5 +1,6 @@
 import pytest
 
+from stork_node.protocol.commands.documents import decode_command, encode_command
 from stork_node.protocol.push import PositionRequest, decode_push
 from stork_node.publish_server.intake import Refusal
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
@@ -52,3 +53,16 @@ def test_the_position_is_only_asked_for_where_it_is_answered():
     refused = read_pull([frame], NOW, 28).request
     assert isinstance(refused, Refusal)
     assert refused.reason.startswith("key: 'position' is not one of topics, ")
+
+
+def test_a_command_is_taken_on_the_answered_port_only():
+    frame = encode_command("refresh", authid="7", id="k")
+    assert read_router([b"peer", frame], NOW, 28) == Arrival(decode_command(frame), [b"peer"])
+    refusal = Refusal(None, "command: only the answered port takes commands", "invalid_command")
+    assert read_pull([frame], NOW, 28) == Arrival(refusal, [])
+
+
+def test_a_malformed_command_is_refused_as_one():
+    reason = "authid: missing (refresh names exactly one of authid, session)"
+    arrival = read_router([b"peer", b'{"command":"refresh","id":"k"}'], NOW, 28)
+    assert arrival == Arrival(Refusal("k", reason, "invalid_command"), [b"peer"])

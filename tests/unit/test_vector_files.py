@@ -11,6 +11,7 @@ TESTS = Path(__file__).parents[1]
 FILES = sorted(FOLDER.glob("*.json"))
 READERS = {
     "close_codes": ("js",),
+    "command_documents": (),
     "endings": ("js",),
     "feed_ids": ("js", "php"),
     "positions": ("js",),

@@ -6,7 +6,8 @@ for all connections with the same subscriptions, which goes to each socket in on
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from twisted.logger import Logger
@@ -17,6 +18,7 @@ from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_components.broadcaster.writing import Writer
 from stork_crossbar.component import end_worker
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.internals.broadcasting import is_visitor
 from stork_crossbar.internals.self_test import fault
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
@@ -66,8 +68,9 @@ class Broadcaster:
         self.counters.pushes += len(pushes)
         if self.way == "public":
             self.counters.public_pushes += len(pushes)
+            ended = () if self._fault else self._closing.ids()
             for push in pushes:
-                fallback_publish.publish(self._component, push)
+                fallback_publish.publish(self._component, push, ended)
             return
         delivery = DeliveryBatch(_observers)
         matches: dict[str, list[Any]] = {}
@@ -138,6 +141,39 @@ class Broadcaster:
             code,
             reason,
         )
+
+    def visitors(self, authid: str | None = None, role: str | None = None, id: int | None = None) -> list[Any]:
+        """
+        The clients' sessions that are no backends', of this user, with this role, and with this id, if given.
+
+        Where the router's sessions cannot be read, this process ends, which closes them all.
+        """
+        self._end_if_blind()
+        return self._router.visitors(authid, role, id)
+
+    def subscribers(self, topic: str) -> list[Any]:
+        """Those of ``visitors`` that get the events of a topic."""
+        self._end_if_blind()
+        observers = (subscription.observers for subscription in self._router.match(topic))
+        return [session for session in dict.fromkeys(chain.from_iterable(observers)) if is_visitor(session)]
+
+    def _end_if_blind(self) -> None:
+        if self._fault:
+            end_worker(f"a command cannot be obeyed: {self._fault}")
+
+    def subscriptions_of(self, session: Any) -> list[Any]:
+        """The subscriptions of one session of ``visitors``."""
+        return self._router.subscriptions_of(session)
+
+    def end_subscriptions(self, pairs: Sequence[tuple[Any, Any]], reason: str) -> None:
+        """End subscriptions of sessions now, and tell their clients over a second or two; ``reason`` is a URI."""
+        for session, subscription in pairs:
+            self._router.end_subscription(session, subscription)
+        self._closing.pace(pairs, lambda pair: self._router.tell_ended(pair[0], pair[1], reason))
+
+    def end(self, sessions: Sequence[Any], end: Callable[[Any], None]) -> None:
+        """Write no event to these sessions from now on, and call ``end`` for each, over a second or two."""
+        self._closing.end(sessions, end)
 
     def _look(self) -> None:
         self._look_later()

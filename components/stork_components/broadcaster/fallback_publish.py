@@ -1,5 +1,6 @@
 """Pushes by Crossbar's public ``publish``: slower by far, and right, wherever the direct way cannot be taken."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from autobahn.wamp.types import PublishOptions
@@ -12,9 +13,10 @@ from stork_node.protocol.wamp_events import Content
 _log = Logger()
 
 
-def publish(component: Any, push: PushFrame) -> None:
-    """One push, to all of its topics."""
-    options = PublishOptions(exclude=list(push.exclude)) if push.exclude else None
+def publish(component: Any, push: PushFrame, ended: Sequence[int] = ()) -> None:
+    """One push, to all of its topics; ``ended``: ids of sessions that get nothing more."""
+    exclude = [*push.exclude, *ended]
+    options = PublishOptions(exclude=exclude) if exclude else None
     content = Content(push.event, str(push.position))
     try:
         args = content.args()

@@ -13,6 +13,9 @@ final class Answer implements \Stringable
      * @param bool $duplicate the id was seen before: `$position` is the first one, nothing was delivered again
      * @param ?string $error `invalid_push`, `id_reused` or `storage_failed` where it is not ok
      * @param ?string $reason the server's sentence where it is not ok
+     * @param ?bool $complete of a command: whether every node has obeyed or is gone; null for a push
+     * @param array<string, array<string, int>|string> $nodes of a command, by node: what it met there, such as
+     *     `['sessions' => 2]`, or `gone`, `pending`, `old`
      */
     private function __construct(
         public readonly ?string $id,
@@ -20,6 +23,8 @@ final class Answer implements \Stringable
         public readonly bool $duplicate,
         public readonly ?string $error,
         public readonly ?string $reason,
+        public readonly ?bool $complete = null,
+        public readonly array $nodes = [],
     ) {
     }
 
@@ -38,7 +43,9 @@ final class Answer implements \Stringable
         if (is_bool($ok) && ($id === null || is_string($id)) && is_bool($duplicate) && is_string($reason)) {
             $text = $fields[$ok ? 'position' : 'error'] ?? null;
             if ($ok && self::isPosition($text)) {
-                return new self($id, $text, $duplicate, null, null);
+                $nodes = $fields['nodes'] ?? [];
+                $complete = is_bool($fields['complete'] ?? null) && is_array($nodes) ? $fields['complete'] : null;
+                return new self($id, $text, $duplicate, null, null, $complete, $complete === null ? [] : $nodes);
             }
             if (!$ok && is_string($text) && $text !== '') {
                 return new self($id, null, false, $text, $reason);

@@ -121,6 +121,33 @@ final class Publisher
     }
 
     /**
+     * Gives a command, and waits until the nodes have obeyed: `$publisher->command('disconnect', ['authid' => '7'])`.
+     *
+     * @param string $command `disconnect`, `unsubscribe`, `refresh` or `forget`
+     * @param array{authid?: string, session?: int, role?: string, topic?: string, feed?: string, reason?: string,
+     *     timeout_ms?: int, id?: string} $options whom it names (docs/delivery.md#commands); `timeout_ms` is how long the
+     *     answer waits for nodes, 5,000 if not given
+     * @return Answer with `complete`, and in `nodes` what it met on each node
+     *
+     * @throws InvalidCommand nothing was sent
+     * @throws PushRefused it is not stored, and not obeyed
+     * @throws NotConfirmed it may be obeyed or not
+     */
+    public function command(string $command, array $options): Answer
+    {
+        if ($this->settings->apiKey !== '') {
+            throw new InvalidCommand('commands are given to the publish server: name its endpoint, tcp://HOST:5557');
+        }
+        $document = CommandDocument::encode($command, $options);
+        [$answers, $cause] = $this->exchange([$document->id => $document->json], true, $document->timeoutMs);
+        $answer = $answers[$document->id] ?? throw $this->notConfirmed($cause, [$document->id]);
+        if (!$answer->isOk()) {
+            throw new PushRefused($answer, $document->id);
+        }
+        return $answer;
+    }
+
+    /**
      * The position of the newest push: take it, then load the state of a page, then let the page subscribe since it.
      *
      * @throws NotConfirmed
@@ -148,9 +175,10 @@ final class Publisher
 
     /**
      * @param array<string, string> $documents JSON by id
+     * @param int $moreMs how long an answer may take beside the time-out
      * @return array{array<string, Answer>, ?string} answers by id, and what went wrong where that is not all
      */
-    private function exchange(array $documents, bool $answered = true): array
+    private function exchange(array $documents, bool $answered = true, int $moreMs = 0): array
     {
         if ($this->pid !== getmypid()) {
             // A fork: the connection is the parent's, with its encryption, and libzmq's threads stayed there.
@@ -159,7 +187,7 @@ final class Publisher
         }
         $endpoint = $this->settings->endpoint;
         $hurried = !$answered || Clock::now() - (self::$failedAt[$endpoint] ?? -INF) < self::REMEMBERED_S;
-        $timeoutMs = $this->settings->timeoutMs;
+        $timeoutMs = $this->settings->timeoutMs + $moreMs;
         if ($this->settings->apiKey !== '') {
             return $this->exchangeByHttp($documents, $hurried);
         }

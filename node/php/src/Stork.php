@@ -70,6 +70,17 @@ final class Stork
         return FeedId::of($text);
     }
 
+    /**
+     * @param array{authid?: string, session?: int, role?: string, topic?: string, feed?: string, reason?: string,
+     *     timeout_ms?: int, id?: string} $options
+     *
+     * @throws InvalidCommand|PushRefused|NotConfirmed see Publisher::command()
+     */
+    public static function command(string $command, array $options): Answer
+    {
+        return self::publisher()->command($command, $options);
+    }
+
     /** @throws NotConfirmed see Publisher::position() */
     public static function position(): string
     {

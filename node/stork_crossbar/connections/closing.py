@@ -42,6 +42,19 @@ def close_transport(transport: Any, code: int, reason: str) -> bool:
     return True
 
 
+def say_goodbye(session: Any, reason: str, message: str) -> None:
+    """
+    End a session with GOODBYE, which is final for its client; the connection is closed after it.
+
+    Args:
+        reason: a URI.
+        message: text for the client.
+    """
+    is_over = session._transport is None or session._session_id is None or session._goodbye_sent
+    if not is_over:
+        session.leave(reason, message)
+
+
 def close_session(session: Any, code: int, reason: str) -> None:
     """Close the connection of a session that has joined. A RawSocket has no codes, and is just closed."""
     transport = session._transport

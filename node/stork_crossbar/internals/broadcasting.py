@@ -8,12 +8,14 @@ import select
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from autobahn.wamp.message import Unsubscribed
 from autobahn.websocket.protocol import WebSocketProtocol
 from crossbar.router.protocol import WampWebSocketServerProtocol
 from crossbar.router.session import RouterApplicationSession
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Server
 
+from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals.polling import is_ready
 from stork_node.protocol.wamp_events import FRAMES
 
@@ -64,6 +66,36 @@ class Router:
             if subscriptions and not is_embedded(session)
         ]
 
+    def visitors(self, authid: str | None, role: str | None, id: int | None) -> list[Any]:
+        """The clients' sessions that are no backends', of this user, with this role, and with this id, if given."""
+        sessions: Iterable[Any] = self._sessions.values()
+        if id is not None:
+            sessions = filter(None, [self._sessions.get(id)])
+        elif authid is not None:
+            sessions = [session for session in sessions if getattr(session, "_authid", None) == authid]
+        elif role is not None:
+            sessions = [session for session in sessions if getattr(session, "_authrole", None) == role]
+        return [session for session in sessions if is_visitor(session)]
+
+    def subscriptions_of(self, session: Any) -> list[Any]:
+        """The subscriptions of one session: each has ``uri`` and ``match``."""
+        return list(self._subscriptions_of.get(session, ()))
+
+    def end_subscription(self, session: Any, subscription: Any) -> None:
+        """
+        End one subscription. ``tell_ended`` tells the client.
+
+        Crossbar's ``removeSubscriber`` does both at once, which would be long for many.
+        """
+        self._broker._unsubscribe(subscription, session)
+
+    def tell_ended(self, session: Any, subscription: Any, reason: str) -> None:
+        """Tell a client that can hear it, unless it has subscribed again meanwhile; ``reason`` is a URI."""
+        role = (session._session_roles or {}).get("subscriber")
+        is_told = role is not None and role.subscription_revocation
+        if is_told and transport(session) is not None and session not in subscription.observers:
+            self._router.send(session, Unsubscribed(0, subscription=subscription.id, reason=reason))
+
     def sessions(self) -> Iterable[Any]:
         return list(self._sessions.values())
 
@@ -79,6 +111,16 @@ def _outsiders(sessions: Iterable[Any]) -> int:
 
 def is_embedded(session: Any) -> bool:
     return isinstance(session._transport, RouterApplicationSession)
+
+
+def is_visitor(session: Any) -> bool:
+    """Whether it is the session of a client that is no backend."""
+    return not is_embedded(session) and session._authrole not in INSIDERS
+
+
+def authid(session: Any) -> str:
+    """The user of a session."""
+    return session._authid or ""
 
 
 def session_id(session: Any) -> int | None:

@@ -86,11 +86,12 @@ class ZmqReader:
             left -= sum(map(len, message))
         return messages, False
 
-    def close(self) -> None:
+    def close(self, linger_ms: int = 0) -> None:
+        """Read no more, and close the socket; what is not sent yet has ``linger_ms``."""
         if self._socket.closed:
             return
         self._reactor.removeReader(self)
         if self._again is not None:
             self._again.cancel()
             self._again = None
-        self._socket.close(0)
+        self._socket.close(linger_ms)

@@ -24,6 +24,7 @@ from stork_node.config.configuration import Configuration, is_stork_component
 from stork_node.errors import ConfigError, Problem
 from stork_node.gate.reading import SERIALIZERS
 from stork_node.http.origins import AllowedOrigin, origins
+from stork_node.nodes.names import node_name
 from stork_node.transport.endpoints import Endpoint, names_other_host
 
 Ports = Literal["none", "node", "all"]
@@ -59,6 +60,7 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Su
             *_shared_ports(config, environ),
         )
     ]
+    problems += _node_name(environ)
     application = Summary()
     if not problems:
         for each in _applications(config):
@@ -70,6 +72,13 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Su
     if problems:
         raise ConfigError(problems)
     return application
+
+
+def _node_name(environ: Mapping[str, str]) -> Iterator[Problem]:
+    try:
+        node_name(environ, "")
+    except ConfigError as error:
+        yield from error.problems
 
 
 def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from stork_node.api.answers import STATUS, ApiAnswer, ApiError, answer_with, as_
 from stork_node.api.keys import ApiKey
 from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.publisher import POSITION_REQUEST
-from stork_node.errors import InvalidPush
+from stork_node.errors import InvalidPush, PushRefused
 from stork_node.protocol.answers import encode_stored
 from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_PUSH_BYTES, read_outline
 
@@ -51,7 +51,7 @@ class ApiPush(PendingPush):
         outcome = self.outcome
         if isinstance(outcome, StoredPosition):
             self.settle(encode_stored(self.shown_id, outcome, duplicate=outcome.duplicate))
-        elif outcome is not None:
+        elif isinstance(outcome, PushRefused):
             self.refuse(outcome.error, outcome.reason)
 
     def settle(self, answer: bytes) -> None:

@@ -6,8 +6,10 @@ from typing import Any, Unpack
 
 import msgspec
 
-from stork_node.clients.publisher import pending_push, pending_pushes
+from stork_node.clients.publisher import pending_command, pending_push, pending_pushes
 from stork_node.clients.push_options import PushOptions
+from stork_node.protocol.commands.documents import Command, decode_command
+from stork_node.protocol.commands.results import CommandOptions, CommandResult
 from stork_node.protocol.push import decode_push
 
 _EPOCH = "test"
@@ -32,6 +34,7 @@ class PushRecorder:
     def __init__(self, pushes: list[RecordedPush]) -> None:
         self._pushes = pushes
         self._positions: dict[str, str] = {}
+        self.commands: list[Command] = []
 
     def push(self, topics: str | Iterable[str], type: str, data: Any = None, **options: Unpack[PushOptions]) -> str:
         """
@@ -47,6 +50,17 @@ class PushRecorder:
 
     def position(self) -> str:
         return f"{_EPOCH}:{len(self._pushes)}"
+
+    def command(self, kind: str, /, **options: Unpack[CommandOptions]) -> CommandResult:
+        """
+        Keep one command.
+
+        Raises:
+            InvalidCommand: the publish server would refuse it.
+        """
+        pending, _ = pending_command(kind, options)
+        self.commands.append(decode_command(pending.frame).command)
+        return CommandResult(self.position(), True, {"test": {"sessions": 0}})
 
     def _record(self, frame: bytes) -> str:
         push = decode_push(frame, _NOW)
@@ -75,3 +89,6 @@ class AsyncPushRecorder:
 
     async def position(self) -> str:
         return self._recorder.position()
+
+    async def command(self, kind: str, /, **options: Unpack[CommandOptions]) -> CommandResult:
+        return self._recorder.command(kind, **options)

@@ -5,6 +5,7 @@ from typing import Any, Protocol, Unpack
 
 from stork_node.clients.push_options import PushOptions
 from stork_node.errors import StorkError
+from stork_node.protocol.commands.results import CommandOptions, CommandResult
 
 
 class NotRunning(StorkError):
@@ -26,6 +27,8 @@ class BlockingPusher(Protocol):
 
     def position(self) -> str: ...
 
+    def command(self, kind: str, /, **options: Unpack[CommandOptions]) -> CommandResult: ...
+
 
 class AsyncPusher(Protocol):
     """The type of ``Stork.async_publisher``: a ``stork_node.AsyncPublisher``, or a test's recorder."""
@@ -37,3 +40,5 @@ class AsyncPusher(Protocol):
     def push_many(self, pushes: Iterable[Any]) -> Awaitable[Sequence[str]]: ...
 
     def position(self) -> Awaitable[str]: ...
+
+    def command(self, kind: str, /, **options: Unpack[CommandOptions]) -> Awaitable[CommandResult]: ...

@@ -13,6 +13,7 @@ from stork_node.application.rpc import Invoke, Procedure
 from stork_node.application.running.thread_switching import is_on_loop
 from stork_node.clients.push_options import PushOptions
 from stork_node.errors import DeclarationError, Problem, StorkError
+from stork_node.protocol.commands.results import CommandOptions, CommandResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,6 +159,36 @@ class Stork:
                 "stork.push is awaited in async def handlers: a plain def handler uses stork.publisher.push(…)"
             )
         return publisher.push(topics, type, data, **options)
+
+    def disconnect(self, **options: Unpack[CommandOptions]) -> Awaitable[CommandResult]:
+        """
+        End sessions for good, in an ``async def`` handler: ``await stork.disconnect(authid="7", reason="signed out")``.
+
+        Arguments, result and errors are those of ``AsyncPublisher.command``. A plain ``def`` handler uses
+        ``stork.publisher.command("disconnect", …)``; the same holds for the other commands.
+        """
+        return self._command("disconnect", options)
+
+    def unsubscribe(self, **options: Unpack[CommandOptions]) -> Awaitable[CommandResult]:
+        """End subscriptions: ``await stork.unsubscribe(topic="v1.orders.42", authid="7")``; see ``disconnect``."""
+        return self._command("unsubscribe", options)
+
+    def refresh(self, **options: Unpack[CommandOptions]) -> Awaitable[CommandResult]:
+        """Have sessions come back with new tickets: ``await stork.refresh(authid="7")``; see ``disconnect``."""
+        return self._command("refresh", options)
+
+    def forget(self, **options: Unpack[CommandOptions]) -> Awaitable[CommandResult]:
+        """Have the nodes forget answers of verifiers: ``await stork.forget(authid="7")``; see ``disconnect``."""
+        return self._command("forget", options)
+
+    def _command(self, kind: str, options: CommandOptions) -> Awaitable[CommandResult]:
+        publisher = self.async_publisher
+        if not is_on_loop():
+            raise StorkError(
+                f"stork.{kind} is awaited in async def handlers: a plain def handler uses "
+                f'stork.publisher.command("{kind}", …)'
+            )
+        return publisher.command(kind, **options)
 
     @property
     def async_publisher(self) -> AsyncPusher:

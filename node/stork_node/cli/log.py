@@ -189,8 +189,11 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
+    from msgspec import to_builtins
+
     from stork_node.errors import InvalidFrame
-    from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, decode_frame
+    from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, StateFrame, decode_frame
+    from stork_node.protocol.commands.entries import entry_kind
     from stork_node.protocol.timestamps import format_timestamp
     from stork_node.push_log.entries import ERASED
 
@@ -205,6 +208,8 @@ def _describe(position: "Position", record: "Record") -> dict[str, Any]:
             return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}
         case EraseFrame():
             return line | {"erases": frame.topic}
+        case StateFrame():
+            return line | {"kind": entry_kind(frame.content), "content": to_builtins(frame.content)}
         case OtherFrame():
             return line | {"kind": frame.kind}
         case Heartbeat():

@@ -49,9 +49,9 @@ class AsyncConnection:
                     raise self._not_confirmed(QUEUE_FULL)
                 await asyncio.sleep(_FULL_QUEUE_PAUSE_S)
 
-    async def exchange(self, pending_pushes: Sequence[PendingPush]) -> None:
+    async def exchange(self, pending_pushes: Sequence[PendingPush], timeout_ms: int) -> None:
         """
-        Send all pushes in order, and wait for their outcomes.
+        Send all pushes in order, and wait ``timeout_ms`` for the outcome of each.
 
         Raises:
             NotConfirmed: no outcome of a push within the time-out; others may have theirs.
@@ -59,11 +59,11 @@ class AsyncConnection:
         sent: list[tuple[PendingPush, asyncio.Future[None], float]] = []
         try:
             for pending_push in pending_pushes:
-                async with asyncio.timeout(self._timeout_ms / 1000):
+                async with asyncio.timeout(timeout_ms / 1000):
                     await self._window.acquire()
                 if self._socket.closed:
                     raise self._not_confirmed(CLOSED)
-                sent.append((pending_push, self._submit(pending_push), self._loop.time() + self._timeout_ms / 1000))
+                sent.append((pending_push, self._submit(pending_push), self._loop.time() + timeout_ms / 1000))
             for pending_push, future, give_up_at in sent:
                 if not future.done():
                     async with asyncio.timeout_at(give_up_at):
@@ -72,7 +72,7 @@ class AsyncConnection:
                     raise self._not_confirmed(CLOSED)
         except TimeoutError:
             trouble = self._handshakes.trouble if self._handshakes else ""
-            raise self._not_confirmed(trouble or NO_ANSWER) from None
+            raise NotConfirmed(self._target.endpoint, timeout_ms, trouble or NO_ANSWER) from None
         finally:
             self._drop([pending_push for pending_push, _, _ in sent])
 

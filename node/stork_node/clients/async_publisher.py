@@ -13,10 +13,19 @@ from typing import Any, Self, Unpack
 
 from stork_node.clients.async_connection import AsyncConnection
 from stork_node.clients.pending_pushes import PendingPush, StoredPosition
-from stork_node.clients.publisher import POSITION_REQUEST, pending_push, pending_pushes, positions_of
+from stork_node.clients.publisher import (
+    NO_COMMANDS,
+    POSITION_REQUEST,
+    pending_command,
+    pending_push,
+    pending_pushes,
+    positions_of,
+    result_of,
+)
 from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
-from stork_node.errors import PushFailed
+from stork_node.errors import NotConfirmed, PushFailed
+from stork_node.protocol.commands.results import CommandOptions, CommandResult
 
 
 class AsyncPublisher:
@@ -57,6 +66,19 @@ class AsyncPublisher:
             raise PushFailed("a publisher with answered=False is told no positions")
         return (await self._deliver([PendingPush(None, POSITION_REQUEST)]))[0]
 
+    async def command(self, kind: str, /, **options: Unpack[CommandOptions]) -> CommandResult:
+        """End sessions or subscriptions, or have answers forgotten; see ``Publisher.command``."""
+        if not self._target.answered:
+            raise PushFailed(NO_COMMANDS)
+        if self._closed:
+            raise PushFailed("the publisher is closed")
+        pending, wait_ms = pending_command(kind, options)
+        try:
+            await self._here().exchange([pending], self._timeout_ms + wait_ms)
+        except NotConfirmed as error:
+            raise NotConfirmed(error.endpoint, error.timeout_ms, error.cause, "command") from None
+        return result_of(pending)
+
     async def close(self) -> None:
         """Close the connection; pushes in progress raise ``NotConfirmed``. Waits as ``Publisher.close`` does."""
         self._closed = True
@@ -83,7 +105,7 @@ class AsyncPublisher:
         if not self._target.answered:
             await connection.send([pending_push.frame for pending_push in pending_pushes])
             return [StoredPosition()] * len(pending_pushes)
-        await connection.exchange(pending_pushes)
+        await connection.exchange(pending_pushes, self._timeout_ms)
         return positions_of(pending_pushes)
 
     def _here(self) -> AsyncConnection:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from stork_node.errors import PushRefused
 from stork_node.protocol.answers import Answer, decode_answer
+from stork_node.protocol.commands.results import CommandResult
 
 
 class StoredPosition(str):
@@ -31,8 +32,8 @@ class PendingPush:
 
     def __init__(self, id: str | None, frame: bytes) -> None:
         self.id, self.frame = id, frame
-        self.outcome: StoredPosition | PushRefused | None = None
-        """The position, or the refusal; None until there is an answer."""
+        self.outcome: StoredPosition | CommandResult | PushRefused | None = None
+        """The position, the result of a command, or the refusal; None until there is an answer."""
 
 
 class PendingPushes:
@@ -82,5 +83,7 @@ class PendingPushes:
         return pending_push
 
 
-def _outcome(answer: Answer) -> StoredPosition | PushRefused:
+def _outcome(answer: Answer) -> StoredPosition | CommandResult | PushRefused:
+    if answer.ok and answer.complete is not None:
+        return CommandResult(answer.position, answer.complete, answer.nodes)
     return StoredPosition.of(answer) if answer.ok else PushRefused(answer.error, answer.reason)

@@ -16,9 +16,12 @@ from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.push_connections import PushConnections
 from stork_node.clients.push_options import PushOptions
 from stork_node.clients.push_target import PushTarget
-from stork_node.errors import InvalidPush, PushFailed, PushRefused
+from stork_node.errors import InvalidPush, NotConfirmed, PushFailed, PushRefused
+from stork_node.protocol.commands.documents import decode_command, encode_command
+from stork_node.protocol.commands.results import CommandOptions, CommandResult
 from stork_node.protocol.push import encode_push
 
+NO_COMMANDS = "a publisher with answered=False gives no commands"
 POSITION_REQUEST = b'{"position":true}'
 
 
@@ -109,6 +112,31 @@ class Publisher:
             raise PushFailed("a publisher with answered=False is told no positions")
         return self._deliver([PendingPush(None, POSITION_REQUEST)])[0]
 
+    def command(self, kind: str, /, **options: Unpack[CommandOptions]) -> CommandResult:
+        """
+        End sessions or subscriptions, or have answers forgotten: ``publisher.command("disconnect", authid="7")``.
+
+        Args:
+            kind: ``disconnect``, ``unsubscribe``, ``refresh`` or ``forget``.
+            options: whom it names, and more; see ``CommandOptions``.
+
+        Returns:
+            What it met on each node, once all nodes have obeyed, or after the command's ``timeout_ms``.
+
+        Raises:
+            InvalidCommand: the publish server would refuse it; nothing is sent.
+            PushRefused: the publish server could not store it.
+            NotConfirmed: no answer in time: it may be obeyed, or not. Give it again with the same ``id``.
+        """
+        if not self._target.answered:
+            raise PushFailed(NO_COMMANDS)
+        pending, wait_ms = pending_command(kind, options)
+        try:
+            self._exchange([pending], self._timeout_ms + wait_ms)
+        except NotConfirmed as error:
+            raise NotConfirmed(error.endpoint, error.timeout_ms, error.cause, "command") from None
+        return result_of(pending)
+
     def close(self) -> None:
         """
         Close this process's connections; waits at most ``linger_ms`` for unsent pushes.
@@ -125,15 +153,21 @@ class Publisher:
         self.close()
 
     def _deliver(self, pending_pushes: list[PendingPush]) -> list[StoredPosition]:
+        if not self._target.answered:
+            frames = [pending_push.frame for pending_push in pending_pushes]
+            self._own_connections().send(frames, self._timeout_ms)
+            return [StoredPosition()] * len(pending_pushes)
+        self._exchange(pending_pushes, self._timeout_ms)
+        return positions_of(pending_pushes)
+
+    def _exchange(self, pending_pushes: list[PendingPush], timeout_ms: int) -> None:
+        self._own_connections().exchange(pending_pushes, timeout_ms)
+
+    def _own_connections(self) -> PushConnections:
         if self._closed:
             raise PushFailed("the publisher is closed")
         pid = os.getpid()
-        connections = self._connections.get(pid) or self._connections.setdefault(pid, PushConnections(self._target))
-        if not self._target.answered:
-            connections.send([pending_push.frame for pending_push in pending_pushes], self._timeout_ms)
-            return [StoredPosition()] * len(pending_pushes)
-        connections.exchange(pending_pushes, self._timeout_ms)
-        return positions_of(pending_pushes)
+        return self._connections.get(pid) or self._connections.setdefault(pid, PushConnections(self._target))
 
 
 def new_id() -> str:
@@ -187,5 +221,33 @@ def positions_of(pending_pushes: Iterable[PendingPush]) -> list[StoredPosition]:
     for pending_push in pending_pushes:
         if isinstance(pending_push.outcome, PushRefused):
             raise pending_push.outcome
-        positions.append(pending_push.outcome or StoredPosition())
+        position = pending_push.outcome
+        positions.append(position if isinstance(position, StoredPosition) else StoredPosition())
     return positions
+
+
+def pending_command(kind: str, options: CommandOptions) -> tuple[PendingPush, int]:
+    """
+    Encode the arguments of ``command``, with an id; also says how long its answer may wait for nodes, in milliseconds.
+
+    Raises:
+        InvalidCommand: the publish server would refuse it.
+        TypeError: an unknown option.
+    """
+    if unknown := options.keys() - CommandOptions.__annotations__.keys():
+        known = ", ".join(CommandOptions.__annotations__)
+        raise TypeError(f"a command has no option {min(unknown)!r} (those are {known})")
+    if options.get("id") is None:
+        options["id"] = new_id()
+    frame = encode_command(kind, **options)
+    return PendingPush(options["id"], frame), decode_command(frame).timeout_ms
+
+
+def result_of(pending: PendingPush) -> CommandResult:
+    """The result of an answered command; raises its refusal."""
+    outcome = pending.outcome
+    if isinstance(outcome, CommandResult):
+        return outcome
+    if isinstance(outcome, PushRefused):
+        raise PushRefused(outcome.error, outcome.reason, "command")
+    raise PushRefused("old", "this publish server is of a release without commands", "command")

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 
 from stork_node.application.grants import NO_GRANTS, Grants
 from stork_node.application.values import ClientSession
+from stork_node.nodes.session_marks import Opening
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """
     A session that may join, until ``expires_at`` (Unix time in seconds). ``grants``: the topics of its ticket.
-    ``issued_at``: the time of the ticket, if it is a token that says so.
+    ``issued_at``: the time of the ticket, if it is a token that says so. ``opening`` is when it was taken.
     """
 
     session: ClientSession
     expires_at: float | None = None
     grants: Grants = NO_GRANTS
     issued_at: float | None = None
+    opening: Opening | None = None
 
 
 @dataclass

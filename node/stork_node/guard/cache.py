@@ -1,7 +1,7 @@
 """Remembers permissions for as long as their verifiers say, in bounded memory."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from stork_node.application.permission import Permission
 
@@ -11,10 +11,14 @@ class VerdictCache:
     At most ``capacity`` permissions; a new one replaces the least recently used.
 
     Times are seconds of any monotonic clock, passed in.
+
+    Args:
+        group: the group of a key, such as its user: the keys of one group are found without looking at all.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+    def __init__(self, capacity: int, group: Callable[[Hashable], Hashable] = lambda key: None) -> None:
+        self._capacity, self._group = capacity, group
+        self._groups: dict[Hashable, set[Hashable]] = {}
         self._entries: OrderedDict[Hashable, tuple[float, Permission]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -26,13 +30,30 @@ class VerdictCache:
             return None
         until, verdict = entry
         if now >= until:
-            del self._entries[key]
+            self._remove(key)
             return None
         self._entries.move_to_end(key)
         return verdict
 
     def clear(self) -> None:
         self._entries.clear()
+        self._groups.clear()
+
+    def drop(self, wanted: Callable[[Hashable], bool], group: Hashable = None) -> int:
+        """Forget the permissions whose keys are wanted, of one group or of all; returns how many."""
+        among = self._entries if group is None else self._groups.get(group, ())
+        keys = [key for key in among if wanted(key)]
+        for key in keys:
+            self._remove(key)
+        return len(keys)
+
+    def _remove(self, key: Hashable) -> None:
+        del self._entries[key]
+        group = self._group(key)
+        keys = self._groups[group]
+        keys.discard(key)
+        if not keys:
+            del self._groups[group]
 
     def put(self, key: Hashable, verdict: Permission, now: float) -> None:
         """Remember ``verdict`` for its ``cache_s``; zero seconds: do not remember it."""
@@ -40,5 +61,6 @@ class VerdictCache:
             return
         self._entries[key] = (now + verdict.cache_s, verdict)
         self._entries.move_to_end(key)
+        self._groups.setdefault(self._group(key), set()).add(key)
         if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+            self._remove(next(iter(self._entries)))

@@ -7,13 +7,15 @@ The guard of a node (``stork_components.guard``) and ``AppTester`` call this, so
 import hashlib
 import json
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from stork_node.application.grants import Grants, Patterns
 from stork_node.application.permission import Permission
 from stork_node.application.values import ClientSession, Deny, peer_host
 from stork_node.errors import InvalidTopic
+from stork_node.nodes.binding import names_answer
 from stork_node.protocol import uris
+from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.topics import Match, Topic
 
 NOT_AUTHORIZED = "wamp.error.not_authorized"
@@ -85,6 +87,22 @@ def cache_key(session: ClientSession | None, role: str, authid: str, action: str
         session: the session that the guard admitted; None if another authenticator did.
     """
     return action, match, uri, authid, role, _fingerprint(session)
+
+
+def user_of(key: Hashable) -> str:
+    """The authid in a key of ``cache_key``."""
+    return cast("tuple[str, str, str, str, str, str]", key)[3]
+
+
+def is_named(command: Command, authids: frozenset[str], key: Hashable) -> bool:
+    """
+    Whether a command names the decision with this key of ``cache_key``.
+
+    Args:
+        authids: the users of the session that the command names, if that is known.
+    """
+    action, match, uri, authid, role, _ = cast("tuple[str, str, str, str, str, str]", key)
+    return names_answer(command, authids, action, uri, match, (authid, role))
 
 
 def _topic_fault(uri: str, match: Match) -> str | None:

@@ -34,6 +34,7 @@ class RelayState:
     heard_seconds: float = gauge("Time since anything came from the publish server.")
     position: int = gauge("Sequence number of the last push that the relay has taken.")
     caught_up: int = gauge("1 while the node has caught up with the publish server, and answers recover.")
+    attached: int = gauge("1 while the publish server knows the node, and waits for it when a command is given.")
     history_bytes: int = gauge("Memory of the histories, from which recover is answered.")
     history_topics: int = gauge("Topics that have a history.")
 

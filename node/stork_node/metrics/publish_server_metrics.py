@@ -8,6 +8,7 @@ PREFIX = "stork_publish_server"
 REFUSED = "Documents that were refused, by the field that was wrong."
 COUNTERS = {
     "accepted": "Pushes that were numbered, stored and published.",
+    "commands": "Commands that were numbered, stored and published.",
     "duplicates": "Pushes with an id that was known: answered with the first position, not delivered again.",
     "storage_failed": "Pushes that the log could not store.",
     "unreachable": "Answers to pushers that had left.",
@@ -23,6 +24,7 @@ COUNTERS = {
 }
 """Each is a field of ``publish_server.counters.Counters``; this is its HELP text."""
 GAUGES = {
+    "log_nodes": "Nodes that are attached.",
     "log_bytes": "Size of the log on disk.",
     "log_segments": "Segment files of the log.",
     "log_pushes": "Entries that the log keeps.",

@@ -1,5 +1,6 @@
 """Answers of the publish server to its peers, one JSON frame each (docs/delivery.md#answers)."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -7,7 +8,7 @@ from msgspec import Struct
 
 from stork_node.protocol.positions import Position, is_position
 
-Error = Literal["invalid_push", "id_reused", "storage_failed"]
+Error = Literal["invalid_push", "invalid_command", "id_reused", "storage_failed", "not_confirmed"]
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -15,7 +16,8 @@ class Answer(Struct, frozen=True, gc=False):
     One answer, for a pusher.
 
     ``position`` is set if ``ok``; otherwise ``error`` and ``reason`` are. ``id`` is that of the push; None for a
-    request of the position, and for a document whose id could not be read.
+    request of the position, and for a document whose id could not be read. ``complete`` and ``nodes`` are those of a
+    command: what it met on each node, or why it has not.
     """
 
     ok: bool
@@ -24,6 +26,8 @@ class Answer(Struct, frozen=True, gc=False):
     duplicate: bool = False
     error: str = ""
     reason: str = ""
+    complete: bool | None = None
+    nodes: dict[str, dict[str, int] | str] = {}
 
 
 _encode = msgspec.json.Encoder().encode
@@ -36,6 +40,13 @@ def encode_stored(id: str | None, position: Position | str, *, duplicate: bool =
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
     )
     return form % (_encode(id), str(position).encode())
+
+
+def encode_obeyed(
+    id: str | None, position: Position, complete: bool, nodes: Mapping[str, dict[str, int] | str]
+) -> bytes:
+    """The command is stored at ``position``; ``complete``: no node is left that has not obeyed."""
+    return _encode({"ok": True, "id": id, "complete": complete, "position": str(position), "nodes": nodes})
 
 
 def encode_refused(id: str | None, error: Error, reason: str) -> bytes:

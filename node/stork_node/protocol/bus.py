@@ -3,6 +3,7 @@ Bus frames: what the publish server publishes and every relay reads, one ZMQ fra
 
     stork 1 push {"epoch":"…","sequence":12,"run":"…","topics":[…],"exclude":[…],"store":true,"proof":"…"}⏎{"type":…,…}
     stork 1 erase {"epoch":"…","sequence":13,"run":"…","topic":"…","proof":"…"}
+    stork 1 command | attached | gone | obeyed {…}      see ``commands.entries``
     stork 1 heartbeat {"epoch":"…","sequence":13,"run":"…","time":"2026-01-31T12:00:00.000Z","counters":{…}}
 
 ``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log
@@ -26,6 +27,8 @@ from msgspec import Meta, Struct
 from stork_node.errors import InvalidFrame, UnknownProtocol
 from stork_node.protocol import bus_checks
 from stork_node.protocol.bus_checks import check_event, check_names, check_topic, check_topics
+from stork_node.protocol.commands.entries import STATE_KINDS, decode_state_header
+from stork_node.protocol.commands.entries import StateFrame as StateFrame
 from stork_node.protocol.positions import MAX_SEQUENCE, Position
 from stork_node.protocol.push import Push
 
@@ -35,11 +38,14 @@ PROTOCOL = 1
 PREFIX = b"stork "
 """What a SUB socket subscribes to."""
 
+NODES_PREFIX = b"stork node"
+"""What a relay subscribes to besides, to be known as one that obeys commands; no frame begins with it."""
+
 _PUSH = b"stork %d push " % PROTOCOL
 _ERASE = b"stork %d erase " % PROTOCOL
 _HEARTBEAT = b"stork %d heartbeat " % PROTOCOL
 _SPOKEN = {b"1"}
-_KNOWN = {b"push", b"erase", b"heartbeat"}
+_KNOWN = {b"push", b"erase", b"heartbeat", *STATE_KINDS}
 _KIND = re.compile(rb"[a-z_]{1,32}")
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
@@ -88,7 +94,7 @@ class OtherFrame(Struct, frozen=True, gc=False):
     proof: str = ""
 
 
-Frame = PushFrame | EraseFrame | OtherFrame | Heartbeat
+Frame = PushFrame | EraseFrame | StateFrame | OtherFrame | Heartbeat
 
 
 class _PushHeader(Struct, gc=False, omit_defaults=True):
@@ -183,6 +189,8 @@ def _decode(kind: bytes, header: bytes, event: bytes | None) -> Frame:
         if kind == b"heartbeat" and event is None:
             beat = _decode_heartbeat_header(header)
             return Heartbeat(Position(beat.epoch, beat.sequence), beat.run, beat.time, beat.counters)
+        if kind in STATE_KINDS and event is None:
+            return decode_state_header(kind, header)
         if kind not in _KNOWN and _KIND.fullmatch(kind):
             other = _decode_other_header(header)
             return OtherFrame(Position(other.epoch, other.sequence), other.run, kind.decode(), other.proof)

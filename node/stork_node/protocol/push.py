@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from stork_node.errors import InvalidPush, InvalidTopic
 from stork_node.protocol import push_limits
+from stork_node.protocol.commands.documents import CommandRequest, decode_command, is_command
 from stork_node.protocol.push_limits import DEFAULT_DEPTH, MAX_DEPTH
 from stork_node.protocol.push_refusals import explain_refusal, shorten, too_deep
 from stork_node.protocol.timestamps import is_timestamp
@@ -93,8 +94,13 @@ _to_json = json.JSONEncoder(
 _parse_topic = lru_cache(10_000)(Topic.parse)  # most pushes are to topics that were pushed to before
 
 
-def decode_request(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push | PositionRequest:
-    """Decode what a peer of the ROUTER sends: ``{"position": true}``, or a push document (see ``decode_push``)."""
+def decode_request(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push | PositionRequest | CommandRequest:
+    """
+    Decode what a peer of the ROUTER sends: ``{"position": true}``, a command document (see ``decode_command``), or a
+    push document (see ``decode_push``).
+    """
+    if is_command(frame):
+        return decode_command(frame)
     if len(frame) <= 256 and b'"position"' in frame:
         try:
             if _decode_position(frame).position:

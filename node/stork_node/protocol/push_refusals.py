@@ -37,8 +37,19 @@ def shorten(text: str) -> str:
     return repr(text) if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]!r}…"
 
 
-def explain_refusal(frame: bytes, error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, depth: int) -> str:
-    """The reason why ``frame`` is refused, from the ``error`` of its decoding; ``depth`` is that allowed of data."""
+def explain_refusal(
+    frame: bytes,
+    error: msgspec.DecodeError | UnicodeDecodeError | RecursionError,
+    depth: int,
+    keys: str = _KEYS,
+) -> str:
+    """
+    The reason why ``frame`` is refused, from the ``error`` of its decoding.
+
+    Args:
+        depth: that allowed of data.
+        keys: those that the document may have.
+    """
     if _PHP_SERIALIZED.match(frame):
         return "PHP: this looks like PHP serialize() from Virge::Stork: use the PHP class of node/php"
     if isinstance(error, UnicodeDecodeError):
@@ -46,16 +57,16 @@ def explain_refusal(frame: bytes, error: msgspec.DecodeError | UnicodeDecodeErro
     if isinstance(error, RecursionError):
         return too_deep(depth)
     if isinstance(error, msgspec.ValidationError):
-        return _explain_value(str(error))
+        return _explain_value(str(error), keys)
     if _is_json(frame):  # json accepts lone surrogates, msgspec does not
         return "frame: a string holds a lone surrogate"
     cause = str(error).removeprefix("JSON is malformed: ")
     return f"frame: not JSON: {'it ends too early' if cause == 'Input data was truncated' else cause}"
 
 
-def _explain_value(message: str) -> str:
+def _explain_value(message: str, keys: str) -> str:
     if found := _UNKNOWN_KEY.fullmatch(message):
-        return f"key: {shorten(found[1])} is not one of {_KEYS}"
+        return f"key: {shorten(found[1])} is not one of {keys}"
     if found := _MISSING_KEY.fullmatch(message):
         return f"{found[1]}: missing"
     if found := _WRONG_VALUE.fullmatch(message):

@@ -10,6 +10,8 @@ has a topic erased.
     ROUTER → stork 1 erasing {"pushes":1200}        at once, and each second
     ROUTER → stork 1 erased {"pushes":4711}
 
+    DEALER → stork 1 lease {…} | nodes {}           see ``commands.leases``
+
 One page of about 1 MiB, one request at a time. A page begins where the relay asked, or where the server can: then the
 relay has a break. If a page has no frame for a number, the log does not keep that push.
 
@@ -18,6 +20,7 @@ the topic before that number is left, in the log or with a relay. ``pushes`` are
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -26,6 +29,13 @@ from msgspec import Meta, Struct
 from stork_node.errors import InvalidFrame
 from stork_node.protocol.bus import PROTOCOL, split_frame
 from stork_node.protocol.bus_checks import Name, Proof, check_names
+from stork_node.protocol.commands.leases import (
+    NODE_REQUESTS,
+    NodeAnswer,
+    NodeRequest,
+    decode_node_header,
+    decode_node_request,
+)
 from stork_node.protocol.positions import MAX_SEQUENCE
 
 T = TypeVar("T")
@@ -83,6 +93,7 @@ class PageHeader(Struct, frozen=True, omit_defaults=True):
         after: the number before the page's first: what was asked for, unless the log cannot be read from there.
         last: the number of the page's last; ``after`` for an empty page.
         proof: that ``run`` gave ``last`` out; empty from a release that has none.
+        nodes: whether the server understands leases.
     """
 
     epoch: Name
@@ -92,6 +103,7 @@ class PageHeader(Struct, frozen=True, omit_defaults=True):
     after: _Sequence
     last: _Sequence
     proof: Proof = ""
+    nodes: bool = False
 
 
 class Page(Struct, frozen=True):
@@ -133,7 +145,7 @@ def encode_request(request: ReplayRequest | EraseRequest) -> bytes:
     return (_REQUEST if isinstance(request, ReplayRequest) else _ERASE) + _encode(request)
 
 
-def decode_request(frame: bytes) -> ReplayRequest | EraseRequest:
+def decode_request(frame: bytes) -> ReplayRequest | EraseRequest | NodeRequest:
     """
     Read a request.
 
@@ -146,6 +158,8 @@ def decode_request(frame: bytes) -> ReplayRequest | EraseRequest:
         return _read_header(_decode_request, header)
     if kind == b"erase" and rest is None:
         return _read_header(_decode_erase, header)
+    if kind in NODE_REQUESTS and rest is None:
+        return _read_header(partial(decode_node_request, kind), header)
     raise InvalidFrame(f"{kind[:20]!r} is not a request for replay")
 
 
@@ -179,6 +193,23 @@ def decode_answer(frames: Sequence[bytes]) -> Page:
     page = _read_header(_decode_page, header)
     check_names(page.epoch, page.run)
     return Page(page, list(frames[1:]))
+
+
+def decode_node_answer(frames: Sequence[bytes]) -> NodeAnswer:
+    """
+    Read the answer to a lease, or to a request for the table of nodes.
+
+    Raises:
+        ReplayRefused: the server did not understand the request; ``reason`` is its own.
+        UnknownProtocol: of a release that is too far from this one.
+        InvalidFrame: not such an answer.
+    """
+    kind, header = _read_answer(frames)
+    answer = _read_header(partial(decode_node_header, kind), header)
+    if answer is None:
+        raise InvalidFrame(f"{kind[:20]!r} is not about nodes")
+    check_names(answer.epoch, answer.run)
+    return answer
 
 
 def decode_erasing(frames: Sequence[bytes]) -> Erasing:

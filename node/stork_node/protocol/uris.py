@@ -48,6 +48,10 @@ RESERVED_TOPICS = ("wamp.", "crossbar.", "io.virge.")
 
 UNAVAILABLE = "io.virge.stork.unavailable"
 
+# The reason of the GOODBYE of a session that a backend has ended, and of an UNSUBSCRIBED without a reason of its own.
+DISCONNECTED = "io.virge.stork.disconnected"
+UNSUBSCRIBED = "io.virge.stork.unsubscribed"
+
 # The error for a request above a limit of its session.
 LIMIT = "io.virge.stork.limit"
 
@@ -65,6 +69,11 @@ _URIS = {
     "prefix": re.compile(rf"({_COMPONENT}\.)*({_COMPONENT})?"),
     "wildcard": re.compile(r"[^\s#]*"),
 }
+
+
+def is_uri(text: str) -> bool:
+    """Whether a client accepts ``text`` as the reason of a message."""
+    return _URIS["exact"].fullmatch(text) is not None
 
 
 def check_uri(uri: str, match: str) -> None:

@@ -11,7 +11,8 @@ class Counters:
     """
     Attributes:
         accepted: pushes numbered, stored and published.
-        duplicates: pushes answered with the position of an earlier one.
+        commands: commands numbered, stored and published.
+        duplicates: pushes and commands answered as an earlier one.
         refused: refused pushes by the field that was wrong (``frame`` for the document as a whole).
         storage_failed: pushes that the log could not take.
         unreachable: answers to peers that had left.
@@ -27,6 +28,7 @@ class Counters:
     """
 
     accepted: int = 0
+    commands: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     storage_failed: int = 0

@@ -3,6 +3,9 @@
 from collections import deque
 from collections.abc import Sequence
 
+from msgspec import structs
+
+from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 
@@ -10,9 +13,14 @@ KEEP_S = 300.0
 KEEP_IDS = 1_000_000
 
 
-def content_of(push: Push) -> int:
-    """A number for topics, type and data: two pushes with one id are one push where these are the same."""
-    return hash((push.topics, push.type, push.data))
+def content_of(given: Push | Command) -> int:
+    """
+    A number for topics, type and data, or for a whole command: two documents with one id are one document where these
+    are the same.
+    """
+    if isinstance(given, Command):
+        return hash(structs.replace(given, given_s=0))
+    return hash((given.topics, given.type, given.data))
 
 
 class RecentIds:
@@ -37,15 +45,20 @@ class RecentIds:
         """Where the push with this id was stored first, if that is remembered."""
         return self._positions.get(id)
 
-    def is_reused(self, push: Push) -> bool:
+    def is_reused(self, push: Push | Command) -> bool:
         """Whether the id was stored for another content. Of what was stored before the start, only the id is known."""
         content = self._contents.get(push.id or "")
         return content is not None and content != content_of(push)
 
-    def remember_pushes(self, stored: Sequence[tuple[Push, Position]], now: float) -> None:
-        """As ``remember``, for pushes: those without an id are passed over."""
+    def remember_documents(self, stored: Sequence[tuple[Push | Command, Position]], now: float) -> None:
+        """As ``remember``, for pushes and commands: those without an id are passed over."""
         self._contents.update((push.id, content_of(push)) for push, _ in stored if push.id is not None)
         self.remember([(push.id, position) for push, position in stored if push.id is not None], now)
+
+    def remember_content(self, given: Command) -> None:
+        """The content of a command that was stored before the start."""
+        if given.id in self._positions:
+            self._contents[given.id] = content_of(given)
 
     def remember(self, stored: list[tuple[str, Position]], now: float) -> None:
         """Take ids as seen: none of them is remembered already."""

@@ -1,9 +1,14 @@
 """The decision of one wake-up: which pushes are stored, and what each peer is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stork_node.protocol.answers import encode_refused, encode_stored, encode_tail
+from msgspec import structs
+
+from stork_node import clock
+from stork_node.nodes.revocations import revokes
+from stork_node.protocol.answers import Error, encode_refused, encode_stored, encode_tail
+from stork_node.protocol.commands.documents import Command, CommandRequest
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.protocol.push_refusals import kind_of, shorten
@@ -14,13 +19,23 @@ from stork_node.push_log import PushLog, StorageFailed
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A document that is no push; ``id`` if it could be read."""
+    """A document that is neither a push nor a command; ``id`` if it could be read."""
 
     id: str | None
     reason: str
+    error: Error = "invalid_push"
 
 
-Request = Push | PositionRequest | Refusal
+Request = Push | CommandRequest | PositionRequest | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """In place of an answer: the command with this number is answered once nodes have obeyed it."""
+
+    id: str | None
+    number: int
+    timeout_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +44,12 @@ class Outcome:
     One answer for each request.
 
     Attributes:
-        stored: how many pushes were.
+        stored: how many pushes and commands were.
         failure: why the log took nothing.
-        reused: reasons of the pushes that were refused because another push had their id, by their index.
+        reused: reasons of the documents that were refused because another push had their id, by their index.
     """
 
-    answers: list[bytes]
+    answers: list[bytes | Awaited]
     stored: int = 0
     failure: str = ""
     reused: Mapping[int, str] = field(default_factory=dict)
@@ -43,8 +58,10 @@ class Outcome:
 class Intake:
     """Numbers what is new, recognizes what was there before, and writes the answers."""
 
-    def __init__(self, log: PushLog, ids: RecentIds, counters: Counters) -> None:
-        self._log, self._ids, self._counters = log, ids, counters
+    def __init__(
+        self, log: PushLog, ids: RecentIds, counters: Counters, wall: Callable[[], float] = clock.wall
+    ) -> None:
+        self._log, self._ids, self._counters, self._wall = log, ids, counters, wall
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:
         """
@@ -60,12 +77,12 @@ class Intake:
         stored: dict[int, Position] = {}
         if new:
             try:
-                entries = self._log.append(list(new.values()))
+                entries = self._log.append([self._stamped(given) for given in new.values()])
             except StorageFailed as error:
                 failure = error.reason
             else:
                 stored = dict(zip(new, (entry.position for entry in entries), strict=True))
-                self._ids.remember_pushes([(push, stored[i]) for i, push in new.items()], now)
+                self._ids.remember_documents([(push, stored[i]) for i, push in new.items()], now)
         tail = self._log.tail
         reused = {i: reason for i, request in enumerate(requests) if i not in new and (reason := self._reused(request))}
         answers = [
@@ -73,26 +90,42 @@ class Intake:
         ]
         return Outcome(answers, len(stored), failure, reused)
 
+    def _stamped(self, given: Push | Command) -> Push | Command:
+        is_revoking = isinstance(given, Command) and revokes(given)
+        return structs.replace(given, given_s=int(self._wall())) if is_revoking else given
+
     def _reused(self, request: Request) -> str:
         """Why the push is refused, where another push had its id."""
-        if not isinstance(request, Push) or request.id is None or not self._ids.is_reused(request):
+        given = _document(request)
+        if given is None or given.id is None or not self._is_reused(given):
             return ""
-        return f"id: {shorten(request.id)} is that of another push, which is stored at {self._ids.position(request.id)}"
+        what = "another push, which" if isinstance(given, Push) else "another command or push, which"
+        return f"id: {shorten(given.id)} is that of {what} is stored at {self._ids.position(given.id)}"
 
-    def _new_pushes(self, requests: Sequence[Request]) -> dict[int, Push]:
+    def _is_reused(self, given: Push | Command) -> bool:
+        """Also where the id is from before the start, and of the other kind."""
+        is_known = self._ids.position(given.id or "") is not None
+        is_command = self._log.state.commands.with_id(given.id) is not None
+        return is_known and (self._ids.is_reused(given) or is_command != isinstance(given, Command))
+
+    def _new_pushes(self, requests: Sequence[Request]) -> dict[int, Push | Command]:
         """What is to be stored, by its index in ``requests``; of equal ids in one batch the first."""
-        new: dict[int, Push] = {}
+        new: dict[int, Push | Command] = {}
         ids: set[str] = set()
         for i, request in enumerate(requests):
-            if isinstance(request, Push):
-                if request.id is not None:
-                    if request.id in ids or self._ids.position(request.id) is not None:
+            if (given := _document(request)) is not None:
+                if given.id is not None:
+                    if given.id in ids or self._ids.position(given.id) is not None:
                         continue
-                    ids.add(request.id)
-                new[i] = request
+                    ids.add(given.id)
+                new[i] = given
         return new
 
-    def _answer(self, request: Request, position: Position | None, tail: Position, failure: str, reused: str) -> bytes:
+    def _answer(
+        self, request: Request, position: Position | None, tail: Position, failure: str, reused: str
+    ) -> bytes | Awaited:
+        if isinstance(request, CommandRequest):
+            return self._answer_command(request, position, failure, reused)
         if isinstance(request, Push):
             if position is not None:
                 self._counters.accepted += 1
@@ -109,4 +142,27 @@ class Intake:
         if isinstance(request, PositionRequest):
             return encode_tail(tail)
         self._counters.refused[kind_of(request.reason)] += 1
-        return encode_refused(request.id, "invalid_push", request.reason)
+        return encode_refused(request.id, request.error, request.reason)
+
+    def _answer_command(
+        self, request: CommandRequest, position: Position | None, failure: str, reused: str
+    ) -> bytes | Awaited:
+        id = request.command.id
+        if position is not None:
+            self._counters.commands += 1
+            return Awaited(id, position.sequence, request.timeout_ms)
+        if reused:
+            self._counters.refused[kind_of(reused)] += 1
+            return encode_refused(id, "id_reused", reused)
+        if given := self._log.state.commands.with_id(id):
+            self._counters.duplicates += 1
+            return Awaited(id, given.number, request.timeout_ms)
+        self._counters.storage_failed += 1
+        return encode_refused(id, "storage_failed", failure)
+
+
+def _document(request: Request) -> Push | Command | None:
+    """What is to be stored of a request."""
+    if isinstance(request, CommandRequest):
+        return request.command
+    return request if isinstance(request, Push) else None

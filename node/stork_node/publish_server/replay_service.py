@@ -1,4 +1,4 @@
-"""The replay port: relays that ask for pages, and operators who have topics erased."""
+"""The replay port: relays that ask for pages and say that they live, and operators who have topics erased."""
 
 import logging
 from collections.abc import Callable
@@ -6,11 +6,13 @@ from collections.abc import Callable
 import zmq
 
 from stork_node.errors import InvalidFrame, InvalidTopic
+from stork_node.protocol.commands.leases import Lease, NodesRequest, encode_node_answer
 from stork_node.protocol.push_refusals import shorten
 from stork_node.protocol.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
 from stork_node.protocol.topics import Topic
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.erasures import Erasures
+from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.replaying import Claim, Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
@@ -31,6 +33,8 @@ class ReplayService:
         publish: publishes what was appended.
         beat: sends a heartbeat now.
         may_erase: whether a peer may erase topics, by its address and what the ZAP handler says of it.
+        nodes: takes leases.
+        count_old: how many nodes follow that have no leases.
     """
 
     def __init__(
@@ -41,9 +45,12 @@ class ReplayService:
         publish: Callable[[], None],
         beat: Callable[[], None],
         may_erase: Callable[[str, str], bool],
+        nodes: NodeService,
+        count_old: Callable[[], int],
     ) -> None:
         self._socket, self._log, self._counters = socket, push_log, counters
         self._publish, self._beat, self._may_erase = publish, beat, may_erase
+        self._nodes, self._count_old = nodes, count_old
         self._replay = Replay(push_log, counters)
         self._erasures = Erasures(push_log, counters)
 
@@ -52,8 +59,8 @@ class ReplayService:
         """Whether there is something to do though nobody asks."""
         return bool(self._erasures)
 
-    def answer_one(self) -> None:
-        """Take one request, if there is one."""
+    def answer_one(self, now: float) -> None:
+        """Take one request, if there is one; ``now`` is of a clock that never goes back."""
         try:
             frames, address, right = self._socket.receive_from()
         except zmq.Again:
@@ -71,8 +78,14 @@ class ReplayService:
         except InvalidTopic as error:
             self._refuse(envelope, str(error))
         else:
-            if not isinstance(request, EraseRequest):
+            if isinstance(request, ReplayRequest):
                 self._send_page(envelope, request)
+            elif isinstance(request, Lease):
+                leased = self._nodes.take(request, now)
+                self._publish()
+                self._send(envelope, [encode_node_answer(leased)])
+            elif isinstance(request, NodesRequest):
+                self._send(envelope, [encode_node_answer(self._nodes.table(request, self._count_old(), now))])
             elif len(self._erasures) < MOST_ERASURES:
                 self._erasures.ask(envelope, request.topic)
             else:

@@ -60,7 +60,9 @@ class Replay:
         self._counters.replay_pushes += len(frames)
         tail = self._log.tail
         proof = self._log.prove(page.last)
-        header = PageHeader(tail.epoch, self._log.run, self._log.floor, tail.sequence, page.after, page.last, proof)
+        header = PageHeader(
+            tail.epoch, self._log.run, self._log.floor, tail.sequence, page.after, page.last, proof, nodes=True
+        )
         return encode_page(header, frames)
 
     def _read(self, request: ReplayRequest, claim: Claim) -> Page:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from stork_node.errors import InvalidPush
+from stork_node.errors import InvalidCommand, InvalidPush
+from stork_node.protocol.commands.documents import is_command
 from stork_node.protocol.push import decode_push, decode_request, readable_id
 from stork_node.publish_server.intake import Refusal, Request
 
@@ -18,7 +19,10 @@ class Arrival:
 def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
     """Read one message of PULL; ``now`` is the RFC 3339 time of arrival, ``depth`` that allowed of data."""
     try:
-        return Arrival(decode_push(_only(frames), now, depth), [])
+        frame = _only(frames)
+        if is_command(frame):
+            return Arrival(Refusal(None, "command: only the answered port takes commands", "invalid_command"), [])
+        return Arrival(decode_push(frame, now, depth), [])
     except InvalidPush as error:
         return Arrival(Refusal(None, error.reason), [])
 
@@ -35,6 +39,8 @@ def read_router(frames: list[bytes], now: str, depth: int) -> Arrival:
         return Arrival(decode_request(_only(body), now, depth), envelope)
     except InvalidPush as error:
         return Arrival(Refusal(readable_id(body[0]) if body else None, error.reason), envelope)
+    except InvalidCommand as error:
+        return Arrival(Refusal(readable_id(body[0]), error.reason, "invalid_command"), envelope)
 
 
 def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -9,13 +9,15 @@ import zmq
 
 from stork_node import clock
 from stork_node.clock import SuspendAwareClock
-from stork_node.protocol.bus import encode_heartbeat
+from stork_node.protocol.bus import NODES_PREFIX, encode_heartbeat
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push_refusals import kind_of
 from stork_node.protocol.timestamps import format_timestamp
+from stork_node.publish_server.command_answers import CommandAnswers
 from stork_node.publish_server.counters import Counters, figures
 from stork_node.publish_server.ids import RecentIds
-from stork_node.publish_server.intake import Intake, Refusal
+from stork_node.publish_server.intake import Awaited, Intake, Refusal
+from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Arrival, read_pull, read_router
@@ -74,6 +76,8 @@ class PublishServer:
         except BaseException:
             self._log.close()
             raise
+        self._nodes = NodeService(self._log, self.counters)
+        self._command_answers = CommandAnswers(self._log)
         self._replay = ReplayService(
             self._sockets.replay,
             self._log,
@@ -81,6 +85,8 @@ class PublishServer:
             self._publish_committed,
             self._send_heartbeat,
             self._may_erase,
+            self._nodes,
+            self._count_old,
         )
         self._wake_reader, self._wake_writer = os.pipe()
         self._poller = zmq.Poller()
@@ -169,6 +175,7 @@ class PublishServer:
             _STORAGE_RETRY_S if self._held else None,
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
+            self._command_answers.due(now),
         ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
         ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
@@ -194,7 +201,9 @@ class PublishServer:
             outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
             self._publish_committed()
             for number, (arrival, answer) in enumerate(zip(arrivals, outcome.answers, strict=True)):
-                if arrival.envelope:
+                if isinstance(answer, Awaited):
+                    self._command_answers.wait(arrival.envelope, answer, now)
+                elif arrival.envelope:
                     answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
                 request = arrival.request
                 reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
@@ -204,10 +213,14 @@ class PublishServer:
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
+        self._nodes.may_append = self._takes_pushes
         if self._sockets.replay.socket in ready:
-            self._replay.answer_one()
+            self._replay.answer_one(now)
         else:
             self._sockets.replay.note_drained()
+        self._nodes.end_silent(now, has_read_all=self._sockets.replay.socket not in ready)
+        self._publish_committed()
+        self._answer_commands(now, awake)
         if self._takes_pushes and self._replay.has_work:
             self._replay.erase(now)
         for why, socket in self._sockets.watch.strangers():
@@ -222,6 +235,19 @@ class PublishServer:
             pause_s = self._heartbeat_s if self._takes_pushes else min(self._heartbeat_s, _GRACE_HEARTBEAT_S)
             self._next_heartbeat = max(now, self._next_heartbeat + pause_s)
         return len(arrivals)
+
+    def _answer_commands(self, now: float, awake: float) -> None:
+        if self._command_answers:
+            self._send_command_answers(self._command_answers.settle(self._count_old(), now))
+        self._command_answers.forget_old(awake)
+
+    def _send_command_answers(self, answers: list[tuple[list[bytes], bytes]]) -> None:
+        for envelope, answer in answers:
+            answer_peer(self._sockets.router, [*envelope, answer], self.counters)
+
+    def _count_old(self) -> int:
+        """How many relays are on the bus that do not say that they obey commands."""
+        return sum(1 for peer in self._sockets.pub.peers if peer.named and NODES_PREFIX not in peer.named)
 
     def _end_grace(self, now: float) -> None:
         if not self._takes_pushes and now >= self._grace_ends:
@@ -278,6 +304,8 @@ class PublishServer:
         ids = RecentIds()
         for age_s, stored in self._log.recent_ids():
             ids.remember(stored, self._clock.now - age_s)
+        for given in self._log.state.commands.given:
+            ids.remember_content(given.command)
         return ids
 
     def _finish(self) -> None:
@@ -285,6 +313,7 @@ class PublishServer:
         every = dict.fromkeys(socket for each in self._sockets.all for socket in (each.socket, each.events))
         while self._turn(every) and time.monotonic() < deadline:
             pass
+        self._send_command_answers(self._command_answers.end(self._count_old()))
         if self._held:
             log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
 

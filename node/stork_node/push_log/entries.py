@@ -11,6 +11,8 @@ from typing import assert_never
 from msgspec import Struct
 
 from stork_node.protocol.bus import encode_erase_frame, encode_push_frame
+from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, encode_state_frame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.push_log.proofs import Proofs
@@ -23,6 +25,10 @@ ERASED = 3
 """A push whose frame was removed."""
 ERASURE = 5
 """An erasure, with its frame: relays forget all earlier pushes to its topic. (4 is ``SEAL`` in ``records``.)"""
+COMMAND = 6
+"""A command, with its frame."""
+ATTACHED, GONE, OBEYED = 7, 8, 9
+"""What nodes say, with its frame."""
 
 
 class Erasure(Struct, frozen=True):
@@ -31,8 +37,11 @@ class Erasure(Struct, frozen=True):
     topic: str
 
 
-Addition = Push | Erasure
+Addition = Push | Erasure | Command | NodeAttached | NodeGone | Obeyed
 """What can be appended."""
+
+
+_STATE_KINDS: dict[type[Addition], int] = {Command: COMMAND, NodeAttached: ATTACHED, NodeGone: GONE, Obeyed: OBEYED}
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -40,7 +49,7 @@ class Entry(Struct, frozen=True, gc=False):
     An entry that has its number.
 
     Attributes:
-        kind: ``PUSH``, ``NUMBER`` or ``ERASURE``; in a log also ``ERASED``, and numbers of other releases.
+        kind: one of the numbers above, but for ``ERASED``; in a log also that, and numbers of other releases.
         id: idempotency key; empty for none.
         frame: exactly what is published.
     """
@@ -80,5 +89,9 @@ def number_entries(additions: Sequence[Addition], tail: Position, run: str, proo
                 yield Entry(position, kind, addition.id or "", encode_push_frame(position, run, addition, proof))
             case Erasure():
                 yield Entry(position, ERASURE, "", encode_erase_frame(position, run, addition.topic, proof))
+            case Command() | NodeAttached() | NodeGone() | Obeyed():
+                id = addition.id if isinstance(addition, Command) else None
+                frame = encode_state_frame(position, run, addition, proof)
+                yield Entry(position, _STATE_KINDS[type(addition)], id or "", frame)
             case _:
                 assert_never(addition)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from stork_node.nodes.log_state import LogState
 from stork_node.protocol.positions import Position
 from stork_node.push_log.entries import Addition, Entry, Followed
 from stork_node.push_log.segment_files.reading import Page
@@ -20,11 +21,13 @@ class PushLog(Protocol):
         folder: where it is kept.
         run: names this holding of the log on the bus.
         continues: whether it goes on with numbers of an epoch that there was before.
+        state: the nodes and the commands, as of the tail; whoever appends asks it what it accepts.
     """
 
     folder: Path
     run: str
     continues: bool
+    state: LogState
 
     @property
     def tail(self) -> Position:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Self
 
 from stork_node.clock import SteadyWall
+from stork_node.nodes.log_state import LogState
 from stork_node.protocol.positions import Position, new_run
-from stork_node.push_log.entries import Addition, Entry, Followed, number_entries
+from stork_node.protocol.push import Push
+from stork_node.push_log.entries import Addition, Entry, Erasure, Followed, number_entries
 from stork_node.push_log.epochs import Machine, this_machine, with_new_epoch
 from stork_node.push_log.errors import BeyondLog, CorruptLog, StorageFailed
 from stork_node.push_log.interface import Stored
@@ -19,9 +21,12 @@ from stork_node.push_log.segment_files.places import place_before
 from stork_node.push_log.segment_files.reading import Page, read_page
 from stork_node.push_log.segment_files.recent_ids import IDS_KEPT, IDS_KEPT_S, newest_kept_ms, recent_ids
 from stork_node.push_log.segment_files.records import encode_record
+from stork_node.push_log.state_file import StateFile
 from stork_node.push_log.upkeep import MOVED, Upkeep
 
 log = logging.getLogger("stork_node.push_log")
+
+_NO_STATE = "cannot keep the state of nodes"
 
 
 class SegmentLog:
@@ -42,6 +47,7 @@ class SegmentLog:
     Attributes:
         run: names this holding of the log on the bus.
         continues: whether it goes on with numbers of an epoch that there was before.
+        state: the nodes and the commands, as of the tail.
 
     Raises:
         LogInUse: another process holds it.
@@ -71,6 +77,10 @@ class SegmentLog:
         self._closed = False
         self._latest: Sequence[Entry] = ()
         self._unreadable = 0  # sequence up to which nothing can be replayed: there is damage
+        self._state_file = StateFile(folder)
+        self.state = self._state_file.load(self)
+        if self._state_file.is_due(self.tail, 0.0):
+            self._upkeep.attempt(_NO_STATE, lambda: self._state_file.save(self.state, self.tail, 0.0))
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +142,10 @@ class SegmentLog:
         ]
         self._write(b"".join(records), entries[-1].position.sequence, now_ms)
         self._latest = entries
+        for addition, entry in zip(additions, entries, strict=True):
+            if not isinstance(addition, Push | Erasure):
+                self.state.apply(addition, entry.position.sequence)
+                self._state_file.note_change()
         return entries
 
     def follow(self, after: int) -> Followed:
@@ -198,6 +212,8 @@ class SegmentLog:
         self._proofs = Proofs(self._chain.origin.key)
         log.warning("the log begins a new epoch after %s: %s", before, self._chain.origin.epoch)
         self._upkeep.attempt("cannot begin a segment", lambda: self._chain.roll(self._now_ms()))
+        self.state = LogState(self.tail, self.state.revoked)
+        self._state_file.note_change()
         return self.tail
 
     def erase(self, topic: str) -> Iterator[int]:
@@ -226,6 +242,7 @@ class SegmentLog:
         return {
             "log_bytes": self.size,
             "log_segments": self.segments,
+            "log_nodes": len(self.state.nodes),
             "log_pushes": self.tail.sequence - self.floor,
             "log_oldest_age_s": round(self.oldest_age_s, 3),
             "log_trouble": int(self.trouble != ""),
@@ -243,6 +260,11 @@ class SegmentLog:
             now: seconds of a clock that never goes back.
         """
         self._upkeep.tick(now)
+        self._save_state(now)
+
+    def _save_state(self, now: float) -> None:
+        if self._state_file.is_due(self.tail, now) and not self._upkeep.is_moved():
+            self._upkeep.attempt(_NO_STATE, lambda: self._state_file.save_behind(self.state, self.tail, now))
 
     def close(self) -> None:
         """End the log so that its epoch goes on, and let go of it; the second time, do nothing."""
@@ -250,6 +272,7 @@ class SegmentLog:
             return
         self._closed = True
         if not self._upkeep.is_moved():
+            self._upkeep.attempt(_NO_STATE, lambda: self._state_file.save(self.state, self.tail, 0.0))
             self._upkeep.attempt("it is not closed", lambda: self._chain.close(self._now_ms()))
         self._chain.abandon()
         self._lock.close()

@@ -17,6 +17,7 @@ class RelayCounters:
         "Pushes and erasures that the relay has followed: from the bus in order, or by replay after a gap."
     )
     replayed: int = counter("Pushes that came by replay, for the history or as events.")
+    commands: int = counter("Commands that the node has obeyed.")
     gaps: int = counter("Gaps on the bus: the relay requested the missed pushes.")
     breaks: int = counter("Breaks: replay could not give all missed pushes, and every subscriber was closed.")
     requests: int = counter("Requests for replay. Repeated requests count too.")

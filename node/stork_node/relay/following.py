@@ -28,7 +28,7 @@ _BEHIND_S = 10.0
 _MOST_REJECTED = 100
 
 _Key = tuple[str, str]  # epoch, run
-_Numbered = bus.PushFrame | bus.EraseFrame | OtherFrame
+_Numbered = bus.PushFrame | bus.EraseFrame | bus.StateFrame | OtherFrame
 
 
 class Follower:

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from stork_node.protocol.bus import EraseFrame, PushFrame
+from stork_node.protocol.commands.entries import StateFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRequest
 
@@ -36,4 +37,4 @@ class Ask(Struct, frozen=True):
     anew: bool = False
 
 
-Step = PushFrame | EraseFrame | HistoricPush | StreamStart | Ask
+Step = PushFrame | EraseFrame | StateFrame | HistoricPush | StreamStart | Ask

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from stork_node.protocol.bus import EraseFrame, Frame, PushFrame
+from stork_node.protocol.bus import EraseFrame, Frame, PushFrame, StateFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import Page
 from stork_node.relay.counters import RelayCounters
@@ -29,7 +29,14 @@ class Break:
     after: Position
 
 
-Action = Events | Break | Ask
+@dataclass(frozen=True)
+class State:
+    """An entry about nodes, or a command: to be obeyed after all events before it, and before all that follow."""
+
+    frame: StateFrame
+
+
+Action = Events | Break | State | Ask
 
 
 class NodeStream:
@@ -87,7 +94,7 @@ class NodeStream:
                 keep(step)
                 pushes.append(step)
                 continue
-            if pushes and isinstance(step, StreamStart | Ask):
+            if pushes and isinstance(step, StreamStart | StateFrame | Ask):
                 actions.append(Events(pushes))
                 pushes = []
             match step:
@@ -99,6 +106,8 @@ class NodeStream:
                     self.histories.begin(step.position.sequence)
                     if step.is_break:
                         actions.append(Break(before, step.position))
+                case StateFrame():
+                    actions.append(State(step))
                 case Ask():
                     actions.append(step)
                 case _:

@@ -27,6 +27,7 @@ class Peer:
         "is_cut",
         "is_local",
         "name",
+        "named",
         "prefix_bytes",
         "prefixes",
         "queued",
@@ -47,6 +48,7 @@ class Peer:
         self.inflow = Inflow(control_bytes, now)
         self.queued = queued
         self.prefixes = self.prefix_bytes = 0
+        self.named: list[bytes] = []
         self.unread = self.unsent = self.unfinished = self.taken_before = 0
         self.routing_id = b""
         self.is_cut = False

@@ -85,7 +85,7 @@ class WatchedSocket:
         self.strangers: list[str] = []
         self._peers: dict[int, Peer] = {}  # by libzmq's descriptor
         self._by_routing_id: dict[bytes, Peer] = {}
-        self._early: dict[int, list[int]] = {}  # sizes of prefixes of connections that no event has told of yet
+        self._early: dict[int, list[bytes]] = {}  # prefixes of connections that no event has told of yet
         is_curve = self._is_curve = socket.mechanism == zmq.CURVE
         self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if is_curve else 0)
         self._control_bytes = _CURVE_CONTROL_BYTES if is_curve else _CONTROL_BYTES
@@ -150,15 +150,18 @@ class WatchedSocket:
                 continue
             peer = self._peer_at(fd)
             if peer:
-                self._note_prefix(peer, len(said))
+                self._note_prefix(peer, said.bytes)
             else:
-                self._early.setdefault(fd, []).append(len(said))
+                self._early.setdefault(fd, []).append(said.bytes)
 
-    def _note_prefix(self, peer: Peer, size: int) -> None:
+    def _note_prefix(self, peer: Peer, said: bytes) -> None:
         if peer.is_cut:
             return
+        size = len(said)
         peer.inflow.taken += size + self._frame_bytes
         peer.prefixes += 1
+        if peer.prefixes <= self.limits.prefixes and size <= self.limits.prefix_bytes:
+            peer.named.append(said[1:])
         peer.prefix_bytes += size
         if peer.prefixes > self.limits.prefixes or peer.prefix_bytes > self.limits.prefix_bytes:
             self._cut(peer, f"it has named {peer.prefixes} prefixes, of {peer.prefix_bytes:,} bytes together")
@@ -298,8 +301,8 @@ class WatchedSocket:
         if event != _DISCONNECTED:
             with suppress(OSError):  # it is closed already, or no descriptor is left
                 peer = self._peers[fd] = Peer(fd, now, -self._published, self._control_bytes)
-                for size in early:
-                    self._note_prefix(peer, size)
+                for said in early:
+                    self._note_prefix(peer, said)
         return True
 
     def _forget(self, fd: int) -> None:

@@ -1,0 +1,118 @@
+"""
+The state that the log keeps beside its entries: nodes, reports and commands, as of one number.
+
+A log applies each entry as it appends it, and writes the state down now and then. A process that opens the log reads
+what was written, and applies the entries after it.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+import msgspec
+from msgspec import Struct
+
+from stork_node.nodes.commands import Commands, GivenCommand
+from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.table import NodeRow, NodeTable
+from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
+from stork_node.protocol.positions import Position
+
+
+class _Snapshot(Struct):
+    epoch: str
+    sequence: int
+    nodes: list[NodeRow]
+    gone: list[str]
+    reports: dict[str, int]
+    commands: list[GivenCommand]
+    revoked: dict[str, int] = {}
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Snapshot).decode
+
+
+class LogState:
+    """
+    Attributes:
+        position: all entries up to here are in it.
+        nodes: who is attached.
+        commands: the commands that are kept, with their outcomes.
+        revoked: whose tokens are too old; a new epoch changes nothing about them.
+    """
+
+    def __init__(self, position: Position, revoked: Revocations | None = None) -> None:
+        self.position = position
+        self.revoked = revoked or Revocations()
+        self.nodes = NodeTable()
+        self.commands = Commands()
+        self._reports: dict[str, int] = {}
+
+    def last_report(self, incarnation: str) -> int:
+        """The number of a node's last report in the log; 0 before its first."""
+        return self._reports.get(incarnation, 0)
+
+    def accepts(self, entry: StateEntry) -> bool:
+        """
+        Whether an entry may be appended now.
+
+        Nobody appends for the dead; a node attaches once, ends once, and numbers its reports 1, 2, …
+        """
+        match entry:
+            case Command():
+                return True
+            case NodeAttached():
+                return entry.incarnation not in self.nodes and not self.nodes.is_gone(entry.incarnation)
+            case NodeGone():
+                return entry.incarnation in self.nodes
+            case Obeyed():
+                is_next = entry.report == self.last_report(entry.incarnation) + 1
+                return entry.incarnation in self.nodes and is_next
+            case _:
+                assert_never(entry)
+
+    def apply(self, entry: StateEntry, number: int) -> None:
+        """Take an entry that has got its number."""
+        match entry:
+            case Command():
+                self.commands.begin(entry, number, self.nodes.labels())
+                self.revoked.note(entry)
+            case NodeAttached():
+                self.nodes.attach(entry, number)
+            case NodeGone():
+                self.nodes.end(entry)
+                self.commands.gone(entry.incarnation)
+                self._reports.pop(entry.incarnation, None)
+            case Obeyed():
+                self._reports[entry.incarnation] = entry.report
+                self.commands.obeyed(entry.incarnation, entry.command, entry.counts)
+            case _:
+                assert_never(entry)
+
+    def encode(self) -> bytes:
+        """The state as JSON."""
+        at, nodes = self.position, self.nodes
+        given, revoked = self.commands.given, self.revoked.by_user
+        return _encode(_Snapshot(at.epoch, at.sequence, nodes.rows, nodes.gone, self._reports, given, revoked))
+
+    @classmethod
+    def decode(cls, snapshot: bytes) -> "LogState | None":
+        """What ``encode`` wrote; None for anything else."""
+        try:
+            read = _decode(snapshot)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        state = cls(Position(read.epoch, read.sequence), Revocations(read.revoked))
+        state.nodes = NodeTable(read.nodes, read.gone)
+        state.commands = Commands(read.commands)
+        state._reports = dict(read.reports)
+        return state
+
+
+def apply_frames(state: LogState, entries: Iterable[tuple[int, StateEntry]]) -> None:
+    """Apply entries with their numbers, in order; those that the state has already are passed over."""
+    for number, entry in entries:
+        if number > state.position.sequence:
+            state.apply(entry, number)
+            state.position = Position(state.position.epoch, number)

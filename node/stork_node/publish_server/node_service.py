@@ -1,0 +1,137 @@
+"""Attaches nodes, takes their leases and reports, and ends those that are silent: each is an entry of the log."""
+
+import logging
+from collections.abc import Mapping
+
+from stork_node.nodes.leases import STALL_S, Leases
+from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
+from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
+from stork_node.publish_server.counters import Counters, figures
+from stork_node.push_log import PushLog, StorageFailed
+
+log = logging.getLogger("stork_node.publish_server")
+
+MOST_NODES = 1_000
+"""Attached at once; a further one waits."""
+_LOOK_S = 0.25
+_WHY = {"silent": "has said nothing for 10 s", "left": "has left"}
+
+
+class NodeService:
+    """
+    Times are seconds of a clock that never goes back.
+
+    Attributes:
+        may_append: False while the log takes nothing.
+    """
+
+    def __init__(self, push_log: PushLog, counters: Counters) -> None:
+        self._log, self._counters = push_log, counters
+        self._leases = Leases()
+        self._said: dict[str, Lease] = {}
+        self._epoch = push_log.tail.epoch
+        self._next_look = 0.0
+        self.may_append = False
+
+    def take(self, lease: Lease, now: float) -> Leased:
+        """Take a lease; what it says goes into the log."""
+        self._note_epoch()
+        state = self._log.state
+        entries: list[StateEntry] = []
+        if lease.leaves:
+            entries = [NodeGone(lease.incarnation, "left")]
+        else:
+            if lease.incarnation not in state.nodes and len(state.nodes) < MOST_NODES:
+                entries = [NodeAttached(lease.incarnation, lease.name, lease.version)]
+            entries += [Obeyed(lease.incarnation, each.report, each.command, each.counts) for each in lease.reports]
+            self._leases.raise_for(lease.incarnation, now)
+            self._said[lease.incarnation] = lease
+        for entry in entries:
+            self._append(entry)
+        tail = self._log.tail
+        at: LeaseState = "gone" if state.nodes.is_gone(lease.incarnation) else "waits"
+        at = "attached" if lease.incarnation in state.nodes else at
+        return Leased(
+            lease.incarnation,
+            lease.number,
+            tail.epoch,
+            self._log.run,
+            tail.sequence,
+            at,
+            state.last_report(lease.incarnation),
+        )
+
+    def end_silent(self, now: float, has_read_all: bool) -> None:
+        """
+        End the nodes that have said nothing for too long; to be called in each turn.
+
+        Args:
+            has_read_all: whether no message of a node waits to be read.
+        """
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_S
+        self._note_epoch()
+        nodes = self._log.state.nodes
+        silent = self._leases.silent((row.incarnation for row in nodes.rows), now)
+        for incarnation in silent if has_read_all else ():
+            self._append(NodeGone(incarnation, "silent"))
+        if len(self._said) > len(nodes):
+            self._said = {each: lease for each, lease in self._said.items() if each in nodes}
+
+    def table(self, request: NodesRequest, old: int, now: float) -> Nodes:
+        """The table of nodes now; ``old``: how many nodes have no leases."""
+        labels = self._log.state.nodes.labels()
+        tail = self._log.tail
+        return Nodes(
+            tail.epoch,
+            self._log.run,
+            tail.sequence,
+            tuple(self._state_of(row.incarnation, labels[row.incarnation], now) for row in self._log.state.nodes.rows),
+            tuple(self._log.state.nodes.gone),
+            old,
+            figures(self._counters, self._log),
+            self._log.state.revoked.by_user if request.revoked else {},
+        )
+
+    def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
+        row = next(row for row in self._log.state.nodes.rows if row.incarnation == incarnation)
+        said = self._said.get(incarnation)
+        position = said.position if said and said.epoch == self._log.tail.epoch else 0
+        silent_s = self._leases.age_s(incarnation, now)
+        return NodeState(
+            label,
+            incarnation,
+            row.name,
+            row.version,
+            row.attached,
+            position,
+            said.sessions if said else 0,
+            round(silent_s, 3),
+            "silent" if silent_s > STALL_S else "attached",
+        )
+
+    def _note_epoch(self) -> None:
+        if self._log.tail.epoch != self._epoch:
+            self._epoch = self._log.tail.epoch
+            self._leases.begin_anew()
+
+    def _append(self, entry: StateEntry) -> None:
+        if not self.may_append or not self._log.state.accepts(entry):
+            return
+        before = self._log.state.nodes.labels()
+        try:
+            self._log.append([entry])
+        except StorageFailed as error:  # a node says it again
+            log.debug("%s is not stored: %s", entry, error.reason)
+            return
+        self._tell(entry, {**before, **self._log.state.nodes.labels()})
+
+    def _tell(self, entry: StateEntry, labels: Mapping[str, str]) -> None:
+        if isinstance(entry, NodeAttached):
+            label = labels[entry.incarnation]
+            log.info("node %s has attached (%s, %s)", label, entry.version, entry.incarnation)
+            if label != entry.name:
+                log.warning("there is another node named %s: set STORK_NODE_NAME on each", entry.name)
+        elif isinstance(entry, NodeGone):
+            log.info("node %s is gone: it %s", labels[entry.incarnation], _WHY[entry.why])

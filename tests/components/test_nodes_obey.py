@@ -1,0 +1,212 @@
+"""Nodes without routers, beside a real publish server: commands, frozen nodes, restarts, new logs."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import zmq
+
+from stork_components.commands.attending import Attending
+from stork_components.publish_server_link import PublishServerLink
+from stork_node.nodes import leases
+from stork_node.nodes.session_marks import SessionMarks
+from stork_node.protocol.bus import decode_frame
+from stork_node.protocol.commands.documents import Command, encode_command
+from stork_node.protocol.replay import decode_answer
+from stork_node.publish_server import PublishServerSettings
+from stork_node.relay.history_settings import HistorySettings
+from stork_node.relay.stream import Ask, Break, Events, NodeStream, State
+from tests.components.served import DEADLINE_S, Peer, peer, serving, settings
+from tests.components.test_relay_sockets import Reactor
+from tests.gateway import free_ports
+from tests.malformed import document
+
+BOTH = {"node-1": {"sessions": 1}, "node-2": {"sessions": 1}}
+
+
+class Node:
+    """What a relay does, without a router: ``done`` has what it obeyed and delivered, in order."""
+
+    def __init__(self, bus: str, replay: str, name: str) -> None:
+        self.reactor, self.stream, self.marks = Reactor(), NodeStream(HistorySettings()), SessionMarks()
+        self.link = PublishServerLink(
+            self.reactor, bus, replay, "", self._heard, self._answered, self._leased, lambda *_: None
+        )
+        environ = {"STORK_NODE_NAME": name}
+        self.attending = Attending(self.reactor, self.link.say, self.marks, lambda: self.stream.position, environ)
+        self.done: list[str] = []
+        self.breaks = 0
+        self._said_at = self._before = time.monotonic()
+
+    @property
+    def is_attached(self) -> bool:
+        return self.attending._attachment.is_attached
+
+    def turn(self) -> None:
+        now = time.monotonic()
+        self.reactor.advance(now - self._before)
+        self._before = now
+        for reader in list(self.reactor.readers):
+            reader.doRead()
+        self._act(self.stream.tick(now))
+        if now - self._said_at > 0.05:
+            self._said_at = now
+            self.attending.say()
+
+    def close(self) -> None:
+        self.attending.close()
+        self.link.close()
+
+    def _heard(self, messages: list[list[bytes]]) -> None:
+        self._act(self.stream.take([decode_frame(message[0]) for message in messages], time.monotonic()))
+
+    def _answered(self, messages: list[list[bytes]]) -> None:
+        for message in messages:
+            page = decode_answer(message)
+            actions = self.stream.answer(page, time.monotonic())
+            self.attending.is_understood = page.header.nodes
+            self._act(actions)
+
+    def _leased(self, messages: list[list[bytes]]) -> None:
+        for message in messages:
+            self.attending.answered(message)
+
+    def _act(self, actions: list[Any]) -> None:
+        for action in actions:
+            if isinstance(action, Ask):
+                self.link.ask(action)
+            elif isinstance(action, Events):
+                self.done += [json.loads(push.event)["type"] for push in action.pushes]
+            elif isinstance(action, Break):
+                self.breaks += 1
+                self.attending.begin_anew()
+            elif isinstance(action, State):
+                self.attending.met(action.frame)
+                if isinstance(action.frame.content, Command):
+                    self.done.append(action.frame.content.kind)
+                    self.attending.obeyed(action.frame.position, {"sessions": 1})
+        self.marks.obeyed = self.stream.position
+
+
+def run(nodes: list[Node], fact: Callable[[], object]) -> None:
+    """Turns of these nodes; the others are frozen."""
+    give_up_at = time.monotonic() + DEADLINE_S
+    while not fact():
+        assert time.monotonic() < give_up_at
+        for node in nodes:
+            node.turn()
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def chosen(tmp_path) -> PublishServerSettings:
+    names = ("pull", "router", "pub", "replay")
+    ports = {name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, free_ports(4), strict=True)}
+    return settings(data=tmp_path / "data", **ports)
+
+
+@pytest.fixture
+def nodes(chosen) -> Iterator[list[Node]]:
+    found = [Node(chosen.pub, chosen.replay, f"node-{n}") for n in (1, 2)]
+    yield found
+    for node in found:
+        node.close()
+
+
+@pytest.fixture
+def pusher(chosen) -> Iterator[Peer]:
+    with peer(zmq.DEALER, chosen.router) as socket:
+        yield socket
+
+
+def attached(nodes: list[Node]) -> Callable[[], bool]:
+    return lambda: all(node.is_attached for node in nodes)
+
+
+def answer_of(pusher: Peer, nodes: list[Node]) -> dict[str, Any]:
+    run(nodes, lambda: pusher.poll(0))
+    return json.loads(pusher.recv())
+
+
+def test_all_nodes_obey_between_the_pushes_around_a_command(chosen, nodes, pusher):
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        for frame in (document(type="before"), encode_command("refresh", authid="7", id="k"), document(type="after")):
+            pusher.send(frame)
+        answers = [answer_of(pusher, nodes) for _ in range(3)]
+        told = next(answer for answer in answers if "complete" in answer)
+        assert told["complete"]
+        assert told["nodes"] == BOTH
+        run(nodes, lambda: all(len(node.done) == 3 for node in nodes))
+        assert [node.done for node in nodes] == [["before", "refresh", "after"]] * 2
+        assert {len(node.attending.nodes.table) for node in nodes} == {2}
+
+
+def test_a_frozen_node_is_pending_and_obeys_before_it_delivers(chosen, nodes, pusher):
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        awake, frozen = nodes
+        pusher.send(encode_command("disconnect", authid="7", id="k", timeout_ms=100))
+        pusher.send(document(type="after"))
+        answers = [answer_of(pusher, [awake]) for _ in range(2)]
+        told = next(answer for answer in answers if "complete" in answer)
+        assert (told["complete"], told["nodes"]["node-2"]) == (False, "pending")
+        run([frozen], lambda: len(frozen.done) == 2)
+        assert frozen.done == ["disconnect", "after"]
+        pusher.send(encode_command("disconnect", authid="7", id="k"))
+        again = answer_of(pusher, nodes)
+        assert again == told | {"complete": True, "nodes": BOTH}
+
+
+def test_a_node_that_was_frozen_for_too_long_attaches_anew(chosen, nodes, pusher, monkeypatch):
+    monkeypatch.setattr(leases, "LEASE_S", 0.5)
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        awake, frozen = nodes
+        before = frozen.attending._attachment.incarnation
+        pusher.send(encode_command("disconnect", authid="7"))
+        told = answer_of(pusher, [awake])
+        assert (told["complete"], told["nodes"]) == (True, {"node-1": {"sessions": 1}, "node-2": "gone"})
+        run(nodes, lambda: frozen.attending._attachment.incarnation != before and frozen.is_attached)
+        assert (frozen.done, frozen.breaks) == (["disconnect"], 0)
+        pusher.send(encode_command("refresh", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == BOTH
+
+
+def test_nodes_stay_attached_while_the_server_restarts(chosen, nodes, pusher):
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        pusher.send(encode_command("disconnect", authid="7", id="k", timeout_ms=0))
+        told = answer_of(pusher, [])
+        assert not told["complete"]
+    with serving(chosen):
+        pusher.send(encode_command("disconnect", authid="7", id="k"))
+        again = answer_of(pusher, nodes)
+        assert again == told | {"complete": True, "nodes": BOTH}
+        assert [node.done for node in nodes] == [["disconnect"]] * 2
+        assert [node.breaks for node in nodes] == [0, 0]
+
+
+def test_nodes_attach_anew_to_another_log(chosen, nodes, pusher):
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        before = [node.attending._attachment.incarnation for node in nodes]
+    shutil.rmtree(chosen.data)
+    with serving(chosen):
+        run(nodes, lambda: all(node.breaks for node in nodes))
+        run(nodes, attached(nodes))
+        assert [node.attending._attachment.incarnation for node in nodes] != before
+        pusher.send(encode_command("refresh", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == BOTH
+
+
+def test_a_node_that_stops_keeps_no_command_waiting(chosen, nodes, pusher):
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        leaving = nodes.pop()
+        pusher.send(encode_command("disconnect", authid="7", timeout_ms=20_000))
+        leaving.close()
+        assert answer_of(pusher, nodes)["nodes"] == {"node-1": {"sessions": 1}, "node-2": "gone"}
