@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from stork_components.api import Api
 from stork_components.guard import Guard
 from stork_components.relay import Relay
 from stork_crossbar import registry
@@ -98,7 +99,9 @@ class Metrics(Resource):
         yield from families("stork", node)
         yield from families("stork_http", singleton(HttpCounters))
         yield from families("stork", client_limits.bounds().counters)
-        guard, relay = registry.find(Guard), registry.find(Relay)
+        guard, relay, api = registry.find(Guard), registry.find(Relay), registry.find(Api)
+        if api:
+            yield from families("stork_api", api.counters)
         if guard:
             yield from families("stork_guard", guard.counters)
             yield from families("stork_guard", guard.state())

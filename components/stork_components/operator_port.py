@@ -1,4 +1,6 @@
-"""The operator's port, in the router process, apart from the public port: ``/health``, ``/ready``, ``/metrics``."""
+"""
+The operator's port, in the router process, apart from the public port: ``/health``, ``/ready``, ``/metrics``, ``/api``.
+"""
 
 import json
 import socket
@@ -10,6 +12,8 @@ from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from stork_components.api import Api
+from stork_components.api.resource import ApiResource
 from stork_components.drain import Drain
 from stork_components.guard import Guard
 from stork_components.metrics import Metrics
@@ -63,6 +67,7 @@ class OperatorPort(Component):
         root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
         root.putChild(b"ready", _Json(self._ready))
         root.putChild(b"metrics", Metrics(self, self.health))
+        root.putChild(b"api", ApiResource(lambda: registry.find(Api)))
         listen = Endpoint.parse(self.settings.listen)
         interface = "" if listen.host == "*" else listen.host
         listening = endpoints.TCP6ServerEndpoint if ":" in interface else endpoints.TCP4ServerEndpoint

@@ -30,6 +30,7 @@ from stork_node.protocol.bus import Heartbeat
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
+from stork_node.relay.history_page import history_page
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
@@ -312,6 +313,21 @@ class Relay(Component):
 
     def _recover(self, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
         return in_turn(self._answer(details.caller, args, kwargs))
+
+    async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
+        """
+        A page of a topic's history (``relay.history_page``).
+
+        Raises:
+            CallError: this node has not caught up, or has not come to ``since``.
+        """
+        give_up_at = reactor.seconds() + AHEAD_S
+        while goal := self._recovery.is_behind(since):
+            if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
+                raise self._recovery.not_ready()
+        here = self.position
+        assert here is not None  # noqa: S101  # or it would be behind
+        return history_page(self._stream.histories, here, topic, since, limit)
 
     async def _answer(self, session_id: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         give_up_at = reactor.seconds() + AHEAD_S

@@ -37,6 +37,19 @@ class DirectGuard(Component):
         raise NotImplementedError
 
 
+class KeyHolder(Component):
+    """Holds keys that ``stork reload`` replaces."""
+
+    def reload(self, extra: Mapping[str, Any]) -> None:
+        """
+        Take the keys of a changed ``extra``.
+
+        Raises:
+            ConfigError: it cannot be used; the former keys stay.
+        """
+        raise NotImplementedError
+
+
 class Drainer(Component):
     """Closes the clients of a node that is asked to stop."""
 

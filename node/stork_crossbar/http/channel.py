@@ -17,11 +17,13 @@ from zope.interface import implementer
 from stork_crossbar.http import refusals
 from stork_crossbar.http.answers import refusal_bytes
 from stork_crossbar.http.bodies import check_body, make_request
+from stork_crossbar.http.direct import Exchange, Handler, direct_resource
 from stork_crossbar.http.ending import Ending
 from stork_crossbar.http.handover import hand_over
 from stork_crossbar.http.reading import Refused, RequestReader
 from stork_crossbar.http.request_channel import RequestChannel
 from stork_crossbar.http.rules import REQUEST_TIMEOUT_S, Rules
+from stork_crossbar.internals.writing import write_now
 from stork_node.http.heads import Head, Refusal
 
 _ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")
@@ -37,6 +39,8 @@ class HttpChannel(RequestChannel):
         self._reader = RequestReader()
         self._ending = Ending(site.timeOut or REQUEST_TIMEOUT_S)
         self._request: Any = None
+        self._handler: Handler | None = None
+        self._known: tuple[Head, Handler] | None = None  # the head of the last request that was answered directly
         self._is_paused = self._has_eof = False
 
     # -- the connection ------------------------------------------------------------------------------------------------
@@ -105,15 +109,30 @@ class HttpChannel(RequestChannel):
             self._end()
 
     def _check(self, head: Head) -> None:
+        if self._known and self._known[0] is head:
+            self._handler = self._known[1]
+            return
         if refusal := self._rules.check(head):
             raise Refused(refusal)
-        if check_body(self, head):
+        if direct := direct_resource(self.site, head.target):
+            self._handler = direct.begin(head)
+            if not head.has(b"expect"):
+                self._known = head, self._handler
+            waits = head.has_body and bool(head.value(b"expect"))
+        else:
+            waits = check_body(self, head)
+        if waits:
             self.transport.write(_CONTINUE)
 
     def _take(self, head: Head, body: bytes) -> None:
         self._ending.wait_for_nothing()
         self._rules.asked(self)
         self._is_last = head.is_last
+        if self._handler is not None:
+            handler, self._handler = self._handler, None
+            self._request = exchange = Exchange(self, head, is_last=self._is_last)
+            handler(body, exchange)
+            return
         found = _ONE_NAME.fullmatch(head.target)
         resource = getattr(self.site.resource, "children", {}).get(found[1]) if found else None
         if resource is not None and (protocol := self._rules.websocket(resource, self._address)):
@@ -151,6 +170,12 @@ class HttpChannel(RequestChannel):
 
     def loseConnection(self) -> None:
         self._end()
+
+    def answer(self, exchange: Exchange, data: bytes) -> None:
+        """Write the whole answer to a request that is answered directly."""
+        self._flow.begin(self)
+        write_now(self.transport, data)
+        self.requestDone(exchange)
 
     def requestDone(self, _request: Any) -> None:
         self._request = None

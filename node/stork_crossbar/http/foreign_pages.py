@@ -13,10 +13,6 @@ def check_page(head: Head) -> Refusal | None:
     if site and site not in _OWN_SITES:
         return _REFUSED
     host = head.value(b"host").decode("latin-1")
-    if _has(head, b"origin") and not is_own(origin, host, is_secure=False):
+    if head.has(b"origin") and not is_own(origin, host, is_secure=False):
         return _REFUSED
     return None
-
-
-def _has(head: Head, name: bytes) -> bool:
-    return any(found == name for found, _ in head.headers)

@@ -14,6 +14,8 @@ class RequestReader:
         self._received = bytearray()
         self._known = 0
         self._head: Head | None = None
+        # A program sends the same head again and again.
+        self._last: tuple[bytes, Head] | None = None
 
     @property
     def has_unread(self) -> bool:
@@ -62,7 +64,9 @@ class RequestReader:
             self._known = len(self._received)
             return None
         self._known = 0
-        head = read_head(bytes(self._received[:end]))
+        data = bytes(self._received[:end])
         del self._received[:end]
+        head = self._last[1] if self._last and self._last[0] == data else read_head(data)
+        self._last = data, head
         check(head)
         return head

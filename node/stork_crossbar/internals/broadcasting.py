@@ -39,6 +39,16 @@ class Router:
         """
         return bool(self._router._is_traced or self._router._trace_traffic or self._broker._event_store)
 
+    def topics(self) -> list[tuple[str, int]]:
+        """The topics of all exact subscriptions, each with the number of sessions from outside this process."""
+        observations = self._broker._subscription_map._observation_id_to_observation.values()
+        counted = [(each.uri, _outsiders(each.observers)) for each in observations if each.match == "exact"]
+        return [(uri, sessions) for uri, sessions in counted if sessions]
+
+    def count_receivers(self, topic: str) -> int:
+        """The number of sessions from outside this process that get the events of a topic, also by a pattern."""
+        return _outsiders({session for each in self.match(topic) for session in each.observers})
+
     def session(self, session_id: int) -> Any:
         """The session with this id, or None."""
         return self._sessions.get(session_id)
@@ -61,6 +71,10 @@ class Router:
         """Add to Crossbar's own figures (``Router.stats``)."""
         sent = self._router._message_stats["sent"]
         sent[_EVENT] = sent.get(_EVENT, 0) + events
+
+
+def _outsiders(sessions: Iterable[Any]) -> int:
+    return sum(not is_embedded(session) for session in sessions)
 
 
 def is_embedded(session: Any) -> bool:

@@ -54,12 +54,16 @@ def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Map
         try:
             parsed[key] = known[key].metadata["parse"](value)
         except ConfigError as error:
-            problems += [Problem(f"{where}.{problem.path}", problem.text) for problem in error.problems]
+            problems += [Problem(_join(where, problem.path), problem.text) for problem in error.problems]
         except ValueError as error:
             problems.append(Problem(where, str(error)))
     if problems:
         raise ConfigError(problems)
     return settings_class(**parsed)
+
+
+def _join(path: str, rest: str) -> str:
+    return f"{path}{rest}" if rest.startswith("[") else f"{path}.{rest}"
 
 
 def section(settings_class: type[S]) -> Callable[[Any], S]:

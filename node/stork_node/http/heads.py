@@ -29,11 +29,17 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that ends the connection; ``reason`` is one of ``counters.REASONS``."""
+    """
+    An answer that ends the connection; ``reason`` is one of ``counters.REASONS``.
+
+    ``json`` takes the place of the text. ``headers`` are more headers of the answer.
+    """
 
     status: int
     text: str
     reason: str = "bad_request"
+    json: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,9 @@ class Head:
     def value(self, name: bytes) -> bytes:
         """The value of a header; several values are joined. Empty if there is none."""
         return b", ".join(value for found, value in self.headers if found == name)
+
+    def has(self, name: bytes) -> bool:
+        return any(found == name for found, _ in self.headers)
 
     def as_bytes(self) -> bytes:
         """The request as bytes, for autobahn."""

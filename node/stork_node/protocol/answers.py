@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
 
 
-def encode_stored(id: str | None, position: Position, *, duplicate: bool = False) -> bytes:
+def encode_stored(id: str | None, position: Position | str, *, duplicate: bool = False) -> bytes:
     """The push is stored at ``position``, or was when its id first came."""
     form = (
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'

@@ -66,6 +66,13 @@ class _Document(Struct, forbid_unknown_fields=True, gc=False):
     store: bool = True
 
 
+class PushOutline(Struct, frozen=True, gc=False):
+    """A push document whose data, timestamp and topics are not checked yet: ``topics`` are as given."""
+
+    id: str | None
+    topics: list[str]
+
+
 class _PositionDocument(Struct, forbid_unknown_fields=True):
     position: bool
 
@@ -107,15 +114,8 @@ def decode_push(frame: bytes, now: str) -> Push:
     Raises:
         InvalidPush: ``reason`` is "field: what is wrong"; the field is ``frame`` for the document as a whole.
     """
-    if len(frame) > MAX_PUSH_BYTES:
-        raise InvalidPush(f"frame: {len(frame):,} bytes, at most {MAX_PUSH_BYTES:,} are allowed")
-    try:
-        # msgspec passes over invalid UTF-8 in Raw. Any encoding of a lone surrogate is invalid UTF-8, too.
-        if not frame.isascii():
-            frame.decode()
-        document = _decode_document(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidPush(explain_refusal(frame, error)) from None
+    _check_size(frame)
+    document = _read_document(frame)
     data = _check_data(document.data)
     if push_limits.may_have_nul_string(frame) and push_limits.has_nul_string(frame):
         raise InvalidPush("frame: a string begins with U+0000, which WAMP's JSON reads as binary")
@@ -135,6 +135,33 @@ def decode_push(frame: bytes, now: str) -> Push:
         document.exclude,
         document.store,
     )
+
+
+def read_outline(frame: bytes) -> PushOutline:
+    """
+    Read a push document that the publish server will check: it has the keys of one, and its id can be read.
+
+    Raises:
+        InvalidPush: as ``decode_push``.
+    """
+    _check_size(frame)
+    document = _read_document(frame)
+    return PushOutline(None if document.id is UNSET else document.id, document.topics)
+
+
+def _check_size(frame: bytes) -> None:
+    if len(frame) > MAX_PUSH_BYTES:
+        raise InvalidPush(f"frame: {len(frame):,} bytes, at most {MAX_PUSH_BYTES:,} are allowed")
+
+
+def _read_document(frame: bytes) -> _Document:
+    try:
+        # msgspec passes over invalid UTF-8 in Raw. Any encoding of a lone surrogate is invalid UTF-8, too.
+        if not frame.isascii():
+            frame.decode()
+        return _decode_document(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidPush(explain_refusal(frame, error)) from None
 
 
 def _check_data(raw: Raw) -> bytes:

@@ -113,6 +113,14 @@ class Recovery:
         ]
         return Position(here.epoch, max(ahead)) if ahead else None
 
+    def is_behind(self, since: Position | None) -> Position | None:
+        """The position that the node has to reach before it can answer for ``since``; None if it can."""
+        here = self._stream.position
+        if here is None or not self._stream.is_ready:
+            return self._stream.goal
+        is_ahead = since is not None and since.epoch == here.epoch and since.sequence > here.sequence
+        return since if is_ahead else None
+
     def not_ready(self) -> CallError:
         """What is answered to one that has waited long enough."""
         self._stream.counters.recoveries["not_ready"] += 1

@@ -1,0 +1,80 @@
+"""The requests that only read: positions, histories and subscriptions."""
+
+from typing import Any
+
+from twisted.internet import defer
+
+from stork_node.api.answers import ApiAnswer, ApiError, as_json
+from stork_node.api.openapi import DESCRIPTION
+from stork_node.api.pushes import PositionQuestion, PushRequest, answer_of
+from stork_node.api.queries import Query
+from stork_node.errors import CallError, InvalidPosition
+from stork_node.protocol.positions import Position
+
+_FOREIGN = "this key may not read this topic"
+
+
+def position(call: Any) -> None:
+    """The position of the last stored push, as the publish server says."""
+    Query(call.target.query, ())
+    question = PositionQuestion()
+    question.done = lambda: call.reply(answer_of(PushRequest([question], is_array=False)))
+    call.api.link.send([question])
+
+
+def topics(call: Any) -> None:
+    """The topics that sessions of this node are subscribed to, in order, in pages."""
+    query = Query(call.target.query, ("prefix", "limit", "cursor"))
+    limit, prefix, cursor = query.limit(), query.text("prefix") or "", query.text("cursor")
+    found = sorted(
+        (topic, sessions)
+        for topic, sessions in call.api.router.topics()
+        if topic.startswith(prefix) and (cursor is None or topic > cursor) and call.key.allows([topic])
+    )
+    page: dict[str, Any] = {"topics": [{"topic": topic, "sessions": sessions} for topic, sessions in found[:limit]]}
+    if len(found) > limit:
+        page["cursor"] = found[limit - 1][0]
+    call.reply(ApiAnswer(200, as_json(page)))
+
+
+def topic(call: Any) -> None:
+    """How many sessions of each node get the events of a topic."""
+    Query(call.target.query, ())
+    name = _topic(call)
+    sessions = {call.api.node_name: call.api.router.count_receivers(name)}
+    call.reply(ApiAnswer(200, as_json({"topic": name, "sessions": sessions})))
+
+
+def history(call: Any) -> None:
+    """What this node keeps of a topic after a position."""
+    query = Query(call.target.query, ("since", "limit"))
+    limit, since = query.limit(), _position(query.text("since"))
+    if call.api.relay is None:
+        raise ApiError("not_ready", "this node has no relay")
+    asked = defer.ensureDeferred(call.api.relay.history(_topic(call), since, limit))
+    call.reply_later(asked.addCallbacks(lambda page: ApiAnswer(200, page), _not_ready))
+
+
+def description(call: Any) -> None:
+    """The OpenAPI document of this API."""
+    Query(call.target.query, ())
+    call.reply(ApiAnswer(200, DESCRIPTION))
+
+
+def _topic(call: Any) -> str:
+    name: str = call.target.names["topic"]
+    if not call.key.allows([name]):
+        raise ApiError("forbidden", _FOREIGN)
+    return name
+
+
+def _position(text: str | None) -> Position | None:
+    try:
+        return None if text is None else Position.parse(text)
+    except InvalidPosition:
+        return None  # as recover does: a position that no node gave
+
+
+def _not_ready(failure: Any) -> ApiAnswer:
+    failure.trap(CallError)
+    return ApiError("not_ready", failure.value.message).answer

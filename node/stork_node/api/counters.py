@@ -1,0 +1,13 @@
+"""Counters of the HTTP API."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from stork_node.metrics.figures import counter, counter_by
+
+
+@dataclass
+class ApiCounters:
+    requests: Counter[str] = counter_by("status", "Requests of the HTTP API, by the status of their answers.", ("200",))
+    pushes: int = counter("Push documents that came by HTTP.")
+    limited: Counter[str] = counter_by("limit", "Requests that were refused because of a limit.", ("pushes_per_s",))

@@ -1,0 +1,178 @@
+"""``GET /api/openapi.json``: the description of the requests in ``routes``, and of no others."""
+
+from typing import Any
+
+from stork_node.api.answers import STATUS, as_json
+from stork_node.api.pushes import MAX_DOCUMENTS
+from stork_node.api.queries import DEFAULT_LIMIT, MAX_LIMIT
+from stork_node.api.routes import ROUTES, Route
+from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_TOPICS, MAX_TYPE_CHARACTERS
+
+_POSITION = {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,15})$"}
+_TEXT = {"type": "string"}
+
+
+def _object(required: str, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": required.split(),
+        "properties": {**properties, **(optional or {})},
+        "additionalProperties": False,
+    }
+
+
+def _refer(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_SCHEMAS = {
+    "Push": _object(
+        "topics type",
+        topics={
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_TOPICS,
+            "items": {"type": "string", "pattern": "^[\\w:@~-]+\\.[\\w:@~-]+\\.[\\w:@~-]+$", "maxLength": 255},
+            "example": ["v1.orders.42"],
+        },
+        type={"type": "string", "minLength": 1, "maxLength": MAX_TYPE_CHARACTERS, "example": "order_paid"},
+        data={"description": "Any JSON; null if it is missing."},
+        timestamp={"type": "string", "format": "date-time"},
+        id={"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
+        exclude={"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 2**53}},
+        store={"type": "boolean", "default": True},
+    ),
+    "Stored": _object(
+        "ok id position",
+        ok={"const": True},
+        id={"type": ["string", "null"]},
+        position=_POSITION,
+        duplicate={"type": "boolean"},
+    ),
+    "Error": _object("ok error reason", ok={"const": False}, error=_TEXT, reason=_TEXT),
+    "Answers": _object(
+        "ok answers",
+        ok={"type": "boolean"},
+        answers={"type": "array", "items": {"oneOf": [_refer("Stored"), _refer("Error")]}},
+    ),
+    "Call": _object("procedure", procedure=_TEXT, args={"type": "array"}, kwargs={"type": "object"}),
+    "Position": _object("position", position=_POSITION),
+    "Topics": _object(
+        "topics",
+        topics={"type": "array", "items": _object("topic sessions", topic=_TEXT, sessions={"type": "integer"})},
+        cursor=_TEXT,
+    ),
+    "Topic": _object(
+        "topic sessions", topic=_TEXT, sessions={"type": "object", "additionalProperties": {"type": "integer"}}
+    ),
+    "History": _object(
+        "recovered position events",
+        recovered={"type": "boolean"},
+        position=_POSITION,
+        events={"type": "array", "items": _object("position type data timestamp", position=_POSITION, type=_TEXT,
+                                                   data={}, timestamp=_TEXT)},
+        more={"const": True},
+    ),
+}  # fmt: skip
+
+_LIMIT = {
+    "name": "limit",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+}
+_BODIES = {
+    "push": {"oneOf": [_refer("Push"), {"type": "array", "maxItems": MAX_DOCUMENTS, "items": _refer("Push")}]},
+    "call": _refer("Call"),
+}
+_RESULTS: dict[str, Any] = {
+    "push": {"oneOf": [_refer("Stored"), _refer("Answers")]},
+    "call": {},
+    "position": _refer("Position"),
+    "topics": _refer("Topics"),
+    "topic": _refer("Topic"),
+    "history": _refer("History"),
+    "description": {"type": "object"},
+}
+_SUMMARIES = {
+    "push": "Push one document, or an array of documents.",
+    "call": "Call a WAMP procedure.",
+    "position": "The position of the last stored push.",
+    "topics": "The topics with subscribers, in pages.",
+    "topic": "How many sessions get the events of a topic.",
+    "history": "The events of a topic after a position.",
+    "description": "This description.",
+}
+_PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    "push": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "The id of one document; not with an array.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
+        }
+    ],
+    "topics": [
+        {"name": "prefix", "in": "query", "schema": _TEXT},
+        {"name": "cursor", "in": "query", "schema": _TEXT},
+        _LIMIT,
+    ],
+    "history": [{"name": "since", "in": "query", "schema": _TEXT}, _LIMIT],
+}
+_OWN_ERRORS = {
+    "push": "invalid_json too_large unsupported_media_type length_required invalid_push limit storage_failed",
+    "call": "invalid_json too_large unsupported_media_type length_required",
+    "position": "invalid_request not_confirmed too_large",
+    "history": "invalid_request not_ready too_large",
+}
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    errors = _OWN_ERRORS.get(route.name, "invalid_request too_large").split()
+    codes = {STATUS[error] for error in (*errors, "unauthorized", "forbidden")}
+    named = [
+        {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for part in route.path.split("/")
+        if part[:1] == "{"
+    ]
+    responses: dict[str, Any] = {"200": _content("The answer.", _RESULTS[route.name])}
+    responses |= {str(code): _content("Refused.", _refer("Error")) for code in sorted(codes)}
+    if route.name == "call":
+        responses["502"] = _content("The procedure's WAMP error.", _refer("Error"))
+    operation = {
+        "operationId": route.name,
+        "summary": _SUMMARIES[route.name],
+        "description": f"Needs a key with the right {route.right}." if route.right else "Needs any key.",
+        "parameters": [*named, *_PARAMETERS.get(route.name, [])],
+        "responses": responses,
+    }
+    if route.max_body_bytes:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _BODIES[route.name]}},
+        }
+    return operation
+
+
+def _content(description: str, schema: Any) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def describe() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Stork node", "version": "1", "summary": "Push to topics, and ask what is there."},
+        "servers": [{"url": "/api"}],
+        "security": [{"bearer": []}, {"header": []}],
+        "paths": {f"/{route.path}": {route.method.lower(): _operation(route)} for route in ROUTES},
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+DESCRIPTION = as_json(describe())

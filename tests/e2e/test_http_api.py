@@ -1,0 +1,378 @@
+"""The HTTP API of one node, on both of its ports."""
+
+import contextlib
+import http.client
+import json
+import socket
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.http_client import connect, read_to_the_end, request, status
+from tests.e2e.operator_port import samples, value
+from tests.gateway import TICKET, Deployment, wait_for
+
+KEY = "a-key-of-the-tests-0123456789"
+PUSHER, READER, NARROW = ("push-" + "p" * 20, "read-" + "r" * 20, "narrow-" + "n" * 20)
+SLOW_S = 2.0
+JSON = "Content-Type: application/json"
+GOOD = {"topics": ["v1.test.1"], "type": "hello", "data": {"a": 1}}
+
+
+class Api:
+    """One connection that is kept; ``ask`` returns the status, the headers and the JSON."""
+
+    def __init__(self, port: int, key: str = KEY) -> None:
+        self.port = port
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self.key = key
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        sent = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        self.connection.request(method, path, data, sent)
+        answer = self.connection.getresponse()
+        said = answer.read()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(said) if said else None
+
+    def push(self, body: Any, **headers: str) -> tuple[int, Any]:
+        status, _, said = self.ask("POST", "/api/push", body, **headers)
+        return status, said
+
+    def get(self, path: str) -> tuple[int, Any]:
+        status, _, said = self.ask("GET", path)
+        return status, said
+
+    def error(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
+        status, _, said = self.ask(method, path, body, **headers)
+        assert said["ok"] is False
+        assert said["reason"]
+        return status, said["error"]
+
+
+def with_keys(config: dict[str, Any]) -> None:
+    keys = config["workers"][0]["components"][4]["extra"]["keys"]
+    keys.append({"name": "pusher", "key": PUSHER, "rights": ["push"]})
+    keys.append({"name": "reader", "key": "${READER_KEY}", "rights": ["read"]})
+    keys.append({"name": "narrow", "key": NARROW, "rights": ["push", "read"], "topics": ["v1.test.*"]})
+    config["workers"][0]["transports"][0]["options"]["client_timeout"] = SLOW_S
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    environ = {"STORK_API_KEY": KEY, "READER_KEY": READER, "STORK_NODE_NAME": "node-1"}
+    with Deployment(tmp_path_factory.mktemp("http-api"), environ=environ, change=with_keys) as deployment:
+        deployment.start_publish_server()
+        deployment.start_node()
+        yield deployment
+
+
+@pytest.fixture
+def port(deployment: Deployment) -> int:
+    return deployment.nodes[0].port
+
+
+@pytest.fixture(params=["public", "operator"])
+def api(deployment: Deployment, port: int, request: pytest.FixtureRequest) -> Iterator[Api]:
+    api = Api(port if request.param == "public" else deployment.operator_ports[port])
+    yield api
+    api.connection.close()
+
+
+def test_a_push_reaches_a_browser(deployment, api):
+    with deployment.nodes[0].join() as client:
+        client.subscribe("v1.test.1")
+        status, said = api.push(GOOD)
+        assert (status, said["ok"], said["id"]) == (200, True, None)
+        _, event, kwargs = client.event()
+        assert (event["type"], event["data"], kwargs["position"]) == ("hello", {"a": 1}, said["position"])
+
+
+def test_an_idempotency_key_is_stored_once(api):
+    key = f"once-{api.port}"
+    first, again = api.push(GOOD, Idempotency_Key=key)[1], api.push({**GOOD, "id": key})[1]
+    assert (again["position"], again["duplicate"], again["id"]) == (first["position"], True, key)
+    assert api.error("POST", "/api/push", {**GOOD, "type": "other"}, Idempotency_Key=key) == (422, "id_reused")
+    assert api.error("POST", "/api/push", {**GOOD, "id": "x"}, Idempotency_Key=key) == (422, "invalid_push")
+
+
+def test_an_array_is_answered_in_order(deployment, api):
+    bad = {"topics": ["nonsense"], "type": "x"}
+    status, said = api.push([GOOD, bad] * 500)
+    assert (status, said["ok"], len(said["answers"])) == (200, False, 1000)
+    assert all(answer["ok"] for answer in said["answers"][::2])
+    assert {answer["error"] for answer in said["answers"][1::2]} == {"invalid_push"}
+    numbers = [int(answer["position"].partition(":")[2]) for answer in said["answers"][::2]]
+    assert numbers == sorted(set(numbers))
+    assert api.push([GOOD])[1]["ok"] is True
+    assert api.error("POST", "/api/push", [GOOD] * 1001) == (413, "too_large")
+
+
+def test_a_key_is_needed_for_everything(port, deployment):
+    for each in (port, deployment.operator_ports[port]):
+        for key in ("", "another-key-of-20-characters", KEY[:-1]):
+            stranger = Api(each, key)
+            for path in ("/api/push", "/api/position", "/api/openapi.json", "/api/nothing", "/api"):
+                status, headers, said = stranger.ask("GET", path)
+                assert (status, headers["www-authenticate"], said["error"]) == (401, "Bearer", "unauthorized")
+            stranger.connection.close()
+
+
+def test_a_key_may_come_in_another_header(api):
+    api.key = ""
+    assert api.ask("GET", "/api/position", X_API_Key=KEY)[0] == 200
+    assert api.ask("GET", "/api/position", Authorization=f"bearer {KEY}")[0] == 200
+    assert api.ask("GET", "/api/position", Authorization=f"Basic {KEY}")[0] == 401
+
+
+def test_a_key_has_its_rights_and_topics_only(port):
+    pusher, reader, narrow = Api(port, PUSHER), Api(port, READER), Api(port, NARROW)
+    assert pusher.push(GOOD)[0] == 200
+    assert pusher.error("GET", "/api/position") == (403, "forbidden")
+    assert pusher.error("POST", "/api/call", {"procedure": "a.b"}) == (403, "forbidden")
+    assert reader.get("/api/position")[0] == 200
+    assert reader.error("POST", "/api/push", GOOD) == (403, "forbidden")
+    assert narrow.push(GOOD)[0] == 200
+    assert narrow.error("POST", "/api/push", {**GOOD, "topics": ["v1.orders.1"]}) == (403, "forbidden")
+    assert narrow.error("GET", "/api/topics/v1.orders.1/history") == (403, "forbidden")
+    for each in (pusher, reader, narrow):
+        assert each.get("/api/openapi.json")[0] == 200
+        each.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/api/push", "POST"), ("DELETE", "/api/push", "POST"), ("POST", "/api/position", "GET, HEAD")],
+)
+def test_another_method_is_not_allowed(api, method, path, allowed):
+    status, headers, said = api.ask(method, path)
+    assert (status, headers["allow"], said["error"]) == (405, allowed, "method_not_allowed")
+
+
+def test_what_is_not_there_is_not_found(api):
+    assert api.error("GET", "/api/nothing") == (404, "not_found")
+    assert api.error("POST", "/api/push/x", GOOD) == (404, "not_found")
+
+
+@pytest.mark.parametrize("wrong", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+def test_another_content_type_is_refused(api, wrong):
+    assert api.error("POST", "/api/push", GOOD, Content_Type=wrong) == (415, "unsupported_media_type")
+    assert api.push(GOOD, Content_Type="application/JSON; charset=utf-8")[0] == 200
+
+
+@pytest.mark.parametrize("data", [b"{", b"", b"\xff", b"[1"])
+def test_a_body_that_is_not_json_is_refused(api, data):
+    assert api.error("POST", "/api/push", data) == (400, "invalid_json")
+
+
+def test_no_page_of_another_site_gets_more(api):
+    status, headers, _ = api.ask("OPTIONS", "/api/push", Access_Control_Request_Method="POST")
+    assert status == 405
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def head(*headers: str, line: str = "POST /api/push HTTP/1.1") -> bytes:
+    return request(f"Authorization: Bearer {KEY}", JSON, *headers, line=line)
+
+
+def test_too_large_a_body_is_refused_before_it_comes(port, deployment):
+    for each in (port, deployment.operator_ports[port]):
+        with connect(each) as client:
+            client.sendall(head(f"Content-Length: {(16 << 20) + 1}"))
+            answer = read_to_the_end(client)
+        assert status(answer) == 413
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == "too_large"
+
+
+def test_a_long_body_of_a_stranger_is_not_read(port):
+    with connect(port) as client:
+        client.sendall(request(JSON, "Content-Length: 1000000", line="POST /api/push HTTP/1.1") + b"[")
+        assert status(read_to_the_end(client)) == 401
+
+
+def test_a_body_in_chunks_is_refused(port):
+    with connect(port) as client:
+        client.sendall(head("Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n")
+        assert status(read_to_the_end(client)) == 411
+
+
+def test_a_body_of_16_mib_is_taken(api):
+    text = "x" * ((1 << 20) - 200)
+    status, said = api.push([{**GOOD, "store": False, "data": text}] * 15)
+    assert (status, said["ok"]) == (200, True)
+    assert api.error("POST", "/api/push", {**GOOD, "data": text + "x" * 1000}) == (422, "invalid_push")
+
+
+def test_a_slow_body_is_cut_and_others_go_on(port):
+    api = Api(port)
+    with connect(port) as client:
+        client.sendall(head("Content-Length: 100") + b'{"topics"')
+        assert api.push(GOOD)[0] == 200
+        assert read_to_the_end(client) == b""
+    assert api.push(GOOD)[0] == 200
+    api.connection.close()
+
+
+def answers(client: socket.socket, number: int) -> list[Any]:
+    found = []
+    with client.makefile("rb") as stream:
+        for _ in range(number):
+            assert stream.readline().startswith(b"HTTP/1.1 200")
+            size = 0
+            while (line := stream.readline().strip()) != b"":
+                if line.lower().startswith(b"content-length:"):
+                    size = int(line.split(b":")[1])
+            found.append(json.loads(stream.read(size)))
+    return found
+
+
+def test_pipelined_requests_are_answered_in_order(port, deployment):
+    for each in (port, deployment.operator_ports[port]):
+        bodies = [json.dumps({**GOOD, "id": f"pipe-{each}-{n}"}).encode() for n in range(50)]
+        data = b"".join(head(f"Content-Length: {len(body)}") + body for body in bodies)
+        with connect(each) as client:
+            client.sendall(data)
+            found = answers(client, 50)
+        assert [answer["id"] for answer in found] == [f"pipe-{each}-{n}" for n in range(50)]
+        numbers = [int(answer["position"].partition(":")[2]) for answer in found]
+        assert numbers == sorted(numbers)
+
+
+def test_a_client_that_is_gone_hurts_nobody(deployment, port):
+    api = Api(port)
+    body = json.dumps({**GOOD, "id": "of-one-that-left"}).encode()
+    for _ in range(20):
+        with connect(port) as client, contextlib.suppress(OSError):
+            client.sendall((head(f"Content-Length: {len(body)}") + body) * 3)
+    # What was stored for one that has left is known by its id.
+    wait_for(lambda: api.push({**GOOD, "id": "of-one-that-left"})[1].get("duplicate"), "a push of one that left")
+    api.connection.close()
+    assert "Traceback" not in deployment.nodes[0].log
+
+
+def test_head_is_get_without_a_body(api):
+    assert api.ask("HEAD", "/api/position")[::2] == (200, None)
+    assert api.ask("HEAD", "/api/push")[::2] == (405, None)
+    assert api.get("/api/position")[0] == 200
+
+
+def test_the_position_is_that_of_the_last_push(api):
+    position = api.push(GOOD)[1]["position"]
+    assert api.get("/api/position") == (200, {"position": position})
+    assert api.error("GET", "/api/position?x=1") == (400, "invalid_request")
+
+
+def test_a_history_goes_on_after_a_position(api):
+    topic = f"v1.test.history-{api.port}"
+    before = api.get("/api/position")[1]["position"]
+    last = [api.push({"topics": [topic], "type": "n", "data": n})[1]["position"] for n in range(5)][-1]
+    path = f"/api/topics/{topic}/history?since={urllib.parse.quote(before)}"
+    wait_for(lambda: len(api.get(path)[1]["events"]) == 5, "all five events")
+    status, page = api.get(path)
+    assert (status, page["recovered"], page["position"]) == (200, True, last)
+    assert [event["data"] for event in page["events"]] == [0, 1, 2, 3, 4]
+    first = api.get(path + "&limit=2")[1]
+    assert ([event["data"] for event in first["events"]], first["more"]) == ([0, 1], True)
+    rest = api.get(f"/api/topics/{topic}/history?since={urllib.parse.quote(first['position'])}")[1]
+    assert [event["data"] for event in rest["events"]] == [2, 3, 4]
+    unknown = {"recovered": False, "position": last, "events": []}
+    for since in ("other:1", "nonsense", ""):
+        assert api.get(f"/api/topics/{topic}/history?since={since}") == (200, unknown)
+    assert api.get(f"/api/topics/{topic}/history") == (200, unknown)
+    epoch = last.partition(":")[0]
+    assert api.error("GET", f"/api/topics/{topic}/history?since={epoch}:9007199254740991") == (503, "not_ready")
+    assert api.error("GET", f"/api/topics/{topic}/history?since={last}&limit=0") == (400, "invalid_request")
+
+
+def test_topics_have_their_sessions(deployment, api):
+    node = deployment.nodes[0]
+    with node.join() as one, node.join() as two:
+        for topic in ("v1.test.a", "v1.test.b", "v1.test.c"):
+            one.subscribe(topic)
+        two.subscribe("v1.test.b")
+        found = api.get("/api/topics?prefix=v1.test.")[1]
+        assert [(each["topic"], each["sessions"]) for each in found["topics"]] == [
+            ("v1.test.a", 1),
+            ("v1.test.b", 2),
+            ("v1.test.c", 1),
+        ]
+        page = api.get("/api/topics?prefix=v1.test.&limit=2")[1]
+        assert (len(page["topics"]), page["cursor"]) == (2, "v1.test.b")
+        rest = api.get("/api/topics?prefix=v1.test.&cursor=v1.test.b")[1]
+        assert rest == {"topics": [{"topic": "v1.test.c", "sessions": 1}]}
+        assert api.get("/api/topics/v1.test.b") == (200, {"topic": "v1.test.b", "sessions": {"node-1": 2}})
+    assert api.get("/api/topics/no%2Fsuch%20topic") == (200, {"topic": "no/such topic", "sessions": {"node-1": 0}})
+    assert api.error("GET", "/api/topics?limit=1001") == (400, "invalid_request")
+
+
+def test_a_procedure_is_called(deployment, api):
+    with deployment.nodes[0].backend() as backend:
+        backend.register("com.shop.add", lambda *args, **kwargs: sum(args) + kwargs.get("more", 0))
+        body = {"procedure": "com.shop.add", "args": [1, 2], "kwargs": {"more": 3}}
+        api.connection.request(
+            "POST", "/api/call", json.dumps(body), {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        )
+        backend.serve()
+        answer = api.connection.getresponse()
+        assert (answer.status, json.loads(answer.read())) == (200, 6)
+    assert api.error("POST", "/api/call", {"procedure": "no.such.procedure"}) == (502, "wamp.error.no_such_procedure")
+    for wrong in ({"procedure": ""}, {"procedure": "a b"}, {}, {"procedure": "a.b", "kwargs": {"options": 1}}, [1]):
+        assert api.error("POST", "/api/call", wrong) == (400, "invalid_request")
+    assert api.error("POST", "/api/call", b"{") == (400, "invalid_json")
+
+
+def test_requests_are_counted(deployment, port):
+    node = deployment.nodes[0]
+    before = samples(node)
+    api = Api(port)
+    api.push(GOOD)
+    api.push([GOOD, GOOD])
+    api.get("/api/nothing")
+    after = samples(node)
+    api.connection.close()
+
+    def risen(name: str, **labels: str) -> float:
+        return value(after, name, **labels) - value(before, name, **labels)
+
+    assert risen("stork_api_pushes_total") == 3
+    assert risen("stork_api_requests_total", status="200") == 2
+    assert risen("stork_api_requests_total", status="404") == 1
+
+
+def test_no_key_is_in_the_log(deployment):
+    log = deployment.nodes[0].log
+    assert TICKET not in log
+    assert not [key for key in (KEY, PUSHER, READER, NARROW) if key in log]
+
+
+def test_keys_are_replaced_by_a_reload(deployment, port):
+    """Last here: it changes the keys of the shared node."""
+    from tests.e2e.test_reload import reload
+
+    file = deployment.nodes[0].folder / "config.json"
+    config = json.loads(file.read_text())
+    keys = config["workers"][0]["components"][4]["extra"]["keys"]
+    new = "new-" + "k" * 20
+    keys[1] |= {"key": new, "rights": ["read"]}
+    del keys[3]
+    kept, other = Api(port, PUSHER), Api(port, READER)
+    assert kept.push(GOOD)[0] == 200
+    file.write_text(json.dumps(config))
+    assert reload(deployment.nodes[0]).returncode == 0
+    assert kept.push(GOOD)[0] == 401
+    kept.key = new
+    assert kept.get("/api/position")[0] == 200
+    assert other.get("/api/position")[0] == 200
+    keys[1]["key"] = "short"
+    file.write_text(json.dumps(config))
+    refused = reload(deployment.nodes[0])
+    assert refused.returncode == 1
+    assert "components[4].extra.keys[1].key: a key has at least 20 characters" in refused.stdout + refused.stderr
+    assert kept.get("/api/position")[0] == 200
+    kept.connection.close()
+    other.connection.close()
