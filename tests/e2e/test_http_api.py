@@ -315,7 +315,10 @@ def test_a_procedure_is_called(deployment, api):
         backend.register("com.shop.add", lambda *args, **kwargs: sum(args) + kwargs.get("more", 0))
         body = {"procedure": "com.shop.add", "args": [1, 2], "kwargs": {"more": 3}}
         api.connection.request(
-            "POST", "/api/call", json.dumps(body), {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+            "POST",
+            "/api/call",
+            json.dumps(body),
+            {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
         )
         backend.serve()
         answer = api.connection.getresponse()
