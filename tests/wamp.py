@@ -176,8 +176,9 @@ class Client:
         secret: str | None = None,
         realm: str = "realm1",
         authmethods: list[str] | None = None,
+        roles: dict[str, Any] | None = None,
     ) -> "Client":
-        details: dict[str, Any] = {"roles": _ROLES}
+        details: dict[str, Any] = {"roles": roles or _ROLES}
         if authmethods is None:
             authmethods = ["wampcra"] if secret is not None else ["ticket"] if ticket is not None else []
         if authmethods:

@@ -1,5 +1,6 @@
 // Calling a procedure, and what came back.
 
+import { facts } from "./facts.js";
 import { json } from "./show.js";
 import { callError } from "./words.js";
 
@@ -7,6 +8,11 @@ const $ = (id) => document.getElementById(id);
 
 /** Make the form call through `client()`, which may be null. */
 export function enableCalls(client) {
+  const [example] = facts.procedures;
+  if (example) {
+    $("procedure").value = example;
+    $("kwargs").value = '{"name": "stork"}';
+  }
   $("call").addEventListener("submit", async (event) => {
     event.preventDefault();
     const procedure = $("procedure").value.trim();

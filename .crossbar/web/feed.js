@@ -16,6 +16,7 @@ let announcing = false;
 export function show(push, position, topic) {
   total += 1;
   unsaid += 1;
+  signal();
   enqueue(() => eventRow(push, position, topic));
 }
 
@@ -29,11 +30,16 @@ export function showGap(topic) {
   });
 }
 
-/** What the empty list says to do next. */
-export function invite(topic) {
-  $("empty-text").textContent = topic
-    ? `Listening to ${topic}. Push to it with the command on this page: the push appears here.`
-    : "Subscribe to a topic, then push to it with the command on this page.";
+/** What the empty list says: of the chosen topic and its subscription's state, or what to do first. */
+export function invite(topic, state) {
+  const push = "Push to it with the command on this page: the push appears here.";
+  $("empty-text").textContent = {
+    subscribed: `Listening to ${topic}. ${push}`,
+    subscribing: `Asking for ${topic} …`,
+    waiting: `Not listening to ${topic} yet: the page is not connected, or has no answer.`,
+    refused: `${topic} was refused, so nothing of it arrives here. Subscribe to another topic.`,
+    closed: `The subscription to ${topic} has ended, so nothing of it arrives here.`,
+  }[topic && state] ?? "Subscribe to a topic, then push to it with the command on this page.";
 }
 
 function enqueue(row) {
@@ -66,8 +72,42 @@ function announce() {
   unsaid = 0;
 }
 
+// A sign of pushes that nobody sees now: the list is out of view, or the page is in another tab.
+let unseen = 0;
+let inView = true;
+const title = document.title;
+
+function signal() {
+  if (inView && !document.hidden) return;
+  unseen += 1;
+  sign();
+}
+
+function sign() {
+  const news = unseen === 1 ? "1 new push" : `${unseen} new pushes`;
+  document.title = unseen && document.hidden ? `(${unseen}) ${title}` : title;
+  $("news").textContent = `↑ ${news}`;
+  $("news").hidden = !unseen || inView;
+}
+
+function seen() {
+  if (inView && !document.hidden) unseen = 0;
+  sign();
+}
+
+new IntersectionObserver(([entry]) => {
+  inView = entry.isIntersecting;
+  seen();
+}).observe($("newest"));
+document.addEventListener("visibilitychange", seen);
+$("news").addEventListener("click", () => {
+  $("feed").scrollIntoView();
+  $("feed").focus({ preventScroll: true });
+});
+
 function count() {
   const shown = $("events").children.length;
+  $("events").tabIndex = $("events").scrollHeight > $("events").clientHeight ? 0 : -1; // scrolls on a phone
   $("empty").hidden = shown > 0;
   $("clear").hidden = shown === 0;
   $("count").textContent = total > KEPT ? `${total}, the last ${KEPT} below` : total ? String(total) : "";

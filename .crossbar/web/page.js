@@ -1,6 +1,7 @@
 // The page: one client of stork.js, its state, and the form that asks for a ticket.
 
 import { enableCalls } from "./call.js";
+import { facts } from "./facts.js";
 import { Topics } from "./topics.js";
 import * as words from "./words.js";
 
@@ -15,6 +16,7 @@ let nextTry = 0;
 let ticking = null;
 
 enableCalls(() => client);
+$("trial").hidden = !facts.trial;
 
 // What follows # stays in the browser: a ticket there reaches no server's log.
 // (Not URLSearchParams: that makes a space of the + that base64 has.)
@@ -73,7 +75,7 @@ function show(event) {
     topics.welcome();
     return;
   }
-  const { title, text } = words.ending(event, client.url, wasOpen);
+  const { title, text } = words.ending(event, client.url, wasOpen, facts.trial);
   $("notice-title").textContent = title;
   $("notice-text").textContent = text;
   $("notice-code").textContent = [uri, code && code !== NO_CLOSE_FRAME && `code ${code}`, message].filter(Boolean).join(" · ");

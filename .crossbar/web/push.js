@@ -1,28 +1,40 @@
 // The command that pushes to the chosen topic.
 
+import { facts } from "./facts.js";
+
 const $ = (id) => document.getElementById(id);
 const DATA = `'{"n": 1}'`;
+const { stork, php, python, options, in_container: inContainer, encrypted } = facts.commands;
 
 // A topic has no character that a shell would touch.
 const COMMANDS = {
-  stork: (topic) => `.venv/bin/stork push ${topic} --type hello --data ${DATA}`,
-  php: (topic) => `php scripts/push.php ${topic} hello ${DATA}`,
-  python: (topic) => `.venv/bin/python scripts/push.py ${topic} hello ${DATA}`,
+  stork: (topic) => `${stork} push ${topic} --type hello --data ${DATA} ${options}`.trim(),
+  php: php && ((topic) => `${php} ${topic} hello ${DATA} ${options}`.trim()),
+  python: python && ((topic) => `${python} ${topic} hello ${DATA} ${options}`.trim()),
 };
 
-const tabs = [...$("tabs").children];
+const tabs = [...$("tabs").children].filter((tab) => {
+  tab.hidden = !COMMANDS[tab.dataset.with];
+  return !tab.hidden;
+});
 let chosen = "stork";
-let target = "v1.test.1";
+let target = null;
 
-/** Show the command for this topic. */
+$("push-where").textContent = [
+  inContainer ? "Paste it into a terminal of the host that runs the container." : "Paste it into a terminal, in the folder that Stork runs in.",
+  encrypted ? "It needs STORK_BUS_SECRET, as the node has it." : "",
+].join(" ").trim();
+
+/** Show the command for this topic; null for none yet. */
 export function aim(topic) {
   target = topic;
   draw();
 }
 
 function draw() {
-  $("push-topic").textContent = target;
-  $("command-text").replaceChildren(...words(COMMANDS[chosen](target)));
+  $("push-topic").textContent = target ?? "a topic";
+  $("push-topic").classList.toggle("mono", Boolean(target));
+  $("command-text").replaceChildren(...words(COMMANDS[chosen](target ?? "VERSION.FEED.ID")));
   for (const tab of tabs) {
     const selected = tab.dataset.with === chosen;
     tab.setAttribute("aria-selected", String(selected));

@@ -1,5 +1,6 @@
 // The subscriptions of this page: their rows, the form, and the suggestions.
 
+import { examples } from "./facts.js";
 import * as feed from "./feed.js";
 import { aim } from "./push.js";
 import { colour } from "./show.js";
@@ -19,6 +20,9 @@ export class Topics {
     $("topic").addEventListener("input", () => this._complain(false));
     this._complain(false);
     this._suggest();
+    const [first] = examples();
+    $("topic").value = first ?? "";
+    aim(first ?? null);
   }
 
   /** Carry on with a new client. */
@@ -30,7 +34,7 @@ export class Topics {
 
   add(topic) {
     if (!this.rows.has(topic)) {
-      const row = { element: this._element(topic), subscription: null };
+      const row = { element: this._element(topic), subscription: null, state: "waiting", pushes: 0 };
       this.rows.set(topic, row);
       $("subscriptions").append(row.element);
       row.subscription = this._ask(topic, row);
@@ -46,7 +50,12 @@ export class Topics {
       element.querySelector(".pick").setAttribute("aria-pressed", String(other === topic));
     }
     aim(topic);
-    feed.invite(this.rows.has(topic) ? topic : null);
+    this._invite();
+  }
+
+  _invite() {
+    const [topic, row] = [...this.rows].find(([, { element }]) => isChosen(element)) ?? [null, null];
+    feed.invite(topic, row?.state);
   }
 
   welcome() {
@@ -68,7 +77,12 @@ export class Topics {
   _ask(topic, row) {
     this._show(row, { state: "waiting", reason: null });
     if (!this.client) return null;
-    return this.client.subscribe(topic, feed.show, {
+    const arrived = (push, position, name) => {
+      feed.show(push, position, name);
+      row.pushes += 1;
+      this._mark(row);
+    };
+    return this.client.subscribe(topic, arrived, {
       onstate: (event) => this._show(row, event),
       onrecovered: (name, ok) => ok || feed.showGap(name),
     });
@@ -84,7 +98,18 @@ export class Topics {
     return element;
   }
 
-  _show({ element }, event) {
+  /** How many pushes have arrived: on the topic's own row, with a flash. */
+  _mark({ element, pushes }) {
+    const mark = element.querySelector(".pushes");
+    mark.textContent = pushes === 1 ? "1 push" : `${pushes} pushes`;
+    mark.classList.remove("fresh");
+    requestAnimationFrame(() => mark.classList.add("fresh"));
+  }
+
+  _show(row, event) {
+    const { element } = row;
+    row.state = event.reason === "revoked" ? "closed" : event.state;
+    if (isChosen(element)) this._invite();
     const { status, why, tone } = words(event, this.client?.session?.authid);
     element.dataset.tone = tone;
     element.querySelector(".status").textContent = status;
@@ -99,7 +124,7 @@ export class Topics {
     const { element, subscription } = this.rows.get(topic);
     this.rows.delete(topic);
     subscription?.unsubscribe();
-    const chosen = element.querySelector(".pick").getAttribute("aria-pressed") === "true";
+    const chosen = isChosen(element);
     element.remove();
     const [other] = this.rows.keys();
     if (chosen) this.choose(other ?? topic);
@@ -108,8 +133,7 @@ export class Topics {
   }
 
   _suggest() {
-    const authid = this.client?.session?.authid;
-    const topics = ["v1.test.1", authid && `v1.user.${authid}`].filter((topic) => topic && Stork.core.isTopic(topic) && !this.rows.has(topic));
+    const topics = examples(this.client?.session?.authid).filter((topic) => !this.rows.has(topic));
     $("suggestions").replaceChildren(...topics.map((topic) => {
       const item = document.createElement("li");
       const button = document.createElement("button");
@@ -122,4 +146,8 @@ export class Topics {
       return item;
     }));
   }
+}
+
+function isChosen(element) {
+  return element.querySelector(".pick").getAttribute("aria-pressed") === "true";
 }

@@ -1,9 +1,9 @@
 // What each ending, refusal and error means, in words for somebody who sees it for the first time.
 
 /** Why there is no connection: `{title, text}` for a state event of stork.js. */
-export function ending({ reason, uri }, address, wasOpen) {
+export function ending({ reason, uri }, address, wasOpen, trial) {
   const words = {
-    denied: ["This ticket was refused", "The application does not accept this ticket. Use the address that scripts/run printed, or enter another ticket."],
+    denied: ["This ticket was refused", `The application does not accept this ticket. ${trial ? "Use the address that was printed at the start, or enter" : "Enter"} another ticket.`],
     expired: ["This ticket has expired", "The time of this ticket is over. Enter a new one."],
     disconnected: ["You were logged out", "The backend ended this session. The page does not come back by itself."],
     refused: ["The node did not let you in", "It refused the connection before the application saw the ticket."],

@@ -5,6 +5,7 @@ Its handlers run in threads and on an asyncio loop of their own (``application.r
 thread.
 """
 
+import asyncio
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,24 +14,31 @@ from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
 from twisted.internet import defer, reactor
+from twisted.logger import Logger
 
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker
+from stork_crossbar.http.outgoing import Answer, OutgoingHttp
 from stork_crossbar.internals.forks import close_in_children
 from stork_crossbar.internals.from_threads import FromThreads
 from stork_crossbar.internals.gc_tuning import freeze_startup_objects
-from stork_node import AsyncPublisher, Publisher, Stork
-from stork_node.application import loading
+from stork_node import AsyncPublisher, Publisher
+from stork_node.access.composing import DEFAULT_APP, Access, Application, compose
+from stork_node.access.declaring import Post
+from stork_node.access.http_questions import MAX_ANSWER_BYTES
+from stork_node.access.settings import Feeds, HttpSettings, feeds_section, http_section
+from stork_node.application.policy import Undecided
 from stork_node.application.running.handler_context import NotBegun
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed
 from stork_node.application.running.runtime import Runtime, log_failure
 from stork_node.application.running.thread_switching import Interruption
 from stork_node.application.values import ClientSession
-from stork_node.config.settings import count, endpoint, name, seconds, setting, text
+from stork_node.config.settings import count, endpoint, seconds, section, setting, text
 from stork_node.errors import CallError, StorkError
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
+from stork_node.tokens.settings import JwtSettings
 from stork_node.transport.endpoints import Port, local_endpoint
 
 
@@ -39,7 +47,8 @@ class ApplicationSettings:
     """
     ``extra`` of the application.
 
-    ``app`` is ``module:variable``. ``threads`` is the number of threads for each kind of plain ``def`` handler.
+    ``app`` is ``module:variable``, or empty. ``jwt``, ``http`` and ``feeds`` decide in its place or beside it (see
+    docs/no-python.md). ``threads`` is the number of threads for each kind of plain ``def`` handler.
     ``push`` is the endpoint for ``stork.push``, ``secret`` STORK_BUS_SECRET or empty. ``stop_s`` is the time in which
     open calls may end, and then on_stop handlers.
 
@@ -48,13 +57,20 @@ class ApplicationSettings:
     loop is blocked for ``loop_hung_after_s``.
     """
 
-    app: str = setting(name, "app:stork")
+    app: str = setting(text, DEFAULT_APP)
+    jwt: JwtSettings = setting(section(JwtSettings), JwtSettings())
+    http: HttpSettings = setting(http_section, HttpSettings())
+    feeds: Feeds = setting(feeds_section, ())
     threads: int = setting(count, 32)
     push: str = setting(endpoint, local_endpoint(Port.ROUTER))
     secret: str = setting(text, "")
     stop_s: float = setting(seconds, 5.0)
     hung_after_s: float = setting(seconds, 60.0)
     loop_hung_after_s: float = setting(seconds, 10.0)
+
+    @property
+    def access(self) -> Access:
+        return Access(self.app, self.jwt, self.http, self.feeds)
 
 
 class Disagreement(StorkError):
@@ -69,8 +85,9 @@ class ApplicationProcess:
     ``HANDLER_FAILED``.
     """
 
-    def __init__(self, stork: Stork, runtime: Runtime) -> None:
-        self.stork, self._runtime = stork, runtime
+    def __init__(self, composed: Application, runtime: Runtime) -> None:
+        self.stork, self.rules, self.summary = composed.stork, composed.rules(), composed.summary()
+        self._runtime = runtime
 
     @property
     def figures(self) -> ApplicationFigures:
@@ -123,6 +140,7 @@ class ApplicationProcess:
 
 
 _reactor = FromThreads(reactor)
+_log = Logger(namespace=__name__)
 
 
 class Started(dict[ApplicationSettings, "defer.Deferred[ApplicationProcess]"]):
@@ -160,7 +178,10 @@ async def run_application(settings: ApplicationSettings) -> ApplicationProcess:
 
 
 async def _start(settings: ApplicationSettings) -> ApplicationProcess:
-    stork = loading.load(settings.app, loading.find_folder(settings.app, sys.path))
+    composed = compose(settings.access, sys.path, "extra", _poster(settings))
+    stork = composed.stork
+    for note in composed.notes:
+        _log.warn("{note}", note=note)
     secret = settings.secret or None
     publisher, async_publisher = Publisher(settings.push, secret=secret), AsyncPublisher(settings.push, secret=secret)
     stork.connect(publisher, async_publisher)
@@ -180,7 +201,27 @@ async def _start(settings: ApplicationSettings) -> ApplicationProcess:
     await _on_reactor(runtime.start())
     freeze_startup_objects()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: defer.ensureDeferred(stop()))
-    return ApplicationProcess(stork, runtime)
+    return ApplicationProcess(composed, runtime)
+
+
+def _poster(settings: ApplicationSettings) -> Post:
+    """Sends requests of handlers, which run on a loop of their own, by the reactor."""
+    http = OutgoingHttp(reactor, settings.http.timeout_s, MAX_ANSWER_BYTES)
+
+    async def post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer: Future[Answer] = Future()
+        _reactor.call(lambda: _settle(answer, defer.ensureDeferred(http.post(url, headers, body))))
+        return await asyncio.wrap_future(answer)
+
+    return post
+
+
+def _settle(future: "Future[Any]", deferred: "defer.Deferred[Any]") -> None:
+    if not future.set_running_or_notify_cancel():
+        deferred.addErrback(lambda _: None)
+        deferred.cancel()
+    else:
+        deferred.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
 
 
 async def follow_leavers(session: Component, application: ApplicationProcess) -> None:
@@ -229,6 +270,8 @@ def _as_wamp_error(failure: Any) -> Any:
         raise ApplicationError(error.uri, *args, **error.details)
     if isinstance(error, NotBegun):
         raise ApplicationError(uris.NOT_BEGUN, str(error))
+    if isinstance(error, Undecided):
+        raise ApplicationError(uris.UNDECIDED, str(error))
     if isinstance(error, HandlerFailed):
         log_failure(error)
         raise ApplicationError(HANDLER_FAILED, f"the {error.kind} failed")

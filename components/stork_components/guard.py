@@ -2,7 +2,8 @@
 The guard, in the router process: asks the application about joins, subscriptions and calls, and never waits for ever.
 
 Registers ``io.virge.stork.guard.auth`` (dynamic ticket authenticator), ``….topic_auth`` (dynamic authorizer of the
-role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator) and ``….session`` (what the application said of one).
+role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator), ``….session`` (what the application said of one) and
+``….rules`` (takes the application's rules for tokens).
 """
 
 from collections.abc import Hashable, Mapping
@@ -16,33 +17,39 @@ from stork_components.asking.application_client import ApplicationClient, Caller
 from stork_components.asking.registrations import Registrations
 from stork_components.asking.verdicts import Verdicts
 from stork_components.asking.waiting_sessions import WaitingSessions
+from stork_components.tickets.token_gate import TokenGate
 from stork_crossbar.component import in_turn
 from stork_crossbar.connections import client_limits, closing
 from stork_crossbar.connections.expiries import Expiries
+from stork_crossbar.internals import registrations
 from stork_crossbar.opening import handshake
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
+from stork_node.application.grants import Grants
 from stork_node.application.permission import Permission
-from stork_node.application.values import ClientSession, Deny, peer_host
+from stork_node.application.values import ClientSession, Deny, Principal, peer_host
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.config.settings import count, names, seconds, section, setting, text
 from stork_node.errors import InvalidAnswer
 from stork_node.guard import core
 from stork_node.guard.admitted import Admission, Admitted
-from stork_node.guard.answers import read_backend_permission, read_backend_ticket_answer, read_ticket_answer
+from stork_node.guard.answers import check_role, read_backend_permission, read_backend_ticket_answer, read_ticket_answer
 from stork_node.guard.counters import GuardCounters
+from stork_node.guard.deciders import JOINS, SUBSCRIPTIONS, Deciders, decisions
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.topics import Match
+from stork_node.tokens.checking import looks_like_token
 
 
 @dataclass(frozen=True)
 class GuardSettings:
     """
-    ``extra`` of the guard. ``roles``: the roles that an application may give. ``trusted_proxies``: the networks whose
+    ``extra`` of the guard. ``roles``: the roles that an application may give. ``backends_decide``: the decisions
+    (``joins``, ``subscriptions``) about which only backends are asked. ``trusted_proxies``: the networks whose
     X-Forwarded-For the node believes. ``origins``: the origins of pages that may open WebSockets, beside the node's
     own. ``limits``: the limits of each client. Times in seconds.
     """
@@ -50,6 +57,7 @@ class GuardSettings:
     backend_secret: str = setting(text, "")
     backend_authid: str = setting(text, "backend")
     roles: tuple[str, ...] = setting(names, ("frontend",))
+    backends_decide: tuple[str, ...] = setting(decisions, ())
     application_timeout_s: float = setting(seconds, 5.0)
     starting_timeout_s: float = setting(seconds, 10.0)
     cache_entries: int = setting(count, 100_000)
@@ -76,6 +84,7 @@ class Guard(DirectGuard):
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
         self._callees = Registrations(reactor, callees, registered=self._forget)
+        self._deciders = Deciders(self.settings.backends_decide, self._callees.has)
         self._application = ApplicationClient(
             self,
             self._callees,
@@ -84,11 +93,12 @@ class Guard(DirectGuard):
             starting_timeout_s=self.settings.starting_timeout_s,
             batches=batches,
         )
+        self._tokens = TokenGate(reactor)
         self._pending_joins = 0
         self._waiting = WaitingSessions()
         self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
-        await self._callees.watch(self)
+        await self._callees.watch(self, registrations.look_up(self))
         if not singleton(DirectCalls).are_made:
             await self.subscribe(lambda details, **_: self.joined(details["session"]), "wamp.session.on_join")
             await self.subscribe(lambda session_id, *_, **__: self.left(session_id), "wamp.session.on_leave")
@@ -96,15 +106,16 @@ class Guard(DirectGuard):
         await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
+        await self.register(self._tokens.take, uris.GUARD_RULES)
 
     def _forget(self) -> None:
         self._verdicts.forget()
         self._application.forget()
 
     def missing(self) -> tuple[str, ...]:
-        """The application's procedures that neither the application nor a backend has registered."""
-        answered_by = ((uris.APP_AUTH, uris.BACKEND_AUTH), (uris.APP_TOPIC_AUTH, uris.BACKEND_TOPIC_AUTH))
-        return tuple(app for app, backend in answered_by if not (self._callees.has(app) or self._callees.has(backend)))
+        """The procedures without which nobody can join or subscribe, and which nobody has registered now."""
+        self._callees.compare()
+        return self._deciders.missing()
 
     def state(self) -> GuardState:
         """The current state, for metrics."""
@@ -130,15 +141,7 @@ class Guard(DirectGuard):
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
         try:
-            asked = (realm, authid, details)
-            within_s = self.settings.application_timeout_s
-            question = Request(uris.APP_AUTH, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
-            with self._waiting.asking_for(details["session"]):
-                uri, answer = await self._application.ask(question)
-            if uri == uris.BACKEND_AUTH:
-                decision = read_backend_ticket_answer(answer, self.settings.roles)
-            else:
-                decision = read_ticket_answer(answer, self.settings.roles, clock.wall())
+            decision, issued_at = await self._decide(realm, authid, details)
         except (Unavailable, InvalidAnswer) as error:
             self._turn_away("unavailable", details, str(error))
         finally:
@@ -146,9 +149,39 @@ class Guard(DirectGuard):
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         session = ClientSession.by_ticket(decision, details["session"], realm, details["transport"]["peer"])
-        self._admitted.expect(Admission(session, decision.expires_at_s), reactor.seconds())
+        admission = Admission(session, decision.expires_at_s, Grants.parse(decision.topics), issued_at)
+        self._admitted.expect(admission, reactor.seconds())
         self.counters.joins += 1
         return {"authid": decision.authid, "role": decision.role, "extra": decision.extra}
+
+    async def _decide(
+        self, realm: str, authid: str | None, details: dict[str, Any]
+    ) -> tuple[Principal | Deny, float | None]:
+        """Who the ticket lets in, and when it was issued, if it says so."""
+        ticket = details.get("ticket")
+        if looks_like_token(ticket):
+            await self._rules_known()
+            if self._tokens.is_token(ticket):
+                found = await self._tokens.check(ticket)
+                if isinstance(found, Deny):
+                    return found, None
+                return check_role(found.principal, self.settings.roles), found.issued_at
+        asked = (realm, authid, details)
+        within_s = self.settings.application_timeout_s
+        by_app = self._deciders.application(JOINS)
+        question = Request(by_app, (*asked, within_s), uris.BACKEND_AUTH, asked, core.join_key(*asked))
+        with self._waiting.asking_for(details["session"]):
+            uri, answer = await self._application.ask(question)
+        if uri == uris.BACKEND_AUTH:
+            return read_backend_ticket_answer(answer, self.settings.roles), None
+        return read_ticket_answer(answer, self.settings.roles, clock.wall()), None
+
+    async def _rules_known(self) -> None:
+        """Wait for the first application of this node: it says whether tickets are tokens, and registers later."""
+        give_up_at = reactor.seconds() + self.settings.starting_timeout_s
+        while not (self._tokens.are_known or any(map(self._callees.has, (uris.APP_AUTH, uris.BACKEND_AUTH)))):
+            if not await self._callees.changed(give_up_at - reactor.seconds()):
+                raise Unavailable(f"no application started within {self.settings.starting_timeout_s:g} s")
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """Refuse a join. The log gets the reason; the client gets the case, which says what it can do."""
@@ -237,7 +270,10 @@ class Guard(DirectGuard):
     ) -> Permission:
         match: Match = options.get("match") or "exact"
         role, authid = details["authrole"], details["authid"]
-        by_backend = self._callees.has(uris.BACKEND_TOPIC_AUTH)
+        grants = self._admitted.grants(details["session"])
+        if core.is_granted(grants, action, uri, match, self._tokens.patterns):
+            return Permission(True)
+        by_backend = self._deciders.is_by_backend(SUBSCRIPTIONS)
         decided = core.decide_unasked(role, action, uri, match, by_backend=by_backend)
         if decided is not None:
             return decided
@@ -261,7 +297,8 @@ class Guard(DirectGuard):
         if action == "subscribe":
             # Backends are not asked about calls: Virge::Stork's authorizers refuse every call of a browser.
             asked = (details, uri, action, options)
-            question = replace(question, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
+            by_app = self._deciders.application(SUBSCRIPTIONS)
+            question = replace(question, app_uri=by_app, backend_uri=uris.BACKEND_TOPIC_AUTH, backend_args=asked)
         try:
             with self._waiting.asking_for(details["session"]):
                 answered_by, answer = await self._application.ask(question)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from twisted.internet import reactor, task
+from twisted.internet.interfaces import IReactorTime
 
 from stork_components.application_process import ApplicationProcess
 from stork_components.old_names import OldComponent
@@ -11,6 +13,7 @@ from stork_node.protocol import uris
 
 # The node's own components and the application's backends are no visitors.
 _INTERNAL_ROLES = frozenset({"backend", "trusted", "anonymous"})
+COMPARE_S = 60.0
 
 
 class Visitors:
@@ -18,11 +21,12 @@ class Visitors:
     Calls ``on_join`` for each session of a visitor, and ``on_leave`` with the same session when it is gone.
 
     At its start it calls ``on_join`` for all present sessions. It does not know which sessions left before: an
-    application with a list clears it in ``on_start``.
+    application with a list clears it in ``on_start``. Every ``COMPARE_S`` seconds it compares its sessions with the
+    router's, in case an event was missed.
     """
 
-    def __init__(self, wamp: Component, application: ApplicationProcess) -> None:
-        self._wamp, self._application = wamp, application
+    def __init__(self, wamp: Component, application: ApplicationProcess, clock: IReactorTime = reactor) -> None:
+        self._wamp, self._application, self._clock = wamp, application, clock
         # None while the guard is asked about a session that has just joined.
         self._sessions: dict[int, dict[str, Any] | None] = {}
 
@@ -32,8 +36,21 @@ class Visitors:
             return
         await self._wamp.subscribe(lambda details, **_: in_turn(self._joined(details)), "wamp.session.on_join")
         await self._wamp.subscribe(self._left, "wamp.session.on_leave")
-        for session_id in await self._wamp.call("wamp.session.list"):
-            await self._reconcile(session_id)
+        await self._compare()
+        comparing = task.LoopingCall(self._compare)
+        comparing.clock = self._clock
+        comparing.start(COMPARE_S, now=False)
+
+    async def _compare(self) -> None:
+        known = set(self._sessions)
+        try:
+            present = set(await self._wamp.call("wamp.session.list"))
+            for session_id in known - present:
+                self._left(session_id)
+            for session_id in present - known:
+                await self._reconcile(session_id)
+        except TransportLost:
+            return  # the process is about to end
 
     async def _reconcile(self, session_id: int) -> None:
         try:

@@ -9,6 +9,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 from twisted.web.static import File
 
+from stork_components.pages.page_facts import PAGE_FACTS, PageFacts
 from stork_node.resources import javascript_folder
 
 _HEADERS = {
@@ -68,6 +69,7 @@ class Page(_Files):
 
     def __init__(self, extra: Mapping[str, Any]) -> None:
         super().__init__(os.path.abspath(extra["directory"]))
+        self._facts = PageFacts()
         self.childNotFound = notFound()
         self.contentTypes = {**File.contentTypes, **_TEXT}
 
@@ -80,6 +82,8 @@ class Page(_Files):
         return file
 
     def getChild(self, path: bytes, request: Request) -> Any:
+        if path == PAGE_FACTS and not self.child(path.decode()).exists():
+            return self._facts
         if path in _CLIENT_FILES and not self.child(path.decode()).exists():
             return self._dress(_ClientFiles(str(javascript_folder() / path.decode())))
         return super().getChild(path, request)

@@ -7,6 +7,7 @@ Everything that can go wrong, named.
     ├── InvalidTopic           not version.feed.id
     ├── InvalidPosition        not epoch:sequence
     ├── InvalidAnswer          an application's answer to the guard that is none
+    ├── NoDecision             a server that config.json names has decided nothing
     ├── InvalidPush            a push document that is refused
     ├── InvalidFrame           bytes on the bus that are not a frame of ours
     │   └── UnknownProtocol    … of a release too far from this one
@@ -66,6 +67,10 @@ class InvalidPosition(StorkError):
 
 class InvalidAnswer(StorkError):
     """An invalid answer of the application or a backend; the client may try again."""
+
+
+class NoDecision(StorkError):
+    """A server that config.json names has decided nothing; the text says what came in place of an answer."""
 
 
 class InvalidPush(StorkError):

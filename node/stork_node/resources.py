@@ -16,9 +16,9 @@ def javascript_folder() -> Path:
     return _find("js", "node/js")
 
 
-def php_push_script() -> Path | None:
-    """scripts/push.php; there only in a checkout."""
-    script = _REPOSITORY / "scripts/push.php"
+def push_script(suffix: str) -> Path | None:
+    """scripts/push.php or scripts/push.py; there only in a checkout."""
+    script = _REPOSITORY / f"scripts/push.{suffix}"
     return script if script.is_file() else None
 
 

@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stork_node import clock
+from stork_node.application.grants import NO_GRANTS, Grants
 from stork_node.application.permission import Permission
+from stork_node.application.policy import Undecided
 from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
 from stork_node.application.running.runtime import HANDLER_FAILED, HandlerFailed, Runtime, log_failure
 from stork_node.application.stork import Stork
@@ -49,7 +51,8 @@ class Expired(Refused):
 
 class Unavailable(Refused):
     """
-    A handler raised (it is the ``__cause__``), returned an invalid value or took too long: the client tries again.
+    A handler raised (it is the ``__cause__``), returned an invalid value or took too long, or the application leaves
+    the decision to a backend: the client tries again.
     """
 
 
@@ -80,6 +83,7 @@ class AppTester:
         self.pushes: list[RecordedPush] = []
         self.failures: list[HandlerFailed] = []
         self._roles, self._timeout_s = roles, timeout_s
+        self._patterns = stork.patterns
         self._ids = itertools.count(1)
         self._runtime = Runtime(stork, report=_keep_in(self.failures))
         self._started = False
@@ -141,7 +145,7 @@ class AppTester:
             raise (Expired if principal.retry else Denied)(uri, principal.reason)
         session = ClientSession.by_ticket(principal, session_id, realm, peer)
         self._wait(self._runtime.joined(session))
-        return Client(self, session)
+        return Client(self, session, Grants.parse(principal.topics))
 
     def _authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> Principal | Deny:
         answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
@@ -171,6 +175,8 @@ class AppTester:
             return self._wait(coroutine, self._timeout_s)
         except HandlerFailed as failure:
             raise Unavailable(uri, str(failure)) from failure.cause
+        except Undecided as undecided:
+            raise Unavailable(uri, str(undecided)) from None
         except TimeoutError:
             raise Unavailable(uri, f"no answer within {self._timeout_s} s") from None
 
@@ -198,8 +204,8 @@ def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
 class Client:
     """One session with an application under test; ``session`` is the handlers' view of it."""
 
-    def __init__(self, tester: AppTester, session: ClientSession) -> None:
-        self.session = session
+    def __init__(self, tester: AppTester, session: ClientSession, grants: Grants = NO_GRANTS) -> None:
+        self.session, self._grants = session, grants
         self._tester: AppTester | None = tester
 
     def __repr__(self) -> str:
@@ -213,6 +219,8 @@ class Client:
             Denied, Unavailable: the application does not allow it.
         """
         tester = self._joined()
+        if core.is_granted(self._grants, "subscribe", topic, match, tester._patterns):
+            return
         tester._authorize(self.session, topic, "subscribe", {"match": match})
 
     def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:

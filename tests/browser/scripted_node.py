@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, WebSocketRoute
 
+from stork_node.launcher.push_commands import PushCommands
+
 ROOT = Path(__file__).parent.parent.parent
 ORIGIN = "http://localhost:9"  # never reached: every request is answered here
 CLIENT_FILES = {"stork.js", "stork.mjs"}
@@ -16,12 +18,21 @@ class ScriptedNode:
     """
     What the page talks to.
 
-    ``refuse_join`` is an ABORT's URI or a close code for the next tries, None to let them in. ``refuse_topics`` and
-    ``refuse_calls`` map topics and procedures to the URI of the ERROR that answers them.
+    ``facts`` is its page.json, None for something else there. ``refuse_join`` is an ABORT's URI or a close code for the
+    next tries, None to let them in. ``refuse_topics`` and ``refuse_calls`` map topics and procedures to the URI of the
+    ERROR that answers them.
     """
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.facts: dict[str, Any] | None = {
+            "commands": PushCommands(
+                ".venv/bin/stork", "php scripts/push.php", ".venv/bin/python scripts/push.py"
+            ).as_json(),
+            "feeds": ["v1.test", "v1.user"],
+            "procedures": ["virge.stork.example.foo"],
+            "trial": True,
+        }
         self.refuse_join: str | int | None = None
         self.refuse_topics: dict[str, str] = {}
         self.refuse_calls: dict[str, str] = {"io.virge.stork.recover": "wamp.error.not_authorized"}
@@ -61,6 +72,10 @@ class ScriptedNode:
         if path.startswith("http"):
             self.foreign.append(url)
             route.abort()
+            return
+        if path == "page.json":
+            body = "<!doctype html>" if self.facts is None else json.dumps(self.facts)
+            route.fulfill(status=200, body=body, content_type="application/json")
             return
         file = (ROOT / "node/js" if path in CLIENT_FILES else ROOT / ".crossbar/web") / path
         if not file.is_file():

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.gateway import ROOT
@@ -26,6 +27,17 @@ def test_a_push_appears_in_the_page(page: Page, gateway: Any) -> None:
     expect(event.locator(".type")).to_have_text("order_paid")
     expect(event.locator(".data")).to_have_text('{"id": 42, "name": "Zoë"}')
     expect(event.locator(".position")).to_contain_text(position)
+
+
+@pytest.mark.parametrize("tab", ["stork", "PHP", "Python"])
+def test_the_command_that_the_page_shows_pushes_to_it(page: Page, gateway: Any, tab: str) -> None:
+    open_page(page, gateway, topic="v1.test.7")
+    expect(page.locator(".subscriptions .status")).to_have_text("live")
+    page.get_by_role("tab", name=tab, exact=True).click()
+    command = page.locator("#command-text").inner_text()
+    assert f"--endpoint={gateway.endpoint}" in command
+    pushed = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    expect(page.locator(".events .position")).to_contain_text(pushed.stdout.strip())
 
 
 def test_pushes_appear_in_order_and_once(page: Page, gateway: Any) -> None:

@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from stork_node.launcher.push_commands import PushCommands
 from tests.browser.scripted_node import ORIGIN, ROOT, ScriptedNode
 
 AXE = ROOT / "tests/js/node_modules/axe-core/axe.min.js"
@@ -180,6 +181,101 @@ def test_the_command_is_copied_in_one_line(page: Page, scripted: ScriptedNode) -
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == """.venv/bin/stork push v1.test.1 --type hello --data '{"n": 1}'"""
+
+
+def test_the_commands_are_those_of_the_node(page: Page, scripted: ScriptedNode) -> None:
+    assert scripted.facts
+    here = PushCommands("docker exec 4f stork", in_container=True).to("tcp://[::1]:7557", encrypted=False)
+    scripted.facts["commands"] = here.as_json()
+    scripted.open()
+    expect(page.locator("#command-text")).to_have_text(
+        """docker exec 4f stork push v1.test.1 --type hello --data '{"n": 1}' '--endpoint=tcp://[::1]:7557'"""
+    )
+    expect(page.get_by_role("tab")).to_have_text(["stork"])
+    expect(page.locator("#push-where")).to_have_text("Paste it into a terminal of the host that runs the container.")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_of_another_application_the_page_proposes_nothing(page: Page, scripted: ScriptedNode, told: bool) -> None:
+    assert scripted.facts
+    scripted.facts = {**scripted.facts, "feeds": [], "procedures": [], "trial": False} if told else None
+    scripted.refuse_join = "io.virge.stork.denied"
+    scripted.open("")
+    expect(page.get_by_label("Ticket", exact=True)).to_be_focused()
+    expect(page.locator("#trial")).to_be_hidden()
+    scripted.open("ticket=wrong")
+    expect(page.locator("#notice-text")).to_have_text(
+        "The application does not accept this ticket. Enter another ticket."
+    )
+    scripted.refuse_join = None
+    scripted.open("ticket=good&authid=joe")
+    expect(page.locator("#state")).to_have_text("Connected")
+    expect(page.locator("#suggestions li")).to_have_count(0)
+    expect(page.locator("#topic")).to_have_value("")
+    expect(page.locator("#procedure")).to_have_value("")
+    expect(page.locator("#push-title")).to_have_text("Push to a topic")
+    expect(page.locator("#command-text")).to_contain_text("stork push VERSION.FEED.ID --type")
+    subscribe(page, "v1.orders.42")
+    expect(page.locator("#command-text")).to_contain_text("stork push v1.orders.42 --type")
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        ("v1.test.1", "Listening to v1.test.1. Push to it with the command on this page: the push appears here."),
+        ("v1.user.eve", "v1.user.eve was refused, so nothing of it arrives here. Subscribe to another topic."),
+        ("v1.slow.1", "Not listening to v1.slow.1 yet: the page is not connected, or has no answer."),
+    ],
+)
+def test_the_page_listens_only_where_it_may(page: Page, scripted: ScriptedNode, topic: str, said: str) -> None:
+    scripted.refuse_topics = {"v1.user.eve": "wamp.error.not_authorized", "v1.slow.1": "io.virge.stork.unavailable"}
+    scripted.open(f"ticket=good&topic={topic}")
+    expect(page.locator("#empty-text")).to_have_text(said)
+    if said.startswith("Listening"):
+        scripted.revoke(topic)
+        expect(page.locator("#empty-text")).to_contain_text("has ended")
+        page.get_by_role("button", name=f"Dismiss {topic}").click()
+        expect(page.locator("#empty-text")).to_contain_text("Subscribe to a topic")
+
+
+def test_on_a_phone_the_events_come_before_the_forms(page: Page, scripted: ScriptedNode) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    scripted.open()
+    subscribe(page, "v1.test.1")
+    scripted.push("v1.test.1", "hello", 1)
+    expect(page.locator(".events .type")).to_have_text("hello")
+    tops = [page.locator(each).bounding_box() for each in ("#events", "#subscribe", "#command", "#call")]
+    assert tops == sorted(tops, key=lambda box: box["y"] if box else 0)
+    for number in range(30):
+        scripted.push("v1.test.1", "more", number)
+    expect(page.locator(".events li")).to_have_count(31)
+    feed = page.locator("#events").bounding_box()
+    assert feed
+    assert feed["height"] <= 0.75 * 740 + 1  # the form stays near
+    assert_accessible(page)
+
+
+def test_a_sign_says_where_something_arrived(page: Page, scripted: ScriptedNode) -> None:
+    page.set_viewport_size({"width": 360, "height": 400})
+    scripted.open("ticket=good&topic=v1.test.1&topic=v1.test.2")
+    expect(page.locator(".subscriptions .status")).to_have_text(["live", "live"])
+    scripted.push("v1.test.1", "seen", None)
+    expect(page.locator(".pushes")).to_have_text(["1 push", ""])
+    expect(page.locator("#news")).to_be_hidden()
+    page.locator("#procedure").scroll_into_view_if_needed()
+    expect(page.locator("#newest")).not_to_be_in_viewport()
+    for number in range(2):
+        scripted.push("v1.test.2", "unseen", number)
+    expect(page.locator("#news")).to_have_text("↑ 2 new pushes")
+    expect(page.locator(".pushes")).to_have_text(["1 push", "2 pushes"])
+    page.locator("#news").click()
+    expect(page.locator("#news")).to_be_hidden()
+    expect(page.locator("#feed")).to_be_focused()
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    scripted.push("v1.test.2", "away", None)
+    expect(page).to_have_title("(1) Stork")
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title("Stork")
 
 
 def test_a_call_shows_its_result(page: Page, scripted: ScriptedNode) -> None:

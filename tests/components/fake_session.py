@@ -18,17 +18,21 @@ class RecordedCall:
 
 
 class FakeSession:
-    """Calls wait for the test to answer them; events are delivered when the test emits them."""
+    """
+    Calls wait for the test to answer them; events are delivered when the test emits them. Registrations are looked up
+    in ``registered``.
+    """
 
     def __init__(self) -> None:
         self.calls: list[RecordedCall] = []
+        self.registered: dict[str, int] = {}
         self._handlers: dict[str, list[Any]] = {}
 
     def call(self, uri: str, *args: Any) -> "defer.Deferred[Any]":
+        if uri == "wamp.registration.lookup":
+            return defer.succeed(self.registered.get(*args))
         call = RecordedCall(uri, args)
         self.calls.append(call)
-        if uri == "wamp.registration.lookup":
-            call.answer.callback(None)
         return call.answer
 
     def subscribe(self, handler: Any, topic: str) -> "defer.Deferred[None]":

@@ -6,10 +6,11 @@ from twisted.internet import defer
 from twisted.internet.task import Clock
 
 from stork_components.asking.application_client import ApplicationClient, CallerLeft, NotAsked, Request, Unavailable
-from stork_components.asking.registrations import Registrations
+from stork_components.asking.registrations import COMPARE_S, Registrations
 from stork_components.asking.verdicts import Verdicts
 from stork_node.application.permission import Permission
 from stork_node.guard.counters import GuardCounters
+from stork_node.protocol import uris
 from tests.components.fake_session import FakeSession
 
 APP, BACKEND = "app", "backend"
@@ -17,16 +18,16 @@ QUESTION = Request(APP, ("joe",), BACKEND, ("jack",))
 
 
 class Asking:
-    def __init__(self) -> None:
+    def __init__(self, is_embedded: bool) -> None:
         self.clock = Clock()
         self.session = FakeSession()
         self.registrations = Registrations(self.clock, [APP, BACKEND])
         self.client = ApplicationClient(
             self.session, self.registrations, self.clock, application_timeout_s=5.0, starting_timeout_s=10.0
         )
-        watching = defer.ensureDeferred(self.registrations.watch(self.session))
+        look_up = self.session.registered.get if is_embedded else None
+        watching = defer.ensureDeferred(self.registrations.watch(self.session, look_up))
         assert watching.called
-        self.session.calls.clear()
 
     def ask(self, question=QUESTION):
         outcome = []
@@ -34,15 +35,23 @@ class Asking:
         return outcome
 
     def register(self, uri, registration=1):
+        self.session.registered[uri] = registration
         self.session.emit("wamp.registration.on_create", 7, {"id": registration, "uri": uri})
 
     def unregister(self, registration=1):
+        self.forget(registration)
         self.session.emit("wamp.registration.on_delete", 7, registration)
 
+    def forget(self, registration=1):
+        """The router drops it, and publishes no event."""
+        registered = self.session.registered
+        for uri in [uri for uri, known in registered.items() if known == registration]:
+            del registered[uri]
 
-@pytest.fixture
-def asking():
-    return Asking()
+
+@pytest.fixture(params=[True, False], ids=["looked up in the router", "looked up by calls"])
+def asking(request):
+    return Asking(request.param)
 
 
 def test_the_application_answers(asking):
@@ -164,6 +173,51 @@ def test_the_other_callees_are_asked_again_when_one_vanishes(asking):
     assert len(asking.session.calls) == 2
 
 
+def test_a_backend_of_whose_end_no_event_told_is_not_asked_a_second_time(asking):
+    asking.register(APP, 1)
+    asking.register(BACKEND, 2)
+    asking.forget(2)
+    outcome = asking.ask()
+    if asking.session.calls[0].uri == BACKEND:
+        error = ApplicationError(ApplicationError.NO_SUCH_PROCEDURE, "no callee")
+        asking.session.calls[0].answer.errback(error)
+    asking.session.calls[-1].answer.callback("yes")
+    assert outcome == [(APP, "yes")]
+    asking.ask()
+    assert asking.session.calls[-1].uri == APP
+
+
+@pytest.mark.parametrize("left", ["wamp.session.on_leave", "wamp.registration.on_unregister"])
+def test_what_is_registered_is_compared_when_somebody_leaves(asking, left):
+    asking.register(APP, 1)
+    asking.forget(1)
+    asking.session.emit(left, 7, 8)
+    assert not asking.registrations.has(APP)
+
+
+def test_an_event_about_the_end_of_what_is_still_there_changes_nothing(asking):
+    asking.register(BACKEND, 2)
+    asking.session.emit("wamp.registration.on_delete", 7, 2)
+    asking.ask()
+    assert asking.session.calls[-1].uri == BACKEND
+
+
+def test_who_waits_finds_what_no_event_told_of(asking):
+    outcome = asking.ask()
+    asking.session.registered[APP] = 1
+    asking.clock.advance(COMPARE_S)
+    asking.session.calls[0].answer.callback("yes")
+    assert outcome == [(APP, "yes")]
+    assert asking.clock.getDelayedCalls() == []
+
+
+def test_the_state_is_compared_when_it_is_asked_for(asking):
+    asking.register(APP, 1)
+    asking.forget(1)
+    asking.registrations.compare()
+    assert not asking.registrations.has(APP)
+
+
 def test_an_application_that_keeps_vanishing_is_unavailable_in_the_end(asking):
     asking.register(APP)
     outcome = asking.ask()
@@ -180,6 +234,38 @@ def test_an_error_of_the_application_is_unavailable_and_says_which(asking):
     outcome = asking.ask()
     asking.session.calls[0].answer.errback(ApplicationError("io.example.oops", "secret text"))
     assert [str(each) for each in outcome] == ["app raised io.example.oops"]
+
+
+def undecided():
+    return ApplicationError(uris.UNDECIDED, "the application declares no feed")
+
+
+def test_a_backend_that_comes_decides_what_the_application_left_to_it(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(undecided())
+    assert outcome == []
+    asking.register(BACKEND, 2)
+    assert asking.session.calls[1].uri == BACKEND
+    asking.session.calls[1].answer.callback("yes")
+    assert outcome == [(BACKEND, "yes")]
+
+
+def test_a_backend_that_does_not_come_is_missed_by_its_name(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask()
+    asking.session.calls[0].answer.errback(undecided())
+    asking.clock.advance(10.0)
+    assert [str(each) for each in outcome] == ["nobody registered backend within 10 s"]
+    assert isinstance(outcome[0], Unavailable)
+
+
+def test_the_application_is_not_asked_what_backends_alone_decide(asking):
+    asking.register(APP, 1)
+    outcome = asking.ask(Request("", (), BACKEND, ("jack",)))
+    asking.clock.advance(10.0)
+    assert asking.session.calls == []
+    assert [str(each) for each in outcome] == ["nobody registered backend within 10 s"]
 
 
 def test_a_session_that_is_gone_is_unavailable(asking):
@@ -264,6 +350,7 @@ def test_each_registration_is_told_the_first_and_one_more():
     session = FakeSession()
     registrations = Registrations(Clock(), [APP], registered=lambda: told.append(1))
     defer.ensureDeferred(registrations.watch(session))
+    session.registered[APP] = 1
     session.emit("wamp.registration.on_create", 7, {"id": 1, "uri": APP})
     session.emit("wamp.registration.on_register", 7, 1)
     session.emit("wamp.registration.on_register", 8, 1)

@@ -18,7 +18,11 @@ CLASSES = [
     "stork_components.relay.RelaySettings",
     "stork_components.operator_port.OperatorPortSettings",
     "stork_node.config.drain.DrainSettings",
+    "stork_node.api.settings.ApiSettings",
+    "stork_node.api.settings.ApiLimits",
     "stork_components.application.ApplicationSettings",
+    "stork_node.tokens.settings.JwtSettings",
+    "stork_node.access.settings.HttpSettings",
     "stork_node.publish_server.settings.PublishServerSettings",
 ]
 # Gets the defaults of the page as JSON values, by class and setting; prints those that are not the code's. Components

@@ -1,9 +1,11 @@
 """``stork up``: what is said of a push with PHP, of a replica, and of a node that does not come up."""
 
+import json
 import os
 import re
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,9 +65,18 @@ def test_the_push_command_for_php_reaches_a_browser(start: Callable[..., Up]) ->
 
 
 def test_where_another_host_has_the_publish_server_none_is_started(start: Callable[..., Up]) -> None:
-    up = start(STORK_PUBLISH_SERVER="publish.example")
+    elsewhere = {"STORK_PUBLISH_SERVER": "publish.example", "STORK_TICKET": ""}
+    up = start('from stork_node import Stork\nstork = Stork()\nstork.feed("v1", "orders")\n', **elsewhere)
     up.wait_for_line(READY, 60)
-    assert up.shown("Push").endswith(" --endpoint=tcp://publish.example:5557")
+    assert "TRIAL" not in up.log
+    assert up.shown("Page") == f"http://127.0.0.1:{up.port}/"
+    push = up.shown("Push")
+    assert " push v1.orders.1 --type hello " in push
+    assert push.endswith(" --endpoint=tcp://publish.example:5557")
+    facts = json.load(urllib.request.urlopen(f"http://127.0.0.1:{up.port}/page.json", timeout=10))
+    assert push.startswith(facts["commands"]["stork"])
+    assert facts["commands"]["options"] == "--endpoint=tcp://publish.example:5557"
+    assert facts | {"commands": {}} == {"commands": {}, "feeds": [], "procedures": [], "trial": False}
     family = up.family()
     assert [process for process in family if "publish-server" in process.cmdline()] == []
     assert up.stop(signal.SIGINT) == 0

@@ -1,4 +1,3 @@
-import pytest
 from twisted.internet import defer
 
 from tests.components.fake_session import FakeSession
@@ -27,6 +26,8 @@ def test_events_reach_the_handlers_of_their_topic_alone():
     assert got == [(1,)]
 
 
-@pytest.mark.parametrize("uri", ["wamp.registration.lookup"])
-def test_nothing_is_registered_with_it(uri):
-    assert FakeSession().call(uri, "a").result is None
+def test_registrations_are_looked_up_where_a_test_has_put_them():
+    session = FakeSession()
+    session.registered["a"] = 1
+    assert [session.call("wamp.registration.lookup", uri).result for uri in ("a", "b")] == [1, None]
+    assert session.calls == []

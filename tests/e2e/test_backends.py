@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from tests.e2e.applications import MANY_WAYS
+from tests.e2e.operator_port import get
 from tests.gateway import Deployment, wait_for
 from tests.wamp import Aborted, Client, Closed, Refused
 
@@ -127,6 +129,102 @@ def test_a_later_backend_takes_over_and_gives_back_when_it_leaves(node):
         wait_for(lambda: who() == "first", "the first backend to be asked again")
 
 
+def _kill(stays, leaves):
+    stays.call("wamp.session.kill", leaves.session_id)
+    leaves.receive()
+    leaves.close()
+
+
+def _remove(stays, leaves):
+    registration = stays.call("wamp.registration.lookup", AUTH)
+    stays.call("wamp.registration.remove_callee", registration, leaves.session_id)
+    assert stays.call("wamp.registration.lookup", AUTH) is None
+    leaves.close()
+
+
+ENDS = {
+    "goodbye": lambda _, leaves: (leaves.send(6, {}, "wamp.close.normal"), leaves.receive(), leaves.close()),
+    "cut": lambda _, leaves: leaves.close(),
+    "kill": _kill,
+    "removed": _remove,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_application_decides_again_when_a_backend_leaves(node, end):
+    """Among many registrations, the one of the authenticator is neither always the first nor always the last."""
+    for turn in range(5):
+        with node.backend() as stays:
+            leaves = node.backend()
+            leaves.register(AUTH, None, invoke="last")
+            for number in range(4):
+                for each in (stays, leaves):
+                    each.register(f"io.example.shared.{turn}.{number}", None, invoke="roundrobin")
+            ENDS[end](stays, leaves)
+            with node.join("user:joe") as client:
+                assert client.welcome["authid"] == "joe"
+            for number in range(4):  # what is shared still has a callee
+                assert stays.call("wamp.registration.lookup", f"io.example.shared.{turn}.{number}")
+
+
+def test_a_backend_that_shares_its_procedures_is_asked_when_another_leaves(node):
+    for turn in range(5):
+        with Backend(node, "php", auth=admit):
+            leaves = node.backend()
+            leaves.register(AUTH, None, invoke="last")
+            for number in range(4):
+                leaves.register(f"io.example.own.{turn}.{number}", None)
+            leaves.close()
+            with node.join("42") as client:
+                assert client.welcome["authid"] == "php-42"
+
+
+META = {
+    "wamp.session.on_leave",
+    "wamp.subscription.on_unsubscribe",
+    "wamp.subscription.on_delete",
+    "wamp.registration.on_unregister",
+    "wamp.registration.on_delete",
+}
+
+
+def _told(listener, topics, session, number):
+    """The next meta events about a session: topic and arguments."""
+    told = []
+    while len(told) < number:
+        message = listener.receive()
+        if message[0] == 36 and message[4][0] == session:
+            told.append((topics[message[1]], message[4]))
+    return told
+
+
+@pytest.mark.parametrize("way", ["goodbye", "cut", "given up before"])
+def test_backends_are_told_who_left_and_what_it_had(node, way):
+    with node.backend() as listener, node.backend() as stays:
+        topics = {listener.subscribe(topic): topic for topic in META}
+        leaves = node.backend()
+        shared = stays.register("io.example.both", None, invoke="roundrobin")
+        leaves.register("io.example.both", None, invoke="roundrobin")
+        registrations = [leaves.register(f"io.example.left.{number}", None) for number in range(3)]
+        subscriptions = [leaves.subscribe(f"v1.left.{number}") for number in range(3)]
+        session = leaves.session_id
+        if way == "given up before":  # in the turn in which it leaves
+            for number, registration in enumerate(registrations):
+                leaves.send(66, 100 + number, registration)
+            for number, subscription in enumerate(subscriptions):
+                leaves.send(34, 200 + number, subscription)
+        if way != "cut":
+            leaves.send(6, {}, "wamp.close.normal")
+        leaves.close()
+        told = _told(listener, topics, session, 1 + 1 + 2 * 6)
+    assert [args for topic, args in told if topic == "wamp.session.on_leave"] == [[session, "backend", "backend"]]
+    ended = {topic: [args[1] for each, args in told if each == topic] for topic in META if "session" not in topic}
+    assert sorted(ended["wamp.registration.on_unregister"]) == sorted([*registrations, shared])
+    assert sorted(ended["wamp.registration.on_delete"]) == sorted(registrations)
+    assert sorted(ended["wamp.subscription.on_unsubscribe"]) == sorted(subscriptions)
+    assert sorted(ended["wamp.subscription.on_delete"]) == sorted(subscriptions)
+
+
 @pytest.mark.parametrize("answer", [True, "frontend", {"role": "backend", "authid": "x"}, {"role": "frontend"}, 17])
 def test_nonsense_of_a_backend_lets_nobody_in_and_can_be_tried_again(node, answer):
     with Backend(node, "php", auth=lambda *_: answer), node.connect() as client:
@@ -172,13 +270,40 @@ def test_a_frontend_cannot_stand_in_for_a_backend(node):
         client.register(AUTH, admit, invoke="last")
 
 
-def test_in_place_of_the_application_a_backend_is_all_that_is_needed(tmp_path):
-    def without_application(config):
-        del config["workers"][1]
+NO_APPLICATION = "from stork_node import Stork\n\nstork = Stork()\n"
 
-    with Deployment(tmp_path, change=without_application) as deployment:
+
+def without_application(config):
+    del config["workers"][1]
+
+
+def of_backends(config):
+    config["workers"][0]["components"][0]["extra"]["backends_decide"] = "joins, subscriptions"
+
+
+@pytest.mark.parametrize(
+    ("app", "change"),
+    [(NO_APPLICATION, lambda _: None), (MANY_WAYS, of_backends), (MANY_WAYS, without_application)],
+    ids=["app.py declares nothing", "a setting says so", "no application"],
+)
+def test_where_a_backend_decides_it_is_all_that_is_needed(tmp_path, app, change):
+    def in_a_hurry(config):
+        config["workers"][0]["components"][0]["extra"]["starting_timeout_s"] = 3.0
+        change(config)
+
+    with Deployment(tmp_path, app=app, change=in_a_hurry) as deployment:
         deployment.start_publish_server()
         node = deployment.start_node()
+        with node.connect() as client, pytest.raises(Closed) as closed:
+            client.join("user:joe")
+        assert closed.value.code == 1013
+        status, said = get(node.operator_url + "ready")
+        assert (status, said["status"]) == (503, "not_ready")
+        assert [problem for problem in said["problems"] if "nobody has registered io.virge.stork." in problem]
+        with Backend(node, "php", auth=admit), Client(node.url) as client:
+            client.join("42")
+            with pytest.raises(Refused, match="unavailable"):
+                client.subscribe("v1.php.1")
         with Backend(node, "php", auth=admit, topic_auth=lambda *_: True), Client(node.url) as client:
             client.join("42")
             client.subscribe("v1.php.1")

@@ -3,20 +3,23 @@
 import contextlib
 import http.client
 import json
+import os
 import socket
+import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.book import block
 from tests.e2e.http_client import connect, read_to_the_end, request, status
 from tests.e2e.operator_port import samples, value
 from tests.gateway import TICKET, Deployment, wait_for
 
 KEY = "a-key-of-the-tests-0123456789"
 PUSHER, READER, NARROW = ("push-" + "p" * 20, "read-" + "r" * 20, "narrow-" + "n" * 20)
-SLOW_S = 2.0
+SLOW_S = 2
 JSON = "Content-Type: application/json"
 GOOD = {"topics": ["v1.test.1"], "type": "hello", "data": {"a": 1}}
 
@@ -91,6 +94,13 @@ def test_a_push_reaches_a_browser(deployment, api):
         assert (status, said["ok"], said["id"]) == (200, True, None)
         _, event, kwargs = client.event()
         assert (event["type"], event["data"], kwargs["position"]) == ("hello", {"a": 1}, said["position"])
+
+
+def test_the_line_of_the_book_pushes(deployment, port):
+    line = block("http push").replace("8080", str(port))
+    environ = {**os.environ, "STORK_API_KEY": KEY}
+    said = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, timeout=30).stdout
+    assert json.loads(said).keys() == {"ok", "id", "position"}
 
 
 def test_an_idempotency_key_is_stored_once(api):
@@ -363,17 +373,18 @@ def test_keys_are_replaced_by_a_reload(deployment, port):
     new = "new-" + "k" * 20
     keys[1] |= {"key": new, "rights": ["read"]}
     del keys[3]
-    kept, other = Api(port, PUSHER), Api(port, READER)
+    quiet = deployment.operator_ports[port]  # where an idle connection stays for 30 s
+    kept, other = Api(quiet, PUSHER), Api(quiet, READER)
     assert kept.push(GOOD)[0] == 200
     file.write_text(json.dumps(config))
-    assert reload(deployment.nodes[0]).returncode == 0
+    assert reload(deployment, file.parent).returncode == 0
     assert kept.push(GOOD)[0] == 401
     kept.key = new
     assert kept.get("/api/position")[0] == 200
     assert other.get("/api/position")[0] == 200
     keys[1]["key"] = "short"
     file.write_text(json.dumps(config))
-    refused = reload(deployment.nodes[0])
+    refused = reload(deployment, file.parent)
     assert refused.returncode == 1
     assert "components[4].extra.keys[1].key: a key has at least 20 characters" in refused.stdout + refused.stderr
     assert kept.get("/api/position")[0] == 200

@@ -5,20 +5,29 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from textwrap import indent
 
 import pytest
 
+from stork_node import AuthRequest, Principal
+from stork_node.access.http_questions import connect_question, read_connect
+from stork_node.errors import NoDecision
 from stork_node.testing import AppTester, Denied
 from tests.book import block
 from tests.e2e.network import Namespace
-from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process, needs_root, wait_for
+from tests.gateway import BACKEND_SECRET, ROOT, Deployment, Process, free_ports, needs_root, wait_for
 from tests.wamp import Refused
+
+# As in the book, on the line with docker run.
+[JWT_KEY] = re.findall(r"STORK_JWT_KEY=(\S+)", block("docker jwt"))
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    with Deployment(tmp_path_factory.mktemp("readme"), app=block("full app.py")) as deployment:
+    folder, environ = tmp_path_factory.mktemp("readme"), {"STORK_JWT_KEY": JWT_KEY}
+    with Deployment(folder, app=block("full app.py"), environ=environ) as deployment:
         deployment.start_publish_server()
         deployment.start_node()
         yield deployment
@@ -101,6 +110,43 @@ def test_the_php_push_reaches_its_subscriber(deployment, name):
         position = run(["php"], text, cwd=ROOT).strip()
         _, event, details = ann.event()
         assert (event["type"], event["data"], details["position"]) == ("order_paid", {"id": 42}, position)
+
+
+@pytest.mark.parametrize(("name", "command"), [("jwt php", ["php"]), ("jwt python", [sys.executable, "-"])])
+def test_the_token_lets_in_and_permits_its_topics(deployment, name, command):
+    ticket = run(command, block(name), env={**os.environ, "STORK_JWT_KEY": JWT_KEY}).strip()
+    with deployment.nodes[0].join(ticket) as client:
+        assert client.welcome["authid"] == "7"
+        for topic in ("v1.orders.42", "v1.news.1"):
+            client.subscribe(topic)
+        with pytest.raises(Refused, match="not_authorized"):
+            client.subscribe("v1.other.1")
+
+
+def test_the_route_of_php_answers_what_http_asks(tmp_path):
+    (tmp_path / "connect.php").write_text(block("connect.php"))
+    [port] = free_ports(1)
+    environ = {**os.environ, "STORK_HTTP_SECRET": "s"}
+    server = Process(["php", "-S", f"127.0.0.1:{port}", "connect.php"], tmp_path / "php.log", environ, cwd=tmp_path)
+
+    def ask(ticket, secret="s"):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/", connect_question(AuthRequest(ticket=ticket)))
+        request.add_header("Authorization", f"Bearer {secret}")
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return read_connect(answer.status, "", answer.read())
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return read_connect(refused.status, "", b"")
+
+    try:
+        server.wait_for_line("started")
+        assert ask("t-ann") == Principal("7", topics=["v1.orders.42"])
+        assert ask("stolen").reason == "403: the ticket was refused"
+        with pytest.raises(NoDecision, match="500"):
+            ask("t-ann", "wrong")
+    finally:
+        server.stop()
 
 
 def test_the_caller_calls(deployment):

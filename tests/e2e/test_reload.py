@@ -1,10 +1,12 @@
 """``stork reload``: a changed app.py goes live, and no socket is touched; a broken one is refused."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import threading
+import urllib.request
 
 import pytest
 
@@ -91,6 +93,12 @@ def release(node, text):
     (node.folder / "app.py").write_text(text)
 
 
+def page_facts(node):
+    """What the page is told, but for the commands."""
+    facts = json.load(urllib.request.urlopen(f"{node.page_url}page.json", timeout=10))
+    return {name: value for name, value in facts.items() if name != "commands"}
+
+
 def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
     node = deployment.start_node()
     with node.join("joe") as joe, deployment.publisher() as publisher:
@@ -115,9 +123,12 @@ def test_a_changed_application_goes_live_and_every_socket_stays(deployment):
         assert new != old
         node.wait_for_line("stop one")
 
-        release(node, APP.replace('"one"', '"number three"'))
+        assert page_facts(node) == {"feeds": [], "procedures": [], "trial": False}
+        shipped = 'stork.feed("v1", "test")\nTICKET = "STORK_TICKET"\n'
+        release(node, APP.replace('"one"', '"number three"') + shipped)
         assert reload(deployment, node.folder).returncode == 0
         assert joe.call("test.release") == "number three"
+        assert page_facts(node) == {"feeds": ["v1.test"], "procedures": [], "trial": True}
 
 
 def test_a_backend_stays_in_charge_when_the_application_is_reloaded(deployment):

@@ -210,6 +210,7 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
     router["components"][1]["extra"]["bus"] = "tcp:/0.0.0.0:5555"
     router["realms"][0]["options"] = {}
     router["transports"][0]["paths"]["ws"]["options"]["max_message_size"] = 1000
+    router["transports"][0]["paths"]["ws"]["options"]["compression"] = {"deflate": {}}
     router["transports"][0]["paths"]["ws"]["serializers"] = ["json", "ubjson"]
     config["workers"][1]["components"][0]["extra"]["threads"] = "many"
     config["workers"][2]["arguments"] += ["--heartbeat", "1"]
@@ -220,6 +221,7 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
         "workers[0].components[1].extra.bus: 'tcp:/0.0.0.0:5555' is not an endpoint (want tcp://HOST:PORT)",
         "workers[0].realms[0].options.event_dispatching_chunk_size: 100, and chunks reorder events",
         "workers[0].transports[0].paths.ws.options.max_message_size: 1000, and larger events would be dropped",
+        "workers[0].transports[0].paths.ws.options.compression: has no effect: no event is compressed",
         "workers[0].transports[0].paths.ws.serializers: 'ubjson' is not offered to clients",
         "workers[1].components[0].extra.threads: 'many' is not a whole number",
         "--heartbeat",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tarfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +82,49 @@ def assert_pushes(directory: Path) -> None:
         assert server.documents[0]["data"] == {"id": 42}
 
 
-def test_composer_finds_nothing_wrong_with_composer_json() -> None:
-    run(["composer", "validate", "--strict", "--no-check-lock"], ROOT)
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "node/php"])
+def test_composer_finds_nothing_wrong_with_composer_json(folder: Path) -> None:
+    run(["composer", "validate", "--strict", "--no-check-lock", "--no-check-version"], folder)
+
+
+def test_both_composer_json_say_the_same_with_the_version_of_the_release() -> None:
+    whole, folder = (json.loads((ROOT / each / "composer.json").read_text()) for each in (".", "node/php"))
+    assert whole.pop("autoload") == {"psr-4": {"Stork\\": "node/php/src/"}}
+    assert folder.pop("autoload") == {"psr-4": {"Stork\\": "src/"}}
+    assert folder.pop("version") == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    del whole["archive"]
+    assert whole == folder
+
+
+def documented(way: int) -> list[str]:
+    """The command lines of the README: a clone and its path, or composer's own clone."""
+    text = (ROOT / "node/php/README.md").read_text()
+    return [line.removeprefix("$ ") for line in re.findall(r"```console\n(.*?)```", text, re.DOTALL)[way].splitlines()]
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_the_lines_of_the_readme_install_it_from_git(tmp_path: Path, way: int) -> None:
+    stork = sources(tmp_path / "stork")
+    for command in (["init", "--quiet", "-b", "main"], ["add", "."], ["commit", "--quiet", "-m", "now"]):
+        run(["git", *command], stork)
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "composer.json").write_text(json.dumps({"repositories": {"packagist.org": False}}))
+    for line in documented(way):
+        run(["sh", "-c", line.replace("https://git.example.org/stork-node", f"file://{stork}")], app)
+    (app / "app.php").write_text(APPLICATION)
+    assert_pushes(app)
+    if way == 0:
+        assert {path.name for path in (app / "vendor" / PACKAGE).iterdir()} == {
+            path.name for path in (ROOT / "node/php").iterdir()
+        }
 
 
 @pytest.mark.parametrize("symlink", [True, False])
-def test_it_installs_from_a_path(tmp_path: Path, symlink: bool) -> None:
-    url = str(ROOT if symlink else sources(tmp_path / "stork"))
-    install(tmp_path / "app", {"type": "path", "url": url, "options": {"symlink": symlink}}, "@dev")
+@pytest.mark.parametrize(("folder", "version"), [("", "@dev"), ("node/php", "^0.1")])
+def test_it_installs_from_a_path(tmp_path: Path, symlink: bool, folder: str, version: str) -> None:
+    url = str((ROOT if symlink else sources(tmp_path / "stork")) / folder)
+    install(tmp_path / "app", {"type": "path", "url": url, "options": {"symlink": symlink}}, version)
     assert (tmp_path / "app/vendor" / PACKAGE).is_symlink() == symlink
     assert_pushes(tmp_path / "app")
 

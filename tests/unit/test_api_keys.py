@@ -1,6 +1,7 @@
 """The keys of the HTTP API: settings that are read, and keys that are found."""
 
 import hashlib
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from stork_node.api.keys import Keyring, TopicPattern
 from stork_node.api.settings import ApiSettings
 from stork_node.config.settings import read
 from stork_node.errors import ConfigError
+from tests.book import block
 
 LONG = "0123456789abcdefghij"
 OTHER = "zyxwvutsrqponmlkjihg"
@@ -47,6 +49,11 @@ def test_a_key_comes_from_a_variable_or_a_file(tmp_path):
 )
 def test_other_bytes_find_no_key(presented):
     assert Keyring(settings(key()).keys).find(presented) is None
+
+
+def test_the_example_of_the_book_has_two_keys():
+    found = read(ApiSettings, json.loads(block("http keys")), {"SHOP_KEY": LONG, "MONITOR_KEY": OTHER}).keys
+    assert [(each.name, sorted(each.rights)) for each in found] == [("shop", ["push"]), ("monitor", ["read"])]
 
 
 def test_a_key_without_a_value_is_left_out():

@@ -48,6 +48,11 @@ def tester(stork):
         yield tester
 
 
+def test_what_an_application_leaves_to_a_backend_can_be_tried_again():
+    with AppTester(Stork()) as tester, pytest.raises(Unavailable, match="declares no authenticator"):
+        tester.join(ticket="alice")
+
+
 def test_the_designs_example_is_one_line(stork):
     AppTester(stork).join(ticket="alice").subscribe("v1.orders.42")
 
@@ -340,3 +345,29 @@ def test_the_application_of_the_design_runs():
         client.leave()
     assert tester.pushes == [RecordedPush(("v1.orders.42",), "greeted", "7")]
     assert told == ["start", ("join", "7"), ("leave", "7", {"groups": ["a"]})]
+
+
+def test_a_ticket_permits_its_topics_and_patterns_where_a_feed_has_them():
+    stork = Stork()
+    stork.authenticator(
+        lambda request: Principal("ann", topics=["v1.orders.42", "v1.news.*", "v1.any.*", "io.virge.*"])
+    )
+    stork.feed("v1", "news", patterns=["prefix"]).verify(lambda session, topic: False, patterns=True)
+    with AppTester(stork) as tester:
+        ann = tester.join()
+        for topic, match in {
+            "v1.orders.42": "exact",
+            "v1.news.1": "exact",
+            "v1.news.": "prefix",
+            "v1.any.1": "exact",
+        }.items():
+            ann.subscribe(topic, match)
+        refused = [
+            ("v1.orders.43", "exact"),
+            ("v1.any.", "prefix"),
+            ("v1.news.", "wildcard"),
+            ("v1.orders.42", "prefix"),
+        ]
+        for topic, match in [*refused, ("io.virge.x", "exact"), ("v1.", "prefix")]:
+            with pytest.raises(Denied):
+                ann.subscribe(topic, match)

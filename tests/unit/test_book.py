@@ -5,25 +5,29 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
+from stork_node.access.settings import Feeds, HttpSettings, feeds_section, http_section
 from stork_node.cli.group import COMMANDS
+from stork_node.config.settings import read, section, setting
 from stork_node.protocol.push import decode_push
 from stork_node.relay.history_settings import HistorySettings, histories
+from stork_node.tokens.settings import JwtSettings
 from tests.book import DOCS, PAGES, README, ROOT, anchors, block, blocks, links, problem, tables
 
 FOLDERS = ("node", "components", ".crossbar", "scripts", "tests")
 FOLDER_READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
 MARKDOWN = (*PAGES, *FOLDER_READMES)
 # Each is run by a test: here, by e2e/test_readme.py, by browser/test_readme.py or by image/test_docker_lines.py.
-RUN_HERE = {"push document", "history"}
-RUN_BY_IMAGE = {"docker", "docker run"}
+RUN_HERE = {"push document", "history", "http keys", "jwt", "http", "feeds"}
+RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
-RUN_BY_E2E |= {"publisher", "php message", "caller", "subscriber"}
+RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}
 RUN_BY_BROWSER = {"page.html", "stork.js"}
 
 CITATION = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
@@ -128,6 +132,19 @@ def test_the_push_document_is_one():
         b'{"id": 42}',
         "order-42-paid",
     )
+
+
+@dataclass(frozen=True)
+class Extra:
+    jwt: JwtSettings = setting(section(JwtSettings), JwtSettings())
+    http: HttpSettings = setting(http_section, HttpSettings())
+    feeds: Feeds = setting(feeds_section, ())
+
+
+@pytest.mark.parametrize("name", ["jwt", "http", "feeds"])
+def test_the_rules_without_python_are_settings(name):
+    settings = read(Extra, json.loads(block(name)), {"STORK_JWT_KEY": "k" * 32, "STORK_HTTP_SECRET": "s"})
+    assert getattr(settings, name) != getattr(Extra(), name)
 
 
 def test_the_history_is_the_default():

@@ -1,6 +1,7 @@
 """The command line, as far as it goes without a server."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from stork_node.cli.publish_server import parse_arguments, publish_server
 from stork_node.cli.session_options import session_target
 from stork_node.clients.credentials import Credentials
 from stork_node.errors import ConfigError, InvalidPush, NotConfirmed, Problem, StorkError
+from stork_node.launcher.push_commands import PushCommands
 from stork_node.publish_server.settings import PublishServerSettings
 
 HEAVY = {"crossbar", "autobahn", "twisted", "zmq", "msgspec", "rich", "websockets"}
@@ -260,7 +262,10 @@ def test_init_writes_a_folder_and_says_what_comes_next(tmp_path: Path, capsys: p
     folder = tmp_path / "deploy" / "stork"
     assert group.run(["init", str(folder)]) == 0
     assert {path.name for path in folder.iterdir()} == {"config.json", "app.py", "web"}
-    assert f"  stork up --config {folder} " in capsys.readouterr().out
+    here = PushCommands.here(sys.argv[0], os.environ).stork  # a command that works in this folder
+    said = capsys.readouterr().out
+    assert f"  {here} up --config {folder} " in said
+    assert f"  {here} check --config {folder} " in said
 
 
 def test_init_overwrites_nothing_unless_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,22 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from stork_node.application.summary import Summary
+from stork_node.launcher.push_commands import PushCommands
 from stork_node.launcher.readiness import ReadySocket, tell_service_manager
 from stork_node.launcher.up import runs_publish_server
-from stork_node.launcher.welcome import Commands, welcome
+from stork_node.launcher.welcome import welcome
 from stork_node.resources import javascript_folder, template_folder
 
-COMMANDS = Commands(stork=".venv/bin/stork", php_push="php scripts/push.php")
+COMMANDS = PushCommands(stork=".venv/bin/stork", php="php scripts/push.php")
+SHIPPED = Summary(("v1.test", "v1.user"), ("virge.stork.example.foo",), takes_shared_ticket=True)
 
 
 def test_the_welcome_of_a_trial_has_the_page_and_commands_to_paste() -> None:
     text = welcome(
         "http://127.0.0.1:8080/",
         "a/b",
-        trial=True,
-        endpoint="tcp://127.0.0.1:5557",
-        encrypted=False,
-        commands=COMMANDS,
+        made_up=True,
+        application=SHIPPED,
+        commands=COMMANDS.to("tcp://127.0.0.1:5557", encrypted=False),
     )
     assert (
         text
@@ -41,10 +43,9 @@ def test_the_welcome_says_trial_only_where_the_ticket_was_made_up() -> None:
     text = welcome(
         "https://push.example/",
         "t",
-        trial=False,
-        endpoint="tcp://*:7557",
-        encrypted=True,
-        commands=Commands("stork", None),
+        made_up=False,
+        application=SHIPPED,
+        commands=PushCommands("stork").to("tcp://*:7557", encrypted=True),
     )
     assert (
         text
@@ -61,6 +62,38 @@ Ctrl-C ends it.
     )
 
 
+@pytest.mark.parametrize(("feeds", "topic"), [(("v2.orders",), "v2.orders.1"), ((), "VERSION.FEED.ID")])
+def test_the_welcome_names_nothing_that_the_application_does_not_know(feeds: tuple[str, ...], topic: str) -> None:
+    text = welcome(
+        "http://[::1]:8080/", "made-up", made_up=True, application=Summary(feeds), commands=PushCommands("stork")
+    )
+    assert (
+        text
+        == f"""
+Stork node is ready.
+
+  Page  http://[::1]:8080/
+  Push  stork push {topic} --type hello --data '{{"n": 1}}'
+
+Ctrl-C ends it.
+"""
+    )
+
+
+def test_the_commands_of_a_container_are_for_its_host() -> None:
+    commands = PushCommands("docker exec 4f2a stork", in_container=True).to("tcp://0.0.0.0:5557", encrypted=True)
+    text = welcome("http://127.0.0.1:8080/", "t", made_up=True, application=SHIPPED, commands=commands)
+    assert "  Push  docker exec 4f2a stork push v1.test.1 --type hello --data '{\"n\": 1}'\n" in text
+    assert "The page's port is that of the container: -p may publish it at another one." in text
+    assert "STORK_BUS_SECRET" not in text  # the command finds it in the container's environment
+
+
+def test_commands_are_handed_down_to_a_child_process() -> None:
+    commands = PushCommands("stork", "php push.php", None, "--endpoint=tcp://a:1", encrypted=True)
+    assert PushCommands.handed_down(commands.environ) == commands
+    assert PushCommands.handed_down({}) is None
+
+
 @pytest.mark.parametrize(
     ("argv0", "shown"),
     [
@@ -73,7 +106,7 @@ def test_the_push_command_names_the_stork_that_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert Commands.here(str(Path(argv0).absolute()), None).stork == shown
+    assert PushCommands.here(str(Path(argv0).absolute()), {}).stork == shown
 
 
 def test_the_push_command_is_short_where_stork_is_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +114,7 @@ def test_the_push_command_is_short_where_stork_is_on_the_path(tmp_path: Path, mo
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert Commands.here(str(program), None) == Commands("stork", None)
+    assert PushCommands.here(str(program), {}).stork == "stork"
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,37 @@ def test_the_environment_may_name_the_public_port(tmp_path):
             configuration.load(tmp_path, {"STORK_PORT": value})
 
 
+def test_the_environment_may_name_the_other_ports(tmp_path):
+    server = [
+        "publish-server",
+        "--pull",
+        "tcp://${HOST}:5555",
+        "--router",
+        "tcp://[::1]:5557",
+        "--pub",
+        "tcp://*:${PUB}",
+    ]
+    component = {
+        "type": "class",
+        "classname": "stork_components.x.Y",
+        "extra": {"push": "tcp://a:5557", "bus": "tcp://${A:-b}:5556", "listen": "tcp://*:8081", "secret": "x:1"},
+    }
+    other = component | {"classname": "other.Y"}
+    router = {"type": "router", "components": [component, other]}
+    write(tmp_path, {"version": 2, "workers": [router, {"type": "guest", "executable": "stork", "arguments": server}]})
+    ports = {"STORK_PULL_PORT": "1", "STORK_PUB_PORT": "2", "STORK_ROUTER_PORT": "3", "STORK_OPERATOR_PORT": "5"}
+    loaded = configuration.load(tmp_path, ports | {"STORK_REPLAY_PORT": "", "A": "a"})
+    assert loaded.publish_server == (
+        *("publish-server", "--pull", "tcp://${HOST}:1", "--router", "tcp://[::1]:3", "--pub", "tcp://*:${PUB}"),
+    )
+    [stork, untouched] = [each["extra"] for _, each in loaded.components()]
+    assert stork == {"push": "tcp://a:3", "bus": "tcp://${A:-b}:2", "listen": "tcp://*:5", "secret": "x:1"}
+    assert untouched["push"] == "tcp://a:5557"
+    with pytest.raises(ConfigError, match=r"components\[0\]\.extra\.push: STORK_ROUTER_PORT is 'x', not a port") as no:
+        configuration.load(tmp_path, {"STORK_ROUTER_PORT": "x", "A": "a"})
+    assert r"workers[1].arguments[4]: STORK_ROUTER_PORT is 'x'" in str(no.value)
+
+
 def test_a_port_that_is_none_is_named_with_its_place(tmp_path):
     transport = {"type": "web", "endpoint": {"type": "tcp", "port": "${LISTEN:-8080}"}, "paths": {}}
     write(tmp_path, {"version": 2, "workers": [{"type": "router", "transports": [transport]}]})

@@ -32,7 +32,6 @@ def problem_of(target, folder):
     with pytest.raises(ConfigError) as refused:
         loading.load(target, folder)
     (problem,) = refused.value.problems
-    assert loading.check(target, folder) == [problem]
     assert "\n" not in str(problem)
     return str(problem)
 
@@ -43,7 +42,6 @@ def test_an_application_is_found_by_module_and_name(folder):
     assert isinstance(stork, Stork)
     assert loading.load("app:other", str(folder)) is not stork
     assert loading.load("app:stork", [folder, "/nowhere"]) is stork
-    assert loading.check("app:stork", folder) == []
 
 
 def test_an_application_may_be_a_module_of_a_package(folder):
@@ -156,9 +154,11 @@ def test_an_import_that_failed_leaves_the_search_path_as_it_was(folder):
     assert sys.path == [str(folder), *before]
 
 
-def test_check_finds_what_is_wrong_with_the_declarations(folder):
+def test_it_says_what_is_wrong_with_the_declarations(folder):
     write(folder, app='from stork_node import Stork\nstork = Stork()\nstork.feed("v1", "orders").verify("admin")\n')
-    (problem,) = loading.check("app:stork", folder)
+    with pytest.raises(ConfigError) as refused:
+        loading.load("app:stork", folder)
+    (problem,) = refused.value.problems
     assert problem.path == f"{folder}/app.py:3"
     assert problem.text.startswith("feed v1.orders asks the verifier 'admin', which is not declared")
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from stork_node.api.counters import ApiCounters
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.config.limits import LimitCounters
 from stork_node.guard.counters import GuardCounters
@@ -24,6 +25,7 @@ FIGURES = (
     ("stork", NodeFigures),
     ("stork", LimitCounters),
     ("stork_http", HttpCounters),
+    ("stork_api", ApiCounters),
     ("stork_guard", GuardCounters),
     ("stork_guard", GuardState),
     ("stork_relay", RelayCounters),

@@ -8,7 +8,7 @@ from stork_node import Deny, Stork, Topic
 from stork_node.application.declarations import Handler, SourceLocation
 from stork_node.application.feeds import Verifier
 from stork_node.application.permission import Permission
-from stork_node.application.policy import Checks, choose_checks, fold, read_answer
+from stork_node.application.policy import Checks, Undecided, choose_checks, fold, read_answer
 from tests.vector_files import vectors
 
 
@@ -113,8 +113,11 @@ def test_a_procedure_is_open_closed_or_asks(declared):
 def test_nothing_is_declared_means_nothing_is_allowed(uri, match):
     empty = Stork().declared
     for action in ("subscribe", "call", "publish", "register"):
-        assert isinstance(choose_checks(empty, uri, action, {}), Deny)
-        assert isinstance(choose_checks(empty, uri, action, {"match": match}), Deny)
+        for options in ({}, {"match": match}):
+            try:
+                assert isinstance(choose_checks(empty, uri, action, options), Deny)
+            except Undecided:
+                assert action == "subscribe"
 
 
 @pytest.mark.parametrize("answer", [True, False, Deny("no")])

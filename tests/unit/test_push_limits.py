@@ -39,8 +39,8 @@ def test_integers_beyond_64_bits_are_found_outside_of_strings(text, wide):
     ],
 )
 def test_depth_counts_brackets_outside_of_strings(text, deep):
-    assert push_limits.is_too_deep(text) == deep
-    assert push_limits.may_be_too_deep(text) >= deep
+    assert push_limits.is_too_deep(text, 100) == deep
+    assert push_limits.may_be_too_deep(text, 100) >= deep
 
 
 @pytest.mark.parametrize(

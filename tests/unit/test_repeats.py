@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from stork_node.logs.repeats import KINDS, TEXTS, Repeats
+from stork_node.logs.repeats import KINDS, ONCE, TEXTS, Repeats
 from stork_node.publish_server.refusal_log import RefusalLog
 
 KIND = ("warn", "stork_node.x", "refused {}")
@@ -20,6 +20,14 @@ def test_different_lines_of_a_kind_are_shown_up_to_a_few():
     shown = [repeats.note(KIND, f"a{n}", 100.0) for n in range(1000)]
     assert shown == [True] * TEXTS + [False] * (1000 - TEXTS)
     assert repeats.summaries(110.0) == [(KIND, f"{1000 - TEXTS} more in 10 s, the latest: a999")]
+
+
+def test_a_traceback_is_shown_once_and_summaries_do_not_repeat_it():
+    repeats = Repeats()
+    kind = ("error", "x", f"{ONCE}app.py:7 ValueError")
+    texts = [f"verifier v failed: ValueError: {n} | Traceback (most recent call last): | File" for n in range(20)]
+    assert [repeats.note(kind, text, 100.0) for text in texts] == [True] + [False] * 19
+    assert repeats.summaries(110.0) == [(kind, "19 more in 10 s, the latest: verifier v failed: ValueError: 19")]
 
 
 def test_a_flood_that_goes_on_is_one_line_each_period():

@@ -17,7 +17,7 @@ PUSH = decode_push(document(), NOW)
     ],
 )
 def test_the_envelope_is_what_comes_before_the_document(frames, envelope):
-    assert read_router(frames, NOW) == Arrival(PUSH, envelope)
+    assert read_router(frames, NOW, 28) == Arrival(PUSH, envelope)
 
 
 @pytest.mark.parametrize(
@@ -31,24 +31,24 @@ def test_the_envelope_is_what_comes_before_the_document(frames, envelope):
     ],
 )
 def test_a_message_that_is_not_one_document_is_refused_in_its_envelope(frames, envelope, reason):
-    assert read_router(frames, NOW) == Arrival(Refusal(None, reason), envelope)
+    assert read_router(frames, NOW, 28) == Arrival(Refusal(None, reason), envelope)
 
 
 def test_a_refused_document_is_answered_with_its_id():
-    arrival = read_router([b"peer", document(id="k", type="")], NOW)
+    arrival = read_router([b"peer", document(id="k", type="")], NOW, 28)
     assert arrival.request == Refusal("k", "type: expected a string of length >= 1")
 
 
 def test_pull_takes_one_frame_and_answers_nobody():
-    assert read_pull([document()], NOW) == Arrival(PUSH, [])
-    assert read_pull([document(), b""], NOW) == Arrival(
+    assert read_pull([document()], NOW, 28) == Arrival(PUSH, [])
+    assert read_pull([document(), b""], NOW, 28) == Arrival(
         Refusal(None, "frame: a message of 2 frames, a push document is one"), []
     )
 
 
 def test_the_position_is_only_asked_for_where_it_is_answered():
     frame = b'{"position":true}'
-    assert read_router([b"peer", frame], NOW).request == PositionRequest()
-    refused = read_pull([frame], NOW).request
+    assert read_router([b"peer", frame], NOW, 28).request == PositionRequest()
+    refused = read_pull([frame], NOW, 28).request
     assert isinstance(refused, Refusal)
     assert refused.reason.startswith("key: 'position' is not one of topics, ")

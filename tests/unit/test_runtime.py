@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stork_node import CallError, ClientSession, Deny, Principal, Stork
+from stork_node.application.policy import Undecided
 from stork_node.application.running.runtime import HandlerFailed, Runtime
 
 DEADLINE_S = 10
@@ -107,9 +108,9 @@ def test_a_deny_does_not(stork, runtime, run, kind):
     assert answer == {"allow": False, "retry": True, "reason": "expired"}
 
 
-def test_nobody_gets_in_without_an_authenticator(runtime, run):
-    answer = run(runtime.authenticate("realm1", None, {"ticket": "t"}))
-    assert answer == {"allow": False, "retry": False, "reason": "no authenticator is declared"}
+def test_without_an_authenticator_joins_are_left_to_a_backend(runtime, run):
+    with pytest.raises(Undecided, match="declares no authenticator"):
+        run(runtime.authenticate("realm1", None, {"ticket": "t"}))
 
 
 def test_a_ticket_that_is_no_text_is_denied_unasked(stork, runtime, run):
@@ -440,7 +441,13 @@ def test_an_unknown_verifier_is_a_refusal(stork, runtime, run):
     }
 
 
-def test_what_is_not_declared_is_refused(runtime, run):
+def test_without_any_feed_subscriptions_are_left_to_a_backend(runtime, run):
+    with pytest.raises(Undecided, match="declares no feed"):
+        run(authorize(runtime, "v1.orders.42"))
+
+
+def test_what_is_not_declared_is_refused(stork, runtime, run):
+    stork.feed("v1", "bills")
     assert run(authorize(runtime, "v1.orders.42"))["reason"] == "feed v1.orders is not declared"
     assert run(authorize(runtime, "io.greet", "call"))["reason"] == "procedure io.greet is not declared"
     assert run(authorize(runtime, "v1.orders.42", "publish"))["allow"] is False

@@ -6,6 +6,7 @@ import pytest
 
 from stork_node import CallError
 from stork_node.application import loading
+from stork_node.application.summary import Summary
 from stork_node.testing import AppTester, Denied
 
 
@@ -20,8 +21,10 @@ def tester(pytestconfig, monkeypatch):
     monkeypatch.delitem(sys.modules, "app")
 
 
-def test_it_has_no_problems(pytestconfig, tester):
-    assert loading.check("app:stork", pytestconfig.rootpath / ".crossbar") == []
+def test_its_summary_is_that_of_a_trial(pytestconfig, tester):
+    folder = pytestconfig.rootpath / ".crossbar"
+    summary = Summary.of(loading.load("app:stork", folder), folder)
+    assert summary == Summary(("v1.test", "v1.user"), ("virge.stork.example.foo",), takes_shared_ticket=True)
 
 
 def test_the_ticket_gives_the_authid_that_the_client_asks_for_else_guest(tester):

@@ -40,8 +40,8 @@ class Request:
     """
     One request in two forms: for a backend's procedure, if it is registered, and for the application's.
 
-    ``backend_uri`` is empty if only the application can answer. An answer of the application that comes too late serves
-    the next request with an equal ``repeats``; None: no other request.
+    ``backend_uri`` is empty if only the application can answer, ``app_uri`` if only a backend can. An answer of the
+    application that comes too late serves the next request with an equal ``repeats``; None: no other request.
     """
 
     app_uri: str
@@ -95,12 +95,25 @@ class ApplicationClient:
                 except ApplicationError as error:
                     if is_app and error.error == uris.NOT_BEGUN:
                         raise NotAsked(f"{uri} was not asked: nobody waited any more") from None
+                    if is_app and error.error == uris.UNDECIDED:
+                        remaining_s = give_up_at - self._reactor.seconds()
+                        if self._registrations.has(question.backend_uri) or await self._registrations.changed(
+                            remaining_s
+                        ):
+                            continue
+                        raise self._nobody(question.backend_uri) from None
                     if error.error not in _NOT_THERE:
                         raise Unavailable(f"{uri} raised {error.error}") from None
-                await self._registrations.changed(_SETTLE_S)
+                # It answered that it is not there: what is known of it may be wrong.
+                await self._registrations.compare()
+                if self._callee(question) == uri:
+                    await self._registrations.changed(_SETTLE_S)
             remaining_s = give_up_at - self._reactor.seconds()
             if remaining_s <= 0 or (not self._callee(question) and not await self._registrations.changed(remaining_s)):
-                raise Unavailable(f"nobody registered {question.app_uri} within {self._starting_timeout_s:g} s")
+                raise self._nobody(question.app_uri or question.backend_uri)
+
+    def _nobody(self, uri: str) -> Unavailable:
+        return Unavailable(f"nobody registered {uri} within {self._starting_timeout_s:g} s")
 
     def _callee(self, question: Request) -> str | None:
         for uri in (question.backend_uri, question.app_uri):

@@ -104,8 +104,7 @@ final class Exchange
     {
         $now = Clock::now();
         if ($this->link !== null && $now >= $this->silentAt) {
-            $silence = sprintf('no %s within %d ms', $this->link->connection->awaited(), round($this->patience * 1000));
-            $this->cause = $this->failure === '' ? $silence : "{$silence}, and before that: {$this->failure}";
+            $this->cause = $this->causeOfSilence($this->link->connection);
             $this->silent[] = $this->link;
             $this->link = null;
         }
@@ -121,6 +120,18 @@ final class Exchange
                 $this->deadline = $this->hurried ? $now : $this->deadline;
             }
         }
+    }
+
+    private function causeOfSilence(Connection $silent): string
+    {
+        try {
+            $tried = $this->transport->tryHandshake(min($this->deadline, Clock::now() + $this->patience));
+        } catch (ConnectionFailed $failure) {
+            return $this->failure = $failure->getMessage();
+        }
+        $silence = sprintf('no %s within %d ms', ($tried ?? $silent)->awaited(), round($this->patience * 1000));
+        $tried?->close();
+        return $this->failure === '' ? $silence : "{$silence}, and before that: {$this->failure}";
     }
 
     private function begin(Link $link): void

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stork_node.application.summary import Summary
 from stork_node.config.variables import unknown_variables
 from stork_node.errors import ConfigError
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     "--crossbar", is_flag=True, help="Check the installed Crossbar, autobahn and Twisted instead: their private names."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list of {path, text}.")
-def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool) -> None:
+@click.option("--report", is_flag=True, hidden=True, help="For stork up: problems and declarations as JSON.")
+def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool, report: bool) -> None:
     """
     Check .crossbar/config.json and app.py, without starting anything.
 
@@ -41,22 +43,28 @@ def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool) -> None:
       stork check --crossbar
     """
     if crossbar:
-        from stork_crossbar.internals.crossbar_check import report
+        from stork_crossbar.internals.crossbar_check import report as report_names
 
-        sentences, is_usable = report()
+        sentences, is_usable = report_names()
         click.echo("\n".join(sentences))
         raise SystemExit(0 if is_usable else 2)
     from stork_crossbar.processes.config_check import check as check_folder
     from stork_crossbar.processes.config_check import explain_old_names, explain_origins
 
     try:
-        check_folder(folder, os.environ, ports)
+        application = check_folder(folder, os.environ, ports)
     except ConfigError as error:
-        if as_json:
-            click.echo(json.dumps([asdict(problem) for problem in error.problems]))
-            raise SystemExit(2) from None
-        raise
-    if as_json:
+        problems = [asdict(problem) for problem in error.problems]
+        if report:
+            click.echo(json.dumps({"problems": problems, "application": Summary().as_json()}))
+        elif as_json:
+            click.echo(json.dumps(problems))
+        else:
+            raise
+        raise SystemExit(2) from None
+    if report:
+        click.echo(json.dumps({"problems": [], "application": application.as_json()}))
+    elif as_json:
         click.echo("[]")
     else:
         click.echo(f"{folder / 'config.json'} is fine, and so is the application")

@@ -1,6 +1,7 @@
 """``stork node``."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -34,9 +35,12 @@ def node(folder: Path, checked: bool) -> None:
     end_when_asked()
     from stork_crossbar.processes.launch import run_node
     from stork_node.launcher.check_process import preflight
+    from stork_node.launcher.push_commands import PushCommands
     from stork_node.logs.log_lines import LogSettings
 
     LogSettings.read(os.environ)
     if not checked:
         preflight(folder, os.environ, "node")
+    if PushCommands.handed_down(os.environ) is None:
+        os.environ |= PushCommands.of_node(sys.argv[0], folder, os.environ).environ
     raise SystemExit(run_node(folder))

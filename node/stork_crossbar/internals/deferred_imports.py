@@ -1,9 +1,9 @@
 """
 Defers Crossbar's imports for features that a node does not use, until somebody uses them.
 
-These are web3 with its dependencies (blockchains), NumPy with bjdata (UBJSON), cfxdb (stores in LMDB) and txtorcon (Tor):
-half of the CPU time in which a process of a node starts, and 40 MB of its memory. A node needs none of them, except for
-one key that Crossbar makes at its start.
+These are web3 with its dependencies (blockchains), NumPy with bjdata (UBJSON), cfxdb (stores in LMDB) and txtorcon
+(Tor): half of the CPU time in which a process of a node starts, and 49 MB of its memory. A node needs none of them,
+except for one key that Crossbar makes at its start.
 """
 
 import importlib

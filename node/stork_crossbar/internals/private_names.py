@@ -84,14 +84,17 @@ def _rows(owner: str, names: str, part: str = NODE) -> list[PrivateName]:
 
 PRIVATE_NAMES = (
     # The router of a realm.
-    *_rows("crossbar.router.router:Router", "_authorization_cache _broker _dealer _roles _session_id_to_session"),
+    *_rows("crossbar.router.router:Router", "_authorization_cache _broker _dealer _realm _roles"),
+    *_rows("crossbar.router.router:Router", "_session_id_to_session"),
     *_rows("crossbar.router.router:Router", "_is_traced _message_stats _trace_traffic", BROADCASTER),
     *_rows("crossbar.router.router:RouterFactory", "_routers"),
-    *_rows("crossbar.router.broker:Broker", "_event_store _session_to_subscriptions _subscription_map"),
+    *_rows("crossbar.router.broker:Broker", "_event_store _reactor _role_features"),
+    *_rows("crossbar.router.broker:Broker", "_session_to_subscriptions"),
+    *_rows("crossbar.router.broker:Broker", "_subscription_map _unsubscribe"),
     *_rows("crossbar.router.dealer:Dealer", "_add_invoke_request _callee_to_invocations _caller_to_invocations"),
     *_rows("crossbar.router.dealer:Dealer", "_cancel_timers _invocations _invocations_by_call"),
     *_rows("crossbar.router.dealer:Dealer", "_registration_map _remove_invoke_request _router"),
-    *_rows("crossbar.router.dealer:Dealer", "_session_to_registrations"),
+    *_rows("crossbar.router.dealer:Dealer", "_reactor _session_to_registrations _unregister"),
     *_rows("crossbar.router.observation:UriObservationMap", "_observation_id_to_observation"),
     *_rows("crossbar.router.role:RouterRoleDynamicAuth", "_authorizer", DIRECT_GUARD),
     *_rows("crossbar.router.service:RouterServiceAgent", "_expose_on_sessions _transport", META_EVENTS),
@@ -100,7 +103,7 @@ PRIVATE_NAMES = (
     *_rows("crossbar.router.session:RouterSession", "_authextra _authid _authmethod _authprovider _authrole"),
     *_rows("crossbar.router.session:RouterSession", "_goodbye_sent _pending_session_id _previous_session_id _realm"),
     *_rows("crossbar.router.session:RouterSession", "_router _router_factory _session_id _session_roles _transport"),
-    *_rows("crossbar.router.session:RouterSession", "_transport_config"),
+    *_rows("crossbar.router.session:RouterSession", "_service_session _transport_config"),
     *_rows("crossbar.router.session:RouterApplicationSession", "_router"),
     *_rows("autobahn.wamp.protocol:ApplicationSession", "_registrations _session_roles _subscriptions _transport"),
     # Transports.

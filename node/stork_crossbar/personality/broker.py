@@ -5,6 +5,8 @@ from typing import Any
 from crossbar.router.broker import Broker
 from crossbar.router.observation import UriObservationMap
 
+from stork_crossbar.personality.meta_events import GivenUp
+
 _META_EVENTS = ("wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete")
 
 
@@ -22,21 +24,38 @@ class SelfCleaningUriMap(UriObservationMap):
 
 
 class StorkBroker(Broker):
-    """Without a listener for meta events, a session that leaves schedules no meta events for its subscriptions."""
+    """
+    - Announces no ``publisher_identification``: clients cannot ask for it.
+    - The meta events of subscriptions that end name the session, also if it has left.
+    - Without a listener for meta events, a session that leaves schedules none.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Crossbar ignores ``disclose_me``: what a role's ``disclose`` in config.json says is done to all its events.
+        self._role_features.publisher_identification = None
         if not self._event_store:  # an event store has attached itself to the map
             self._subscription_map = SelfCleaningUriMap()
 
     def detach(self, session: Any) -> None:
-        if not any(map(self._subscription_map.match_observations, _META_EVENTS)):
-            for subscription in list(self._session_to_subscriptions.get(session, ())):
-                self._drop(session, subscription)
+        given_up = GivenUp(self._router, session, "subscription", "on_unsubscribe")
+        for subscription in list(self._session_to_subscriptions.get(session, ())):
+            self._drop(session, subscription, given_up)
+        if any(map(self._subscription_map.match_observations, _META_EVENTS)):
+            given_up.publish(self._reactor)
         super().detach(session)
 
-    def _drop(self, session: Any, subscription: Any) -> None:
+    def _unsubscribe(self, subscription: Any, session: Any, unsubscribe: Any = None) -> tuple[bool, bool, bool]:
+        given_up = GivenUp(self._router, session, "subscription", "on_unsubscribe")
+        was_subscribed, was_last = self._drop(session, subscription, given_up)
+        return was_subscribed, was_last, given_up.publish(self._reactor)
+
+    def _drop(self, session: Any, subscription: Any, given_up: GivenUp) -> tuple[bool, bool]:
         self._session_to_subscriptions[session].discard(subscription)
-        _, was_last = self._subscription_map.drop_observer(session, subscription)
-        if was_last and not subscription.extra.retained_events:
+        was_subscribed, was_last = self._subscription_map.drop_observer(session, subscription)
+        is_deleted = was_last and not subscription.extra.retained_events
+        if is_deleted:
             self._subscription_map.delete_observation(subscription)
+        if was_subscribed:
+            given_up.add(subscription, is_deleted=is_deleted)
+        return was_subscribed, was_last

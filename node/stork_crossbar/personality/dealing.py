@@ -9,6 +9,7 @@ from crossbar.router.dealer import Dealer
 
 from stork_crossbar.connections.session_limits import calls_of_gone_sessions, release, undecided_calls
 from stork_crossbar.personality.broker import SelfCleaningUriMap
+from stork_crossbar.personality.meta_events import GivenUp
 
 
 class Invocations:
@@ -55,6 +56,7 @@ def _cancelled(request: int) -> Error:
 class StorkDealer(Dealer):
     """
     - A session can fail only the calls that were given to it. (Crossbar checks that for results only.)
+    - The meta events of registrations that end name the session, and tell of each registration what happened to it.
     - Accepts a client that gives two calls one request id, and one that cancels a call and leaves.
     - A cancelled call is answered at once, and its callee is told. The same goes for a call whose time is over, and for
       the calls of a caller that leaves. (Crossbar does not answer CANCEL if the callee cannot be told.)
@@ -79,7 +81,27 @@ class StorkDealer(Dealer):
         for invocation in self._caller_to_invocations.get(session, ()):
             if invocation.callee is not session:
                 self._abandon(invocation)
+        # Before the calls that the session had to answer are failed: their callers may ask another one at once.
+        given_up = GivenUp(self._router, session, "registration", "on_unregister")
+        for registration in list(self._session_to_registrations.get(session, ())):
+            self._drop(session, registration, given_up)
+        given_up.publish(self._reactor)
         super().detach(session)
+
+    def _unregister(self, registration: Any, session: Any, unregister: Any = None) -> tuple[bool, bool, bool]:
+        """``unregister`` is None for ``wamp.registration.remove_callee``, at which Crossbar's own function fails."""
+        given_up = GivenUp(self._router, session, "registration", "on_unregister")
+        was_registered, was_last = self._drop(session, registration, given_up)
+        return was_registered, was_last, given_up.publish(self._reactor)
+
+    def _drop(self, session: Any, registration: Any, given_up: GivenUp) -> tuple[bool, bool]:
+        self._session_to_registrations[session].discard(registration)
+        was_registered, was_last = self._registration_map.drop_observer(session, registration)
+        if was_last:
+            self._registration_map.delete_observation(registration)
+        if was_registered:
+            given_up.add(registration, is_deleted=was_last)
+        return was_registered, was_last
 
     def _abandon(self, invocation: Any) -> None:
         """The caller leaves; the work of its callee still counts."""

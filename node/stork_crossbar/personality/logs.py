@@ -26,6 +26,7 @@ from stork_node.logs.log_lines import LEVELS, LogSettings, is_ours, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import LogWriter
 from stork_node.logs.process_log import catch_strays, flush_log, writer_of
+from stork_node.logs.repeats import subject_of
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
@@ -185,7 +186,7 @@ class _ToTwisted(logging.Handler):
         except Exception as error:  # the standard library would print a traceback of many lines
             text = f"{record.msg!r} cannot be formatted: {error}"
         name = record.name if record.name.startswith("stork_") else f"app.{record.name}"
-        Logger(namespace=name).emit(LogLevel.lookupByName(level), "{text}", text=text, _about=str(record.msg))
+        Logger(namespace=name).emit(LogLevel.lookupByName(level), "{text}", text=text, _about=subject_of(record))
 
 
 def take_over_logging(level: int = logging.INFO) -> None:

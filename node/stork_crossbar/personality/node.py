@@ -20,7 +20,7 @@ from xbr._secmod import SecurityModuleMemory
 
 from stork_crossbar.compat import Incompatible
 from stork_crossbar.personality.control import listen
-from stork_crossbar.personality.reloading import Processes, ReloadRefused, has_application, replace
+from stork_crossbar.personality.reloading import Processes, ReloadRefused, has_application, reload_keys, replace
 from stork_crossbar.personality.worker_ends import end_with_process
 from stork_node.config import configuration, settings
 from stork_node.config.drain import DrainSettings, extra_of
@@ -299,10 +299,17 @@ class Node(crossbar_node.Node):
         except (NoPlace, OSError) as error:
             self._print.line("warn", f"stork reload will not find this node: {error}")
 
+    async def reload_keys(self, router_id: str, extra: dict[str, Any]) -> str:
+        """Give keys to the HTTP API of a router; returns the problem, or an empty string."""
+        return str(await self._call_worker(router_id, "stork_reload_keys", extra) or "")
+
     async def _reload(self, say: Callable[[str], None]) -> str:
         if self._draining or self._is_ending or self._reloading:
             raise ReloadRefused("another reload is under way" if self._reloading else "the node is stopping")
         applications = self._applications()
+        has_keys = await reload_keys(self, self._folder, say)
+        if not applications and has_keys:
+            return "the node has the new keys"
         if not applications:
             raise ReloadRefused("no application runs in a container of config.json: restart the node")
         self._reloading = True

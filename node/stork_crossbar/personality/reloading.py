@@ -1,8 +1,11 @@
 """``stork reload`` in the controller process: a new application process takes over, then the old one stops."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from stork_node.config import configuration
 from stork_node.config.old_components import is_application
 from stork_node.errors import StorkError
 
@@ -43,6 +46,29 @@ def has_application(worker: dict[str, Any]) -> bool:
     """Whether a worker of config.json is a container with an application in it."""
     components = worker.get("components", []) if worker["type"] == "container" else []
     return any(is_application(component) for component in components)
+
+
+async def reload_keys(node: Any, folder: Path, say: Callable[[str], None]) -> bool:
+    """
+    Give the keys of the changed config.json to the HTTP API; returns whether there is one.
+
+    Raises:
+        ConfigError: config.json cannot be read.
+        ReloadRefused: its keys cannot be used; the former keys stay.
+    """
+    workers = configuration.load(folder, os.environ).crossbar["workers"]
+    found = [
+        (worker["id"], f"workers[{w}].components[{c}]", component["extra"])
+        for w, worker in enumerate(workers)
+        for c, component in enumerate(worker.get("components", []))
+        if worker["type"] == "router" and component.get("classname") == configuration.HTTP_API
+    ]
+    for router, path, extra in found:
+        problem = await node.reload_keys(router, extra)
+        if problem:
+            raise ReloadRefused("\n".join(f"{path}.{line}" for line in problem.splitlines()))
+        say("the keys of the HTTP API are those of config.json now")
+    return bool(found)
 
 
 async def replace(node: Any, worker: dict[str, Any], say: Callable[[str], None]) -> None:

@@ -34,7 +34,17 @@ class StorkSession(RouterSession):
     - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut. So is one that sends HELLO or AUTHENTICATE twice:
       Crossbar would answer both, and join the session twice.
     - One connection has one session: after ABORT and GOODBYE it is closed.
+    - ``wamp.session.on_leave`` tells session, authid and authrole, as WAMP has it; Crossbar tells the session only.
     """
+
+    @property
+    def _service_session(self) -> Any:
+        """The router's own session, by which Crossbar publishes meta events of this session."""
+        return self._stork_service and _LeaveTeller(self, self._stork_service)
+
+    @_service_session.setter
+    def _service_session(self, service_session: Any) -> None:
+        self._stork_service = service_session
 
     def onOpen(self, transport: Any) -> None:
         connection = broadcasting.descriptor(transport)
@@ -175,6 +185,18 @@ class StorkSession(RouterSession):
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+class _LeaveTeller:
+    """Publishes for a session, by the router's own session."""
+
+    def __init__(self, session: StorkSession, service_session: Any) -> None:
+        self._session, self._publish = session, service_session.publish
+
+    def publish(self, topic: str, *args: Any, **kwargs: Any) -> Any:
+        if topic == "wamp.session.on_leave":
+            args = (*args, self._session._authid, self._session._authrole)
+        return self._publish(topic, *args, **kwargs)
 
 
 def _send_until_welcome(transport: Any, message: Any) -> None:

@@ -22,6 +22,7 @@ from stork_crossbar.personality.logs import begin_log
 from stork_crossbar.personality.patches import PATCHES, apply_patches
 from stork_crossbar.personality.router import StorkRouterFactory
 from stork_crossbar.personality.session import StorkSession
+from stork_node.errors import ConfigError
 from stork_node.logs.log_lines import LogSettings, Printer
 from stork_node.logs.log_writer import BURST_LINES, LINES_PER_S, Allowance
 from stork_node.logs.process_log import writer_of
@@ -81,6 +82,20 @@ class RouterController(CrossbarRouterController):
             for session in list(router._session_id_to_session.values()):
                 close_transport(session._transport, RESTARTING, "the node restarts")
         await task.deferLater(self._reactor, _FLUSH_S, lambda: None)
+
+    @wamp.register(None)
+    def stork_reload_keys(self, extra: dict[str, Any], details: Any = None) -> str:
+        """Take the keys of a changed ``extra``; returns why it cannot be used, or an empty string."""
+        from stork_crossbar import registry
+        from stork_crossbar.roles import KeyHolder
+
+        holder = registry.find(KeyHolder)
+        try:
+            if holder:
+                holder.reload(extra)
+        except ConfigError as error:
+            return str(error)
+        return ""
 
 
 class ContainerController(CrossbarContainerController):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from stork_crossbar.internals.crossbar_check import refuse_other_versions
 from stork_crossbar.internals.deferred_imports import deferred
+from stork_node.application.summary import Summary
 from stork_node.config import configuration, old_components
 from stork_node.config.configuration import Configuration, is_stork_component
 from stork_node.errors import ConfigError, Problem
@@ -30,9 +31,12 @@ _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
 
 
-def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> None:
+def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Summary:
     """
     Check ``folder``/config.json, what it names, and which of its ports are free: none, the node's, or all of them.
+
+    Returns:
+        What the application declares.
 
     Raises:
         ConfigError: all problems; or the installed Crossbar is not as expected.
@@ -50,10 +54,17 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> No
             *_publish_server(config, environ, ports),
         )
     ]
+    application = Summary()
     if not problems:
-        problems += [*_applications(config), *(_busy_ports(config) if ports != "none" else ())]
+        for each in _applications(config):
+            if isinstance(each, Problem):
+                problems.append(each)
+            else:
+                application = application.merged(each)
+        problems += _busy_ports(config) if ports != "none" else ()
     if problems:
         raise ConfigError(problems)
+    return application
 
 
 def explain_origins(folder: Path, environ: Mapping[str, str]) -> list[str]:
@@ -132,6 +143,8 @@ def _websocket_settings(path: str, options: Mapping[str, Any]) -> Iterator[Probl
         origins(options.get("allowed_origins", []))
     except ValueError as error:
         yield Problem(f"{path}.allowed_origins", str(error))
+    if options.get("compression"):
+        yield Problem(f"{path}.compression", "has no effect: no event is compressed (take it out)")
     if options.get("fail_by_drop") is not True:
         yield Problem(f"{path}.fail_by_drop", "not set, and connections that fail would linger (want true)")
 
@@ -171,18 +184,22 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
                 yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")
 
 
-def _applications(config: Configuration) -> Iterator[Problem]:
-    """The applications that the components name: importable, and free of contradictions."""
-    from stork_node.application import loading
+def _applications(config: Configuration) -> Iterator[Problem | Summary]:
+    """The applications that the components name: the problems of each, or what it declares."""
+    from stork_node.access.composing import compose
 
     checked = set()
-    for worker in config.crossbar.get("workers", []):
+    for w, worker in enumerate(config.crossbar.get("workers", [])):
         search_path = [*worker.get("options", {}).get("pythonpath", []), *sys.path]
-        for component in filter(is_stork_component, worker.get("components", [])):
-            app = getattr(_settings(component, ""), "app", None)
-            if app and app not in checked:
-                checked.add(app)
-                yield from loading.check(app, loading.find_folder(app, search_path))
+        for c, component in enumerate(worker.get("components", [])):
+            access = getattr(_settings(component, ""), "access", None) if is_stork_component(component) else None
+            if access is None or access in checked:
+                continue
+            checked.add(access)
+            try:
+                yield compose(access, search_path, f"{config.file}: workers[{w}].components[{c}].extra").summary()
+            except ConfigError as error:
+                yield from error.problems
 
 
 def _busy_ports(config: Configuration) -> Iterator[Problem]:

@@ -21,13 +21,13 @@ _PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
-    """A line of the application's code."""
+    """A line of the application's code, or a place in config.json (then ``line`` is 0)."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
     @classmethod
     def of_caller(cls) -> Self:
@@ -43,12 +43,13 @@ class Handler:
     """
     A function of the application.
 
-    ``kind`` is its purpose, such as ``verifier``.
+    ``kind`` is its purpose, such as ``verifier``. ``title`` is a name in place of the function's.
     """
 
     kind: str
     function: Callable[..., Any]
     location: SourceLocation
+    title: str = ""
 
     @classmethod
     def declare(cls, kind: str, function: Callable[..., Any], *arguments: str) -> Self:
@@ -75,7 +76,7 @@ class Handler:
 
     @property
     def name(self) -> str:
-        return str(getattr(self.function, "__qualname__", None) or repr(self.function))
+        return self.title or str(getattr(self.function, "__qualname__", None) or repr(self.function))
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} ({self.location})"
@@ -93,6 +94,16 @@ class Declarations:
     on_leave: list[Handler] = field(default_factory=list)
     on_start: list[Handler] = field(default_factory=list)
     on_stop: list[Handler] = field(default_factory=list)
+
+    @property
+    def decides_joins(self) -> bool:
+        """Whether the application says who may join. If not, it leaves that to a backend."""
+        return self.authenticator is not None
+
+    @property
+    def decides_subscriptions(self) -> bool:
+        """Whether it says who may subscribe. One with neither authenticator nor feeds leaves that to a backend."""
+        return self.decides_joins or bool(self.feeds)
 
 
 def declared_twice(what: str, first: SourceLocation, second: SourceLocation) -> DeclarationError:

@@ -38,15 +38,6 @@ def load(target: str, search_path: str | Path | Sequence[str | Path]) -> Stork:
     return stork
 
 
-def check(target: str, search_path: str | Path | Sequence[str | Path]) -> list[Problem]:
-    """All problems of an application that an import can find; empty if there are none."""
-    try:
-        load(target, search_path)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
-
-
 def _import(name: str, folders: Sequence[Path]) -> ModuleType:
     before = list(sys.path)
     first = list(dict.fromkeys(map(str, folders)))
@@ -80,11 +71,13 @@ def find_folder(app: str, search_path: Sequence[str]) -> Path:
     The first folder of ``search_path`` that has the module of ``app`` (``module:variable``); otherwise the first
     folder.
     """
+    return next((Path(entry) for entry in search_path if exists(app, Path(entry))), Path(search_path[0]))
+
+
+def exists(app: str, folder: Path) -> bool:
+    """Whether ``folder`` has the module of ``app``."""
     module = app.partition(":")[0].partition(".")[0]
-    for entry in search_path:
-        if (Path(entry) / f"{module}.py").is_file() or (Path(entry) / module / "__init__.py").is_file():
-            return Path(entry)
-    return Path(search_path[0])
+    return bool(module) and ((folder / f"{module}.py").is_file() or (folder / module / "__init__.py").is_file())
 
 
 def _is_below(file: str | Path, folders: Iterable[Path]) -> bool:

@@ -8,8 +8,12 @@ from stork_node.application.declarations import Declarations
 from stork_node.application.feeds import Feed, Verifier
 from stork_node.application.permission import Permission
 from stork_node.application.values import Deny
-from stork_node.errors import InvalidTopic
+from stork_node.errors import InvalidTopic, StorkError
 from stork_node.protocol.topics import Topic
+
+
+class Undecided(StorkError):
+    """The application leaves this decision to a backend: that is no refusal, and the client may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ def choose_checks(declared: Declarations, uri: str, action: str, options: Mappin
         uri: the topic or pattern of a subscription, or the procedure of a call.
         action: WAMP's word, such as ``subscribe``; others than ``subscribe`` and ``call`` are refused.
         options: of the SUBSCRIBE; only ``match`` counts.
+
+    Raises:
+        Undecided: the application does not decide about subscriptions.
     """
     if action == "subscribe":
         return _choose_for_topic(declared, uri, options.get("match") or "exact")
@@ -44,6 +51,8 @@ def _choose_for_topic(declared: Declarations, uri: str, match: Any) -> Checks | 
         topic = Topic.parse_pattern(uri, match)
     except InvalidTopic as error:
         return Deny(str(error))
+    if not declared.decides_subscriptions:
+        raise Undecided("the application declares no feed")
     feed = declared.feeds.get((topic.version, topic.feed))
     if feed is None:
         return Deny(f"feed {topic.version}.{topic.feed} is not declared")
@@ -76,7 +85,11 @@ def _choose_for_procedure(declared: Declarations, uri: str) -> Checks | Deny:
     return Checks(()) if procedure.allow else Deny(f"procedure {uri} is not for clients (allow is False)")
 
 
-def read_answer(answer: Any) -> bool | Deny:
+Answer = bool | Deny | Permission
+"""What a verifier says. A ``Permission``, which only those of config.json give, has a ``cache_s`` of its own."""
+
+
+def read_answer(answer: Any) -> Answer:
     """
     Check a verifier's answer.
 
@@ -84,12 +97,17 @@ def read_answer(answer: Any) -> bool | Deny:
         TypeError: not True, False or a Deny. A value that is only true in a boolean sense (a row, a coroutine,
             "no") lets no client in.
     """
-    if answer is True or answer is False or isinstance(answer, Deny):
+    if answer is True or answer is False or isinstance(answer, Deny | Permission):
         return answer
     raise TypeError(f"answered with a value of type {type(answer).__name__}, want True, False or Deny(…)")
 
 
-def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Permission:
+def is_yes(answer: Answer) -> bool:
+    """Whether a verifier agrees."""
+    return answer.allow if isinstance(answer, Permission) else bool(answer)
+
+
+def fold(verifiers: Sequence[Verifier], answers: Sequence[Answer]) -> Permission:
     """
     Combine the answers: the first refusal, or yes if every verifier has agreed.
 
@@ -99,10 +117,11 @@ def fold(verifiers: Sequence[Verifier], answers: Sequence[bool | Deny]) -> Permi
         verifiers: all verifiers that have to agree.
         answers: their answers in the same order, at least up to the first refusal.
     """
-    cache_s = min((verifier.cache_s for verifier in verifiers[: len(answers)]), default=0.0)
-    for verifier, answer in zip(verifiers, answers, strict=False):
-        if not answer:
-            reason = answer.reason if isinstance(answer, Deny) else ""
+    given = list(zip(verifiers, answers, strict=False))
+    cache_s = min((a.cache_s if isinstance(a, Permission) else verifier.cache_s for verifier, a in given), default=0.0)
+    for verifier, answer in given:
+        if not is_yes(answer):
+            reason = "" if isinstance(answer, bool) else answer.reason
             return Permission(False, cache_s, reason or f"{verifier.handler.kind} {verifier.handler.name} said no")
     if len(answers) < len(verifiers):
         raise ValueError(f"{len(answers)} answers of {len(verifiers)} verifiers, none of which refuses")

@@ -196,6 +196,11 @@ class Stork:
         return tuple(self.declared.procedures.values())
 
     @property
+    def patterns(self) -> dict[str, tuple[str, ...]]:
+        """The patterns of each feed that has some, by its name (``v1.orders``)."""
+        return {str(feed): feed.patterns for feed in self.declared.feeds.values() if feed.patterns}
+
+    @property
     def follows_sessions(self) -> bool:
         """Whether there is an on_join or on_leave handler."""
         return bool(self.declared.on_join or self.declared.on_leave)

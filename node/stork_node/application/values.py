@@ -1,11 +1,12 @@
 """The values that an application's handlers get and return: frozen, and never invalid."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from stork_node.application.grants import Grants
 from stork_node.errors import InvalidAnswer
 from stork_node.protocol.wire_values import to_wire
 
@@ -41,6 +42,7 @@ class Principal:
         extra: JSON object for the client, in WELCOME's ``authextra``.
         private: JSON object for the handlers, as ``session.private``; it stays in the node.
         expires_at: when the session ends: a ``datetime`` with a time zone, or Unix time in seconds. None: never.
+        topics: topics that it may subscribe to without asking: ``v1.orders.42``, or ``v1.orders.*`` for a whole feed.
 
     Raises:
         TypeError, ValueError: a wrong field; the text names it.
@@ -51,12 +53,14 @@ class Principal:
     extra: dict[str, Any] = field(default_factory=dict)
     private: dict[str, Any] = field(default_factory=dict, repr=False)
     expires_at: datetime | float | None = None
+    topics: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _require_text(self.authid, "authid")
         _require_text(self.role, "role")
         object.__setattr__(self, "extra", _wire_object(self.extra, "extra"))
         object.__setattr__(self, "private", _wire_object(self.private, "private"))
+        object.__setattr__(self, "topics", tuple(Grants.parse(self.topics).to_wire()))
         self._check_expiry()
 
     def _check_expiry(self) -> None:
@@ -81,7 +85,7 @@ class Principal:
 
     def to_wire(self) -> dict[str, Any]:
         """The form for the guard; ``expires_at`` is Unix time in seconds, or None."""
-        return {
+        wire = {
             "allow": True,
             "authid": self.authid,
             "role": self.role,
@@ -89,18 +93,20 @@ class Principal:
             "private": self.private,
             "expires_at": self.expires_at_s,
         }
+        return {**wire, "topics": list(self.topics)} if self.topics else wire
 
     @classmethod
     def from_wire(cls, answer: Mapping[str, Any]) -> Self:
         """
-        Read what ``to_wire`` wrote; ``extra``, ``private`` and ``expires_at`` may be missing.
+        Read what ``to_wire`` wrote; ``extra``, ``private``, ``expires_at`` and ``topics`` may be missing.
 
         Raises:
             InvalidAnswer: a field is missing or wrong.
         """
-        objects = {name: answer.get(name) or {} for name in ("extra", "private")}
+        objects: Any = {name: answer.get(name) or {} for name in ("extra", "private")}
+        named: Any = {name: answer.get(name) for name in ("authid", "role", "expires_at")}
         try:
-            return cls(answer.get("authid"), answer.get("role"), expires_at=answer.get("expires_at"), **objects)  # type: ignore[arg-type]  # it checks them
+            return cls(**named, topics=answer.get("topics") or (), **objects)
         except (TypeError, ValueError) as error:
             raise InvalidAnswer(str(error)) from None
 

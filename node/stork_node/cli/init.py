@@ -1,7 +1,9 @@
 """``stork init``."""
 
+import os
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -48,11 +50,14 @@ def _copy(template: Path, folder: Path) -> None:
 
 
 def _next_steps(folder: Path) -> str:
+    from stork_node.launcher.push_commands import PushCommands
+
+    stork = PushCommands.here(sys.argv[0], os.environ).stork
     option = "" if folder == Path(".crossbar") else f" --config {shlex.quote(str(folder))}"
     steps = {
-        f"stork up{option}": "starts it, and prints the address of the page",
+        f"{stork} up{option}": "starts it, and prints the address of the page",
         str(folder / "app.py"): "your rules: which users may join, and see which topic",
-        f"stork check{option}": "after each change",
+        f"{stork} check{option}": "after each change",
     }
     width = max(map(len, steps))
     lines = [f"  {step:<{width}}   {what}" for step, what in steps.items()]

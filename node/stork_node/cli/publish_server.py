@@ -27,6 +27,7 @@ _HELP = {
     "retention_s": "Time that the log keeps a push.",
     "retention_bytes": "Maximum size of the log.",
     "connections": "Maximum of connections for each port.",
+    "depth": "Maximum of levels of arrays and objects in the data of a push.",
     "peers_bytes": "Maximum of memory for all peers together; above it the largest peers are cut.",
 }
 

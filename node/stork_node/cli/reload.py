@@ -14,11 +14,12 @@ from stork_node.launcher import control
 @click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
 def reload(folder: Path) -> int:
     """
-    Load a changed app.py, while every browser stays connected.
+    Load a changed app.py, and the changed keys of the HTTP API, while every browser stays connected.
 
     A new application process starts beside the old one and takes over. Then the old one finishes its open calls, and
     stops. If the new one does not start, the old one goes on, and this command prints the reason. Run it as the user
-    that runs the node, on its host or in its container, with the same --config. A changed config.json needs a restart.
+    that runs the node, on its host or in its container, with the same --config. Other changes of config.json need a
+    restart.
 
     \b
     Examples:

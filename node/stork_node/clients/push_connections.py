@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import zmq
 
+from stork_node.clients import cooperative
 from stork_node.clients.pending_pushes import PendingPush, PendingPushes
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed
@@ -52,12 +53,9 @@ class PushConnections:
         with self._lock:
             if self._unanswered is None:
                 self._unanswered = self._target.connect(self._context)
-                self._unanswered.sndtimeo = timeout_ms
             for frame in frames:
-                try:
-                    self._unanswered.send(frame)
-                except zmq.Again:
-                    raise NotConfirmed(self._target.endpoint, timeout_ms, QUEUE_FULL) from None
+                if not cooperative.send(self._unanswered, frame, timeout_ms / 1000):
+                    raise NotConfirmed(self._target.endpoint, timeout_ms, QUEUE_FULL)
 
     def exchange(self, pending_pushes: Sequence[PendingPush], timeout_ms: int) -> None:
         """
@@ -143,11 +141,8 @@ class _Exchange:
 
     def _receive(self, timeout_s: float) -> bool:
         """Whether an answer came for which a caller waits."""
-        self.socket.rcvtimeo = max(0, int(timeout_s * 1000) + 1)
-        try:
-            return self._outstanding.settle(self.socket.recv()) is not None
-        except zmq.Again:
-            return False
+        answer = cooperative.receive(self.socket, timeout_s)
+        return answer is not None and self._outstanding.settle(answer) is not None
 
     def _start_again(self) -> None:
         self.socket.close()

@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from stork_node.config.expansion import expand
+from stork_node.config.feed_histories import share_histories
+from stork_node.config.port_variables import PUBLIC, PortVariables
 from stork_node.errors import ConfigError, Problem
-from stork_node.transport.endpoints import Endpoint, bracketed, is_port
+from stork_node.transport.endpoints import Endpoint, bracketed
+
+HTTP_API = "stork_components.api.Api"
+"""The class of the component with the keys of the HTTP API."""
 
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
@@ -72,9 +77,7 @@ class Configuration:
 
     def components(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every component with its path in config.json."""
-        for w, worker in enumerate(self.crossbar.get("workers", [])):
-            for c, component in enumerate(worker.get("components", [])):
-                yield f"workers[{w}].components[{c}]", component
+        return _with_paths(self.crossbar)
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
@@ -98,8 +101,16 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         component["extra"] = {}
     expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
-        component["extra"] = extra or {}
-    _set_public_port(expanded, environ, problems)
+        component["extra"] = dict(extra or {})
+    share_histories(expanded["workers"])
+    ports = PortVariables(environ, problems)
+    _set_public_port(expanded, ports)
+    for path, component in _with_paths(expanded):
+        if is_stork_component(component):
+            ports.set_in_extra(component["extra"], path)
+    arguments = list(guest["arguments"]) if guest else None
+    if arguments:
+        ports.set_in_arguments(arguments, f"workers[{config['workers'].index(guest)}]")
     for path, transport in _transports(expanded):
         port = transport.get("endpoint", {}).get("port")
         if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
@@ -108,21 +119,15 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:
         _make_absolute(worker, folder)
-    return Configuration(folder, expanded, tuple(guest["arguments"]) if guest else None)
+    return Configuration(folder, expanded, tuple(arguments) if arguments else None)
 
 
-def _set_public_port(config: Mapping[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> None:
-    """``STORK_PORT`` takes the place of the public port: stock Crossbar wants a number in config.json."""
-    wanted = environ.get("STORK_PORT")
+def _set_public_port(config: Mapping[str, Any], ports: PortVariables) -> None:
     for path, transport in _transports(config):
         endpoint = transport.get("endpoint", {})
-        if wanted and endpoint.get("type") == "tcp" and _websocket_path(transport) is not None:
-            if is_port(wanted):
-                endpoint["port"] = int(wanted)
-            else:
-                problems.append(
-                    Problem(f"{path}.endpoint.port", f"STORK_PORT is {wanted!r}, not a port (want 8080, say)")
-                )
+        if endpoint.get("type") == "tcp" and _websocket_path(transport) is not None:
+            port = ports.wanted(PUBLIC, f"{path}.endpoint.port")
+            endpoint["port"] = int(port) if port else endpoint["port"]
             return
 
 
@@ -158,6 +163,12 @@ def read_file(folder: Path) -> dict[str, Any]:
     return config
 
 
+def _with_paths(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for w, worker in enumerate(config.get("workers", [])):
+        for c, component in enumerate(worker.get("components", [])):
+            yield f"workers[{w}].components[{c}]", component
+
+
 def _components(workers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for worker in workers:
         yield from worker.get("components", [])
@@ -172,6 +183,9 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
     options = worker.get("options", {})
     if "pythonpath" in options:
         options["pythonpath"] = [str(folder / entry) for entry in options["pythonpath"]]
+    for component in worker.get("components", []):
+        if component.get("classname") == HTTP_API:
+            component["extra"] = _with_absolute_key_files(component["extra"], folder)
     for transport in worker.get("transports", []):
         tls = transport.get("endpoint", {}).get("tls", {})
         for key in _TLS_FILES & tls.keys():
@@ -179,6 +193,21 @@ def _make_absolute(worker: dict[str, Any], folder: Path) -> None:
                 [str(folder / file) for file in tls[key]] if isinstance(tls[key], list) else str(folder / tls[key])
             )
         _make_directories_absolute(transport.get("paths", {}), folder)
+
+
+def _with_absolute_key_files(extra: dict[str, Any], folder: Path) -> dict[str, Any]:
+    keys = extra.get("keys")
+    if not isinstance(keys, list):
+        return extra
+    return {
+        **extra,
+        "keys": [
+            {**key, "key_file": str(folder / key["key_file"])}
+            if isinstance(key, dict) and isinstance(key.get("key_file"), str) and key["key_file"]
+            else key
+            for key in keys
+        ],
+    }
 
 
 def _make_directories_absolute(services: Any, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The four old components of the application, and the lines of config.json that replace them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stork_node.errors import Problem
@@ -17,6 +17,14 @@ SENTENCE = (
 def is_application(component: Mapping[str, Any]) -> bool:
     """Whether a component of config.json runs the application, under any of its names."""
     return component.get("classname") in OLD | {APPLICATION}
+
+
+def push_setting(workers: Sequence[Mapping[str, Any]]) -> str | None:
+    """Where the application pushes, as config.json says it; None if it does not."""
+    extras = (
+        each.get("extra") or {} for worker in workers for each in worker.get("components", []) if is_application(each)
+    )
+    return next((str(extra["push"]) for extra in extras if "push" in extra), None)
 
 
 def problems(workers: list[dict[str, Any]]) -> Iterator[Problem]:

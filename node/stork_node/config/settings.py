@@ -54,7 +54,7 @@ def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Map
         try:
             parsed[key] = known[key].metadata["parse"](value)
         except ConfigError as error:
-            problems += [Problem(_join(where, problem.path), problem.text) for problem in error.problems]
+            problems += [Problem(below(where, problem.path), problem.text) for problem in error.problems]
         except ValueError as error:
             problems.append(Problem(where, str(error)))
     if problems:
@@ -75,6 +75,32 @@ def section(settings_class: type[S]) -> Callable[[Any], S]:
         return read(settings_class, value, {})
 
     return parse
+
+
+def several(parse: Callable[[Any], S]) -> Callable[[Any], tuple[S, ...]]:
+    """A parser for a list, each entry of which ``parse`` takes."""
+
+    def parse_all(value: Any) -> tuple[S, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r} is not a list (want […])")
+        parsed, problems = [], []
+        for number, entry in enumerate(value):
+            try:
+                parsed.append(parse(entry))
+            except ConfigError as error:
+                problems += [Problem(below(f"[{number}]", problem.path), problem.text) for problem in error.problems]
+            except ValueError as error:
+                problems.append(Problem(f"[{number}]", str(error)))
+        if problems:
+            raise ConfigError(problems)
+        return tuple(parsed)
+
+    return parse_all
+
+
+def below(path: str, rest: str) -> str:
+    """The path of a value within the value at ``path``; a list's begins with a bracket."""
+    return f"{path}{rest}" if not path or not rest or rest.startswith("[") else f"{path}.{rest}"
 
 
 def text(value: Any) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stork_node.config.configuration import read_file
 from stork_node.config.expansion import names_in
+from stork_node.config.port_variables import OPERATOR, PUBLIC
 from stork_node.transport.endpoints import Port
 
 _PREFIX = "STORK_"
@@ -17,7 +18,8 @@ _OF_COMMANDS = frozenset(
         "STORK_DATA",
         "STORK_LOG",
         "STORK_LOG_LEVEL",
-        "STORK_PORT",
+        PUBLIC,
+        OPERATOR,
         "STORK_PUBLISH_SERVER",
         "STORK_TICKET",
         *(port.variable for port in Port),
@@ -26,10 +28,13 @@ _OF_COMMANDS = frozenset(
 # Named by the shipped config.json; in one that does not name them they have no effect.
 _OF_CONFIGURATIONS = frozenset(
     {
+        "STORK_API_KEY",
+        "STORK_BACKENDS_DECIDE",
         "STORK_DRAIN_SPREAD_S",
         "STORK_DRAIN_WAIT_S",
+        "STORK_JWT_KEY",
+        "STORK_NODE_NAME",
         "STORK_OPERATOR_HOSTS",
-        "STORK_OPERATOR_PORT",
         "STORK_ORIGINS",
         "STORK_TRUSTED_PROXIES",
     }

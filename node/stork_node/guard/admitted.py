@@ -8,15 +8,21 @@ The ticket is answered before the session joins, and some sessions never join. T
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from stork_node.application.grants import NO_GRANTS, Grants
 from stork_node.application.values import ClientSession
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A session that may join, until ``expires_at`` (Unix time in seconds)."""
+    """
+    A session that may join, until ``expires_at`` (Unix time in seconds). ``grants``: the topics of its ticket.
+    ``issued_at``: the time of the ticket, if it is a token that says so.
+    """
 
     session: ClientSession
     expires_at: float | None = None
+    grants: Grants = NO_GRANTS
+    issued_at: float | None = None
 
 
 @dataclass
@@ -53,6 +59,14 @@ class Admitted:
 
     def get(self, session_id: int) -> ClientSession | None:
         """The session of this id, from its ticket on."""
-        entry = self._pending.get(session_id)
-        admission = entry.admission if entry else self._joined.get(session_id)
+        admission = self._admission(session_id)
         return admission.session if admission else None
+
+    def grants(self, session_id: int) -> Grants:
+        """The topics that the ticket of this session permits."""
+        admission = self._admission(session_id)
+        return admission.grants if admission else NO_GRANTS
+
+    def _admission(self, session_id: int) -> Admission | None:
+        entry = self._pending.get(session_id)
+        return entry.admission if entry else self._joined.get(session_id)

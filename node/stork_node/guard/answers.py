@@ -28,7 +28,7 @@ def read_ticket_answer(answer: Any, roles: Collection[str], now: float) -> Princ
     """
     if not read_allow(answer):
         return Deny.from_wire(answer)
-    principal = _check_role(Principal.from_wire(answer), roles)
+    principal = check_role(Principal.from_wire(answer), roles)
     if principal.expires_at_s is not None and principal.expires_at_s <= now:
         return Deny("the principal's expires_at has passed", retry=True)
     return principal
@@ -50,7 +50,7 @@ def read_backend_ticket_answer(answer: Any, roles: Collection[str]) -> Principal
         raise InvalidAnswer(f"a {type(answer).__name__} where {{role, authid}} or [] is expected")
     authid = answer.get("authid")
     text = str(authid) if isinstance(authid, int) and not isinstance(authid, bool) else authid
-    return _check_role(Principal.from_wire({"role": "frontend", **answer, "authid": text}), roles)
+    return check_role(Principal.from_wire({"role": "frontend", **answer, "authid": text, "topics": ()}), roles)
 
 
 def read_backend_permission(answer: Any) -> Permission:
@@ -71,7 +71,13 @@ def _is_empty(answer: Any) -> bool:
     return answer is None or answer is False or answer in ([], {})
 
 
-def _check_role(principal: Principal, roles: Collection[str]) -> Principal:
+def check_role(principal: Principal, roles: Collection[str]) -> Principal:
+    """
+    The principal, if its role is one of ``roles``.
+
+    Raises:
+        InvalidAnswer: it is not.
+    """
     if principal.role not in roles:
         raise InvalidAnswer(f"role {principal.role!r} is not one that the application may give ({', '.join(roles)})")
     return principal

@@ -9,6 +9,7 @@ import json
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from stork_node.application.grants import Grants, Patterns
 from stork_node.application.permission import Permission
 from stork_node.application.values import ClientSession, Deny, peer_host
 from stork_node.errors import InvalidTopic
@@ -60,6 +61,18 @@ def decide_unasked(role: str, action: str, uri: str, match: Match, *, by_backend
         # Virge::Stork has no patterns: its authorizers ignore options, and would take a pattern for a topic.
         return Permission(False, reason="patterns are not for topics that a backend decides about")
     return None
+
+
+def is_granted(grants: Grants, action: str, uri: str, match: Match, patterns: Patterns) -> bool:
+    """
+    Whether the session's own ticket permits a subscription, so that no verifier needs to be asked.
+
+    Args:
+        grants: the topics of the ticket.
+        action, uri, match: as in ``decide_unasked``.
+        patterns: the patterns that each feed has.
+    """
+    return action == "subscribe" and not _topic_fault(uri, match) and grants.permit(uri, match, patterns)
 
 
 def cache_key(session: ClientSession | None, role: str, authid: str, action: str, uri: str, match: Match) -> Hashable:

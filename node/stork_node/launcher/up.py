@@ -15,12 +15,12 @@ from stork_node.config.variables import unknown_variables
 from stork_node.launcher.check_process import preflight
 from stork_node.launcher.child_environ import publish_server_environ
 from stork_node.launcher.child_process import ChildProcess
+from stork_node.launcher.push_commands import PushCommands
 from stork_node.launcher.readiness import ReadySocket, tell_service_manager
 from stork_node.launcher.supervisor import STOP_DEADLINE_S, Supervisor
-from stork_node.launcher.welcome import Commands, welcome
+from stork_node.launcher.welcome import welcome
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.log_writer import LogWriter
-from stork_node.resources import php_push_script
 from stork_node.transport.endpoints import (
     LOOPBACK,
     Endpoint,
@@ -56,7 +56,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
     config = configuration.load(folder, own)
     console.say(f"checking {config.file}")
     arguments = config.publish_server if runs_publish_server(own) else None
-    preflight(folder, own, "node" if arguments is None else "all")
+    application = preflight(folder, own, "node" if arguments is None else "all")
 
     publish_server, endpoint = None, publish_server_endpoint(Port.ROUTER, own)
     if arguments is not None:
@@ -64,20 +64,21 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
         endpoint = parse_arguments(arguments[1:], own).router
         own |= _beside(endpoint, own)
     page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
+    here = PushCommands.here(sys.argv[0], own)
+    commands = here.to(endpoint, encrypted=bool(own.get("STORK_BUS_SECRET")))
     text = welcome(
         page_url,
         own["STORK_TICKET"],
-        trial=not environ.get("STORK_TICKET"),
-        endpoint=endpoint,
-        encrypted=bool(own.get("STORK_BUS_SECRET")),
-        commands=Commands.here(sys.argv[0], php_push_script()),
+        made_up=not environ.get("STORK_TICKET"),
+        application=application,
+        commands=commands,
     )
     for sentence in unknown_variables(folder, own):
         console.say(sentence, "warn")
     console.say("starting the node" + (" and its publish server" if publish_server else ""))
     with ReadySocket() as ready_socket:
         command = _stork("node", "--checked", "--config", str(folder))
-        node = ChildProcess("node", command, own | ready_socket.environ)
+        node = ChildProcess("node", command, own | commands.environ | ready_socket.environ)
         drain = settings.read(DrainSettings, extra_of(config.crossbar["workers"]), own)
         operator = _Operator(console, text, page_url)
         stop_deadline_s = STOP_DEADLINE_S + drain.longest_s

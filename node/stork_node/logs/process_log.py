@@ -8,6 +8,7 @@ from types import TracebackType
 from stork_node.logs.log_lines import LEVELS, LogSettings, level_of
 from stork_node.logs.log_stream import LogStream
 from stork_node.logs.log_writer import Allowance, LogWriter, Render
+from stork_node.logs.repeats import subject_of
 from stork_node.process_state import singleton
 
 COUNTED = {"is_counted": True}
@@ -64,7 +65,7 @@ class _ToWriter(logging.Handler):
         except Exception as error:
             text = f"{record.msg!r} cannot be formatted: {error}"
         is_counted = record.levelno <= logging.DEBUG or hasattr(record, "is_counted")
-        about = "" if is_counted else str(record.msg)
+        about = "" if is_counted else subject_of(record)
         self._writer.write(level_of(record.levelno), text, record.name, None, about)
 
 

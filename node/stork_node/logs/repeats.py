@@ -1,13 +1,22 @@
 """Repeated lines: shown once, and then counted. Every log of this project uses this."""
 
+import logging
 from dataclasses import dataclass, field
 
 PERIOD_S = 10.0
 TEXTS = 5
 KINDS = 64
+ONCE = "once: "
+"""A subject that begins with this has one line, whatever its text: a traceback, which its summaries do not repeat."""
+_TRACEBACK = " | Traceback (most recent call last)"
 
 Kind = tuple[str, str, str]
 """Level, logger, and subject: a text in the program, which no client can choose."""
+
+
+def subject_of(record: logging.LogRecord) -> str:
+    """The subject of a record: its ``extra["subject"]``, or its format."""
+    return str(getattr(record, "subject", record.msg))
 
 
 @dataclass
@@ -20,7 +29,7 @@ class _Seen:
 class Repeats:
     """
     The first ``TEXTS`` different lines of a kind are shown at once. Further lines of the kind are counted, and summed
-    up in one line at most each ``PERIOD_S`` seconds.
+    up in one line at most each ``PERIOD_S`` seconds. Of a kind whose subject begins with ``ONCE`` one line is shown.
 
     A kind without lines for one period is new again. Time is passed in, in seconds of a clock that never goes back.
     Kinds beyond the first ``KINDS`` are counted together.
@@ -37,11 +46,12 @@ class Repeats:
         if kind not in self._kinds and len(self._kinds) >= KINDS:
             kind = (kind[0], "", "")
         seen = self._kinds.setdefault(kind, _Seen())
-        if text not in seen.texts and len(seen.texts) < TEXTS:
+        is_once = kind[2].startswith(ONCE)
+        if text not in seen.texts and len(seen.texts) < (1 if is_once else TEXTS):
             seen.texts.add(text)
             return True
         seen.more += 1
-        seen.latest = text
+        seen.latest = text.partition(_TRACEBACK)[0] if is_once else text
         return False
 
     def due(self, now: float) -> float | None:

@@ -16,7 +16,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from stork_node.errors import InvalidPush, InvalidTopic
 from stork_node.protocol import push_limits
-from stork_node.protocol.push_refusals import TOO_DEEP, explain_refusal, shorten
+from stork_node.protocol.push_limits import DEFAULT_DEPTH, MAX_DEPTH
+from stork_node.protocol.push_refusals import explain_refusal, shorten, too_deep
 from stork_node.protocol.timestamps import is_timestamp
 from stork_node.protocol.topics import Topic
 
@@ -92,7 +93,7 @@ _to_json = json.JSONEncoder(
 _parse_topic = lru_cache(10_000)(Topic.parse)  # most pushes are to topics that were pushed to before
 
 
-def decode_request(frame: bytes, now: str) -> Push | PositionRequest:
+def decode_request(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push | PositionRequest:
     """Decode what a peer of the ROUTER sends: ``{"position": true}``, or a push document (see ``decode_push``)."""
     if len(frame) <= 256 and b'"position"' in frame:
         try:
@@ -100,23 +101,24 @@ def decode_request(frame: bytes, now: str) -> Push | PositionRequest:
                 return PositionRequest()
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass  # not a position request: decode_push says what is wrong with it
-    return decode_push(frame, now)
+    return decode_push(frame, now, depth)
 
 
-def decode_push(frame: bytes, now: str) -> Push:
+def decode_push(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push:
     """
     Decode one push document.
 
     Args:
         frame: UTF-8 JSON, at most ``MAX_PUSH_BYTES`` (1 MiB); see docs/delivery.md#push-document.
         now: RFC 3339 time of arrival, the timestamp of a push that has none.
+        depth: how many levels of arrays and objects ``data`` may have.
 
     Raises:
         InvalidPush: ``reason`` is "field: what is wrong"; the field is ``frame`` for the document as a whole.
     """
     _check_size(frame)
-    document = _read_document(frame)
-    data = _check_data(document.data)
+    document = _read_document(frame, depth)
+    data = _check_data(document.data, depth)
     if push_limits.may_have_nul_string(frame) and push_limits.has_nul_string(frame):
         raise InvalidPush("frame: a string begins with U+0000, which WAMP's JSON reads as binary")
     timestamp = document.timestamp
@@ -145,7 +147,7 @@ def read_outline(frame: bytes) -> PushOutline:
         InvalidPush: as ``decode_push``.
     """
     _check_size(frame)
-    document = _read_document(frame)
+    document = _read_document(frame, MAX_DEPTH)
     return PushOutline(None if document.id is UNSET else document.id, document.topics)
 
 
@@ -164,17 +166,17 @@ def _check_size(frame: bytes) -> None:
         raise InvalidPush(f"frame: {len(frame):,} bytes, at most {MAX_PUSH_BYTES:,} are allowed")
 
 
-def _read_document(frame: bytes) -> _Document:
+def _read_document(frame: bytes, depth: int) -> _Document:
     try:
         # msgspec passes over invalid UTF-8 in Raw. Any encoding of a lone surrogate is invalid UTF-8, too.
         if not frame.isascii():
             frame.decode()
         return _decode_document(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidPush(explain_refusal(frame, error)) from None
+        raise InvalidPush(explain_refusal(frame, error, depth)) from None
 
 
-def _check_data(raw: Raw) -> bytes:
+def _check_data(raw: Raw, depth: int) -> bytes:
     data = bytes(raw)
     try:
         # Raw is passed over without a look at numbers. This finds one also where a repeated key hides it.
@@ -182,9 +184,9 @@ def _check_data(raw: Raw) -> bytes:
     except msgspec.DecodeError:
         raise InvalidPush("data: a number is beyond the finite doubles") from None
     except RecursionError:
-        raise InvalidPush(TOO_DEEP) from None
-    if push_limits.may_be_too_deep(data) and push_limits.is_too_deep(data):
-        raise InvalidPush(TOO_DEEP)
+        raise InvalidPush(too_deep(depth)) from None
+    if push_limits.may_be_too_deep(data, depth) and push_limits.is_too_deep(data, depth):
+        raise InvalidPush(too_deep(depth))
     if push_limits.may_have_wide_integer(data) and push_limits.has_wide_integer(data):
         raise InvalidPush("data: an integer is not within -2^63 to 2^64-1")
     return data
@@ -229,7 +231,7 @@ def encode_push(
         timestamp: RFC 3339, or a datetime with a time zone; the publish server's time of arrival if None.
 
     Raises:
-        InvalidPush: the publish server would refuse it; for the same reason, found here.
+        InvalidPush: every publish server would refuse it; for the same reason, found here.
     """
     document: dict[str, Any] = {"topics": [topics] if isinstance(topics, str) else list(topics), "type": type}
     if id is not None:
@@ -241,7 +243,7 @@ def encode_push(
     if store is not True:
         document["store"] = store
     frame = b'%b,"data":%b}' % (_encode_json(document, "frame")[:-1], _encode_json(data, "data"))
-    decode_push(frame, "")
+    decode_push(frame, "", MAX_DEPTH)  # a publish server may be set to take as much
     return frame
 
 
@@ -255,7 +257,7 @@ def _encode_json(value: Any, field: str) -> bytes:
     try:
         return _to_json(value).encode()
     except RecursionError:
-        raise InvalidPush(TOO_DEEP) from None
+        raise InvalidPush(too_deep(MAX_DEPTH)) from None
     except UnicodeEncodeError:
         raise InvalidPush(f"{field}: a string holds a lone surrogate") from None
     except (TypeError, ValueError) as error:  # no JSON form; NaN or infinite; contains itself

@@ -6,10 +6,6 @@ from typing import NoReturn
 
 import msgspec
 
-from stork_node.protocol.push_limits import MAX_DEPTH
-
-TOO_DEEP = f"data: nested more than {MAX_DEPTH} levels"
-
 _QUOTED_CHARACTERS = 80
 _KEYS = "topics, type, data, timestamp, id, exclude, store"
 _PHP_SERIALIZED = re.compile(rb'(?:a:[0-9]+:\{|[OC]:[0-9]+:"|s:[0-9]+:"|i:-?[0-9]+;|d:[-+.0-9A-Z]+;|b:[01];|N;)')
@@ -27,6 +23,10 @@ _WORDS = {
 }
 
 
+def too_deep(depth: int) -> str:
+    return f"data: nested more than {depth} levels"
+
+
 def kind_of(reason: str) -> str:
     """The field of a reason, for counting: ``topics`` for "topics[3]: 'x' is not a topic"."""
     return reason.partition(":")[0].partition("[")[0]
@@ -37,14 +37,14 @@ def shorten(text: str) -> str:
     return repr(text) if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]!r}…"
 
 
-def explain_refusal(frame: bytes, error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> str:
-    """The reason why ``frame`` is refused, from the ``error`` of its decoding."""
+def explain_refusal(frame: bytes, error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, depth: int) -> str:
+    """The reason why ``frame`` is refused, from the ``error`` of its decoding; ``depth`` is that allowed of data."""
     if _PHP_SERIALIZED.match(frame):
         return "PHP: this looks like PHP serialize() from Virge::Stork: use the PHP class of node/php"
     if isinstance(error, UnicodeDecodeError):
         return f"frame: invalid UTF-8 at byte {error.start}"
     if isinstance(error, RecursionError):
-        return TOO_DEEP
+        return too_deep(depth)
     if isinstance(error, msgspec.ValidationError):
         return _explain_value(str(error))
     if _is_json(frame):  # json accepts lone surrogates, msgspec does not

@@ -15,16 +15,22 @@ APP_TOPIC_AUTH = "io.virge.stork.app.topic_auth"
 APP_AUTH_BATCH = "io.virge.stork.app.auth.batch"
 APP_TOPIC_AUTH_BATCH = "io.virge.stork.app.topic_auth.batch"
 APP_FIGURES = "io.virge.stork.app.figures"
+APP_SUMMARY = "io.virge.stork.app.summary"
 # An event for the application: these sessions have left, and wait for no answers.
 APP_GONE = "io.virge.stork.app.gone"
 # The application's error if a handler was not called, because its caller no longer waited.
 NOT_BEGUN = "io.virge.stork.error.not_begun"
 
-# The guard's procedures: config.json names them as authenticators and authorizer, or they describe a session.
+# The application's error if it leaves a decision to a backend.
+UNDECIDED = "io.virge.stork.error.undecided"
+
+# The guard's procedures: config.json names them as authenticators and authorizer, they describe a session, or take the
+# rules of the application (which tickets are tokens, and their keys).
 GUARD_AUTH = "io.virge.stork.guard.auth"
 GUARD_TOPIC_AUTH = "io.virge.stork.guard.topic_auth"
 GUARD_BACKEND = "io.virge.stork.guard.backend"
 GUARD_SESSION = "io.virge.stork.guard.session"
+GUARD_RULES = "io.virge.stork.guard.rules"
 
 RECOVER = "io.virge.stork.recover"
 BEAT = "io.virge.stork.beat"

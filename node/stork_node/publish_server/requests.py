@@ -15,15 +15,15 @@ class Arrival:
     envelope: list[bytes]
 
 
-def read_pull(frames: list[bytes], now: str) -> Arrival:
-    """Read one message of PULL; ``now`` is the RFC 3339 time of arrival."""
+def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
+    """Read one message of PULL; ``now`` is the RFC 3339 time of arrival, ``depth`` that allowed of data."""
     try:
-        return Arrival(decode_push(_only(frames), now), [])
+        return Arrival(decode_push(_only(frames), now, depth), [])
     except InvalidPush as error:
         return Arrival(Refusal(None, error.reason), [])
 
 
-def read_router(frames: list[bytes], now: str) -> Arrival:
+def read_router(frames: list[bytes], now: str, depth: int) -> Arrival:
     """
     Read one message of ROUTER: the peer's routing id, then what it sent.
 
@@ -32,7 +32,7 @@ def read_router(frames: list[bytes], now: str) -> Arrival:
     """
     envelope, body = split_envelope(frames)
     try:
-        return Arrival(decode_request(_only(body), now), envelope)
+        return Arrival(decode_request(_only(body), now, depth), envelope)
     except InvalidPush as error:
         return Arrival(Refusal(readable_id(body[0]) if body else None, error.reason), envelope)
 

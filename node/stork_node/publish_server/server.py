@@ -60,6 +60,7 @@ class PublishServer:
         self._refusals = RefusalLog(log)
         self._heartbeat_s = settings.heartbeat_s
         self._is_encrypted = settings.secret != ""
+        self._depth = settings.depth
         self._next_heartbeat = now
         self._grace_ends = now + START_GRACE_S if self._log.continues else now
         self._takes_pushes = False
@@ -229,11 +230,11 @@ class PublishServer:
         # To ask a socket that has nothing takes as long as to take a push.
         pull, router = self._sockets.pull, self._sockets.router
         if not arrivals and pull.socket in ready:
-            arrivals = [read_pull(frames, stamp) for frames in waiting(pull)]
+            arrivals = [read_pull(frames, stamp, self._depth) for frames in waiting(pull)]
         elif not arrivals:
             pull.note_drained()
         if router.socket in ready:
-            arrivals += [read_router(frames, stamp) for frames in waiting(router)]
+            arrivals += [read_router(frames, stamp, self._depth) for frames in waiting(router)]
         else:
             router.note_drained()
         return arrivals

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from stork_node.config.settings import count, endpoint, interval, name, seconds, setting, text
+from stork_node.protocol.push_limits import DEFAULT_DEPTH, MAX_DEPTH
 from stork_node.push_log import Sync
 from stork_node.transport.endpoints import Port, local_endpoint
 
@@ -19,6 +20,14 @@ def word(value: Any) -> Sync:
     if value not in get_args(Sync):
         raise ValueError(f"{value!r} is not one of {', '.join(get_args(Sync))}")
     return value  # type: ignore[no-any-return]  # it is one of them
+
+
+def levels(value: Any) -> int:
+    """How deep data may be nested."""
+    number = count(value)
+    if not 1 <= number <= MAX_DEPTH:
+        raise ValueError(f"{value!r} is no depth of data (want 1 to {MAX_DEPTH})")
+    return number
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,7 @@ class PublishServerSettings:
         retention_bytes: how much the log keeps.
         connections: how many each port takes at once.
         peers_bytes: how much all peers together may make the server hold, of what is not read and not answered.
+        depth: how many levels of arrays and objects the data of a push may have.
     """
 
     pull: str = setting(endpoint, local_endpoint(Port.PULL))
@@ -53,6 +63,7 @@ class PublishServerSettings:
     retention_bytes: int = setting(count, 1 << 30)
     connections: int = setting(count, 1000)
     peers_bytes: int = setting(count, 384 << 20)
+    depth: int = setting(levels, DEFAULT_DEPTH)
 
     def __repr__(self) -> str:
         return f"PublishServerSettings(pull={self.pull!r}, router={self.router!r}, pub={self.pub!r})"

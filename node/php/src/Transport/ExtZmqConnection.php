@@ -65,8 +65,8 @@ final class ExtZmqConnection implements Connection
 
     public function awaited(): string
     {
-        // libzmq does not say why: nothing there, another protocol, a wrong key.
-        return $this->waitsForRoom ? "connection (transport 'stream' would say why)" : 'answer';
+        // libzmq does not say why: nothing there, another protocol, a wrong key. ExtZmqTransport::tryHandshake() does.
+        return $this->waitsForRoom ? 'connection' : 'answer';
     }
 
     public function close(): void

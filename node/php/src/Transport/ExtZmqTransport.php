@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Stork\Transport;
 
+use Stork\Clock;
 use Stork\ConnectionFailed;
 use Stork\CurveKeys;
 
@@ -54,6 +55,21 @@ final class ExtZmqTransport implements Transport
     {
         // libzmq connects behind our back, and says of nobody that nobody is there.
         fclose(Tcp::connect($this->endpoint, $until));
+    }
+
+    public function tryHandshake(float $until): ?Connection
+    {
+        $stream = new StreamTransport($this->endpoint, $this->keys);
+        $connection = $stream->connect($until);
+        try {
+            for ($connection->take(); $connection->awaited() !== 'answer' && Clock::now() < $until; $connection->take()) {
+                $stream->wait([$connection], $until);
+            }
+        } catch (ConnectionFailed $failure) {
+            $connection->close();
+            throw $failure;
+        }
+        return $connection;
     }
 
     public function wait(array $connections, float $until): void

@@ -33,6 +33,11 @@ final class StreamTransport implements Transport
     {
     }
 
+    public function tryHandshake(float $until): ?Connection
+    {
+        return null;
+    }
+
     public function wait(array $connections, float $until): void
     {
         $read = $write = [];

@@ -30,6 +30,15 @@ interface Transport
     public function probe(float $until): void;
 
     /**
+     * A connection made only to find out how far one gets, where those of connect() do not say so; otherwise null.
+     * The caller closes it.
+     *
+     * @param float $until give up then, in seconds of Clock
+     * @throws ConnectionFailed why none is possible
+     */
+    public function tryHandshake(float $until): ?Connection;
+
+    /**
      * Writes what was offered, and returns when one of the connections may have something to take or room for more,
      * or at `$until`, or for no reason.
      *

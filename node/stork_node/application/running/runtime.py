@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from stork_node.application.auth_request import AuthRequest
 from stork_node.application.declarations import Handler
 from stork_node.application.permission import Permission
-from stork_node.application.policy import Checks, choose_checks, fold, read_answer
+from stork_node.application.policy import Answer, Checks, Undecided, choose_checks, fold, is_yes, read_answer
 from stork_node.application.rpc import Procedure, decode_arguments, encode_result, is_uri
 from stork_node.application.running.handler_context import HandlerContext, Kind, NotBegun, handler_context
 from stork_node.application.running.handler_runner import HANDLER_FAILED, HandlerFailed, HandlerRunner
@@ -24,7 +24,8 @@ from stork_node.application.running.thread_pools import ThreadPools
 from stork_node.application.running.thread_switching import Interruption, ThreadSwitcher
 from stork_node.application.stork import Stork
 from stork_node.application.values import Call, ClientSession, Deny, Principal
-from stork_node.errors import CallError
+from stork_node.errors import CallError, NoDecision
+from stork_node.logs.repeats import ONCE
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.protocol.wire_values import to_wire
 
@@ -39,8 +40,15 @@ _log = logging.getLogger(__name__)
 
 
 def log_failure(failure: HandlerFailed) -> None:
-    """Log a failure with its traceback, by the standard library's logging."""
-    _log.error("%s", failure, exc_info=failure.cause)
+    """
+    Log a failure by the standard library's logging: with its traceback, unless another server failed, and no code. A
+    node's log has one traceback for each handler and class of exception, and counts the others.
+    """
+    if isinstance(failure.cause, NoDecision):
+        _log.warning("%s: %s", failure.location, failure.cause)
+        return
+    subject = f"{ONCE}{failure.location} {type(failure.cause).__qualname__}"
+    _log.error("%s", failure, exc_info=failure.cause, extra={"subject": subject})
 
 
 class Runtime:
@@ -223,9 +231,10 @@ class Runtime:
         Raises:
             HandlerFailed: the authenticator raised, or returned neither a ``Principal`` nor a ``Deny``.
             NotBegun: it was not called.
+            Undecided: there is none.
         """
         if self._declared.authenticator is None:
-            return Deny("no authenticator is declared").to_wire()
+            raise Undecided("the application declares no authenticator")
         try:
             request = AuthRequest.parse(realm, authid, details)
         except ValueError as error:
@@ -262,6 +271,7 @@ class Runtime:
         Raises:
             HandlerFailed: a verifier raised, or returned neither True nor False nor a ``Deny``.
             NotBegun: none was called.
+            Undecided: the application does not decide about subscriptions.
         """
         checks = choose_checks(self._declared, uri, action, options)
         if isinstance(checks, Deny):
@@ -270,16 +280,16 @@ class Runtime:
         self._ask_for(Kind.VERIFY, _user(asker), asker.id, within_s)
         return fold(checks.verifiers, await self._ask(checks, asker)).to_wire()
 
-    async def _ask(self, checks: Checks, session: ClientSession) -> list[bool | Deny]:
+    async def _ask(self, checks: Checks, session: ClientSession) -> list[Answer]:
         arguments = (session, checks.topic) if checks.topic else (session,)
-        answers: list[bool | Deny] = []
+        answers: list[Answer] = []
         for verifier in checks.verifiers:
             answer = await self._handlers.run(verifier.handler, *arguments)
             try:
                 answers.append(read_answer(answer))
             except TypeError as wrong:
                 raise HandlerFailed(verifier.handler, wrong) from None
-            if not answer:
+            if not is_yes(answers[-1]):
                 break
         return answers
 

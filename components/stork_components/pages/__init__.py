@@ -1,0 +1,1 @@
+"""What the node's own pages are made of."""

@@ -1,0 +1,31 @@
+"""``history`` of a feed stands with the application's feeds, and the relay needs it, which runs in another process."""
+
+from collections.abc import Iterator
+from typing import Any
+
+RELAY = "stork_components.relay.Relay"
+
+
+def share_histories(workers: list[dict[str, Any]]) -> None:
+    """
+    Copy each ``feeds["v1.orders"].history`` of an ``extra`` to ``history["v1.orders"]`` of the relays. A rule that a
+    relay has already stays. Values that are no objects are left for ``stork check``.
+    """
+    rules: dict[str, Any] = {}
+    for extra in _extras(workers, None):
+        feeds = extra.get("feeds")
+        for feed, settings in feeds.items() if isinstance(feeds, dict) else ():
+            if isinstance(settings, dict) and "history" in settings:
+                rules[feed] = settings["history"]
+    for extra in _extras(workers, RELAY):
+        own = extra.get("history", {})
+        if rules and isinstance(own, dict):
+            extra["history"] = {**rules, **own}
+
+
+def _extras(workers: list[dict[str, Any]], classname: str | None) -> Iterator[dict[str, Any]]:
+    for worker in workers:
+        for component in worker.get("components", []):
+            extra = component.get("extra")
+            if isinstance(extra, dict) and classname in (None, component.get("classname")):
+                yield extra
