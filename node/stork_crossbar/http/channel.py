@@ -26,7 +26,7 @@ from stork_crossbar.http.rules import REQUEST_TIMEOUT_S, Rules
 from stork_crossbar.internals.writing import write_now
 from stork_node.http.heads import Head, Refusal
 
-_ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")
+_FIRST_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:[/?].*)?")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -116,7 +116,7 @@ class HttpChannel(RequestChannel):
             raise Refused(refusal)
         if direct := direct_resource(self.site, head.target):
             self._handler = direct.begin(head)
-            if not head.has(b"expect"):
+            if direct.keeps_heads and not head.has(b"expect"):
                 self._known = head, self._handler
             waits = head.has_body and bool(head.value(b"expect"))
         else:
@@ -133,7 +133,7 @@ class HttpChannel(RequestChannel):
             self._request = exchange = Exchange(self, head, is_last=self._is_last)
             handler(body, exchange)
             return
-        found = _ONE_NAME.fullmatch(head.target)
+        found = _FIRST_NAME.fullmatch(head.target)
         resource = getattr(self.site.resource, "children", {}).get(found[1]) if found else None
         if resource is not None and (protocol := self._rules.websocket(resource, self._address)):
             self._become(protocol, head)

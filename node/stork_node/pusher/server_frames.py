@@ -55,7 +55,7 @@ class _Event(Struct, gc=False):
 _decode_event = msgspec.json.Decoder(_Event).decode
 
 
-def event_body(event: bytes, position: str) -> bytes | None:
+def event_body(event: bytes, position: str) -> bytes:
     """
     What the frames of one push have in common: all members but ``channel``, without the outer braces.
 
@@ -63,7 +63,7 @@ def event_body(event: bytes, position: str) -> bytes | None:
         event: the JSON object that WAMP clients get: type, data and timestamp.
 
     Returns:
-        None if the push has a name of the protocol itself: Pusher clients do not get it.
+        Empty if the push has a name of the protocol itself: Pusher clients do not get it.
 
     Raises:
         UnwritableEvent: the bytes are no event.
@@ -71,7 +71,7 @@ def event_body(event: bytes, position: str) -> bytes | None:
     try:
         read = _decode_event(event)
         if is_reserved(read.type):
-            return None
+            return b""
         data = to_client(read.type, bytes(read.data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnwritableEvent(f"it is not an event: {error}") from None

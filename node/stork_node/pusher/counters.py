@@ -1,0 +1,27 @@
+"""Figures of Pusher's protocol on one node."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from stork_node.metrics.figures import counter, counter_by, gauge
+
+LIMITS = ("connections", "client_events_per_s", "pushes_per_s")
+
+
+@dataclass
+class PusherCounters:
+    opened: int = counter("Connections of Pusher clients that were established.")
+    closed: Counter[str] = counter_by(
+        "code", "Connections that this node closed, by the code.", ("4001", "4200", "4201")
+    )
+    limited: Counter[str] = counter_by("limit", "Times that a Pusher client or backend reached a limit.", LIMITS)
+    client_events: int = counter("Events of clients that were passed on.")
+    requests: Counter[str] = counter_by(
+        "status", "Requests of Pusher's HTTP API, by the status of their answers.", ("200",)
+    )
+
+
+@dataclass
+class PusherFigures:
+    connections: int = gauge("Connections of Pusher clients now.")
+    channels: int = gauge("Channels with subscribers on this node.")
