@@ -7,7 +7,7 @@ from stork_node.protocol.push import decode_push
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import channel_of
 from stork_node.pusher.errors import HttpRefusal
-from stork_node.pusher.http_events import read_batch, read_event
+from stork_node.pusher.http.events import read_batch, read_event
 
 APP = App("1", {"key": "secret"})
 EVENT = {"name": "paid", "data": '{"a": 1}', "channel": "orders.1"}

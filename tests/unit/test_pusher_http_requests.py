@@ -4,7 +4,7 @@ import pytest
 
 from stork_node.pusher.apps import App, Apps
 from stork_node.pusher.errors import HttpRefusal
-from stork_node.pusher.http_requests import read_request
+from stork_node.pusher.http.requests import read_request
 from stork_node.pusher.signatures import request_text, sign
 from tests.vector_files import vectors
 

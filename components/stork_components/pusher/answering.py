@@ -8,9 +8,9 @@ from stork_node.api.pushes import ApiPush
 from stork_node.http.heads import Head
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.errors import HttpRefusal, InvalidChannel
-from stork_node.pusher.http_answers import EMPTY, as_json, outcome, refusal
-from stork_node.pusher.http_events import EventPush, read_batch, read_event
-from stork_node.pusher.http_requests import PusherRequest
+from stork_node.pusher.http.answers import EMPTY, as_json, outcome, refusal
+from stork_node.pusher.http.events import EventPush, read_batch, read_event
+from stork_node.pusher.http.requests import PusherRequest
 
 Done = Callable[[int, bytes], None]
 """Sends the answer: its status and its body."""

@@ -1,6 +1,5 @@
 """``/apps``: checks the signature of each request by its head, and answers when its body is there."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,11 +8,12 @@ from twisted.logger import Logger
 
 from stork_components.pusher import answering
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
+from stork_node import clock
 from stork_node.api.answers import answer_with
 from stork_node.http.heads import Head, Refusal, Refused
 from stork_node.pusher.errors import HttpRefusal
-from stork_node.pusher.http_answers import refusal
-from stork_node.pusher.http_requests import MAX_BODY_BYTES, PusherRequest, read_request
+from stork_node.pusher.http.answers import refusal
+from stork_node.pusher.http.requests import MAX_BODY_BYTES, PusherRequest, read_request
 
 # The body of a refused request is read if it is short: then the connection can stay.
 _SHORT_BYTES = 16 << 10
@@ -38,7 +38,7 @@ class PusherHttp(DirectResource):
         try:
             if pusher is None:
                 raise HttpRefusal(404, "there is no app with this id")
-            request = read_request(pusher.apps, head.method, head.target.decode("latin-1"), time.time())
+            request = read_request(pusher.apps, head.method, head.target.decode("latin-1"), clock.wall())
             if head.has_body and head.body_bytes is None:
                 raise HttpRefusal(411, "a body needs its Content-Length here")
             if (head.body_bytes or 0) > MAX_BODY_BYTES:

@@ -151,11 +151,11 @@ def read_outline(frame: bytes) -> PushOutline:
     return PushOutline(None if document.id is UNSET else document.id, document.topics)
 
 
-def is_data(text: bytes) -> bool:
+def is_data(text: bytes, depth: int = DEFAULT_DEPTH) -> bool:
     """Whether a push may have these bytes as its ``data``."""
     try:
         text.decode()
-        _check_data(Raw(text))
+        _check_data(Raw(text), depth)
     except (InvalidPush, UnicodeDecodeError):
         return False
     return not (push_limits.may_have_nul_string(text) and push_limits.has_nul_string(text))
