@@ -81,6 +81,12 @@ class PusherBackend:
         self.app, self.key, self.secret = app, key, secret
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
+    def __enter__(self) -> "PusherBackend":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
     def target(self, method: str, path: str, body: bytes | None = None, **parameters: str) -> str:
         query = {"auth_key": self.key, "auth_timestamp": str(int(time.time())), "auth_version": "1.0", **parameters}
         if body is not None:

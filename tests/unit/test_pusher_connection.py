@@ -11,7 +11,7 @@ from stork_node.pusher.signatures import channel_text, sign, user_text
 
 SOCKET = "1234.5678"
 SECRET = "secret"
-LIMITS = PusherLimits(subscriptions=5, client_events_per_s=10)
+LIMITS = PusherLimits(subscriptions=5, client_events_per_second=10)
 
 
 class Client:

@@ -72,10 +72,10 @@ class Pusher(Component):
         """Whether a backend may push so many with this key now."""
         now: float = reactor.seconds()
         if key not in self._allowances:
-            self._allowances[key] = Allowance(self.settings.limits.pushes_per_s, MAX_DOCUMENTS, now)
+            self._allowances[key] = Allowance(self.settings.limits.pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key].take(pushes, now):
             return True
-        self.counters.limited["pushes_per_s"] += 1
+        self.counters.limited["pushes_per_second"] += 1
         return False
 
     def _push_client_event(self, socket: PusherSocket, number: int, event: ClientEvent, topic: str) -> None:

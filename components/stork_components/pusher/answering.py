@@ -101,7 +101,7 @@ def _push(
         id = pusher.ids.next() if event.id is None else event.id
         pushes.append(ApiPush(id, None, event.frame(id)))
     if not pusher.may_push(request.key, len(pushes)):
-        raise HttpRefusal(429, "this key has reached limits.pushes_per_s")
+        raise HttpRefusal(429, "this key has reached limits.pushes_per_second")
     waiting = set(pushes)
 
     def settle(push: ApiPush) -> None:

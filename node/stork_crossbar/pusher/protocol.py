@@ -77,9 +77,10 @@ class PusherFactory(WebSocketServerFactory):
     def __init__(self, opened: Callable[[PusherProtocol], None]) -> None:
         super().__init__()
         self.opened = opened
-        # The text of a message is checked when it is decoded.
+        # Each app checks the origins of its pages, and the text of a message is checked when it is decoded.
         self.setProtocolOptions(
             webStatus=False,
+            allowNullOrigin=True,
             failByDrop=True,
             closeHandshakeTimeout=_CLOSE_TIMEOUT_S,
             utf8validateIncoming=False,

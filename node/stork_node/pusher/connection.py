@@ -200,7 +200,7 @@ class Connection:
             return f"the data of a client event has at most {self._limits.client_event_bytes:,} bytes"
         if not is_data(event.data):
             return "the data of this client event cannot be passed on: numbers, depth or texts are beyond the bounds"
-        per_s = self._limits.client_events_per_s
+        per_s = self._limits.client_events_per_second
         self._allowance = self._allowance or Allowance(per_s, 1, now)
         return "" if self._allowance.take(1, now) else f"a connection sends at most {per_s} client events a second"
 

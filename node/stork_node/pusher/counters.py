@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stork_node.metrics.figures import counter, counter_by, gauge
 
-LIMITS = ("connections", "client_events_per_s", "pushes_per_s")
+LIMITS = ("connections", "client_events_per_second", "pushes_per_second")
 
 
 @dataclass
