@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -33,10 +34,17 @@ def _process_state() -> Iterator[None]:
     process_state.reset()
 
 
+def _with_a_page_below(config: dict[str, Any]) -> None:
+    """A second page at /below/, with headers of its own."""
+    paths = config["workers"][0]["transports"][0]["paths"]
+    extra = {"directory": "web", "headers": {"Content-Security-Policy": "", "x-own": "1"}}
+    paths["below"] = {**paths["/"], "extra": extra}
+
+
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The shipped .crossbar/ on two nodes, with one publish server."""
-    with Deployment(tmp_path_factory.mktemp("shipped")) as deployment:
+    with Deployment(tmp_path_factory.mktemp("shipped"), change=_with_a_page_below) as deployment:
         deployment.start_publish_server()
         deployment.start_node("one")
         deployment.start_node("two")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,23 +29,28 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and network na
 
 
 _WORKERS = 16  # those that have ports of their own
+_given: deque[int] = deque(maxlen=500)
 
 
 def free_ports(number: int) -> list[int]:
     """
-    Ports that are free now. While a server is down, neither the kernel nor another worker of pytest-xdist gives them
-    away.
+    Ports that are free now, and were not given lately. While a server is down, neither the kernel nor another worker of
+    pytest-xdist gives them away.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     sockets: list[socket.socket] = []
     while len(sockets) < number:
+        port = random.randrange(10_000, 32_000, _WORKERS) + worker
+        if port in _given:
+            continue
         each = socket.socket()
         try:
-            each.bind(("127.0.0.1", random.randrange(10_000, 32_000, _WORKERS) + worker))
+            each.bind(("127.0.0.1", port))
         except OSError:
             each.close()
         else:
             sockets.append(each)
+            _given.append(port)
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
         each.close()
@@ -54,7 +60,7 @@ def free_ports(number: int) -> list[int]:
 def free_port_range(number: int) -> int:
     """The first of ``number`` ports that follow each other and are free now."""
     while True:
-        first = random.randrange(10_000, 32_000 - number)
+        first = random.randrange(7_000, 9_000 - number)  # free_ports gives none of these
         sockets = [socket.socket() for _ in range(number)]
         try:
             for n, each in enumerate(sockets):

@@ -113,7 +113,7 @@ class Client:
         self,
         url: str,
         timeout_s: float = 20.0,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | list[tuple[str, str]] | None = None,
         *,
         serializer: str = "json",
         **options: Any,

@@ -3,8 +3,9 @@
 const ASK_MS = 5000;
 
 /**
- * `commands`: the beginnings of commands that push. `feeds`, `procedures`: the shipped examples that the running
- * application declares. `trial`: whether it takes the ticket of STORK_TICKET.
+ * `commands`: the beginnings of commands that push. `websocket`: its address, relative to the page. `feeds`,
+ * `procedures`: the shipped examples that the running application declares. `trial`: whether it takes the ticket of
+ * STORK_TICKET.
  */
 export const facts = await ask();
 
@@ -15,7 +16,7 @@ export function examples(authid) {
 }
 
 async function ask() {
-  const unknown = { commands: { stork: "stork", php: null, python: null, options: "" }, feeds: [], procedures: [], trial: false };
+  const unknown = { commands: { stork: "stork", php: null, python: null, options: "" }, websocket: "ws", feeds: [], procedures: [], trial: false };
   try {
     const answer = await fetch("page.json", { signal: AbortSignal.timeout(ASK_MS) });
     return answer.ok ? { ...unknown, ...await answer.json() } : unknown;

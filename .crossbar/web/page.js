@@ -46,7 +46,10 @@ function connect({ ticket, authid }) {
   $("gate").hidden = true;
   $("ticket").value = ticket;
   $("as").value = authid ?? "";
-  const next = Stork.connect({ ticket, authid: authid || undefined });
+  const url = new URL(facts.websocket, location.href.replace(/#.*/s, "")).href; // the page may be below a path
+  // A text that begins with a slash would be the address of a ticket.
+  const asked = ticket.startsWith("/") ? () => ticket : ticket;
+  const next = Stork.connect({ url, ticket: asked, authid: authid || undefined });
   client = next;
   next.on("state", (event) => next === client && show(event));
   topics.use(next);

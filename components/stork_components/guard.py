@@ -27,7 +27,7 @@ from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
 from stork_node.application.grants import Grants
 from stork_node.application.permission import Permission
-from stork_node.application.values import ClientSession, Deny, Principal, peer_host
+from stork_node.application.values import ClientSession, Deny, peer_host
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.config.settings import count, names, seconds, section, setting, text
 from stork_node.errors import InvalidAnswer
@@ -43,6 +43,7 @@ from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.topics import Match
 from stork_node.tokens.checking import looks_like_token
+from stork_node.tokens.claims import Bearer
 
 
 @dataclass(frozen=True)
@@ -141,31 +142,32 @@ class Guard(DirectGuard):
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
         self._pending_joins += 1
         try:
-            decision, issued_at = await self._decide(realm, authid, details)
+            decision = await self._decide(realm, authid, details)
+        except CallerLeft:  # nobody hears this answer, and nothing is wrong here
+            raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
         except (Unavailable, InvalidAnswer) as error:
             self._turn_away("unavailable", details, str(error))
         finally:
             self._pending_joins -= 1
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
-        session = ClientSession.by_ticket(decision, details["session"], realm, details["transport"]["peer"])
-        admission = Admission(session, decision.expires_at_s, Grants.parse(decision.topics), issued_at)
+        principal = decision.principal
+        session = ClientSession.by_ticket(principal, details["session"], realm, details["transport"]["peer"])
+        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at)
         self._admitted.expect(admission, reactor.seconds())
         self.counters.joins += 1
-        return {"authid": decision.authid, "role": decision.role, "extra": decision.extra}
+        return {"authid": principal.authid, "role": principal.role, "extra": principal.extra}
 
-    async def _decide(
-        self, realm: str, authid: str | None, details: dict[str, Any]
-    ) -> tuple[Principal | Deny, float | None]:
-        """Who the ticket lets in, and when it was issued, if it says so."""
+    async def _decide(self, realm: str, authid: str | None, details: dict[str, Any]) -> Bearer | Deny:
+        """Who the ticket lets in: decided here, if it is a token, and else by an application."""
         ticket = details.get("ticket")
         if looks_like_token(ticket):
             await self._rules_known()
             if self._tokens.is_token(ticket):
                 found = await self._tokens.check(ticket)
-                if isinstance(found, Deny):
-                    return found, None
-                return check_role(found.principal, self.settings.roles), found.issued_at
+                if isinstance(found, Bearer):
+                    check_role(found.principal, self.settings.roles)
+                return found
         asked = (realm, authid, details)
         within_s = self.settings.application_timeout_s
         by_app = self._deciders.application(JOINS)
@@ -173,8 +175,10 @@ class Guard(DirectGuard):
         with self._waiting.asking_for(details["session"]):
             uri, answer = await self._application.ask(question)
         if uri == uris.BACKEND_AUTH:
-            return read_backend_ticket_answer(answer, self.settings.roles), None
-        return read_ticket_answer(answer, self.settings.roles, clock.wall()), None
+            decision = read_backend_ticket_answer(answer, self.settings.roles)
+        else:
+            decision = read_ticket_answer(answer, self.settings.roles, clock.wall())
+        return decision if isinstance(decision, Deny) else Bearer(decision, Grants.parse(decision.topics))
 
     async def _rules_known(self) -> None:
         """Wait for the first application of this node: it says whether tickets are tokens, and registers later."""

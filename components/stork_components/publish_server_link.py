@@ -11,6 +11,7 @@ from stork_node.protocol import bus
 from stork_node.protocol.replay import encode_request
 from stork_node.relay.steps import Ask
 from stork_node.transport import curve
+from stork_node.transport.handshakes import Reachability
 from stork_node.transport.server_watch import CHECK_S, ServerLimits, ServerWatch
 from stork_node.transport.sockets import prepare_socket
 
@@ -51,12 +52,19 @@ class PublishServerLink:
         cut: Callable[[str, str], None],
     ) -> None:
         make = partial(_make_socket, secret=secret)
-        self._bus = _Connection(reactor, bus_endpoint, partial(make, zmq.SUB, bus_endpoint), _BUS_LIMITS, heard)
+        self._bus = _Connection(
+            reactor, bus_endpoint, partial(make, zmq.SUB, bus_endpoint), _BUS_LIMITS, heard, bool(secret)
+        )
         self._replay = _Connection(
-            reactor, replay_endpoint, partial(make, zmq.DEALER, replay_endpoint), _REPLAY_LIMITS, answered
+            reactor, replay_endpoint, partial(make, zmq.DEALER, replay_endpoint), _REPLAY_LIMITS, answered, bool(secret)
         )
         self._reactor, self._cut = reactor, cut
         self._checking = reactor.callLater(CHECK_S, self._check)
+
+    @property
+    def trouble(self) -> str:
+        """Why the publish server is out of reach, in one sentence; empty if it is not, or nothing is known."""
+        return self._bus.reachability.trouble or self._replay.reachability.trouble
 
     def ask(self, ask: Ask) -> None:
         """Send a request for a page; while there is no connection, it goes nowhere, and will be repeated."""
@@ -87,9 +95,11 @@ class _Connection:
         make_socket: "Callable[[], zmq.Socket[bytes]]",
         limits: ServerLimits,
         received: Callable[[list[Message]], None],
+        has_secret: bool,
     ) -> None:
         self._reactor, self.endpoint, self._make_socket = reactor, endpoint, make_socket
         self._limits, self._received = limits, received
+        self.reachability = Reachability(f"the publish server at {endpoint}", has_secret)
         self._watch: ServerWatch | None = None
         self._opening: Any = None
         self.open()
@@ -98,7 +108,7 @@ class _Connection:
         """Connect, with a new socket."""
         self.close()
         self._socket = self._make_socket()
-        self._watch = ServerWatch(self._socket, self._limits)
+        self._watch = ServerWatch(self._socket, self._limits, self.reachability)
         self._socket.connect(self.endpoint)
         self._reader = ZmqReader(self._reactor, self._socket, self._received, self._watch.receive)
 

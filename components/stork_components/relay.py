@@ -91,6 +91,7 @@ class Relay(Component):
         self._heartbeat_lag_s: float | None = None
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
+        self._said_of_server = ""
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -144,6 +145,11 @@ class Relay(Component):
         if waits_since is not None and now - waits_since > _STUCK_S and now - self.heard_at < _STUCK_S / 2:
             return f"pushes are missing, and {self.settings.replay} has not replayed them for {now - waits_since:.0f} s"
         return ""
+
+    @property
+    def server_trouble(self) -> str:
+        """Why the publish server is out of reach, in one sentence; empty if it is not, or nothing is known."""
+        return self._link.trouble
 
     @property
     def lag_s(self) -> float | None:
@@ -287,6 +293,13 @@ class Relay(Component):
             )
             self._started.callback(None)
         self._tell_of_foreign(now)
+        self._tell_of_server()
+
+    def _tell_of_server(self) -> None:
+        trouble = self._link.trouble
+        if trouble and trouble != self._said_of_server:
+            self.log.warn("{trouble}", trouble=trouble)
+        self._said_of_server = trouble
 
     def _tell_of_foreign(self, now: float) -> None:
         is_foreign = self._stream.follower.sees_unknown_source(now)
@@ -311,7 +324,7 @@ class Relay(Component):
         if self.is_ready and self.position:
             self._broadcaster.beat(self.position)
 
-    def _recover(self, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
+    def _recover(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
         return in_turn(self._answer(details.caller, args, kwargs))
 
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
@@ -334,7 +347,7 @@ class Relay(Component):
         try:
             request = read_request(args, kwargs)
             await self._answering.turn(session_id)
-            while goal := self._recovery.lacks(session_id, request.positions):
+            while goal := self._recovery.lacks(session_id, request):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
                 await self._answering.turn(session_id)

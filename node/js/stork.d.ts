@@ -74,8 +74,8 @@ export interface SubscribeOptions {
   /** The position that came with the page: events after it are delivered. */
   since?: Position | null;
   /**
-   * Patterns, if the feed allows them. Topics of a pattern that had events are recovered. If the first event of a topic
-   * falls into a lost connection, it is lost without a report.
+   * Patterns, if the feed allows them. A pattern is recovered as a topic is; `onrecovered` gets the pattern. A node of an
+   * earlier release recovers no patterns: then `ok` is false.
    */
   match?: "exact" | "prefix" | "wildcard";
   onstate?: (event: SubscriptionEvent) => void;

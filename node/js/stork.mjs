@@ -178,7 +178,11 @@ class Stream {
   }
 
   _pass(items) {
-    return items.filter((item) => this._advance(item.position));
+    return items.filter((item) => this._isNew(item));
+  }
+
+  _isNew({ position }) {
+    return this._advance(position);
   }
 
   _advance(position) {
@@ -190,12 +194,43 @@ class Stream {
   }
 }
 
+/**
+ * The position of a pattern: all events up to it have come. Topics have a position of their own only beyond it, so that
+ * what a beat has covered needs no memory.
+ */
+class PatternStream extends Stream {
+  constructor() {
+    super();
+    this.topics = new Map();
+  }
+
+  _isNew({ position, topic }) {
+    const at = parsePosition(position);
+    if (!at) return true;
+    for (const known of [this.at, this.topics.get(topic)]) {
+      if (known && known.epoch === at.epoch && at.sequence <= known.sequence) return false;
+    }
+    this.topics.set(topic, at);
+    return true;
+  }
+
+  _advance(position) {
+    if (!super._advance(position)) return false;
+    if (parsePosition(position)) {
+      for (const [topic, { epoch, sequence }] of this.topics) {
+        if (epoch !== this.at.epoch || sequence <= this.at.sequence) this.topics.delete(topic);
+      }
+    }
+    return true;
+  }
+}
+
 function isEvent(value) {
   return Boolean(value) && typeof value === "object" && !Array.isArray(value);
 }
 
-function toItem({ position, type, data, timestamp }) {
-  return { event: { type, data, timestamp }, position };
+function toItem({ position, topic, type, data, timestamp }) {
+  return { event: { type, data, timestamp }, position, topic };
 }
 
 // --- Session: WAMP, without a socket -------------------------------------------------------------------------------
@@ -348,7 +383,7 @@ function asObject(value) {
 class Subscription {
   constructor(client, topic, handler, { since = null, match = "exact", onstate, onrecovered } = {}) {
     Object.assign(this, { client, topic, handler, match, onstate, onrecovered });
-    this.streams = new Map(match === "exact" ? [[topic, new Stream(since)]] : []);
+    this.stream = match === "exact" ? new Stream(since) : new PatternStream();
     this.state = "waiting";
     this.reason = null;
     this.wireId = null;
@@ -358,7 +393,7 @@ class Subscription {
 
   /** The position of the last event of an exact subscription, or null: what `since` takes. */
   get position() {
-    return this.streams.get(this.topic)?.position ?? null;
+    return this.match === "exact" ? this.stream.position : null;
   }
 
   /** Neither refused for good nor given up. */
@@ -376,33 +411,28 @@ class Subscription {
     this.client._tell(this.onstate, { state, reason, uri, message, delay });
   }
 
-  _stream(topic = this.topic) {
-    if (!this.streams.has(topic)) this.streams.set(topic, new Stream());
-    return this.streams.get(topic);
-  }
-
-  _hand(items, topic) {
-    for (const { event, position } of items) {
-      if (this.wanted) this.client._tell(this.handler, event, position, topic);
+  _hand(items) {
+    for (const { event, position, topic } of items) {
+      if (this.wanted) this.client._tell(this.handler, event, position, this.match === "exact" ? this.topic : topic);
     }
   }
 
-  _take(item, topic = this.topic) {
-    this._hand(this._stream(topic).take(item), topic);
+  _take(item) {
+    this._hand(this.stream.take(item));
   }
 
-  _answer(topic, answer) {
-    const { items, recovered, position, more } = this._stream(topic).answer(answer);
-    if (recovered === false) this._recovered(topic, false, position); // told first, then what comes after the gap
-    this._hand(items, topic);
-    if (recovered === true) this._recovered(topic, true, position);
+  _answer(answer) {
+    const { items, recovered, position, more } = this.stream.answer(answer);
+    if (recovered === false) this._recovered(false, position); // told first, then what comes after the gap
+    this._hand(items);
+    if (recovered === true) this._recovered(true, position);
     return more;
   }
 
-  _recovered(topic, ok, position) {
+  _recovered(ok, position) {
     if (!this.wanted) return;
-    this.client._tell(this.onrecovered, topic, ok, position);
-    this.client._emit("recovered", topic, ok, position);
+    this.client._tell(this.onrecovered, this.topic, ok, position);
+    this.client._emit("recovered", this.topic, ok, position);
   }
 }
 
@@ -727,7 +757,7 @@ class Client {
         if (subscription.state === "subscribing") {
           subscription.wireId = id;
           subscription.attempt = 0;
-          for (const stream of subscription.streams.values()) stream.hold();
+          subscription.stream.hold();
           subscription._set("subscribed");
           this._recover(subscription);
         }
@@ -788,15 +818,12 @@ class Client {
 
   _event(id, item, topic) {
     if (id === this._link.beat) {
-      for (const { state, streams } of this.subscriptions) {
-        if (state !== "subscribed") continue; // what it missed since the last connection is still to be recovered
-        for (const stream of streams.values()) stream.beat(item.position);
+      for (const { state, stream } of this.subscriptions) {
+        if (state === "subscribed") stream.beat(item.position); // others still have to recover what they missed
       }
       return;
     }
-    for (const subscription of this._onWire(id)) {
-      subscription._take(item, subscription.match === "exact" ? undefined : topic);
-    }
+    for (const subscription of this._onWire(id)) subscription._take({ ...item, topic });
   }
 
   // Recovery -------------------------------------------------------------------------------------------------------------
@@ -805,10 +832,10 @@ class Client {
   _recover(subscription) {
     const link = this._link;
     if (link.noRecovery) {
-      for (const topic of [...subscription.streams.keys()]) subscription._answer(topic, null);
+      subscription._answer(null);
       return;
     }
-    for (const topic of subscription.streams.keys()) link.toRecover.push({ subscription, topic });
+    link.toRecover.push(subscription);
     this._askNext(link);
   }
 
@@ -819,18 +846,21 @@ class Client {
     }
   }
 
-  /** The next topics, with those who want them: two subscriptions to one topic may stand at different positions. */
+  /** The next topics and patterns, with those who want them: two subscriptions to one may stand at different positions. */
   _portion(link) {
     const asked = new Map();
     const later = [];
-    for (const entry of link.toRecover.splice(0)) {
-      const { subscription, topic } = entry;
+    for (const subscription of link.toRecover.splice(0)) {
+      const { topic, match, stream: { position } } = subscription;
       if (subscription.state !== "subscribed") continue;
-      const position = subscription._stream(topic).position;
+      if (link.isPlain && match !== "exact") {
+        this._answer(link, subscription, null); // it would take the pattern for a topic
+        continue;
+      }
       const same = asked.get(topic);
-      if (same && same.position === position) same.subscriptions.push(subscription);
-      else if (same || asked.size >= RECOVER_TOPICS) later.push(entry);
-      else asked.set(topic, { position, subscriptions: [subscription] });
+      if (same && same.position === position && same.match === match) same.subscriptions.push(subscription);
+      else if (same || asked.size >= RECOVER_TOPICS) later.push(subscription);
+      else asked.set(topic, { position, match, subscriptions: [subscription] });
     }
     link.toRecover = later;
     return asked;
@@ -859,22 +889,27 @@ class Client {
       if (uri === "wamp.error.no_such_procedure" || uri === "wamp.error.not_authorized") {
         link.noRecovery = true;
         this._take(link, asked, {}, false);
-        for (const { subscription, topic } of link.toRecover.splice(0)) this._answer(link, subscription, topic, null);
+        for (const subscription of link.toRecover.splice(0)) this._answer(link, subscription, null);
       } else if (uri === "wamp.error.invalid_argument") {
         // A node of an earlier release takes the topics alone. To them, the same question has the same answer: an event
         // larger than the node's max_message_size, say.
         const wasPlain = link.isPlain;
         link.isPlain = true;
         if (wasPlain) this._take(link, asked, {});
-        else this._askFor(link, asked, attempt);
+        else for (const { subscriptions } of asked.values()) link.toRecover.push(...subscriptions);
       } else {
         after(retryDelay(attempt, this.random()), () => this._askFor(link, asked, attempt + 1));
       }
     });
     const positions = {};
-    for (const [topic, { position }] of asked) positions[topic] = position;
+    const patterns = {};
+    for (const [topic, { position, match }] of asked) {
+      positions[topic] = position;
+      if (match !== "exact") patterns[topic] = match;
+    }
     const kwargs = link.isPlain ? {} : { max_bytes: this._pageBytes };
     if (!link.isPlain && link.sessions.length) kwargs.sessions = link.sessions;
+    if (Object.keys(patterns).length) kwargs.patterns = patterns;
     link.asked += 1;
     // Events are held back meanwhile, so there is a time limit.
     const deadline = after(RECOVER_MS, () => {
@@ -892,14 +927,14 @@ class Client {
       const { more, events } = asObject(answers[topic]);
       const gotNothing = hasEvents && more && !events?.length;
       for (const subscription of subscriptions) {
-        if (gotNothing || this._answer(link, subscription, topic, answers[topic])) link.toRecover.push({ subscription, topic });
+        if (gotNothing || this._answer(link, subscription, answers[topic])) link.toRecover.push(subscription);
       }
     }
   }
 
   /** Whether more is to be asked for. A handler may have ended the subscription, or the client. */
-  _answer(link, subscription, topic, answer) {
-    return this._link === link && subscription.state === "subscribed" && subscription._answer(topic, answer);
+  _answer(link, subscription, answer) {
+    return this._link === link && subscription.state === "subscribed" && subscription._answer(answer);
   }
 
   // A node that answers recover also sends position events.
@@ -985,7 +1020,7 @@ function checkText(key, value) {
 }
 
 function isAddress(ticket) {
-  return /^(\/|https?:\/\/)/.test(ticket);
+  return /^(\/(?!\/)|https?:\/\/)/.test(ticket);
 }
 
 class TicketError extends Error {}

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stork_node import clock
+from stork_node.application.auth_request import cookie_header
 from stork_node.application.grants import NO_GRANTS, Grants
 from stork_node.application.permission import Permission
 from stork_node.application.policy import Undecided
@@ -114,6 +115,7 @@ class AppTester:
         headers: Mapping[str, str] | None = None,
         realm: str = "realm1",
         address: str = "127.0.0.1",
+        cookies: Mapping[str, Any] | None = None,
     ) -> "Client":
         """
         Join as a browser does, with a ticket.
@@ -121,22 +123,28 @@ class AppTester:
         Args:
             ticket: the authenticator's ``request.ticket``.
             authid: the name that the client asks for.
-            headers: of its opening handshake; ``{"Cookie": "sid=1"}`` for cookies.
+            headers: of its opening handshake.
             realm: the realm that it wants to join.
             address: the client's address.
+            cookies: of its opening handshake: ``{"sid": "1"}``, or the ``client.cookies`` of Django's test client.
 
         Raises:
+            ValueError: a cookie that no header can hold.
             Denied, Expired, Unavailable: it cannot join.
             HandlerFailed: an on_start handler raised.
         """
         self._start()
         session_id = next(self._ids)
         peer = f"tcp4:{address}:50000"
+        received = dict(headers or {})
+        if cookies:
+            name = next((name for name in received if name.lower() == "cookie"), "Cookie")
+            received[name] = "; ".join(filter(None, [received.get(name), cookie_header(cookies)]))
         details = {
             "ticket": ticket,
             "session": session_id,
             "authmethod": "ticket",
-            "transport": {"peer": peer, "http_headers_received": dict(headers or {})},
+            "transport": {"peer": peer, "http_headers_received": received},
         }
         refused = core.refuse_ticket(authid, details)
         principal = self._authenticate(realm, authid, details) if refused is None else refused

@@ -60,6 +60,23 @@ def test_pushes_of_both_scripts_appear_in_the_page(page: Page, gateway: Any) -> 
         expect(event.locator(".position")).to_contain_text(pushed.stdout.strip())
 
 
+def test_the_page_works_below_a_path(page: Page, gateway: Any) -> None:
+    page.goto(f"{gateway.page_url}below/#ticket={gateway.ticket}&authid=joe&topic=v1.user.joe")
+    expect(page.locator(".subscriptions .status")).to_have_text("live")
+    gateway.push(["v1.user.joe"], "below", None)
+    expect(page.locator(".events .type")).to_have_text("below")
+
+
+@pytest.mark.parametrize(
+    ("path", "policy", "own"),
+    [("", "frame-ancestors 'none'", None), ("below/", None, "1"), ("below/stork.js", None, "1")],
+)
+def test_the_headers_of_a_page_are_a_setting(gateway: Any, path: str, policy: str | None, own: str | None) -> None:
+    with urlopen(f"{gateway.page_url}{path}") as answer:
+        assert (answer.headers["content-security-policy"], answer.headers["x-own"]) == (policy, own)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_a_wrong_ticket_is_refused_in_words(page: Page, gateway: Any) -> None:
     open_page(page, gateway, ticket="wrong")
     expect(page.get_by_role("alert")).to_contain_text("This ticket was refused")

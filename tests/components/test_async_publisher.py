@@ -70,10 +70,9 @@ def test_a_publish_server_that_is_not_there_is_not_confirmed_in_time():
         async with AsyncPublisher(NOBODY, timeout_ms=100) as publisher:
             asked = [publisher.push("v1.a.1", "t"), publisher.push("v1.a.1", "t"), publisher.position()]
             results = await asyncio.gather(*asked, return_exceptions=True)
-            assert [str(result) for result in results] == [
-                f"push not confirmed by {NOBODY} within 100 ms: "
-                "no answer (is the publish server running there, and the secret the same?)"
-            ] * 3
+            for result in results:
+                assert str(result).startswith(f"push not confirmed by {NOBODY} within 100 ms: no")
+                assert "(is the publish server running there" in str(result)
 
     asyncio.run(main())
 

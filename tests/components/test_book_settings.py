@@ -20,6 +20,7 @@ CLASSES = [
     "stork_node.config.drain.DrainSettings",
     "stork_node.api.settings.ApiSettings",
     "stork_node.api.settings.ApiLimits",
+    "stork_components.pages.page_settings.PageSettings",
     "stork_components.application.ApplicationSettings",
     "stork_node.tokens.settings.JwtSettings",
     "stork_node.access.settings.HttpSettings",

@@ -1,6 +1,9 @@
+import asyncio
+
 import pytest
 import zmq
 
+from stork_node.clients.async_publisher import AsyncPublisher
 from stork_node.clients.publisher import Publisher
 from stork_node.errors import ConfigError, NotConfirmed
 from stork_node.protocol.bus import decode_frame
@@ -59,19 +62,53 @@ def test_knowing_the_servers_public_key_is_not_enough(server, caplog):
     wait_for(lambda: server.counters.strangers >= before + 2, "the count of strangers")
 
 
-@pytest.mark.parametrize("keys", [{}, {"secret": "another"}, {"push_key": push_key("another")}])
-def test_a_publisher_with_a_wrong_key_gets_not_confirmed(server, keys):
+@pytest.mark.parametrize(
+    ("keys", "client_says", "server_says"),
+    [
+        (
+            {},
+            "wants CURVE, and there is no secret here|does it want a secret",
+            "a peer has no secret, and this server has one",
+        ),
+        ({"secret": "another"}, "refuses the secret that is used here", "a peer with another secret"),
+        ({"push_key": push_key("another")}, "refuses the secret that is used here", "a peer with another secret"),
+    ],
+)
+def test_a_wrong_key_is_told_on_both_sides(caplog, keys, client_says, server_says):
+    with serving(settings(secret=SECRET)) as server:
+        with (
+            Publisher(server.router_endpoint, timeout_ms=1000, **keys) as publisher,
+            pytest.raises(NotConfirmed, match=client_says),
+        ):
+            publisher.push("v1.a.1", "t")
+        told = f"refused {server_says} on {server.router_endpoint}"
+        wait_for(lambda: told in caplog.text, "the line of the log")
+        assert server.counters.strangers
+
+
+@pytest.mark.parametrize("keys", [{}, {"secret": "another"}])
+def test_an_asynchronous_publisher_tells_of_a_wrong_key(server, keys):
+    async def push():
+        async with AsyncPublisher(server.router_endpoint, timeout_ms=1000, **keys) as publisher:
+            await publisher.push("v1.a.1", "t")
+
+    with pytest.raises(NotConfirmed, match=r"refuses the secret" if keys else r"wants CURVE|does it want a secret"):
+        asyncio.run(push())
+
+
+def test_a_publisher_at_a_wrong_port_says_that_nobody_answers():
     with (
-        Publisher(server.router_endpoint, timeout_ms=300, **keys) as publisher,
-        pytest.raises(NotConfirmed, match="and the secret the same"),
+        Publisher("tcp://127.0.0.1:1", timeout_ms=1000) as publisher,
+        pytest.raises(NotConfirmed, match=r"nobody answers at tcp://127\.0\.0\.1:1 "),
     ):
         publisher.push("v1.a.1", "t")
 
 
 def test_a_publisher_with_a_secret_is_not_served_by_a_server_without():
-    with serving() as plain, Publisher(plain.router_endpoint, timeout_ms=300, secret=SECRET) as publisher:
-        with pytest.raises(NotConfirmed):
+    with serving() as plain, Publisher(plain.router_endpoint, timeout_ms=1000, secret=SECRET) as publisher:
+        with pytest.raises(NotConfirmed, match=r"has no secret, and here is one|another one, or none"):
             publisher.push("v1.a.1", "t")
+        wait_for(lambda: plain.counters.strangers, "the count of strangers")
         with peer(zmq.DEALER, plain.router_endpoint) as dealer:
             dealer.send(document())
             assert b'"ok":true' in dealer.recv()

@@ -150,10 +150,8 @@ def test_a_publish_server_that_is_not_there_is_not_confirmed_in_time():
         for ask in (lambda: publisher.push("v1.a.1", "t"), publisher.position):
             with pytest.raises(NotConfirmed) as caught:
                 ask()
-            assert str(caught.value) == (
-                f"push not confirmed by {NOBODY} within 100 ms: "
-                "no answer (is the publish server running there, and the secret the same?)"
-            )
+            assert str(caught.value).startswith(f"push not confirmed by {NOBODY} within 100 ms: no")
+            assert "(is the publish server running there" in str(caught.value)
 
 
 def test_a_push_waits_for_a_publish_server_that_is_starting():

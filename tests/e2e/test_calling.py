@@ -1,4 +1,3 @@
-import contextlib
 import copy
 import json
 
@@ -175,7 +174,8 @@ def test_the_names_of_keyword_arguments_are_the_callers_choice(node, name):
     [application] = node.workers("ContainerController")
     with node.join("user:joe") as joe:
         assert joe.request(CALL, {}, "test.whoami", [], {name: 1})[3][0]["authid"] == "joe"
-        with contextlib.suppress(Refused):  # recover takes none of them
-            joe.request(CALL, {}, "io.virge.stork.recover", [{}], {name: 1})
+        if name != "details":  # which autobahn puts its own in place of
+            with pytest.raises(Refused, match="one argument is wanted"):
+                joe.request(CALL, {}, "io.virge.stork.recover", [{}], {name: 1})
         assert joe.call("io.virge.stork.recover", {}) == {}
     assert node.workers("ContainerController") == [application]

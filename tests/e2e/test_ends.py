@@ -119,6 +119,15 @@ def test_a_violation_of_the_protocol_ends_the_connection_at_once(client, said):
     assert client.frames_until_the_end() == []
 
 
+@pytest.mark.parametrize("twice", [(HELLO, HELLO), (HELLO, message(5, "user:joe", {}), message(5, "user:joe", {}))])
+def test_a_client_that_joins_twice_is_refused_by_name(node, client, twice):
+    client.say(b"".join(twice))
+    frames = client.frames_until_the_end()
+    assert opcodes(frames)[-1] == CLOSE
+    assert close_code(frames) == 1002
+    assert visitors(node) == 0
+
+
 def test_a_client_that_closes_and_stays_is_gone(client):
     client.join("user:joe")
     client.say(frame(CLOSE, b"\x03\xe8") + WHOAMI)

@@ -233,6 +233,20 @@ def test_one_range_is_answered_and_many_are_ignored(setup):
     assert (status(answer), len(answer)) == (200, whole)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("If-Modified-Since: ;", "If-Modified-Since: x, 99 Foo 2026 99:99:99 GMT", "If-Modified-Since: \xff"),
+        *("Range: \xff", "Range: bytes=", "Range: bytes=-99999999999999999999", "Range: bytes=99999999999999999999-"),
+        *("Range: bytes=9-1", "Range: bytes=a-b", "Range: lines=1-2", "Range: bytes=-", "If-Range: ;"),
+    ],
+)
+def test_an_odd_header_brings_the_whole_file_and_no_line_in_the_log(setup, odd):
+    answer = setup.talk("public", request("Connection: close", odd, line="GET /stork.js HTTP/1.1"))
+    assert status(answer) in (200, 416)
+    assert "Traceback" not in setup.node.log
+
+
 def test_a_body_that_is_being_sent_is_refused_at_its_headers(setup):
     with connect(setup.node.port) as client:
         client.sendall(request("Content-Length: 100000000", line="POST / HTTP/1.1"))

@@ -74,6 +74,26 @@ def test_a_push_to_several_topics_reaches_each_and_patterns_too(many_ways):
         assert sorted(events) == sorted([*subscriptions, prefix, prefix])
 
 
+def test_a_pattern_recovers_what_its_topics_missed(many_ways):
+    [node] = many_ways.nodes
+    with many_ways.publisher() as publisher, node.join("user:joe") as joe:
+        joe.subscribe("v1.open.", match="prefix")
+        begin = publisher.push("v1.open.first", type="t", data=0)
+        wait_for(lambda: joe.event()[2]["position"] == begin, "the first event")
+        for number in range(1, 4):
+            last = publisher.push([f"v1.open.new{number}", f"v1.open.other{number}"], type="t", data=number)
+        wait_for(lambda: joe.event()[2]["position"] == last, "the last event")
+        asked = {"v1.open.": begin}
+        answer = joe.call("io.virge.stork.recover", asked, patterns={"v1.open.": "prefix"})["v1.open."]
+        assert (answer["recovered"], [each["data"] for each in answer["events"]]) == (True, [1, 1, 2, 2, 3, 3])
+        assert {each["topic"] for each in answer["events"]} == {
+            f"v1.open.{kind}{n}" for kind in ("new", "other") for n in (1, 2, 3)
+        }
+        # Only just the pattern that the session has.
+        assert joe.call("io.virge.stork.recover", {"v1.": begin}, patterns={"v1.": "prefix"}) == {}
+        assert joe.call("io.virge.stork.recover", {"v1.open.": begin}, patterns={"v1.open.": "wildcard"}) == {}
+
+
 def test_a_push_to_1000_topics_reaches_a_pattern_1000_times_in_order(many_ways):
     [node] = many_ways.nodes
     topics = [f"v1.open.many{number}" for number in range(1000)]

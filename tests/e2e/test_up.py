@@ -82,7 +82,7 @@ def test_ports_and_an_address_of_the_environment_are_used(deployment, tmp_path):
     ports = dict(zip(names, map(str, others), strict=True))
     environ = ports | {"STORK_BIND": "127.0.0.5", "STORK_OPERATOR_PORT": str(operator), "STORK_PROT": "1"}
     up = Process(
-        [*STORK, "up", "--config", str(folder), "--port", str(port)],
+        [*STORK, "up", "--config", str(folder), "--port", str(port), "--watch"],
         deployment.folder / "up.log",
         deployment.environ | environ,
     )
@@ -96,6 +96,11 @@ def test_ports_and_an_address_of_the_environment_are_used(deployment, tmp_path):
         with Publisher(f"tcp://127.0.0.5:{ports['STORK_ROUTER_PORT']}", timeout_ms=20_000) as publisher:
             position = publisher.push("v1.test.1", type="t")
         assert client.event()[2]["position"] == position
+        with (folder / "app.py").open("a") as app:
+            app.write('\nstork.feed("v1", "fresh")\n')
+        up.wait_for_line("stork: the new application runs")
+        assert "stork: app.py changed" in up.log
+        client.subscribe("v1.fresh.1")
 
 
 def test_the_ticket_is_another_one_at_each_start(deployment):
@@ -213,6 +218,8 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
     router["transports"][0]["paths"]["ws"]["options"]["compression"] = {"deflate": {}}
     router["transports"][0]["paths"]["ws"]["serializers"] = ["json", "ubjson"]
     config["workers"][1]["components"][0]["extra"]["threads"] = "many"
+    page = router["transports"][0]["paths"]["/"]["extra"]
+    page |= {"header": {}, "headers": {"content-length": "1"}}
     config["workers"][2]["arguments"] += ["--heartbeat", "1"]
     (folder / "config.json").write_text(json.dumps(config))
     said = refused(deployment, folder)
@@ -224,9 +231,20 @@ def test_everything_wrong_in_the_configuration_is_said_at_once(deployment):
         "workers[0].transports[0].paths.ws.options.compression: has no effect: no event is compressed",
         "workers[0].transports[0].paths.ws.serializers: 'ubjson' is not offered to clients",
         "workers[1].components[0].extra.threads: 'many' is not a whole number",
+        "workers[0].transports[0].paths./.extra.header: unknown setting, did you mean 'headers'?",
+        "workers[0].transports[0].paths./.extra.headers: 'content-length' is made for each answer, and is no setting",
         "--heartbeat",
     ):
         assert part in said
+
+
+def test_two_settings_with_one_port_are_named(deployment):
+    folder, port = deployment.write_folder()
+    deployment.environ |= {"STORK_OPERATOR_PORT": str(port), "STORK_PULL_PORT": "7001", "STORK_PUB_PORT": "7001"}
+    said = refused(deployment, folder)
+    public = "workers[0].transports[0].endpoint.port"
+    assert f"workers[0].components[2].extra.listen: {port} is the port of {public}, too" in said
+    assert "publish-server --pub: 7001 is the port of publish-server --pull, too" in said
 
 
 def test_what_crossbar_does_not_accept_is_one_sentence(deployment):

@@ -13,7 +13,8 @@ from stork_node.config.drain import DrainSettings
 from tests.gateway import ROOT
 
 FOLDER = ROOT / "scripts/deploy/kubernetes"
-FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("*.example")])
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+FILES = sorted({*FOLDER.glob("*.yaml"), *FOLDER.glob("*.example")} - {FOLDER / "kustomization.yaml"})
 # One that is old by now, and the newest that the package knows.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 
@@ -110,3 +111,23 @@ def test_a_node_of_the_composition_has_the_time_that_its_drain_takes():
     service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["node"]
     [grace_s] = re.findall(r":-(\d+)s}", service["stop_grace_period"])
     assert int(grace_s) >= drain_s(service["environment"]) + MARGIN_S
+
+
+def test_the_kustomization_takes_every_resource_that_is_no_example():
+    assert sorted(KUSTOMIZATION["resources"]) == [file.name for file in FILES if file.suffix == ".yaml"]
+    assert set(KUSTOMIZATION) == {"apiVersion", "kind", "namespace", "resources", "images"}
+
+
+def test_the_image_is_named_in_one_place():
+    [image] = KUSTOMIZATION["images"]
+    assert set(image) == {"name", "newName", "newTag"}
+    assert {container["image"] for each in WORKLOADS for container in containers_of(each)} == {image["name"]}
+
+
+def test_the_examples_are_for_the_namespace_and_the_service_of_the_others():
+    examples = [each for file in FILES if file.suffix == ".example" for each in documents(file)]
+    assert {each["metadata"]["namespace"] for each in examples} == {KUSTOMIZATION["namespace"]}
+    ingress = RESOURCES["Ingress", "stork"]
+    [path] = ingress["spec"]["rules"][0]["http"]["paths"]
+    service = RESOURCES["Service", path["backend"]["service"]["name"]]
+    assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}

@@ -1020,26 +1020,89 @@ test("what can never be answered is told as a gap, and not asked again", async (
 });
 
 test("more topics than a node answers at once are asked for in portions", async (t) => {
-  const { stork, peer, router, clock, until } = await joined(t);
-  const one = listen(stork, "v1.orders.", { match: "prefix" });
-  await peer.admit(5, "v1.orders.");
-  const topics = Array.from({ length: 2501 }, (_, i) => `v1.orders.${i}`);
-  topics.forEach((topic, i) => peer.event(5, `e:${i + 1}`, i, { topic }));
-  for (let i = 0; i < 2501; i += 1) await one.events.next();
+  const { stork, peer } = await joined(t);
+  const topics = Array.from({ length: 1_104 }, (_, i) => `v1.orders.${i}`);
+  const all = topics.map((topic) => listen(stork, topic, { since: "e:1" }));
+  for (let i = 0; i < topics.length; i += 1) await peer.admit(1000 + i, topics[i]);
+  const answer = (positions) => Object.fromEntries(Object.keys(positions).map((topic) => [topic, { recovered: true, position: "e:9", events: [] }]));
+  const calls = [], sizes = [];
+  const next = async () => {
+    const call = await peer.expect(48);
+    sizes.push(Object.keys(call[4][0]).length);
+    calls.push(call);
+  };
+  for (let i = 0; i < 4; i += 1) await next(); // the others gather meanwhile
+  await peer.flushed();
+  for (let isFirst = true; calls.length; isFirst = false) {
+    const [, request, , , [positions]] = calls.shift();
+    peer.send([50, request, {}, [answer(positions)]]);
+    if (isFirst) await peer.expect(32); // the beat
+    if (sizes.reduce((one, other) => one + other) < topics.length) await next();
+  }
+  assert.deepEqual(sizes, [1, 1, 1, 1, 1000, 100]);
+  assert.deepEqual(await all.at(-1).recovered.next(), [topics.at(-1), true, "e:9"]);
+});
+
+const PATTERN = "v1.orders.";
+
+/** A pattern that has met a beat at e:100, and two events since, on a connection that is gone; the next connection. */
+async function patternOnItsNextConnection(t) {
+  const all = await joined(t);
+  const { stork, peer, router, clock, until } = all;
+  const one = listen(stork, PATTERN, { match: "prefix" });
+  await peer.admit(5, PATTERN);
+  assert.deepEqual(await peer.recover({ [PATTERN]: { recovered: false, position: "e:1", events: [] } }), { [PATTERN]: null });
+  assert.deepEqual(peer.options.patterns, { [PATTERN]: "prefix" });
+  await peer.admit(9, "io.virge.stork.beat");
+  for (let i = 2; i < 100; i += 1) peer.event(5, `e:${i}`, i, { topic: `${PATTERN}${i}` });
+  for (let i = 2; i < 100; i += 1) await one.events.next();
+  peer.event(9, "e:100", null);
+  peer.event(5, "e:101", "a", { topic: "v1.orders.1" });
+  peer.event(5, "e:102", "b", { topic: "v1.orders.2" });
+  for (let i = 0; i < 2; i += 1) await one.events.next();
   peer.socket.terminate();
   await until("waiting");
   clock.advance(500);
   const next = await router.join(78);
-  await next.admit(6, "v1.orders.");
-  const asked = [];
-  for (const portion of [1000, 1000, 501]) {
-    const answers = Object.fromEntries(topics.slice(asked.length, asked.length + portion).map((topic) => [topic, { recovered: true, position: "e:3000", events: [] }]));
-    const positions = Object.entries(await next.recover(answers));
-    assert.equal(positions.length, portion);
-    asked.push(...positions);
-  }
-  assert.deepEqual(asked, topics.map((topic, i) => [topic, `e:${i + 1}`]));
-  for (const topic of topics) assert.deepEqual(await one.recovered.next(), [topic, true, "e:3000"]);
+  await next.admit(6, PATTERN);
+  return { ...all, one, next };
+}
+
+const of = (topic, position, data) => ({ topic, position, type: "t", data, timestamp: "2026-01-31T12:00:00.000Z" });
+
+test("a pattern asks from what a beat has covered, and gets also topics that are new", async (t) => {
+  const { one, next } = await patternOnItsNextConnection(t);
+  next.event(6, "e:106", "held", { topic: "v1.orders.2" });
+  const events = [of("v1.orders.1", "e:101", "again"), of("v1.orders.2", "e:102", "again"), of("v1.orders.new", "e:103", "c")];
+  const page = { recovered: true, position: "e:103", events, more: true };
+  assert.deepEqual(await next.recover({ [PATTERN]: page }), { [PATTERN]: "e:100" });
+  await next.expect(32); // the beat
+  const rest = { recovered: true, position: "e:105", events: [of("v1.orders.1", "e:105", "d"), of("v1.orders.2", "e:105", "e")] };
+  assert.deepEqual(await next.recover({ [PATTERN]: rest }), { [PATTERN]: "e:103" });
+  const got = [];
+  for (let i = 0; i < 4; i += 1) got.push(await one.events.next());
+  assert.deepEqual(got.map(([data, position, topic]) => [data, position, topic]), [
+    ["c", "e:103", "v1.orders.new"],
+    ["d", "e:105", "v1.orders.1"],
+    ["e", "e:105", "v1.orders.2"],
+    ["held", "e:106", "v1.orders.2"],
+  ]);
+  assert.deepEqual(await one.recovered.next(), [PATTERN, true, "e:105"]);
+});
+
+test("a pattern whose history is gone is told so, once", async (t) => {
+  const { one, next } = await patternOnItsNextConnection(t);
+  next.event(6, "f:7", "part of the state", { topic: "v1.orders.2" });
+  next.event(6, "f:8", "later", { topic: "v1.orders.2" });
+  await next.recover({ [PATTERN]: { recovered: false, position: "f:7", events: [] } });
+  assert.deepEqual(await one.recovered.next(), [PATTERN, false, "f:7"]);
+  assert.deepEqual((await one.events.next()).slice(0, 2), ["later", "f:8"]);
+});
+
+test("a node that knows no recovery of patterns leaves a gap", async (t) => {
+  const { one, next } = await patternOnItsNextConnection(t);
+  await next.recover("wamp.error.invalid_argument");
+  assert.deepEqual(await one.recovered.next(), [PATTERN, false, "e:100"]);
 });
 
 test("topics of many subscriptions are asked for together", async (t) => {

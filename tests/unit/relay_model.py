@@ -142,7 +142,7 @@ class Node:
 
     def start(self) -> None:
         self.stream = NodeStream(self.history)
-        self.recovery = Recovery(self.stream, lambda client, topic: topic in TOPICS)
+        self.recovery = Recovery(self.stream, lambda client, topic, match: topic in TOPICS)
         self.request: ReplayRequest | None = None
         self.page: Page | None = None
         self.beyond = Position("", 0)  # what is no event: delivered already, or from before the beginning
@@ -255,7 +255,7 @@ class Client:
             return
         given = {topic: self.positions[topic] and str(self.positions[topic]) for topic in self.held}
         request = read_request((given,), {})
-        if self.node.recovery.lacks(1, request.positions):
+        if self.node.recovery.lacks(1, request):
             return
         for topic, answer in self.node.recovery.answer(1, request).items():
             position = Position.parse(answer["position"])

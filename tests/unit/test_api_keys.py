@@ -135,4 +135,4 @@ def test_a_key_with_topics_allows_these_only():
 
 def test_pushes_a_second_are_a_whole_number():
     with pytest.raises(ConfigError, match="lets nobody push"):
-        read(ApiSettings, {"limits": {"pushes_per_s": 0}}, {})
+        read(ApiSettings, {"limits": {"pushes_per_second": 0}}, {})

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from http.cookies import SimpleCookie
 
 import pytest
 
@@ -81,6 +82,21 @@ def test_an_authenticator_sees_what_the_client_sends(stork):
     (request,) = seen
     assert (request.ticket, request.authid, request.realm, request.address) == ("t", "al", "realm1", "::1")
     assert request.cookies == {"sid": "1"}
+
+
+def test_cookies_are_given_by_name_or_as_those_of_a_test_client(stork):
+    seen = []
+    stork = Stork()
+    stork.authenticator(lambda request: seen.append(request.cookies) or Principal("alice"))
+    jar = SimpleCookie({"sessionid": "abc", "theme": "a b"})
+    with AppTester(stork) as tester:
+        tester.join(cookies={"sid": "1", "b": "x=y"})
+        tester.join(cookies=jar, headers={"cookie": "sid=2"})
+        tester.join(cookies={})
+        for wrong in ({"sid": "1; admin=1"}, {"": "1"}, {"sid": "1\r\nX: y"}):
+            with pytest.raises(ValueError, match="that no Cookie header can hold"):
+                tester.join(cookies=wrong)
+    assert seen == [{"sid": "1", "b": "x=y"}, {"sid": "2", "sessionid": "abc", "theme": "a b"}, {}]
 
 
 @pytest.mark.parametrize(
@@ -347,27 +363,25 @@ def test_the_application_of_the_design_runs():
     assert told == ["start", ("join", "7"), ("leave", "7", {"groups": ["a"]})]
 
 
+GRANTED = {"v1.orders.42": "exact", "v1.news.1": "exact", "v1.news.": "prefix", "v1.any.1": "exact"}
+NOT_GRANTED = {
+    "v1.orders.43": "exact",
+    "v1.any.": "prefix",
+    "v1.news.": "wildcard",
+    "v1.orders.42": "prefix",
+    "io.virge.x": "exact",
+    "v1.": "prefix",
+}
+
+
 def test_a_ticket_permits_its_topics_and_patterns_where_a_feed_has_them():
-    stork = Stork()
-    stork.authenticator(
-        lambda request: Principal("ann", topics=["v1.orders.42", "v1.news.*", "v1.any.*", "io.virge.*"])
-    )
+    stork, topics = Stork(), ["v1.orders.42", "v1.news.*", "v1.any.*", "io.virge.*"]
+    stork.authenticator(lambda request: Principal("ann", topics=topics))
     stork.feed("v1", "news", patterns=["prefix"]).verify(lambda session, topic: False, patterns=True)
     with AppTester(stork) as tester:
         ann = tester.join()
-        for topic, match in {
-            "v1.orders.42": "exact",
-            "v1.news.1": "exact",
-            "v1.news.": "prefix",
-            "v1.any.1": "exact",
-        }.items():
+        for topic, match in GRANTED.items():
             ann.subscribe(topic, match)
-        refused = [
-            ("v1.orders.43", "exact"),
-            ("v1.any.", "prefix"),
-            ("v1.news.", "wildcard"),
-            ("v1.orders.42", "prefix"),
-        ]
-        for topic, match in [*refused, ("io.virge.x", "exact"), ("v1.", "prefix")]:
+        for topic, match in NOT_GRANTED.items():
             with pytest.raises(Denied):
                 ann.subscribe(topic, match)

@@ -28,6 +28,7 @@ RUN_HERE = {"push document", "history", "http keys", "jwt", "http", "feeds"}
 RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}
+RUN_BY_COMPONENTS = {"django app.py", "django push.py", "django test"}
 RUN_BY_BROWSER = {"page.html", "stork.js"}
 
 CITATION = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
@@ -121,7 +122,7 @@ def test_a_folders_readme_is_short(readme):
 def test_every_code_block_is_run_by_a_test():
     assert [(page, text) for page, name, language, text in blocks() if language and not name] == []
     names = [name for _, name, _, _ in blocks() if name]
-    assert sorted(names) == sorted(RUN_HERE | RUN_BY_IMAGE | RUN_BY_E2E | RUN_BY_BROWSER)
+    assert sorted(names) == sorted(RUN_HERE | RUN_BY_IMAGE | RUN_BY_COMPONENTS | RUN_BY_E2E | RUN_BY_BROWSER)
 
 
 def test_the_push_document_is_one():

@@ -254,6 +254,22 @@ def test_the_push_key_is_that_of_the_secret(
     assert capsys.readouterr().out == push_key("a secret") + "\n"
 
 
+def test_the_keys_of_a_curve_socket_are_shown_in_both_forms(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zmq.utils import z85
+
+    from stork_node.transport.curve import ClientKeys
+
+    monkeypatch.setenv("STORK_BUS_SECRET", "a secret")
+    keys = ClientKeys.from_secret("a secret", "push")
+    assert group.run(["push-key", "--curve"]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    assert [label for label, _, _ in lines] == ["server", "public", "secret"]
+    assert [key.encode() for _, key, _ in lines] == [keys.server_public, keys.client.public, keys.client.secret]
+    assert [bytes.fromhex(text) for _, _, text in lines] == [z85.decode(key) for _, key, _ in lines]
+
+
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:
     assert printable("grün\x1b[31m\x9b\r\n✓") == r"grün\x1b[31m\x9b\r\n✓"
 

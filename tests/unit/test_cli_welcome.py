@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stork_node.application.summary import Summary
+from stork_node.launcher import push_commands
 from stork_node.launcher.push_commands import PushCommands
 from stork_node.launcher.readiness import ReadySocket, tell_service_manager
 from stork_node.launcher.up import runs_publish_server
@@ -86,6 +87,34 @@ def test_the_commands_of_a_container_are_for_its_host() -> None:
     assert "  Push  docker exec 4f2a stork push v1.test.1 --type hello --data '{\"n\": 1}'\n" in text
     assert "The page's port is that of the container: -p may publish it at another one." in text
     assert "STORK_BUS_SECRET" not in text  # the command finds it in the container's environment
+
+
+@pytest.mark.parametrize(
+    ("pid", "init", "environ", "entry"),
+    [
+        (1, "stork", {}, "docker exec 4f2a "),
+        (7, "tini", {}, "docker exec 4f2a "),
+        (1, "stork", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubectl exec 4f2a -- "),
+        (7, "bash", {}, ""),  # somebody's shell in a container: the command works there
+    ],
+)
+def test_only_the_main_process_of_a_container_is_entered_from_outside(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pid: int,
+    init: str,
+    environ: dict[str, str],
+    entry: str,
+) -> None:
+    monkeypatch.setattr(push_commands, "_EXEC", {str(tmp_path): "docker exec"})
+    monkeypatch.setattr(push_commands, "_name_of_init", lambda: init)
+    monkeypatch.setattr(push_commands.socket, "gethostname", lambda: "4f2a")
+    monkeypatch.setattr(push_commands.os, "getpid", lambda: pid)
+    monkeypatch.setattr(push_commands.os, "getppid", lambda: 1)
+    commands = PushCommands.here("/opt/stork/bin/stork", environ)
+    assert commands.stork.startswith(entry)
+    assert commands.stork.endswith("stork")
+    assert commands.in_container is bool(entry)
 
 
 def test_commands_are_handed_down_to_a_child_process() -> None:

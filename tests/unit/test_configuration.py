@@ -36,6 +36,44 @@ def test_the_page_is_where_its_port_is_bound(interface, url):
     assert listener.page_url == url
 
 
+def endpoint_of(folder, endpoint):
+    transport = {"type": "web", "endpoint": {"type": "tcp", "port": 8080, **endpoint}, "paths": {}}
+    loaded = configuration.load(write(folder, {"workers": [{"type": "router", "transports": [transport]}]}), {})
+    return loaded.crossbar["workers"][0]["transports"][0]["endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "interface"),
+    [
+        ({"version": 6}, "::"),
+        ({"version": 6, "interface": "fd00::7"}, "fd00::7"),
+        ({"version": 4, "interface": "stork.example"}, "stork.example"),
+        ({"version": 4, "interface": "10.0.0.5"}, "10.0.0.5"),
+        ({"version": 4}, None),
+    ],
+)
+def test_the_version_of_ip_is_obeyed(tmp_path, endpoint, interface):
+    loaded = endpoint_of(tmp_path, endpoint)
+    assert (loaded.get("interface"), "version" in loaded) == (interface, False)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "sentence"),
+    [
+        ({"version": 6, "interface": "127.0.0.1"}, "6, and interface is 127.0.0.1 (want one of them only)"),
+        ({"version": 4, "interface": "::1"}, "4, and interface is ::1 (want one of them only)"),
+        ({"version": 6, "interface": "a.example"}, "6, and interface is a.example (want one of them only)"),
+        ({"version": 5}, "5 is no version of IP (want 4 or 6)"),
+        ({"version": "6"}, "'6' is no version of IP (want 4 or 6)"),
+    ],
+)
+def test_a_version_of_ip_that_cannot_be_obeyed_is_refused(tmp_path, endpoint, sentence):
+    with pytest.raises(ConfigError) as refused:
+        endpoint_of(tmp_path, endpoint)
+    [problem] = refused.value.problems
+    assert str(problem) == f"{tmp_path}/config.json: workers[0].transports[0].endpoint.version: {sentence}"
+
+
 def test_references_are_resolved_with_their_types_but_not_in_components(tmp_path):
     router = {
         "type": "router",
@@ -52,6 +90,15 @@ def test_references_are_resolved_with_their_types_but_not_in_components(tmp_path
         {"backend_secret": "${SECRET}"},
         {"key": "k"},
     ]
+
+
+def test_the_files_of_keys_become_those_of_the_folder(tmp_path):
+    keys = [{"name": "a", "key_file": "a.key"}, {"name": "b", "key": "${B}"}, "wrong", {"key_file": 5}]
+    api = {"type": "class", "classname": configuration.HTTP_API, "extra": {"keys": keys, "push": "${X}"}}
+    config = configuration.load(write(tmp_path, {"workers": [{"type": "router", "components": [api]}]}), {})
+    [extra] = [component["extra"] for _, component in config.components()]
+    absolute = {"name": "a", "key_file": str(tmp_path / "a.key")}
+    assert extra == {"keys": [absolute, *keys[1:]], "push": "${X}"}
 
 
 def test_paths_become_those_of_the_folder_and_sockets_stay_relative(tmp_path):

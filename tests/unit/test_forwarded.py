@@ -101,6 +101,11 @@ def test_headers_are_read_by_their_names():
     assert read_headers(request) == {"host": "a", "x-forwarded-for": "192.0.2.1, 10.0.0.4"}
 
 
+def test_several_cookie_headers_are_those_of_one():
+    request = b"GET / HTTP/1.1\r\nCookie: a=1; b=2\r\nHost: a\r\ncookie: c=3\r\n\r\n"
+    assert read_headers(request) == {"host": "a", "cookie": "a=1; b=2; c=3"}
+
+
 @pytest.mark.parametrize("line", ["\r", "\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85"])
 def test_a_header_cannot_hide_within_another_one(line):
     request = f"GET / HTTP/1.1\r\nCookie: a{line}X-Forwarded-For: 192.0.2.66\r\n\r\n".encode("iso-8859-1")

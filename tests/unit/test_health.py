@@ -37,6 +37,13 @@ def test_what_all_nodes_share_is_degraded_first(age_s, status, http_status):
     assert all("nothing from the publish server for" in problem for problem in health.problems)
 
 
+def test_a_server_out_of_reach_is_told_with_its_silence():
+    trouble = "the publish server at tcp://push:5556 refuses the secret that is used here (STORK_BUS_SECRET)"
+    silent = judge(replace(WELL, frame_age_s=7.0, server_trouble=trouble))
+    assert silent.problems == ("nothing from the publish server for 7 s", trouble)
+    assert judge(replace(WELL, server_trouble=trouble)).problems == ()
+
+
 def test_a_node_that_drains_says_nothing_else():
     health = judge(replace(WELL, is_draining=True, closed_ports=("public",), frame_age_s=90.0))
     assert (health.status, health.problems, health.http_status) == ("not_ready", ("draining",), 503)

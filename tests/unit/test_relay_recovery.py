@@ -8,12 +8,13 @@ from stork_node.protocol.bus import Heartbeat, PushFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import Page, PageHeader
 from stork_node.relay.history_settings import HistorySettings
-from stork_node.relay.recovery import MAX_PAGE_BYTES, PAGE_BYTES, Recovery, read_request
+from stork_node.relay.recovery import MAX_PAGE_BYTES, PAGE_BYTES, RecoverRequest, Recovery, read_request
 from stork_node.relay.stream import NodeStream
 
 NOW = "2026-01-31T12:00:00.000Z"
 SESSION = 7
-ONE_ARGUMENT = 'one argument is wanted, {"v1.orders.42": "<position>"}, and max_bytes or sessions'
+ONE_ARGUMENT = 'one argument is wanted, {"v1.orders.42": "<position>"}, and max_bytes, sessions or patterns'
+PATTERNS = "patterns names those of the topics that are patterns"
 SESSIONS = "sessions is a list of at most 1,000 ids of sessions"
 
 
@@ -27,12 +28,12 @@ def node(at=10):
     stream = NodeStream(HistorySettings())
     stream.take([Heartbeat(Position("e", at), "r", NOW, {})], 0.0)
     stream.answer(Page(PageHeader("e", "r", 0, at, at, at), []), 0.0)
-    return stream, Recovery(stream, lambda session, topic: not topic.startswith("v1.secret."))
+    return stream, Recovery(stream, lambda session, topic, match: not topic.startswith("v1.secret."))
 
 
 def recover(recovery, given, session=SESSION, **options):
     request = read_request((given,), options)
-    assert recovery.lacks(session, request.positions) is None
+    assert recovery.lacks(session, request) is None
     return recovery.answer(session, request)
 
 
@@ -64,6 +65,65 @@ def test_the_floor_and_the_nodes_own_position_are_true(given):
     assert recover(recovery, {"v1.a.1": given})["v1.a.1"]["recovered"] is True
 
 
+def named(position, topic, data=None):
+    return {"topic": topic, **event(position, data)}
+
+
+A, A_PATTERN = "v1.a.", {"patterns": {"v1.a.": "prefix"}}
+
+
+def test_a_pattern_gets_what_all_its_topics_missed_in_order():
+    stream, recovery = node()
+    pushes = [push(11, ["v1.a.1"]), push(12, ["v1.b.1"]), push(13, ["v1.a.2", "v1.a.1", "v1.b.1"], data="3")]
+    stream.take([*pushes, push(14, ["v1.a.new"], exclude=[SESSION]), push(15, ["v1.a.new"])], 0.0)
+    for uri, match in ((A, "prefix"), (A, "wildcard")):
+        answer = recover(recovery, {uri: "e:10"}, patterns={uri: match})[uri]
+        assert (answer["recovered"], answer["position"], answer.get("more")) == (True, "e:15", None)
+        first, *both, last = answer["events"]
+        assert (first, last) == (named("e:11", "v1.a.1"), named("e:15", "v1.a.new"))
+        assert sorted(both, key=lambda each: each["topic"]) == [
+            named("e:13", "v1.a.1", 3),
+            named("e:13", "v1.a.2", 3),
+        ]
+
+
+def test_a_page_of_a_pattern_ends_between_pushes():
+    stream, recovery = node()
+    both = ["v1.a.1", "v1.a.2"]
+    stream.take([push(number, both, data=json.dumps("x" * 300)) for number in range(11, 16)], 0.0)
+    position, got = "e:10", []
+    while True:
+        page = recover(recovery, {A: position}, max_bytes=1000, **A_PATTERN)[A]
+        got += [(each["position"], each["topic"]) for each in page["events"]]
+        position = page["position"]
+        if not page.get("more"):
+            break
+        assert len(page["events"]) == 2
+    assert sorted(got) == [(f"e:{number}", topic) for number in range(11, 16) for topic in both]
+
+
+@pytest.mark.parametrize("given", [None, "e:9", "f:11", "e:1", "nonsense"])
+def test_a_pattern_is_told_false_as_a_topic_is(given):
+    stream, recovery = node()
+    stream.take([push(11)], 0.0)
+    assert recover(recovery, {A: given}, **A_PATTERN) == {A: {"recovered": False, "position": "e:11", "events": []}}
+
+
+def test_a_pattern_is_told_false_where_one_of_its_topics_lost_something():
+    stream, recovery = node()
+    stream.take([push(11), push(12, ["v1.b.1"]), push(13, ["v1.a.2"])], 0.0)
+    stream.histories.erase("v1.a.1", 14)
+    assert recover(recovery, {A: "e:13"}, **A_PATTERN)[A]["recovered"] is False
+    others = {"patterns": {"v1.b.": "prefix"}}
+    assert recover(recovery, {"v1.b.": "e:10"}, **others)["v1.b."]["recovered"] is True
+
+
+def test_a_push_that_is_too_much_for_one_answer_is_told_false():
+    stream, recovery = node()
+    stream.take([push(11, [f"v1.a.{n}" for n in range(50)], data=json.dumps("x" * 60_000))], 0.0)
+    assert recover(recovery, {A: "e:10"}, **A_PATTERN)[A]["recovered"] is False
+
+
 def test_a_topic_that_the_session_does_not_receive_is_absent_at_once():
     _, recovery = node()
     assert recover(recovery, {"v1.secret.1": "e:99", "v1.a.1": "e:10"}).keys() == {"v1.a.1"}
@@ -81,20 +141,20 @@ def test_a_session_that_was_excluded_does_not_get_it_now():
 def test_what_is_ahead_of_the_node_is_lacked_until_it_gets_there():
     stream, recovery = node()
     positions = read_request(({"v1.a.1": "e:12", "v1.a.2": "e:11"},), {}).positions
-    assert recovery.lacks(SESSION, positions) == Position("e", 12)
+    assert recovery.lacks(SESSION, RecoverRequest(positions)) == Position("e", 12)
     stream.take([push(11), push(12)], 0.0)
-    assert recovery.lacks(SESSION, positions) is None
+    assert recovery.lacks(SESSION, RecoverRequest(positions)) is None
 
 
 def test_before_the_tail_that_it_met_a_node_answers_nothing():
     stream = NodeStream(HistorySettings())
     recovery = Recovery(stream, lambda *_: True)
-    assert recovery.lacks(SESSION, {}) == Position("", 0)
+    assert recovery.lacks(SESSION, RecoverRequest({})) == Position("", 0)
     stream.take([Heartbeat(Position("e", 20), "r", NOW, {})], 0.0)
     stream.answer(Page(PageHeader("e", "r", 0, 20, 10, 15), []), 0.0)
-    assert recovery.lacks(SESSION, {}) == Position("e", 20)
+    assert recovery.lacks(SESSION, RecoverRequest({})) == Position("e", 20)
     stream.answer(Page(PageHeader("e", "r", 0, 20, 15, 20), []), 0.0)
-    assert recovery.lacks(SESSION, {}) is None
+    assert recovery.lacks(SESSION, RecoverRequest({})) is None
     error = recovery.not_ready()
     assert (error.uri, error.message) == (
         "io.virge.stork.not_ready",
@@ -156,6 +216,8 @@ def test_one_event_goes_into_an_answer_however_large_it_is():
         *((({},), {"max_bytes": value}, "max_bytes is a number of bytes") for value in (0, -1, "64", 1.5, True, [])),
         *((({},), {"sessions": value}, SESSIONS) for value in (1, "1", ["1"], [True], [1] * 1001, {"1": 1})),
         (({5: None},), {}, "a topic is a text"),
+        *((({"v1.a.": None},), {"patterns": value}, PATTERNS) for value in (1, ["v1.a."], {"v1.b.": "prefix"})),
+        (({"v1.a.": None},), {"patterns": {"v1.a.": "exact"}}, "a pattern is of match prefix or wildcard"),
         (({f"v1.a.{n}": None for n in range(1001)},), {}, "1,001 topics, at most 1,000 are answered at once"),
     ],
 )
@@ -181,3 +243,21 @@ def test_a_history_that_cannot_be_read_is_false_and_no_error(data):
         "v1.a.2": {"recovered": True, "position": "e:12", "events": [event("e:12")]},
     }
     assert stream.counters.recoveries == Counter(not_recovered=1, recovered=1)
+
+
+def test_a_push_that_leaves_out_many_is_looked_through_once():
+    class Counted(tuple[int, ...]):
+        __slots__ = ()
+        walks = 0
+
+        def __iter__(self):
+            Counted.walks += 1
+            return super().__iter__()
+
+    stream, recovery = node()
+    topics = [f"v1.a.{i}" for i in range(100)]
+    frame = push(11, topics)
+    stream.take([PushFrame(frame.position, frame.run, frame.topics, Counted(range(100, 200)), True, frame.event)], 0.0)
+    answers = recover(recovery, dict.fromkeys(topics, "e:10"))
+    assert len(answers) == 100
+    assert Counted.walks <= 2

@@ -258,25 +258,6 @@ def test_what_can_never_be_answered_is_told_as_a_gap_and_not_asked_again(joined)
     assert not [message for message in joined.written() if message[0] == 48]
 
 
-def test_more_topics_than_a_node_answers_at_once_are_asked_for_in_portions(joined):
-    joined.subscribe("v1.orders.", match="prefix")
-    joined.say([33, 1, 5])
-    for number in range(1, 2502):
-        joined.push(number, topic=f"v1.orders.{number}")
-    joined.protocol.end(Ending("lost", True), joined.now)
-    joined.join()
-    joined.effects()
-    joined.say([33, 1, 5])
-    calls = joined.written()
-    assert [len(call[4][0]) for call in calls] == [1000, 1000, 501]
-    for call in calls:
-        answers = {topic: {"recovered": True, "position": "e:3000", "events": []} for topic in call[4][0]}
-        joined.say([50, call[1], {}, [answers]])
-    asked = [entry for call in calls for entry in call[4][0].items()]
-    assert asked == [(f"v1.orders.{number}", f"e:{number}") for number in range(1, 2502)]
-    assert [effect.ok for effect in joined.effects() if isinstance(effect, Recovered)] == [True] * 2501
-
-
 def calls_of(node):
     return [message for message in node.written() if message[0] == 48]
 
@@ -306,23 +287,36 @@ def test_two_positions_of_one_topic_are_asked_for_separately(joined):
     assert [effect.subscription for effect in joined.effects() if isinstance(effect, Recovered)] == [one, two]
 
 
-def test_a_topic_that_gets_none_of_an_answers_bytes_is_asked_for_again(joined):
-    subscription = joined.subscribe("v1.orders.", match="prefix")
-    joined.say([33, 1, 5])
-    joined.push(1, topic="v1.orders.1")
-    joined.push(2, topic="v1.orders.2")
-    joined.protocol.end(Ending("lost", True), joined.now)
-    joined.join()
-    joined.effects()
-    joined.say([33, 1, 5])
-    [call] = calls_of(joined)
+def asked_together(node, number):
+    """As many subscriptions, and the call that asks for all but the first four."""
+    subscriptions = [node.subscribe(f"v1.orders.{n}", since="e:1") for n in range(number)]
+    node.begin()
+    node.say([4, "ticket", {}], WELCOME)
+    for wire_id, request in enumerate([message[1] for message in node.written() if message[0] == 32], 1000):
+        node.say([33, request, wire_id])
+    first = calls_of(node)
+    assert len(first) == 4
+    for call in first[:3]:
+        answers = {topic: {"recovered": True, "position": "e:1", "events": []} for topic in call[4][0]}
+        node.say([50, call[1], {}, [answers]])
+    node.effects()
+    return subscriptions, calls_of(node)
+
+
+def test_more_topics_than_a_node_answers_at_once_are_asked_for_in_portions(node):
+    _, calls = asked_together(node, 2505)
+    assert [len(call[4][0]) for call in calls] == [1000, 1000, 501]
+
+
+def test_a_topic_that_gets_none_of_an_answers_bytes_is_asked_for_again(node):
+    subscriptions, [call] = asked_together(node, 6)
     missed = {"position": "e:8", "type": "paid", "data": 8, "timestamp": "2026-01-31T12:00:00Z"}
     full = {"recovered": True, "position": "e:8", "events": [missed], "more": True}
-    none = {"recovered": True, "position": "e:2", "events": [], "more": True}
-    joined.say([50, call[1], {}, [{"v1.orders.1": full, "v1.orders.2": none}]])
-    assert joined.effects()[1:] == [Deliver(subscription, event(8, "v1.orders.1"))]
-    [call] = calls_of(joined)
-    assert call[4] == [{"v1.orders.1": "e:8", "v1.orders.2": "e:2"}]
+    none = {"recovered": True, "position": "e:1", "events": [], "more": True}
+    node.say([50, call[1], {}, [{"v1.orders.4": full, "v1.orders.5": none}]])
+    assert node.effects() == [Deliver(subscriptions[4], event(8, "v1.orders.4"))]
+    [call] = calls_of(node)
+    assert call[4] == [{"v1.orders.4": "e:8", "v1.orders.5": "e:1"}]
 
 
 def test_a_line_that_is_too_slow_for_an_answer_gets_smaller_ones(joined):
@@ -442,20 +436,70 @@ def test_handlers_of_one_topic_share_a_subscription_until_the_last_leaves(subscr
     assert subscribed.written() == [[34, 6, 5]]
 
 
-def test_the_topics_under_a_pattern_have_a_position_each(joined):
-    subscription = joined.subscribe("v1.orders.", match="prefix")
+PATTERN = "v1.orders."
+
+
+def named(sequence, topic):
+    return {
+        "topic": topic,
+        "position": f"e:{sequence}",
+        "type": "paid",
+        "data": sequence,
+        "timestamp": "2026-01-31T12:00:00Z",
+    }
+
+
+@pytest.fixture
+def pattern(joined):
+    """A pattern that has met a beat at e:100 and two events since, on its next connection; and its call of recover."""
+    joined.subscription = joined.subscribe(PATTERN, match="prefix")
     joined.say([33, 1, 5])
-    joined.push(4, topic="v1.orders.1")
-    joined.push(5, topic="v1.orders.2")
-    assert [each.event.topic for each in joined.effects() if isinstance(each, Deliver)] == [
-        "v1.orders.1",
-        "v1.orders.2",
-    ]
+    asked = asks({PATTERN: None}, patterns={PATTERN: "prefix"})
+    assert calls_of(joined) == [[48, 2, {}, *asked]]
+    joined.say([50, 2, {}, [{PATTERN: {"recovered": False, "position": "e:1", "events": []}}]], [33, 3, 6])
+    for number in range(2, 100):
+        joined.push(number, topic=f"{PATTERN}{number}")
+    joined.push(100, wire_id=6)
+    joined.push(101, topic="v1.orders.1")
+    joined.push(102, topic="v1.orders.2")
+    assert len([each for each in joined.effects() if isinstance(each, Deliver)]) == 100
     joined.protocol.end(Ending("lost", True), joined.now)
     joined.join()
     joined.say([33, 1, 5])
-    assert joined.written() == [[48, 2, {}, *asks({"v1.orders.1": "e:4", "v1.orders.2": "e:5"}, sessions=[77])]]
-    assert subscription.position is None
+    joined.effects()
+    [joined.call] = calls_of(joined)
+    return joined
+
+
+def test_a_pattern_asks_from_what_a_beat_has_covered(pattern):
+    assert pattern.call[3:] == asks({PATTERN: "e:100"}, page=512 << 10, sessions=[77], patterns={PATTERN: "prefix"})
+    pattern.push(106, topic="v1.orders.2")  # held back
+    events = [named(101, "v1.orders.1"), named(102, "v1.orders.2"), named(103, "v1.orders.new")]
+    page = {"recovered": True, "position": "e:103", "events": events, "more": True}
+    pattern.say([50, pattern.call[1], {}, [{PATTERN: page}]])
+    assert pattern.effects() == [Deliver(pattern.subscription, event(103, "v1.orders.new"))]
+    [call] = calls_of(pattern)
+    assert call[4] == [{PATTERN: "e:103"}]
+    both = [named(105, "v1.orders.1"), named(105, "v1.orders.2")]
+    pattern.say([50, call[1], {}, [{PATTERN: {"recovered": True, "position": "e:105", "events": both}}]])
+    assert pattern.effects() == [
+        Deliver(pattern.subscription, event(105, "v1.orders.1")),
+        Deliver(pattern.subscription, event(105, "v1.orders.2")),
+        Deliver(pattern.subscription, event(106, "v1.orders.2")),
+        Recovered(pattern.subscription, PATTERN, True, "e:105"),
+    ]
+    assert pattern.subscription.position is None
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_a_pattern_that_cannot_be_recovered_is_told_so_once(pattern, is_old):
+    if is_old:  # a node that knows no patterns
+        pattern.say([8, 48, pattern.call[1], {}, "wamp.error.invalid_argument"])
+    else:
+        answer = {PATTERN: {"recovered": False, "position": "e:100", "events": []}}
+        pattern.say([50, pattern.call[1], {}, [answer]])
+    assert pattern.effects() == [Recovered(pattern.subscription, PATTERN, False, "e:100")]
+    assert not calls_of(pattern)
 
 
 def test_a_silent_connection_is_probed_after_30_s_and_ended_after_60_s(subscribed):

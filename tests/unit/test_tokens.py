@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stork_node.application.grants import Grants
 from stork_node.application.values import Deny, Principal
 from stork_node.tokens.checking import UNKNOWN_KEY, TokenChecker, looks_like_token, unknown_key
 from stork_node.tokens.claims import Bearer, ClaimRules
@@ -48,8 +49,8 @@ def reason(decision):
 def test_a_token_names_its_bearer_its_topics_and_its_end():
     token = sign(sub="ann", exp=NOW + 60, iat=NOW - 5, topics=["v1.orders.42", "v1.news.*"], groups=[7])
     private = {"topics": ["v1.orders.42", "v1.news.*"], "groups": [7]}
-    principal = Principal("ann", private=private, expires_at=NOW + 60, topics=["v1.orders.42", "v1.news.*"])
-    assert check(token) == Bearer(principal, NOW - 5)
+    grants = Grants(frozenset(["v1.orders.42"]), frozenset(["v1.news"]))
+    assert check(token) == Bearer(Principal("ann", private=private, expires_at=NOW + 60), grants, NOW - 5)
 
 
 @pytest.mark.parametrize(("sub", "authid"), [(42, "42"), ("x" * 128, "x" * 128), ("Ann Lee", "Ann Lee"), (0, "0")])
@@ -158,14 +159,14 @@ def test_one_right_audience_is_enough(claims):
     ],
 )
 def test_claims_may_have_other_names(rules, claims, authid, topics):
-    principal = check(sign_text(json.dumps({"sub": "ann", **claims}).encode()), **rules).principal
-    assert (principal.authid, principal.topics) == (authid, topics)
+    bearer = check(sign_text(json.dumps({"sub": "ann", **claims}).encode()), **rules)
+    assert (bearer.principal.authid, tuple(bearer.grants.to_wire())) == (authid, topics)
 
 
 def test_a_large_token_is_read():
     token = sign(exp=NOW + 60, topics=[f"v1.orders.{n}" for n in range(400)])
     assert 8_000 < len(token) < 16_000
-    assert len(check(token).principal.topics) == 400
+    assert len(check(token).grants.topics) == 400
 
 
 def test_a_token_for_another_key_is_refused():
@@ -344,6 +345,7 @@ def test_keys_of_a_set_for_other_purposes_are_left_out():
         {**EC.jwk, "alg": "RS256"},
         {"kty": "oct", "k": encode(b"short")},
         {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"},
+        {**EC.jwk, "d": "AAAA", "kid": "private"},
     ]
     document = json.dumps({"keys": [*others, EC.jwk]})
     assert [key.kid for key in read_jwks(document, symmetric=False)] == ["e1"]

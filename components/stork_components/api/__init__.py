@@ -60,15 +60,15 @@ class Api(KeyHolder):
         """Whether a key may push so many now."""
         now: float = reactor.seconds()
         if key_name not in self._allowances:
-            self._allowances[key_name] = Allowance(self._pushes_per_s, MAX_DOCUMENTS, now)
+            self._allowances[key_name] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key_name].take(pushes, now):
             return True
-        self.counters.limited["pushes_per_s"] += 1
+        self.counters.limited["pushes_per_second"] += 1
         return False
 
     def _take_keys(self, settings: ApiSettings) -> None:
         self.keyring = Keyring(settings.keys)
-        self._pushes_per_s = settings.limits.pushes_per_s
+        self._pushes_per_second = settings.limits.pushes_per_second
         self._allowances: dict[str, Allowance] = {}
         self.log.info("the HTTP API has {number} keys", number=len(self.keyring))
 

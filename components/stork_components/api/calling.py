@@ -8,6 +8,9 @@ from autobahn.wamp.types import CallResult
 from twisted.internet import defer, reactor
 
 from stork_node.api.answers import ApiAnswer, ApiError, refusal
+from stork_node.errors import InvalidTopic
+from stork_node.protocol.push_refusals import shorten
+from stork_node.protocol.uris import check_uri
 
 _TIMEOUT = "io.virge.stork.timeout"
 # autobahn takes these for its own.
@@ -33,7 +36,7 @@ def call(request: Any) -> None:
     body = _read(request.body)
     try:
         called: defer.Deferred[Any] = request.api.call(body.procedure, *body.args, **body.kwargs)
-    except Exception as error:  # autobahn: no URI, or a value that WAMP has not
+    except Exception as error:  # autobahn: a URI or a value that WAMP has not
         raise ApiError("invalid_request", f"this cannot be called: {error}") from None
     called.addTimeout(request.api.settings.call_timeout_s, reactor, _time_out)
     called.addCallbacks(_result, _failed)
@@ -48,6 +51,10 @@ def _read(data: bytes) -> _Body:
         raise ApiError("invalid_request", f'want {{"procedure", "args", "kwargs"}}: {error}') from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError("invalid_json", f"the body is not JSON: {error}") from None
+    try:
+        check_uri(body.procedure, "exact")
+    except InvalidTopic:
+        raise ApiError("invalid_request", f"procedure: {shorten(body.procedure)} is not a URI") from None
     if used := [name for name in _NOT_PASSED if name in body.kwargs]:
         raise ApiError("invalid_request", f"kwargs cannot have the name {used[0]}")
     return body

@@ -18,7 +18,7 @@ def push(call: Any) -> None:
     request = read_pushes(call.body, header_id, call.key, api.ids)
     api.counters.pushes += len(request.pushes)
     if not api.may_push(call.key.name, len(request.pushes)):
-        raise ApiError("limit", "this key has reached limits.pushes_per_s")
+        raise ApiError("limit", "this key has reached limits.pushes_per_second")
     _Answering(call, request).begin()
 
 

@@ -115,9 +115,10 @@ class Broadcaster:
         _add(delivery, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
         self._writer.write(delivery)
 
-    def receives(self, session_id: int, topic: str) -> bool:
+    def receives(self, session_id: int, topic: str, match: str | None = None) -> bool:
         """
-        Whether the session is subscribed to the topic now, exactly or by a pattern, and gets its events.
+        Whether the session is subscribed to the topic now, exactly or by a pattern, and gets its events. With
+        ``match``: whether it is subscribed to just this pattern.
 
         Always False where the router's subscriptions cannot be read (see ``self_test``).
         """
@@ -127,7 +128,11 @@ class Broadcaster:
         return (
             session is not None
             and session not in self._closing.sessions
-            and any(session in subscription.observers for subscription in self._router.match(topic))
+            and any(
+                session in subscription.observers
+                for subscription in self._router.match(topic)
+                if match is None or (subscription.match, subscription.uri) == (match, topic)
+            )
         )
 
     def waiting_bytes(self, session_id: int) -> int:

@@ -24,16 +24,18 @@ _WAIT_S = 2.0
 
 class PageFacts(Resource):
     """
-    ``{"commands": {…}, "feeds": […], "procedures": […], "trial": …}``: the commands that push, and which of the shipped
-    examples the running application declares. ``trial``: it takes ``STORK_TICKET``.
+    ``{"commands": {…}, "websocket": "ws", "feeds": […], "procedures": […], "trial": …}``: the commands that push, the
+    WebSocket relative to the page, and which of the shipped examples the running application declares. ``trial``: it
+    takes ``STORK_TICKET``.
 
     Requests that come while the application is asked get the same answer: a flood of them is one call at a time.
     """
 
     isLeaf = True
 
-    def __init__(self) -> None:
+    def __init__(self, websocket: str) -> None:
         super().__init__()
+        self._websocket = websocket
         self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
 
     def render_GET(self, request: Request) -> Any:
@@ -49,7 +51,7 @@ class PageFacts(Resource):
     def _answer_all(self, summary: Summary) -> None:
         waiting, self._waiting = self._waiting, []
         commands = PushCommands.handed_down(os.environ) or PushCommands()
-        body = json.dumps(_facts(summary, commands)).encode()
+        body = json.dumps({"websocket": self._websocket} | _facts(summary, commands)).encode()
         for request, gone in waiting:
             if not gone.called:
                 request.setHeader(b"content-type", b"application/json")

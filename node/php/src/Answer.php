@@ -47,6 +47,12 @@ final class Answer implements \Stringable
         throw new ConnectionFailed('it answered with what is no answer: ' . Excerpt::of($bytes));
     }
 
+    /** The answer to a question for the position, which is `<epoch>:<sequence>`. */
+    public static function position(string $position): self
+    {
+        return new self(null, $position, false, null, null);
+    }
+
     private static function isPosition(mixed $text): bool
     {
         return is_string($text) && preg_match(self::POSITION, $text, $parts) === 1

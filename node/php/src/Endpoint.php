@@ -20,6 +20,20 @@ final class Endpoint
         return $host === null || $port < 1 || $port > 65535 ? null : "tcp://{$host}:{$port}";
     }
 
+    /** An address of the HTTP API, without a slash at its end: `/api` follows the host where no path does. */
+    public static function readUrl(string $value): ?string
+    {
+        $parts = parse_url($value);
+        $isBad = !is_array($parts) || ($parts['host'] ?? '') === '' || preg_match('~[\s\x00-\x1f"<>\\\\]~', $value);
+        if ($isBad || array_intersect_key($parts, ['user' => 1, 'pass' => 1, 'query' => 1, 'fragment' => 1]) !== []) {
+            return null;
+        }
+        $path = rtrim($parts['path'] ?? '', '/');
+        $path = str_ends_with($path, '/push') ? substr($path, 0, -5) : $path;
+        $port = isset($parts['port']) ? ":{$parts['port']}" : '';
+        return strtolower($parts['scheme']) . "://{$parts['host']}{$port}" . ($path === '' ? '/api' : $path);
+    }
+
     private static function host(string $host): ?string
     {
         return preg_match('~^[^\s:/\[\]]+$~D', $host) ? $host : self::address($host);

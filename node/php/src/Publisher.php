@@ -14,6 +14,10 @@ use Stork\Transport\Transport;
  *     $publisher = new Publisher(['endpoint' => 'tcp://publish:5557', 'timeout_ms' => 2000]);
  *     $position = $publisher->push('v1.orders.42', new OrderPaid($order));
  *
+ * With an address of the HTTP API and its key in place of the endpoint, it pushes by HTTP:
+ *
+ *     new Publisher(['endpoint' => 'https://push.example.org', 'api_key' => '…']);
+ *
  * A forked child gets a connection of its own. Options of a push: `id` (idempotency key; otherwise a random one),
  * `exclude` (session ids that do not get it), `store` (false: delivered at most once, kept nowhere), `timestamp`
  * (DateTimeInterface or an RFC 3339 string).
@@ -29,6 +33,7 @@ final class Publisher
     private Settings $settings;
     private ?Transport $transport = null;
     private ?Link $link = null;
+    private ?Http\Client $client = null;
     private int $pid = 0;
 
     /**
@@ -133,7 +138,7 @@ final class Publisher
         if ($this->pid === getmypid() && $this->link !== null && $this->transport !== null) {
             $this->link->close($this->transport, Clock::now() + $this->settings->timeoutMs / 1000);
         }
-        $this->link = $this->transport = null;
+        $this->link = $this->transport = $this->client = null;
     }
 
     public function __destruct()
@@ -149,24 +154,52 @@ final class Publisher
     {
         if ($this->pid !== getmypid()) {
             // A fork: the connection is the parent's, with its encryption, and libzmq's threads stayed there.
-            $this->link = $this->transport = null;
+            $this->link = $this->transport = $this->client = null;
             $this->pid = getmypid();
         }
-        $this->transport ??= $this->makeTransport();
         $endpoint = $this->settings->endpoint;
         $hurried = !$answered || Clock::now() - (self::$failedAt[$endpoint] ?? -INF) < self::REMEMBERED_S;
         $timeoutMs = $this->settings->timeoutMs;
+        if ($this->settings->apiKey !== '') {
+            return $this->exchangeByHttp($documents, $hurried);
+        }
+        $this->transport ??= $this->makeTransport();
         $exchange = new Exchange($this->transport, $this->link, $documents, $answered, $timeoutMs, $hurried);
         // Whatever is thrown on the way (by a signal handler, say): a connection in an unknown state is not kept.
         $this->link = null;
         $done = $exchange->run();
         $this->link = $exchange->link;
+        self::remember($endpoint, $done);
+        return [$exchange->answers, $done ? null : $exchange->cause];
+    }
+
+    /**
+     * @param array<string, string> $documents
+     * @return array{array<string, Answer>, ?string}
+     */
+    private function exchangeByHttp(array $documents, bool $hurried): array
+    {
+        $this->client ??= extension_loaded('curl') ? new Http\CurlClient() : new Http\StreamClient();
+        $endpoint = $this->settings->endpoint;
+        $key = $this->settings->apiKey;
+        $exchange = new Http\Exchange($this->client, $endpoint, $key, $documents, $this->settings->timeoutMs, $hurried);
+        if (array_keys($documents) === ['']) {
+            $position = $exchange->position();
+            self::remember($endpoint, $position !== null);
+            return $position === null ? [[], $exchange->cause] : [['' => Answer::position($position)], null];
+        }
+        $done = $exchange->push();
+        self::remember($endpoint, $done);
+        return [$exchange->answers, $done ? null : $exchange->cause];
+    }
+
+    private static function remember(string $endpoint, bool $done): void
+    {
         if ($done) {
             unset(self::$failedAt[$endpoint]);
         } else {
             self::$failedAt[$endpoint] = Clock::now();
         }
-        return [$exchange->answers, $done ? null : $exchange->cause];
     }
 
     private function makeTransport(): Transport

@@ -8,7 +8,7 @@ namespace Stork;
 final class Settings
 {
     private const PORT = 5557;
-    private const NAMES = ['endpoint', 'timeout_ms', 'secret', 'push_key', 'transport'];
+    private const NAMES = ['endpoint', 'timeout_ms', 'secret', 'push_key', 'transport', 'api_key'];
     private const TRANSPORTS = ['auto', 'stream', 'ext-zmq'];
 
     private function __construct(
@@ -16,6 +16,7 @@ final class Settings
         public readonly int $timeoutMs,
         public readonly ?CurveKeys $keys,
         public readonly string $transport,
+        #[\SensitiveParameter] public readonly string $apiKey = '',
     ) {
     }
 
@@ -23,9 +24,11 @@ final class Settings
      * @param array<string, mixed> $options
      *     `endpoint`: tcp://HOST:PORT, the publish server's ROUTER; otherwise port 5557 of the host in
      *     STORK_PUBLISH_SERVER, otherwise of 127.0.0.1.
+     *     Or an address of the HTTP API, https://HOST, with an `api_key`.
      *     `timeout_ms`: for a whole call, its retries included; 2000.
      *     `secret`: the bus secret; otherwise STORK_BUS_SECRET; null or '' for none.
      *     `push_key`: 80 characters, in place of the secret.
+     *     `api_key`: of the HTTP API; otherwise STORK_API_KEY.
      *     `transport`: 'auto', 'stream' or 'ext-zmq'.
      *
      * @throws InvalidSettings naming each that is wrong
@@ -39,11 +42,18 @@ final class Settings
         }
         $given = $options['endpoint'] ?? null;
         $host = $given === null ? self::environment('STORK_PUBLISH_SERVER') : '';
-        $endpoint = Endpoint::read($given ?? 'tcp://' . ($host === '' ? '127.0.0.1' : $host) . ':' . self::PORT);
+        $isHttp = is_string($given) && preg_match('~^https?://~i', $given) === 1;
+        $endpoint = $isHttp ? Endpoint::readUrl($given) : Endpoint::read($given ?? 'tcp://' . ($host === '' ? '127.0.0.1' : $host) . ':' . self::PORT);
         if ($endpoint === null) {
             $problems[] = $given === null
                 ? 'STORK_PUBLISH_SERVER: ' . self::show($host) . ' is not a host (want a name or an address, no port)'
                 : 'endpoint: ' . self::show($given) . ' is not an endpoint (want tcp://HOST:PORT)';
+        }
+        $apiKey = $options['api_key'] ?? ($isHttp ? self::environment('STORK_API_KEY') : '');
+        if (!is_string($apiKey) || preg_match('~^[\x21-\x7e]*$~D', $apiKey) !== 1 || ($isHttp && $apiKey === '')) {
+            $problems[] = 'api_key is missing, or has characters that no key has (STORK_API_KEY of the node)';
+        } elseif (!$isHttp && $apiKey !== '') {
+            $problems[] = 'api_key: the endpoint is not an address of the HTTP API (want https://HOST)';
         }
         $timeoutMs = $options['timeout_ms'] ?? 2000;
         if (!is_int($timeoutMs) || $timeoutMs < 1) {
@@ -53,14 +63,17 @@ final class Settings
         if (!in_array($transport, self::TRANSPORTS, true)) {
             $problems[] = 'transport: ' . self::show($transport) . ' is not one of ' . implode(', ', self::TRANSPORTS);
         }
-        $keys = self::keys($options, $problems);
+        $keys = $isHttp ? null : self::keys($options, $problems);
         if ($problems !== []) {
             throw new InvalidSettings($problems);
         }
         if ($transport === 'ext-zmq' && !extension_loaded('zmq')) {
             throw new MissingExtension('zmq', "transport is 'ext-zmq'; 'auto' and 'stream' work without it");
         }
-        return new self($endpoint, $timeoutMs, $keys, $transport);
+        if ($isHttp && str_starts_with($endpoint, 'https:') && !extension_loaded('curl') && !extension_loaded('openssl')) {
+            throw new MissingExtension('curl', 'the endpoint is https://… (the extension openssl does as well)');
+        }
+        return new self($endpoint, $timeoutMs, $keys, $transport, $apiKey);
     }
 
     /**

@@ -1,9 +1,17 @@
 """A request for Twisted's resources, without Twisted's additions: versions, tracebacks, and long error pages."""
 
+import re
 from typing import Any
 
 from twisted.web.error import UnsupportedMethod
 from twisted.web.server import NOT_DONE_YET, Request
+
+# Twisted raises exceptions for other forms of these headers, and answers each of many ranges with a copy of the file. A
+# header of another form is ignored, as RFC 9110 allows (13.1.3, 14.2).
+_PASSING = {
+    b"range": re.compile(rb"bytes=(?:[0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})"),
+    b"if-modified-since": re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"),
+}
 
 
 class ShortRequest(Request):
@@ -12,10 +20,9 @@ class ShortRequest(Request):
     defaultContentType = b"text/plain; charset=utf-8"
 
     def process(self) -> None:
-        # Twisted would answer each of many ranges with a copy of the file. So ranges are ignored, as RFC 9110, 14.2
-        # allows.
-        if b"," in (self.getHeader(b"range") or b""):
-            self.requestHeaders.removeHeader(b"range")
+        for name, form in _PASSING.items():
+            if not form.fullmatch(self.getHeader(name) or b""):
+                self.requestHeaders.removeHeader(name)
         super().process()
 
     def render(self, resource: Any) -> None:

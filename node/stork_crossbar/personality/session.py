@@ -10,8 +10,9 @@ from autobahn.wamp.types import Accept, Deny, SessionDetails
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
 
-from stork_crossbar.connections.closing import TRY_AGAIN_LATER, close_transport
+from stork_crossbar.connections.closing import PROTOCOL_ERROR, TRY_AGAIN_LATER, close_transport
 from stork_crossbar.connections.connection_memory import release_handshake
+from stork_crossbar.connections.delivering import refuse
 from stork_crossbar.connections.endings import is_ending
 from stork_crossbar.connections.session_limits import refusal
 from stork_crossbar.internals import broadcasting
@@ -31,8 +32,8 @@ class StorkSession(RouterSession):
     """
     - An outage of the application closes the socket with 1013 instead of ABORT, which clients take as final.
     - WELCOME has no details of the node (Crossbar adds host name, pids and the peer).
-    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut. So is one that sends HELLO or AUTHENTICATE twice:
-      Crossbar would answer both, and join the session twice.
+    - A client that does not join in ``HANDSHAKE_TIMEOUT_S`` is cut. One that sends HELLO or AUTHENTICATE twice is
+      closed with 1002: Crossbar would answer both, and join the session twice.
     - One connection has one session: after ABORT and GOODBYE it is closed.
     - ``wamp.session.on_leave`` tells session, authid and authrole, as WAMP has it; Crossbar tells the session only.
     """
@@ -102,7 +103,7 @@ class StorkSession(RouterSession):
 
     def _answer(self, answer: Accept | Deny) -> None:
         """Handle the answer like Crossbar's class, without the closures that it makes for each message."""
-        if self._transport is None:  # gone meanwhile
+        if self._transport is None or is_ending(self._transport):  # gone meanwhile
             return
         if isinstance(answer, Accept):
             self._welcome(answer)
@@ -146,7 +147,7 @@ class StorkSession(RouterSession):
 
     def _says_first(self, message: str) -> bool:
         if message in self._said:
-            self._cut()
+            refuse(self._transport, PROTOCOL_ERROR, "protocol", f"a client sends {message} once")
             return False
         self._said |= {message}
         return True

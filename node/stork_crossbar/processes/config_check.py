@@ -8,9 +8,11 @@ It imports Crossbar, the components and the application. A process that must not
 import copy
 import errno
 import importlib
+import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,13 +24,14 @@ from stork_node.config.configuration import Configuration, is_stork_component
 from stork_node.errors import ConfigError, Problem
 from stork_node.gate.reading import SERIALIZERS
 from stork_node.http.origins import AllowedOrigin, origins
-from stork_node.transport.endpoints import Endpoint
+from stork_node.transport.endpoints import Endpoint, names_other_host
 
 Ports = Literal["none", "node", "all"]
 
 # docs/delivery.md#crossbar-settings.
 _SMALLEST_CHUNK = 1_000_000
 _LARGEST_EVENT_BYTES = 1024 * 1024 + 4 * 1024
+_EVERY_HOST = {"", "*", "0.0.0.0", "::"}  # noqa: S104  # compared
 
 
 def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Summary:
@@ -50,8 +53,10 @@ def check(folder: Path, environ: Mapping[str, str], ports: Ports = "none") -> Su
             *_crossbars_own(config),
             *_delivery_settings(config),
             *_component_settings(config),
+            *_page_settings(config),
             *old_components.problems(config.crossbar.get("workers", [])),
             *_publish_server(config, environ, ports),
+            *_shared_ports(config, environ),
         )
     ]
     application = Summary()
@@ -161,6 +166,18 @@ def _component_settings(config: Configuration) -> Iterator[Problem]:
             yield from error.problems
 
 
+def _page_settings(config: Configuration) -> Iterator[Problem]:
+    for w, worker in enumerate(config.crossbar.get("workers", [])):
+        for t, transport in enumerate(worker.get("transports", [])):
+            for name, service in transport.get("paths", {}).items():
+                if service.get("classname") == configuration.PAGE:
+                    path = f"workers[{w}].transports[{t}].paths.{name}.extra"
+                    try:
+                        _settings(service, path)
+                    except ConfigError as error:
+                        yield from error.problems
+
+
 def _settings(component: Mapping[str, Any], path: str) -> Any:
     module, _, name = component["classname"].rpartition(".")
     return getattr(importlib.import_module(module), name).read_settings(component.get("extra"), path)
@@ -226,6 +243,37 @@ def _busy_ports(config: Configuration) -> Iterator[Problem]:
         listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
         if listen and (fault := _endpoint_fault(listen)):
             yield Problem(f"{config.file}: {path}.extra.listen", f"{listen} {fault}")
+
+
+def _shared_ports(config: Configuration, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """The ports that two settings name: only one of them could be bound."""
+    named: list[tuple[str, str, int]] = []
+    for path, host, port in _bound_here(config, environ):
+        for earlier, other_host, other_port in named:
+            if port == other_port and (host == other_host or _EVERY_HOST & {host, other_host}):
+                yield Problem(path, f"{port} is the port of {earlier}, too")
+        named.append((path, host, port))
+
+
+def _bound_here(config: Configuration, environ: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+    """Path, host and port of each setting that names a port of this host; other checks tell what is wrong in them."""
+    for listener in config.listeners:
+        yield f"{listener.path}.endpoint.port", listener.interface, listener.port
+    with suppress(ConfigError, ImportError, AttributeError):
+        for path, component in config.components():
+            listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
+            if listen:
+                yield f"{path}.extra.listen", Endpoint.parse(listen).host, Endpoint.parse(listen).port
+    if config.publish_server is None or names_other_host(environ, os.uname().nodename):
+        return
+    from stork_node.cli.publish_server import parse_arguments
+
+    with suppress(ConfigError):
+        settings = parse_arguments(list(config.publish_server[1:]), environ)
+        for flag in ("pull", "router", "pub", "replay"):
+            at = Endpoint.parse(getattr(settings, flag))
+            if at.port:
+                yield f"publish-server --{flag}", at.host, at.port
 
 
 def _bind_fault(interface: str, port: int) -> str | None:

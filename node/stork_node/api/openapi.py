@@ -10,6 +10,7 @@ from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_TOPICS, MAX_TYPE_CHA
 
 _POSITION = {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,15})$"}
 _TEXT = {"type": "string"}
+_URI = {"type": "string", "pattern": r"^([^\s.#]+\.)*[^\s.#]+$"}
 
 
 def _object(required: str, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
@@ -55,7 +56,7 @@ _SCHEMAS = {
         ok={"type": "boolean"},
         answers={"type": "array", "items": {"oneOf": [_refer("Stored"), _refer("Error")]}},
     ),
-    "Call": _object("procedure", procedure=_TEXT, args={"type": "array"}, kwargs={"type": "object"}),
+    "Call": _object("procedure", procedure=_URI, args={"type": "array"}, kwargs={"type": "object"}),
     "Position": _object("position", position=_POSITION),
     "Topics": _object(
         "topics",
@@ -136,6 +137,8 @@ def _operation(route: Route) -> dict[str, Any]:
     ]
     responses: dict[str, Any] = {"200": _content("The answer.", _RESULTS[route.name])}
     responses |= {str(code): _content("Refused.", _refer("Error")) for code in sorted(codes)}
+    # A path that no resource gets to see, such as one with a control character.
+    responses["400"]["content"]["text/plain"] = {"schema": _TEXT}
     if route.name == "call":
         responses["502"] = _content("The procedure's WAMP error.", _refer("Error"))
     operation = {

@@ -1,6 +1,5 @@
 """``POST /api/push``: one push document, or an array of them, becomes frames for the publish server."""
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -22,6 +21,7 @@ MAX_BODY_BYTES = 16 << 20
 _WHITE_SPACE = b" \t\r\n"
 _FORBIDDEN = "this key may not push to all of these topics"
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
+_to_json = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -180,7 +180,7 @@ def _read(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -> Ap
     id = ids.next() if given is None else given
     frame = document
     if outline.id is None:
-        frame = b'{"id":%b,%b' % (json.dumps(id).encode(), document[1:])
+        frame = b'{"id":%b,%b' % (_to_json(id), document[1:])
         if len(frame) > MAX_PUSH_BYTES:
             raise InvalidPush(f"frame: {len(frame):,} bytes with its id, at most {MAX_PUSH_BYTES:,} are allowed")
     push = ApiPush(id, given, frame)

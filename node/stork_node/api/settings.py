@@ -16,9 +16,9 @@ def _per_second(value: Any) -> int:
 
 @dataclass(frozen=True)
 class ApiLimits:
-    """``pushes_per_s`` is for each key; a request with an array counts once for each of its documents."""
+    """``pushes_per_second`` is for each key; a request with an array counts once for each of its documents."""
 
-    pushes_per_s: int = setting(_per_second, 10_000)
+    pushes_per_second: int = setting(_per_second, 10_000)
 
 
 @dataclass(frozen=True)

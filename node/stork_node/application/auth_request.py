@@ -89,3 +89,17 @@ def parse_cookies(header: str) -> dict[str, str]:
             quoted = len(value) >= 2 and value[0] == value[-1] == '"'
             cookies.setdefault(name, value[1:-1] if quoted else value)
     return cookies
+
+
+def cookie_header(cookies: Mapping[str, Any]) -> str:
+    """
+    The Cookie header with these cookies: values are text, or ``http.cookies.Morsel`` as in Django's ``client.cookies``.
+
+    Raises:
+        ValueError: a name or value that no Cookie header can hold.
+    """
+    pairs = [f"{name}={getattr(value, 'coded_value', value)}" for name, value in cookies.items()]
+    header = "; ".join(pairs)
+    if len(parse_cookies(header)) != len(pairs) or not header.isprintable():
+        raise ValueError("a cookie has a character that no Cookie header can hold, such as ;")
+    return header

@@ -56,15 +56,20 @@ class Summary:
 
 
 def _own_files(folder: Path) -> Iterator[Path]:
+    """The imported modules in the folder, but for those of an environment that is in it as well."""
+    environment = Path(sys.prefix).resolve()
     for module in list(sys.modules.values()):
         file = Path(getattr(module, "__file__", None) or "")
-        if file.suffix == ".py" and file.is_relative_to(folder):
+        if file.suffix == ".py" and file.is_relative_to(folder) and not file.is_relative_to(environment):
             yield file
 
 
 def _names_shared_ticket(file: Path) -> bool:
     try:
-        code = ast.parse(file.read_bytes())
+        source = file.read_bytes()
+        code = ast.parse(source) if _SHARED_TICKET.encode() in source else None
     except (OSError, SyntaxError, ValueError):
         return False
-    return any(isinstance(node, ast.Constant) and node.value == _SHARED_TICKET for node in ast.walk(code))
+    return code is not None and any(
+        isinstance(node, ast.Constant) and node.value == _SHARED_TICKET for node in ast.walk(code)
+    )

@@ -235,7 +235,9 @@ def peer_host(peer: str | None) -> str:
     """
     kind, colon, rest = (peer or "").partition(":")
     if colon and kind in ("tcp4", "tcp6", "tcp"):
-        return rest.rpartition(":")[0]
+        host = rest.rpartition(":")[0]
+        # An IPv4 client of a socket that takes both.
+        return host.removeprefix("::ffff:") if "." in host else host
     if kind in ("unix", "process", "pipe", "unknown"):
         return ""
     return peer or ""

@@ -11,7 +11,8 @@ from stork_node.cli.stopping import end_when_asked
 @click.command()
 @click.option("--config", "folder", default=".crossbar", show_default=True, type=click.Path(path_type=Path))
 @click.option("--port", type=click.IntRange(1, 65535), help="The port for browsers. [env: STORK_PORT; default: 8080]")
-def up(folder: Path, port: int | None) -> int:
+@click.option("--watch", is_flag=True, help="Load the application again when one of its Python files has changed.")
+def up(folder: Path, port: int | None, watch: bool) -> int:
     """
     Run the node and its publish server as one unit. Print the address of the page, and a command that pushes.
 
@@ -22,6 +23,7 @@ def up(folder: Path, port: int | None) -> int:
     Examples:
       stork up
       stork up --port 9000
+      stork up --watch                             while you write app.py; browsers stay connected
       STORK_TICKET=… CROSSBAR_BACKEND_SECRET=… stork up --config /etc/stork
       STORK_PUBLISH_SERVER=stork-1 stork up        another replica, which joins the publish server on stork-1
 
@@ -44,4 +46,4 @@ def up(folder: Path, port: int | None) -> int:
     end_when_asked()
     from stork_node.launcher.up import run
 
-    return run(folder, os.environ | ({} if port is None else {"STORK_PORT": str(port)}))
+    return run(folder, os.environ | ({} if port is None else {"STORK_PORT": str(port)}), watch=watch)

@@ -9,6 +9,7 @@ from stork_node.clients.pending_pushes import PendingPush, PendingPushes
 from stork_node.clients.push_connections import CLOSED, FIRST_RETRY, NO_ANSWER, QUEUE_FULL, WINDOW
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed
+from stork_node.transport.handshakes import WatchedHandshakes
 
 _FULL_QUEUE_PAUSE_S = 0.005
 
@@ -31,7 +32,8 @@ class AsyncConnection:
         self._patience_s = self._retry_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._reading_soon = False
-        self._socket = self._connect()
+        self._handshakes: WatchedHandshakes | None = None
+        self._socket = self._read_from(target.connect(self._context))
 
     async def send(self, frames: Sequence[bytes]) -> None:
         """
@@ -69,7 +71,8 @@ class AsyncConnection:
                 if pending_push.outcome is None:
                     raise self._not_confirmed(CLOSED)
         except TimeoutError:
-            raise self._not_confirmed(NO_ANSWER) from None
+            trouble = self._handshakes.trouble if self._handshakes else ""
+            raise self._not_confirmed(trouble or NO_ANSWER) from None
         finally:
             self._drop([pending_push for pending_push, _, _ in sent])
 
@@ -126,13 +129,13 @@ class AsyncConnection:
 
     def _start_again(self) -> None:
         self._disconnect(0)
-        self._socket = self._connect()
+        socket, self._handshakes = self._target.connect_watched(self._context)
+        self._socket = self._read_from(socket)
         for frame in self._outstanding.frames():
             self._socket.send(frame)
         self._read_soon()
 
-    def _connect(self) -> "zmq.Socket[bytes]":
-        socket = self._target.connect(self._context)
+    def _read_from(self, socket: "zmq.Socket[bytes]") -> "zmq.Socket[bytes]":
         self._loop.add_reader(socket.fileno(), self._read_soon)
         return socket
 
@@ -143,7 +146,13 @@ class AsyncConnection:
         if not self._socket.closed:
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._socket.fileno())
+            self._unwatch()
             self._socket.close(linger_ms)
+
+    def _unwatch(self) -> None:
+        if self._handshakes:
+            self._handshakes.close()
+            self._handshakes = None
 
     def _try_to_send(self, frame: bytes) -> bool:
         try:
@@ -167,6 +176,7 @@ class AsyncConnection:
             while not self._socket.closed:
                 pending_push = self._outstanding.settle(self._socket.recv(zmq.NOBLOCK))
                 if pending_push is not None:
+                    self._unwatch()
                     self._be_patient()
                     self._window.release()
                     future = self._futures.pop(pending_push)

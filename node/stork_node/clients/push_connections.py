@@ -11,6 +11,7 @@ from stork_node.clients import cooperative
 from stork_node.clients.pending_pushes import PendingPush, PendingPushes
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed
+from stork_node.transport.handshakes import WatchedHandshakes
 
 WINDOW = 1_000
 """Maximum of pushes that wait for their answers on one connection."""
@@ -111,6 +112,7 @@ class _Exchange:
         self._target, self._context, self._timeout_ms = target, context, timeout_ms
         self._outstanding = PendingPushes()
         self.socket = socket or target.connect(context)
+        self._handshakes: WatchedHandshakes | None = None
 
     def run(self, pending_pushes: Sequence[PendingPush]) -> None:
         try:
@@ -122,8 +124,9 @@ class _Exchange:
                     self.socket.send(pending_push.frame)
                 self._settle_one()
         except BaseException:
-            self.socket.close()
+            self._close_socket()
             raise
+        self._unwatch()
 
     def _settle_one(self) -> None:
         start = now = time.monotonic()
@@ -133,7 +136,8 @@ class _Exchange:
         while not self._receive(min(retry_at, give_up_at) - now):
             now = time.monotonic()
             if now >= give_up_at:
-                raise NotConfirmed(self._target.endpoint, self._timeout_ms, NO_ANSWER)
+                trouble = self._handshakes.trouble if self._handshakes else ""
+                raise NotConfirmed(self._target.endpoint, self._timeout_ms, trouble or NO_ANSWER)
             if now >= retry_at:
                 patience_s *= 2
                 retry_at = now + patience_s
@@ -145,7 +149,16 @@ class _Exchange:
         return answer is not None and self._outstanding.settle(answer) is not None
 
     def _start_again(self) -> None:
-        self.socket.close()
-        self.socket = self._target.connect(self._context)
+        self._close_socket()
+        self.socket, self._handshakes = self._target.connect_watched(self._context)
         for frame in self._outstanding.frames():
             self.socket.send(frame)
+
+    def _close_socket(self) -> None:
+        self._unwatch()
+        self.socket.close()
+
+    def _unwatch(self) -> None:
+        if self._handshakes:
+            self._handshakes.close()
+            self._handshakes = None

@@ -8,6 +8,7 @@ import zmq
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.curve import ClientKeys, secure_client
 from stork_node.transport.endpoints import Endpoint, Port, local_endpoint
+from stork_node.transport.handshakes import Reachability, WatchedHandshakes
 from stork_node.transport.sockets import prepare_socket
 
 
@@ -66,6 +67,21 @@ class PushTarget:
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
         """A new socket; it queues pushes until the connection is there."""
+        socket = self._make(context)
+        socket.connect(self.endpoint)
+        return socket
+
+    def connect_watched(
+        self, context: "zmq.Context[zmq.Socket[bytes]]"
+    ) -> "tuple[zmq.Socket[bytes], WatchedHandshakes]":
+        """The same, with what becomes of its handshake: after an attempt that had no answer."""
+        socket = self._make(context)
+        server = Reachability(f"the publish server at {self.endpoint}", self.keys is not None)
+        handshakes = WatchedHandshakes(socket, server)
+        socket.connect(self.endpoint)
+        return socket, handshakes
+
+    def _make(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
         socket = context.socket(zmq.DEALER if self.answered else zmq.PUSH)
         prepare_socket(socket, self.endpoint)
         if self.answered:
@@ -76,5 +92,4 @@ class PushTarget:
             socket.linger = self.linger_ms
         if self.keys:
             secure_client(socket, self.keys)
-        socket.connect(self.endpoint)
         return socket

@@ -115,11 +115,11 @@ class Subscriber:
         Args:
             handler: called with each ``Event``.
             since: a position that came with the state; later events are delivered. None: from now.
-            match: ``prefix`` or ``wildcard`` for a pattern, if the feed allows it. Its topics that had events are
-                recovered. If the first event of a topic falls into a lost connection, it is lost without a report.
-            on_recovered: called with topic, ``ok`` and position after each reconnect (at the first connection, too,
-                with ``since``). ``ok``: all missed events are delivered. Otherwise events may be lost, and the next
-                ones are later than the position: load the state again.
+            match: ``prefix`` or ``wildcard`` for a pattern, if the feed allows it. It is recovered as a topic is. A
+                node of an earlier release recovers no patterns: then ``ok`` is false.
+            on_recovered: called with the topic or pattern, ``ok`` and position after each reconnect (at the first
+                connection, too, with ``since``). ``ok``: all missed events are delivered. Otherwise events may be lost,
+                and the next ones are later than the position: load the state again.
             on_state: called with each ``SubscriptionChanged``: ``waiting``, ``subscribing``, ``subscribed``,
                 ``refused`` (final), ``closed``.
 

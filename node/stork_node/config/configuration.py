@@ -21,6 +21,9 @@ from stork_node.transport.endpoints import Endpoint, bracketed
 HTTP_API = "stork_components.api.Api"
 """The class of the component with the keys of the HTTP API."""
 
+PAGE = "stork_components.web.Page"
+"""The class of the web service in config.json that serves the page."""
+
 _TLS_FILES = frozenset({"key", "certificate", "dhparam", "ca_certificates", "chain_certificates"})
 
 
@@ -115,11 +118,32 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         port = transport.get("endpoint", {}).get("port")
         if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
             problems.append(Problem(f"{path}.endpoint.port", f"{port!r} is not a port (want 8080, say)"))
+        _obey_version(f"{path}.endpoint", transport.get("endpoint", {}), problems)
     if problems:
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:
         _make_absolute(worker, folder)
+    for _, transport in _transports(expanded):
+        _tell_pages(transport)
     return Configuration(folder, expanded, tuple(arguments) if arguments else None)
+
+
+def _obey_version(path: str, endpoint: dict[str, Any], problems: list[Problem]) -> None:
+    """
+    Make an interface of ``version``, which Crossbar passes on to a call that ignores it, and refuses with TLS.
+
+    IPv6 on all interfaces takes IPv4 as well.
+    """
+    if endpoint.get("type") != "tcp" or "version" not in endpoint:
+        return
+    version, interface = endpoint["version"], str(endpoint.get("interface", "")).strip()
+    if version not in (4, 6):
+        problems.append(Problem(f"{path}.version", f"{version!r} is no version of IP (want 4 or 6)"))
+    elif version == 6 and not interface:
+        endpoint["interface"] = "::"
+    elif interface and (":" in interface) != (version == 6):  # Twisted would take a name for its IPv4 address
+        problems.append(Problem(f"{path}.version", f"{version}, and interface is {interface} (want one of them only)"))
+    del endpoint["version"]
 
 
 def _set_public_port(config: Mapping[str, Any], ports: PortVariables) -> None:
@@ -218,6 +242,20 @@ def _make_directories_absolute(services: Any, folder: Path) -> None:
                 services[key] = str(folder / value)
             else:
                 _make_directories_absolute(value, folder)
+
+
+def _tell_pages(transport: Mapping[str, Any]) -> None:
+    """Tell each page where its WebSocket is, relative to itself."""
+    websocket = _websocket_path(transport)
+    for path, service in transport.get("paths", {}).items():
+        if websocket is not None and service.get("classname") == PAGE:
+            service["extra"] = {"websocket": _relative(websocket, path), **(service.get("extra") or {})}
+
+
+def _relative(target: str, page: str) -> str:
+    """A relative address of one path of a transport for a page at another, which ends with ``/``."""
+    up = "../" * len([part for part in page.split("/") if part])
+    return f"{up}{target.strip('/')}" or "./"
 
 
 def _transports(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -31,13 +31,15 @@ def _network(item: object) -> Network:
 
 
 def read_headers(request: bytes) -> dict[str, str]:
-    """The headers of an HTTP/1.1 request, names in lower case; values of one name are joined with commas."""
+    """The headers of an HTTP/1.1 request, names in lower case; values of one name are joined, as in one header."""
     headers: dict[str, str] = {}
     for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
         name, colon, value = line.decode("iso-8859-1").partition(":")
         name, value = name.strip().lower(), value.strip(" \t")
         if colon and name:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            # Proxies between HTTP/2 and HTTP/1.1 may leave several Cookie headers (RFC 9113, 8.2.3).
+            separator = "; " if name == "cookie" else ", "
+            headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
     return headers
 
 

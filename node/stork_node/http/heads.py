@@ -6,6 +6,7 @@ Twisted and autobahn get the parsed head, so they cannot understand it in anothe
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import unquote_to_bytes, urlsplit
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -60,7 +61,7 @@ class Head:
     def has_body(self) -> bool:
         return self.body_bytes != 0
 
-    @property
+    @cached_property
     def is_last(self) -> bool:
         """Whether the client wants no further answer on this connection."""
         words = {word.strip() for word in self.value(b"connection").lower().split(b",")}
@@ -68,7 +69,7 @@ class Head:
 
     def value(self, name: bytes) -> bytes:
         """The value of a header; several values are joined. Empty if there is none."""
-        return b", ".join(value for found, value in self.headers if found == name)
+        return (b"; " if name == b"cookie" else b", ").join(value for found, value in self.headers if found == name)
 
     def has(self, name: bytes) -> bool:
         return any(found == name for found, _ in self.headers)

@@ -17,6 +17,7 @@ from stork_node.launcher.child_environ import publish_server_environ
 from stork_node.launcher.child_process import ChildProcess
 from stork_node.launcher.push_commands import PushCommands
 from stork_node.launcher.readiness import ReadySocket, tell_service_manager
+from stork_node.launcher.reloading import Reloader, SourceWatch, application_folders
 from stork_node.launcher.supervisor import STOP_DEADLINE_S, Supervisor
 from stork_node.launcher.welcome import welcome
 from stork_node.logs.log_lines import LogSettings
@@ -33,9 +34,14 @@ from stork_node.transport.endpoints import (
 _STDOUT = 1
 
 
-def run(folder: Path, environ: Mapping[str, str]) -> int:
+def run(folder: Path, environ: Mapping[str, str], *, watch: bool = False) -> int:
     """
     Check ``folder``, start its processes, and run them until they are stopped.
+
+    Args:
+        folder: the folder of config.json.
+        environ: the environment of the processes.
+        watch: whether to load the application again when its code has changed.
 
     Returns:
         The exit status, see ``Supervisor.run``.
@@ -45,12 +51,12 @@ def run(folder: Path, environ: Mapping[str, str]) -> int:
     """
     console = _Console(LogSettings.read(environ), environ)
     try:
-        return _run(folder, environ, console)
+        return _run(folder, environ, console, watch)
     finally:
         console.writer.flush()
 
 
-def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
+def _run(folder: Path, environ: Mapping[str, str], console: "_Console", watch: bool) -> int:
     own = dict(environ)
     own["STORK_TICKET"] = environ.get("STORK_TICKET") or secrets.token_urlsafe(12)
     config = configuration.load(folder, own)
@@ -80,7 +86,11 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console") -> int:
         command = _stork("node", "--checked", "--config", str(folder))
         node = ChildProcess("node", command, own | commands.environ | ready_socket.environ)
         drain = settings.read(DrainSettings, extra_of(config.crossbar["workers"]), own)
-        operator = _Operator(console, text, page_url)
+        reloader = None
+        if watch:
+            sources = SourceWatch(application_folders(config.folder, config.crossbar), config.file)
+            reloader = Reloader(config.folder, sources, own, console.say)
+        operator = _Operator(console, text, page_url, reloader)
         stop_deadline_s = STOP_DEADLINE_S + drain.longest_s
         return Supervisor(node, publish_server, ready_socket, operator, stop_deadline_s).run()
 
@@ -132,9 +142,12 @@ class _Operator:
     console: _Console
     welcome: str
     page_url: str
+    reloader: Reloader | None
 
     def ready(self) -> None:
         self.console.ready(self.welcome, self.page_url)
+        if self.reloader:
+            self.reloader.start()
 
     def say(self, line: str) -> None:
         self.console.say(line, "warn")

@@ -6,6 +6,7 @@ repeated key hides: clients get it as well.
 """
 
 import re
+from itertools import accumulate
 
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1
@@ -19,7 +20,7 @@ has 3 levels more than its data, and an answer of ``recover`` 6.
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}+(?![.eE])")
-_BRACES_TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_BRACKETS_TO_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # up or down a level, as signed bytes
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -34,13 +35,8 @@ def may_be_too_deep(text: bytes, depth: int) -> bool:
 
 def is_too_deep(text: bytes, depth: int) -> bool:
     """Whether arrays and objects are nested more than ``depth`` levels; a scalar is at level 0."""
-    brackets = _STRING.sub(b"", text).translate(_BRACES_TO_BRACKETS, _NO_BRACKETS)
-    for _ in range(depth):
-        if not brackets:
-            return False
-        # Each step removes the innermost level; well-formed text leaves nothing in the end.
-        brackets = brackets.replace(b"[]", b"")
-    return bool(brackets)
+    steps = _STRING.sub(b"", text).translate(_BRACKETS_TO_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > depth
 
 
 def may_have_wide_integer(text: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Topics, ``version.feed.id``, and the patterns that cover several of one feed."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -102,3 +103,17 @@ class Topic:
         if feed_id and (match == "wildcard" or not is_part(feed_id)):
             raise InvalidTopic(uri, f"{feed_id!r} cannot follow version.feed. in a {match} pattern")
         return cls(version, feed, feed_id, match)
+
+
+def pattern_matcher(uri: str, match: str) -> Callable[[str], bool]:
+    """Whether a topic belongs to a pattern, as WAMP has it: an empty part of a wildcard stands for any."""
+    if match == "prefix":
+        return lambda topic: topic.startswith(uri)
+    wanted = [(number, part) for number, part in enumerate(uri.split(".")) if part]
+    length = uri.count(".") + 1
+
+    def matches(topic: str) -> bool:
+        parts = topic.split(".")
+        return len(parts) == length and all(parts[number] == part for number, part in wanted)
+
+    return matches

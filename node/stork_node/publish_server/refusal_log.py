@@ -14,7 +14,13 @@ class RefusalLog:
 
     def note(self, kind: str, reason: str, where: str, now: float) -> None:
         """One push was refused, that came in at ``where``."""
-        text = f"refused a push on {where}: {reason}"
+        self._note(kind, f"refused a push on {where}: {reason}", where, now)
+
+    def note_peer(self, reason: str, where: str, now: float) -> None:
+        """One peer was refused, that came to ``where``."""
+        self._note("key", f"refused {reason} on {where}", where, now)
+
+    def _note(self, kind: str, text: str, where: str, now: float) -> None:
         if self._repeats.note(("warn", kind, where), text, now):
             self._log.warning("%s", text, extra=COUNTED)
 

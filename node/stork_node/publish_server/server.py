@@ -174,9 +174,12 @@ class PublishServer:
         ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
         zap_handler = self._sockets.zap_handler
         if zap_handler and zap_handler.socket in ready and not zap_handler.answer():
-            self.counters.strangers += 1
-            self._refusals.note("key", "a client whose key is not admitted", "CURVE", time.monotonic())
+            self._refuse_stranger("a peer whose key is not admitted", zap_handler.domain, time.monotonic())
         return self._wake_reader in ready
+
+    def _refuse_stranger(self, why: str, where: str, now: float) -> None:
+        self.counters.strangers += 1
+        self._refusals.note_peer(why, where, now)
 
     def _turn(self, ready: Container[object]) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
@@ -207,6 +210,8 @@ class PublishServer:
             self._sockets.replay.note_drained()
         if self._takes_pushes and self._replay.has_work:
             self._replay.erase(now)
+        for why, socket in self._sockets.watch.strangers():
+            self._refuse_stranger(why, bound_to(socket), now)
         for why in self._sockets.watch.cuts():
             self.counters.cut += 1
             self._refusals.note("peer", why, "ZMQ", now)

@@ -30,6 +30,8 @@ class ZapHandler:
             for domain, rights in _DOMAINS.items()
             for right in rights
         }
+        self.domain = ""
+        """The port of the last client that asked: ``pull``, ``router``, ``pub`` or ``replay``."""
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind(_ENDPOINT)
@@ -37,6 +39,7 @@ class ZapHandler:
     def answer(self) -> bool:
         """Answer one waiting request; returns whether the client was admitted."""
         version, request_id, domain, _address, _identity, mechanism, *credentials = self.socket.recv_multipart()
+        self.domain = domain.decode()
         right = self._rights.get((domain, b"".join(credentials))) if mechanism == b"CURVE" else None
         status = [b"200", b"OK"] if right else [b"400", b"key not admitted"]
         self.socket.send_multipart([version, request_id, *status, (right or "").encode(), b""])

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from stork_node.push_log.errors import CorruptLog
 
@@ -36,6 +37,40 @@ def read_file(path: Path, size: int) -> bytes:
         raise CorruptLog(path, 0, f"it cannot be read: {error.strerror}") from None
 
 
+class Replacement:
+    """
+    A file that takes the place of the one at ``path`` once it is there as a whole, on disk; else nothing is left of it.
+
+    Raises:
+        OSError: it cannot be written; from each method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._temporary = path, path.with_suffix(".tmp")
+        self._file = os.fdopen(open_private(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    def write(self, part: bytes) -> None:
+        """Add a part, and force it to disk."""
+        self._file.write(part)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def take_place(self) -> None:
+        """It is complete."""
+        self._file.close()
+        self._temporary.rename(self._path)
+        sync_folder(self._path.parent)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """
     Write a file that is there as a whole, on disk, or not at all; it takes the place of one with its name.
@@ -43,18 +78,9 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    temporary = path.with_suffix(".tmp")
-    try:
-        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with Replacement(path) as replacement:
+        replacement.write(content)
+        replacement.take_place()
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,9 @@ there are too many empty topics, the oldest are removed completely, and the floo
 
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import takewhile
 from operator import attrgetter
 
 from msgspec import Struct
@@ -142,6 +144,30 @@ class Histories:
         if history is None or history.last <= sequence:
             return ()
         return history.entries[bisect_right(history.entries, sequence, key=_sequence) :]
+
+    def floor_of(self, matches: Callable[[str], bool], sequence: int) -> int:
+        """
+        As ``floor``, of all topics that match together, where it lies after ``sequence``; otherwise some number up to
+        that.
+        """
+        floor = max(self._base, self._forgotten)
+        for history in (*self._since(sequence), *self._empty.values()):
+            if history.removed > max(floor, sequence) and matches(history.topic):
+                floor = history.removed
+        return floor
+
+    def after_in(self, matches: Callable[[str], bool], sequence: int) -> Iterator[tuple[str, Kept]]:
+        """What is kept of all topics that match after a number, in order; of one push, its topics follow each other."""
+        each = (self._named(history.topic, sequence) for history in self._since(sequence) if matches(history.topic))
+        return merge(*each, key=lambda named: named[1].sequence)
+
+    def _named(self, topic: str, sequence: int) -> Iterator[tuple[str, Kept]]:
+        for kept in self.after(topic, sequence):
+            yield topic, kept
+
+    def _since(self, sequence: int) -> list[_TopicHistory]:
+        """The topics with pushes, or an erasure, after a number."""
+        return list(takewhile(lambda history: history.last > sequence, reversed(self._held.values())))
 
     def sweep(self, now: float) -> None:
         """Remove what has become too old: to be called about once a second."""

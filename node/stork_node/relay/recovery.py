@@ -1,7 +1,8 @@
 """Recovery: what a client that was away is told of each topic (docs/delivery.md#recovery)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -9,11 +10,16 @@ import msgspec
 from stork_node.errors import CallError, InvalidPosition
 from stork_node.protocol import uris
 from stork_node.protocol.positions import Position
+from stork_node.protocol.topics import pattern_matcher
+from stork_node.relay.histories import Kept
 from stork_node.relay.stream import NodeStream
 
 MAX_TOPICS = 1_000
 PAGE_BYTES, MAX_PAGE_BYTES = 64 << 10, 512 << 10
 """Of events in one answer, where the client does not say how many, and at most."""
+
+MAX_PUSH_EVENTS_BYTES = 2 << 20
+"""Of one push to many topics of one pattern: beyond it, the pattern is not recovered."""
 
 MAX_EARLIER_SESSIONS = 1_000
 AHEAD_S = 3.0
@@ -34,12 +40,14 @@ class RecoverRequest:
         asking: the topics that only ask for a position (null).
         max_bytes: of events in the answer.
         sessions: ids of the client's earlier sessions. What was not for one of them is not for this one.
+        patterns: which of the topics are patterns, with their ``match``.
     """
 
     positions: Positions
     asking: frozenset[str] = frozenset()
     max_bytes: int = PAGE_BYTES
     sessions: frozenset[int] = frozenset()
+    patterns: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RecoverRequest:
@@ -49,9 +57,9 @@ def read_request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RecoverReq
     Raises:
         CallError: ``wamp.error.invalid_argument``.
     """
-    unknown = sorted(set(kwargs) - {"max_bytes", "sessions"})
+    unknown = sorted(set(kwargs) - {"max_bytes", "sessions", "patterns"})
     if len(args) != 1 or unknown or not isinstance(args[0], dict):
-        raise _invalid('one argument is wanted, {"v1.orders.42": "<position>"}, and max_bytes or sessions')
+        raise _invalid('one argument is wanted, {"v1.orders.42": "<position>"}, and max_bytes, sessions or patterns')
     given = args[0]
     if len(given) > MAX_TOPICS:
         raise _invalid(f"{len(given):,} topics, at most {MAX_TOPICS:,} are answered at once")
@@ -67,9 +75,16 @@ def read_request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RecoverReq
         sessions = []
     if not isinstance(sessions, list) or len(sessions) > MAX_EARLIER_SESSIONS or not all(map(_is_integer, sessions)):
         raise _invalid(f"sessions is a list of at most {MAX_EARLIER_SESSIONS:,} ids of sessions")
+    patterns = kwargs.get("patterns")
+    if patterns is None:
+        patterns = {}
+    if not isinstance(patterns, dict) or not all(topic in given for topic in patterns):
+        raise _invalid("patterns names those of the topics that are patterns")
+    if not all(match in ("prefix", "wildcard") for match in patterns.values()):
+        raise _invalid("a pattern is of match prefix or wildcard")
     asking = frozenset(topic for topic, position in given.items() if position is None)
     positions = {topic: _position(text) for topic, text in given.items()}
-    return RecoverRequest(positions, asking, min(max_bytes, MAX_PAGE_BYTES), frozenset(sessions))
+    return RecoverRequest(positions, asking, min(max_bytes, MAX_PAGE_BYTES), frozenset(sessions), patterns)
 
 
 def _is_integer(value: Any) -> bool:
@@ -92,24 +107,24 @@ class Recovery:
     Answers from a node's stream.
 
     Args:
-        receives: whether a session gets the events of a topic now.
+        receives: whether a session gets the events of a topic now, or is subscribed to a pattern with this ``match``.
     """
 
-    def __init__(self, stream: NodeStream, receives: Callable[[int, str], bool]) -> None:
+    def __init__(self, stream: NodeStream, receives: Callable[[int, str, str | None], bool]) -> None:
         self._stream, self._receives = stream, receives
 
-    def lacks(self, session_id: int, positions: Positions) -> Position | None:
+    def lacks(self, session_id: int, request: RecoverRequest) -> Position | None:
         """Where the node has to come to before it can answer: its own beginning, or the furthest of these positions."""
         here = self._stream.position
         if here is None or not self._stream.is_ready:
             return self._stream.goal
         ahead = [
             at.sequence
-            for topic, at in positions.items()
+            for topic, at in request.positions.items()
             if at is not None
             and at.epoch == here.epoch
             and at.sequence > here.sequence
-            and self._receives(session_id, topic)
+            and self._receives(session_id, topic, request.patterns.get(topic))
         ]
         return Position(here.epoch, max(ahead)) if ahead else None
 
@@ -133,40 +148,95 @@ class Recovery:
         counts = self._stream.counters.recoveries
         answers: dict[str, Any] = {}
         budget = _Budget(request.max_bytes)
-        left_out = request.sessions | {session_id}
+        audience = _Audience(request.sessions | {session_id})
         for topic, position in request.positions.items():
-            if not self._receives(session_id, topic):
+            match = request.patterns.get(topic)
+            if not self._receives(session_id, topic, match):
                 counts["absent"] += 1
-            elif position is None or not self._is_complete(topic, position, here):
+            elif position is None or not self._is_complete(topic, match, position, here):
                 counts["asked" if topic in request.asking else "not_recovered"] += 1
                 answers[topic] = {"recovered": False, "position": str(here), "events": []}
             else:
                 try:
-                    answers[topic] = self._recover(left_out, topic, position, here, budget)
+                    if match is None:
+                        answers[topic] = self._recover(audience, topic, position, here, budget)
+                    else:
+                        matches = pattern_matcher(topic, match)
+                        answers[topic] = self._recover_pattern(audience, matches, position, here, budget)
                     counts["recovered"] += 1
-                except (msgspec.DecodeError, RecursionError):  # a publish server that does not keep the limits
+                except (msgspec.DecodeError, RecursionError, _TooMuch):
+                    # The former two: a publish server that does not keep the limits.
                     answers[topic] = {"recovered": False, "position": str(here), "events": []}
                     counts["not_recovered"] += 1
         return answers
 
-    def _is_complete(self, topic: str, position: Position, here: Position) -> bool:
-        return position.epoch == here.epoch and (
-            self._stream.histories.floor(topic) <= position.sequence <= here.sequence
-        )
+    def _is_complete(self, topic: str, match: str | None, position: Position, here: Position) -> bool:
+        if position.epoch != here.epoch or position.sequence > here.sequence:
+            return False
+        histories = self._stream.histories
+        if match is None:
+            return histories.floor(topic) <= position.sequence
+        return histories.floor_of(pattern_matcher(topic, match), position.sequence) <= position.sequence
 
     def _recover(
-        self, left_out: frozenset[int], topic: str, position: Position, here: Position, budget: "_Budget"
+        self, audience: "_Audience", topic: str, position: Position, here: Position, budget: "_Budget"
     ) -> dict[str, Any]:
         events: list[dict[str, Any]] = []
         reached = str(position)
         for kept in self._stream.histories.after(topic, position.sequence):
-            if not left_out.isdisjoint(kept.exclude):
+            if audience.lacks(kept):
                 continue
             if not budget.takes(len(kept.event)):
                 return {"recovered": True, "position": reached, "events": events, "more": True}
             reached = f"{here.epoch}:{kept.sequence}"
             events.append({"position": reached, **_decode_event(kept.event)})
         return {"recovered": True, "position": str(here), "events": events}
+
+    def _recover_pattern(
+        self,
+        audience: "_Audience",
+        matches: Callable[[str], bool],
+        position: Position,
+        here: Position,
+        budget: "_Budget",
+    ) -> dict[str, Any]:
+        """As ``_recover``; each event names its topic. The events of one push, one for each topic, stay together."""
+        events: list[dict[str, Any]] = []
+        reached = str(position)
+        kept_since = self._stream.histories.after_in(matches, position.sequence)
+        for sequence, group in groupby(kept_since, key=lambda named: named[1].sequence):
+            push = [(topic, kept) for topic, kept in group if not audience.lacks(kept)]
+            if not push:
+                continue
+            size = sum(len(kept.event) for _, kept in push)
+            if size > MAX_PUSH_EVENTS_BYTES:
+                raise _TooMuch
+            if not budget.takes(size):
+                return {"recovered": True, "position": reached, "events": events, "more": True}
+            reached = f"{here.epoch}:{sequence}"
+            events += [{"topic": topic, "position": reached, **_decode_event(kept.event)} for topic, kept in push]
+        return {"recovered": True, "position": str(here), "events": events}
+
+
+class _TooMuch(Exception):
+    """One push to many topics of a pattern is more than one answer may have."""
+
+
+class _Audience:
+    """The ids of one client's sessions. A push that is in many topics is looked at once: it may leave out thousands."""
+
+    def __init__(self, sessions: frozenset[int]) -> None:
+        self._sessions = sessions
+        self._lacks: dict[int, bool] = {}  # by sequence
+
+    def lacks(self, kept: Kept) -> bool:
+        """Whether the push is not for this client."""
+        if not kept.exclude:
+            return False
+        found = self._lacks.get(kept.sequence)
+        if found is None:
+            found = self._lacks[kept.sequence] = not self._sessions.isdisjoint(kept.exclude)
+        return found
 
 
 class _Budget:

@@ -32,9 +32,10 @@ class ClaimRules:
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who a token lets in. ``issued_at`` (Unix time in seconds) is its ``iat``."""
+    """Who a token lets in. ``grants`` are its topics, ``issued_at`` (Unix time in seconds) its ``iat``."""
 
     principal: Principal
+    grants: Grants = NO_GRANTS
     issued_at: float | None = None
 
 
@@ -76,8 +77,7 @@ def _read(claims: Mapping[str, Any], rules: ClaimRules, now: float) -> Bearer | 
     if ends is not None and ends + rules.leeway_s <= now:
         return Deny(f"the token expired {now - ends:.0f} s ago", retry=True)
     ends_at = ends if ends is None or ends > now else ends + rules.leeway_s
-    principal = Principal(authid, private=private, expires_at=ends_at, topics=grants.to_wire())
-    return Bearer(principal, issued_at)
+    return Bearer(Principal(authid, private=private, expires_at=ends_at), grants, issued_at)
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:

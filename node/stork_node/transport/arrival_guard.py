@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import zmq
 
+from stork_node.transport.handshakes import FAILED
 from stork_node.transport.inflow import Inflow
 from stork_node.transport.peer import duplicate, end, names_of
 from stork_node.transport.tcp_traffic import traffic
@@ -74,7 +75,8 @@ class ArrivalGuard:
             except zmq.Again:
                 return
             event, fd = _EVENT.unpack(frames[0])
-            self._forget(fd)  # also where libzmq has closed one without a word
+            if not event & FAILED:
+                self._forget(fd)  # also where libzmq has closed one without a word
             if event == _ACCEPTED:
                 with suppress(OSError):  # it is closed already, or no descriptor is left
                     self._add(fd, frames[1])

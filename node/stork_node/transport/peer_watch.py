@@ -56,6 +56,13 @@ class PeerWatch:
             socket.cuts.clear()
         return found
 
+    def strangers(self) -> list[tuple[str, WatchedSocket]]:
+        """Why peers were refused for their key since the last time, and where."""
+        found = [(why, socket) for socket in self._all for why in socket.strangers]
+        for socket in self._all:
+            socket.strangers.clear()
+        return found
+
     def _cut_what_is_too_much(self) -> None:
         while self._summed:
             held = [(max((peer.held for peer in socket.peers), default=0), socket) for socket in self._summed]

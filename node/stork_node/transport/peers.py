@@ -19,12 +19,14 @@ from operator import attrgetter
 import zmq
 
 from stork_node.transport.arrival_guard import ArrivalGuard
+from stork_node.transport.handshakes import stranger
 from stork_node.transport.peer import Peer
 from stork_node.transport.peer_places import who_gives_way
 from stork_node.transport.tcp_traffic import waits_to_be_sent
 
 _EVENT = struct.Struct("=HI")
 _ACCEPTED, _DISCONNECTED = int(zmq.EVENT_ACCEPTED), int(zmq.EVENT_DISCONNECTED)
+_REFUSED = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 _CONNECTED = int(zmq.EVENT_CONNECTED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE)
@@ -74,15 +76,17 @@ class WatchedSocket:
     Attributes:
         events: readable where connections have come or gone; call ``take_events`` then.
         cuts: why peers were cut, since somebody last took it.
+        strangers: why peers were refused for their key, since somebody last took it.
     """
 
     def __init__(self, socket: "zmq.Socket[bytes]", limits: PeerLimits) -> None:
         self.socket, self.limits = socket, limits
         self.cuts: list[str] = []
+        self.strangers: list[str] = []
         self._peers: dict[int, Peer] = {}  # by libzmq's descriptor
         self._by_routing_id: dict[bytes, Peer] = {}
         self._early: dict[int, list[int]] = {}  # sizes of prefixes of connections that no event has told of yet
-        is_curve = socket.mechanism == zmq.CURVE
+        is_curve = self._is_curve = socket.mechanism == zmq.CURVE
         self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if is_curve else 0)
         self._control_bytes = _CURVE_CONTROL_BYTES if is_curve else _CONTROL_BYTES
         self._published, self._now = 0, 0.0
@@ -90,7 +94,7 @@ class WatchedSocket:
         self._is_drained = self._is_dropping = False
         self._has_routing_ids = socket.type == zmq.ROUTER
         endpoint = f"inproc://stork-peers-{id(self)}"
-        socket.monitor(endpoint, _ACCEPTED | _CONNECTED | _DISCONNECTED)
+        socket.monitor(endpoint, _ACCEPTED | _CONNECTED | _DISCONNECTED | _REFUSED)
         self.events: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
         self.events.linger = 0
         self.events.rcvhwm = 0  # libzmq's thread would wait for this one
@@ -285,6 +289,10 @@ class WatchedSocket:
             event, fd = _EVENT.unpack(self.events.recv_multipart(_NOBLOCK)[0])
         except zmq.Again:
             return False
+        if event == _REFUSED:
+            if why := stranger(event, fd, self._is_curve):
+                self.strangers.append(why)
+            return True
         self._forget(fd)  # also where libzmq has closed one without a word
         early = self._early.pop(fd, ())
         if event != _DISCONNECTED:

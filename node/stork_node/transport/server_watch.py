@@ -8,20 +8,19 @@ messages, is what libzmq holds.
 
 import os
 import socket
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
 import zmq
 
+from stork_node.transport.handshakes import EVENT, OF_CLIENTS, Reachability
 from stork_node.transport.tcp_traffic import traffic, waits_to_be_read
 
 CHECK_S = 0.05
 """Between two checks: a server on the same host sends some 50 MiB in that time."""
 
 _numbers = count(1)
-_EVENT = struct.Struct("=HI")
 _CONNECTED = int(zmq.EVENT_CONNECTED)
 _NOBLOCK, _MORE, _EVENTS, _POLLIN = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
 # The head of a frame is 9 bytes at most (ZMTP, 3.1), and a frame under CURVE has 33 more (RFC 26).
@@ -52,8 +51,8 @@ class ServerWatch:
     Where ``check`` tells a reason, the socket is to be closed: that alone lets go of what libzmq holds.
     """
 
-    def __init__(self, socket: "zmq.Socket[bytes]", limits: ServerLimits) -> None:
-        self._socket, self._limits = socket, limits
+    def __init__(self, socket: "zmq.Socket[bytes]", limits: ServerLimits, reachability: Reachability) -> None:
+        self._socket, self._limits, self._reachability = socket, limits, reachability
         self._frame_bytes = _HEAD_BYTES + (_CURVE_BYTES if socket.mechanism == zmq.CURVE else 0)
         self._fault = ""
         self._former = 0  # what has come on connections that are gone
@@ -61,9 +60,9 @@ class ServerWatch:
         self._since: float | None = None  # when all that had come was known to be taken
         self._connection: _Connection | None = None
         endpoint = f"inproc://stork-server-{next(_numbers)}"
-        socket.monitor(endpoint, _CONNECTED)
+        socket.monitor(endpoint, OF_CLIENTS)
         self._events: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
-        self._events.linger = 0
+        self._events.linger = self._events.rcvhwm = 0
         self._events.connect(endpoint)
 
     def receive(self) -> list[bytes]:
@@ -114,7 +113,10 @@ class ServerWatch:
     def _take_events(self) -> None:
         with suppress(zmq.Again):
             while True:
-                _, fd = _EVENT.unpack(self._events.recv_multipart(_NOBLOCK)[0])
+                event, fd = EVENT.unpack(self._events.recv_multipart(_NOBLOCK)[0])
+                self._reachability.note(event, fd)
+                if event != _CONNECTED:
+                    continue
                 self._forget_connection()
                 with suppress(OSError):  # it is closed already, or no descriptor is left
                     self._connection = _Connection(fd)

@@ -20,7 +20,7 @@ class Joins:
     name: str
     title: str
     subscribers: int
-    peers: Sequence[str] = SERVERS
+    peers: Sequence[str] = (*SERVERS, "stork-jwt")
 
     @property
     def figures(self) -> Sequence[Figure]:

@@ -7,11 +7,12 @@ from benchmarks.peers.mosquitto import Mosquitto
 from benchmarks.peers.nats import Nats
 from benchmarks.peers.nchan import Nchan
 from benchmarks.peers.peer import Peer
-from benchmarks.peers.stork import PublishServer, Stork
+from benchmarks.peers.stork import PublishServer, Stork, StorkJwt
 
 __all__ = ["PEERS", "Peer"]
 
 PEERS: dict[str, type[Peer]] = {
-    peer.name: peer for peer in (Stork, PublishServer, Crossbar, Nchan, Nats, Mosquitto, Centrifugo, Bare, BareJoined)
+    peer.name: peer
+    for peer in (Stork, StorkJwt, PublishServer, Crossbar, Nchan, Nats, Mosquitto, Centrifugo, Bare, BareJoined)
 }
 """By name, in the order of the table."""

@@ -1,15 +1,12 @@
 """Centrifugo: pushed to by its HTTP API, in batches where several events wait."""
 
-import base64
-import hashlib
-import hmac
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.events import Event
 from benchmarks.load_client import Address
+from benchmarks.peers.json_web_token import sign
 from benchmarks.peers.peer import Peer
 from benchmarks.processes import free_ports
 from benchmarks.pushing import StreamPusher
@@ -37,7 +34,7 @@ class Centrifugo(Peer):
         port, self.push_port = free_ports(2)
         path = self.configure("centrifugo.json", port=port, internal_port=self.push_port, secret=_SECRET)
         self.run("centrifugo", self._program, "-c", path).wait_for_port(port)
-        self.address = Address(port, "/connection/websocket", "centrifugo", _token({"sub": "frontend"}))
+        self.address = Address(port, "/connection/websocket", "centrifugo", sign({"sub": "frontend"}, _SECRET))
 
     def pusher(self) -> StreamPusher:
         return StreamPusher(self.push_port, _encode)
@@ -60,13 +57,3 @@ def _publication(event: Event) -> bytes:
 def _request(method: str, body: bytes) -> bytes:
     head = f"POST /api/{method} HTTP/1.1\r\nHost: api\r\nX-API-Key: {_SECRET}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-def _token(claims: dict[str, str]) -> str:
-    """A JSON Web Token, HS256."""
-    signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return (signed + b"." + _base64(hmac.digest(_SECRET.encode(), signed, hashlib.sha256))).decode()
-
-
-def _base64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")

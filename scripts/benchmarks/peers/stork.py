@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load_client import Address
+from benchmarks.peers.json_web_token import sign
 from benchmarks.peers.peer import CONFIGURATIONS, Peer
 from benchmarks.processes import Child, free_ports
 from benchmarks.pushing import ZmqPusher
@@ -48,6 +49,7 @@ class Stork(Peer):
         super().__init__(folder)
         self.bus = Bus(*free_ports(4))
         self.nodes: list[Node] = []
+        self._ticket = TICKET
         self._environ = {"STORK_TICKET": TICKET, "STORK_DATA": str(folder / "data")}
 
     @classmethod
@@ -72,7 +74,7 @@ class Stork(Peer):
         child = self.run(name, *_STORK, "node", "--config", folder, environ=self._environ)
         self.nodes.append(Node(port, operator_port, child))
         child.wait_for_line("the node is ready")
-        return Address(port, "/ws", "wamp", TICKET)
+        return Address(port, "/ws", "wamp", self._ticket)
 
     def pusher(self) -> ZmqPusher:
         return ZmqPusher(self.push_port)
@@ -99,6 +101,18 @@ class Stork(Peer):
                     extra["replay"] = f"tcp://127.0.0.1:{self.bus.replay}"
             if "listen" in extra:
                 extra["listen"] = f"tcp://127.0.0.1:{operator_port}"
+
+
+class StorkJwt(Stork):
+    """The same node, whose subscribers join by a token that permits their topics: it asks nobody."""
+
+    name = "stork-jwt"
+    label = "Stork node, JWT"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._environ["STORK_JWT_KEY"] = secret = "a-secret-of-the-benchmark-of-32-bytes"
+        self._ticket = sign({"sub": "frontend", "topics": ["v1.bench.*"]}, secret)
 
 
 class PublishServer(Stork):

@@ -234,13 +234,12 @@ class SubscriberProtocol:
             # Only events of this connection have come before the position event.
             for subscription in self.subscriptions:
                 if subscription.state == SubscriptionState.SUBSCRIBED:
-                    for stream in subscription.streams.values():
-                        stream.beat(position)
+                    subscription.stream.beat(position)
             return
         for subscription in self._on_wire(wire_id):
             if subscription in self.subscriptions:
                 name = subscription.topic if subscription.match == "exact" else str(topic)
-                self._hand(subscription, subscription.stream(name).take(Event.of(name, value, position)))
+                self._hand(subscription, subscription.stream.take(Event.of(name, value, position)))
 
     def revoked(self, wire_id: int, uri: str) -> None:
         for subscription in self._on_wire(wire_id):
@@ -266,8 +265,7 @@ class SubscriberProtocol:
             link.wire[wire_id], link.ids[wish] = wish, wire_id
             if subscription.state == SubscriptionState.SUBSCRIBING:
                 subscription.wire_id, subscription.attempt = wire_id, 0
-                for stream in subscription.streams.values():
-                    stream.hold()
+                subscription.stream.hold()
                 self._change(subscription, SubscriptionState.SUBSCRIBED)
                 self._recover(subscription, now)
             self._sweep(wish)
@@ -313,9 +311,7 @@ class SubscriberProtocol:
 
     def _recover(self, subscription: Subscription, now: float) -> None:
         recovering = self._there().recovering
-        if not subscription.streams:
-            self._ask_for_beats()  # for the topics of a pattern, once it has some
-        elif recovering is not None:
+        if recovering is not None:
             recovering.add(subscription, now)
 
     def recovers(self, subscription: Subscription) -> bool:
@@ -357,14 +353,14 @@ class SubscriberProtocol:
         """As ``recovering.Connection``."""
         self.end(Ending("silent", True, "", f"{RECOVER} did not answer within {RECOVER_S:g} s"), now)
 
-    def resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
+    def resume(self, subscription: Subscription, answer: Mapping[str, Any] | None) -> bool:
         """As ``recovering.Connection``."""
-        answered = subscription.stream(topic).answer(answer)
+        answered = subscription.stream.answer(answer)
         if answered.recovered is False:  # first the report, then the events after the gap
-            self.effects.append(Recovered(subscription, topic, False, answered.position))
+            self.effects.append(Recovered(subscription, subscription.topic, False, answered.position))
         self._hand(subscription, answered.events)
         if answered.recovered is True:
-            self.effects.append(Recovered(subscription, topic, True, answered.position))
+            self.effects.append(Recovered(subscription, subscription.topic, True, answered.position))
         return answered.more
 
     def answers_recover(self) -> None:

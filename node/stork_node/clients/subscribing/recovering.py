@@ -31,9 +31,10 @@ class PageSize:
 
 @dataclass
 class _Topic:
-    """One topic of a call, with the subscriptions that stand at this position."""
+    """One topic or pattern of a call, with the subscriptions that stand at this position."""
 
     position: str | None
+    match: str
     subscriptions: list[Subscription] = field(default_factory=list)
 
 
@@ -52,7 +53,7 @@ class Connection(Protocol):
     ) -> None:
         """Call ``recover``."""
 
-    def resume(self, subscription: Subscription, topic: str, answer: Mapping[str, Any] | None) -> bool:
+    def resume(self, subscription: Subscription, answer: Mapping[str, Any] | None) -> bool:
         """Hand an answer on; returns whether more is to be asked for."""
 
     def later(self, at: float, run: Callable[[float], None]) -> Callable[[], None]:
@@ -76,40 +77,42 @@ class Recovering:
 
     def __init__(self, connection: Connection, page_size: PageSize, sessions: list[int]) -> None:
         self._connection, self._page_size, self._sessions = connection, page_size, sessions
-        self._waiting: list[tuple[Subscription, str]] = []
+        self._waiting: list[Subscription] = []
         self._calls = 0
         self._is_plain = False  # a node of an earlier release takes the positions alone
         self._is_absent = False
 
     def add(self, subscription: Subscription, now: float) -> None:
-        """Ask for all topics of a subscription, whose events are held back."""
-        self._waiting += [(subscription, topic) for topic in subscription.streams]
+        """Ask for a subscription, whose events are held back."""
+        self._waiting.append(subscription)
         self._ask_next(now)
 
     def _ask_next(self, now: float) -> None:
         if self._is_absent:
-            for subscription, topic in self._take_waiting():
-                self._connection.resume(subscription, topic, None)
+            for subscription in self._take_waiting():
+                self._connection.resume(subscription, None)
             return
         while self._calls < _CALLS and (asked := self._portion()):
             self._ask(asked, 0, now)
 
-    def _take_waiting(self) -> list[tuple[Subscription, str]]:
+    def _take_waiting(self) -> list[Subscription]:
         waiting, self._waiting = self._waiting, []
-        return [entry for entry in waiting if self._connection.recovers(entry[0])]
+        return [subscription for subscription in waiting if self._connection.recovers(subscription)]
 
     def _portion(self) -> dict[str, _Topic]:
-        """The next topics. Two subscriptions to one topic may stand at different positions."""
+        """The next topics and patterns. Two subscriptions to one may stand at different positions."""
         asked: dict[str, _Topic] = {}
-        for subscription, topic in self._take_waiting():
-            position = subscription.stream(topic).position
+        for subscription in self._take_waiting():
+            topic, match, position = subscription.topic, subscription.match, subscription.stream.position
             found = asked.get(topic)
-            if found is None and len(asked) < _TOPICS:
-                asked[topic] = _Topic(position, [subscription])
-            elif found is not None and found.position == position:
+            if self._is_plain and match != "exact":
+                self._connection.resume(subscription, None)  # it would take the pattern for a topic
+            elif found is None and len(asked) < _TOPICS:
+                asked[topic] = _Topic(position, match, [subscription])
+            elif found is not None and (found.position, found.match) == (position, match):
                 found.subscriptions.append(subscription)
             else:
-                self._waiting.append((subscription, topic))
+                self._waiting.append(subscription)
         return asked
 
     def _ask(self, asked: dict[str, _Topic], attempt: int, now: float) -> None:
@@ -135,12 +138,17 @@ class Recovering:
         self._calls += 1
         forget = self._connection.later(now + RECOVER_S, give_up)
         positions = {topic: each.position for topic, each in asked.items()}
-        self._connection.recover(positions, self._options(), done, failed)
+        self._connection.recover(positions, self._options(asked), done, failed)
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, asked: Mapping[str, _Topic]) -> dict[str, Any]:
         if self._is_plain:
             return {}
-        return {"max_bytes": self._page_size.bytes} | ({"sessions": self._sessions} if self._sessions else {})
+        patterns = {topic: each.match for topic, each in asked.items() if each.match != "exact"}
+        return (
+            {"max_bytes": self._page_size.bytes}
+            | ({"sessions": self._sessions} if self._sessions else {})
+            | ({"patterns": patterns} if patterns else {})
+        )
 
     def _has_ended(self, forget: Callable[[], None]) -> None:
         forget()
@@ -152,7 +160,7 @@ class Recovering:
             self._take(asked, {})
         elif error.uri == "wamp.error.invalid_argument" and not self._is_plain:
             self._is_plain = True
-            self._ask(asked, attempt, now)
+            self._waiting += [subscription for each in asked.values() for subscription in each.subscriptions]
         elif error.uri == "wamp.error.invalid_argument":
             # The same question has the same answer: an event beyond the node's max_message_size, say.
             self._connection.answers_recover()
@@ -169,9 +177,9 @@ class Recovering:
             got_nothing = has_events and answer is not None and bool(answer.get("more")) and not _has_events(answer)
             for subscription in each.subscriptions:
                 if self._connection.recovers(subscription) and (
-                    got_nothing or self._connection.resume(subscription, topic, answer)
+                    got_nothing or self._connection.resume(subscription, answer)
                 ):
-                    self._waiting.append((subscription, topic))
+                    self._waiting.append(subscription)
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:

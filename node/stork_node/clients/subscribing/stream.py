@@ -1,6 +1,6 @@
 """The order of one topic within one subscription: which events to deliver, to hold back, and to ignore."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ class TopicCursor:
         """Take the answer of ``recover`` for this topic; None if the node has none."""
         asked, before = self._held is not None, self._at
         if asked and answer and answer.get("recovered") is True:
-            events = self._new(_events(self.topic, answer.get("events")))
+            events = self._new(self._events(answer.get("events")))
             self._advance(answer.get("position"))
             if not answer.get("more"):
                 return Answered(events + self._let_go(), True, self.position)
@@ -125,7 +125,13 @@ class TopicCursor:
         return self._new(held)
 
     def _new(self, events: Iterable[Event]) -> list[Event]:
-        return [event for event in events if self._advance(event.position)]
+        return [event for event in events if self._is_new(event)]
+
+    def _is_new(self, event: Event) -> bool:
+        return self._advance(event.position)
+
+    def _events(self, answers: Any) -> list[Event]:
+        return _events(answers, lambda _: self.topic)
 
     def _advance(self, position: Any) -> bool:
         at = _parse(position)
@@ -137,6 +143,39 @@ class TopicCursor:
         return True
 
 
+class PatternCursor(TopicCursor):
+    """
+    The position of a pattern: all events up to it have come. Topics have a position of their own only beyond it, so
+    what a position event has covered needs no memory.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self._topics: dict[str, Position] = {}
+
+    def _is_new(self, event: Event) -> bool:
+        at = _parse(event.position)
+        if at is None:
+            return True
+        for known in (self._at, self._topics.get(event.topic)):
+            if known is not None and known.epoch == at.epoch and at <= known:
+                return False
+        self._topics[event.topic] = at
+        return True
+
+    def _events(self, answers: Any) -> list[Event]:
+        return _events(answers, lambda each: str(each.get("topic")))
+
+    def _advance(self, position: Any) -> bool:
+        if not super()._advance(position):
+            return False
+        here = self._at
+        if here is not None and _parse(position):
+            later = {topic: at for topic, at in self._topics.items() if at.epoch == here.epoch and at > here}
+            self._topics = later
+        return True
+
+
 def _parse(position: Any) -> Position | None:
     try:
         return Position.parse(position) if isinstance(position, str) else None
@@ -144,6 +183,6 @@ def _parse(position: Any) -> Position | None:
         return None
 
 
-def _events(topic: str, answers: Any) -> list[Event]:
+def _events(answers: Any, topic_of: Callable[[Mapping[str, Any]], str]) -> list[Event]:
     answers = answers if isinstance(answers, list) else []
-    return [Event.of(topic, answer, answer.get("position")) for answer in answers if isinstance(answer, dict)]
+    return [Event.of(topic_of(each), each, each.get("position")) for each in answers if isinstance(each, dict)]

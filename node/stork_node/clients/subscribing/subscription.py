@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from stork_node.clients.subscribing.states import SubscriptionState
-from stork_node.clients.subscribing.stream import TopicCursor
+from stork_node.clients.subscribing.stream import PatternCursor, TopicCursor
 from stork_node.protocol.topics import Match, Topic
 from stork_node.protocol.uris import check_uri
 
@@ -41,7 +41,8 @@ class Subscription:
             check_uri(self.topic, self.match)
         else:
             Topic.parse_pattern(self.topic, cast(Match, self.match))
-        self.streams = {self.topic: TopicCursor(self.topic, self.since)} if self.match == "exact" else {}
+        is_exact = self.match == "exact"
+        self.stream = TopicCursor(self.topic, self.since) if is_exact else PatternCursor(self.topic)
         self.wire_id: int | None = None
         self.attempt = 0
         self.timer: tuple[float, Callable[[float], None]] | None = None
@@ -49,12 +50,9 @@ class Subscription:
     @property
     def position(self) -> str | None:
         """The topic's position, for ``since``. None for patterns, and before the first position is known."""
-        return self.streams[self.topic].position if self.match == "exact" else None
+        return self.stream.position if self.match == "exact" else None
 
     @property
     def wanted(self) -> bool:
         """Whether it is neither refused for good nor closed."""
         return self.state not in (SubscriptionState.REFUSED, SubscriptionState.CLOSED)
-
-    def stream(self, topic: str) -> TopicCursor:
-        return self.streams.setdefault(topic, TopicCursor(topic))

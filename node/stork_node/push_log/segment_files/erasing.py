@@ -7,16 +7,17 @@ from typing import Any
 import msgspec
 
 from stork_node.push_log.entries import ERASED, PUSH
-from stork_node.push_log.files import read_file, replace_file
+from stork_node.push_log.files import Replacement, read_file
 from stork_node.push_log.segment_files.records import SEAL_BYTES, Record, Seal, encode_record, encode_seal
 from stork_node.push_log.segment_files.segments import Segment
 
-_STEP_PUSHES = 10_000
+# Of one step: others wait for some 0.1 s, also where the disk is slow.
+_STEP_PUSHES, _STEP_BYTES = 10_000, 4 << 20
 
 
 def erase_topic(segment: Segment, topic: str, keep_ids_ms: int) -> Iterator[int]:
     """
-    Remove a topic's pushes from a sealed segment: with the last step the file is replaced, or it stays as it is.
+    Remove a topic's pushes from a sealed segment: with the last step a new file takes its place, or it stays as it is.
 
     A push to that topic only keeps its number, and its id if it is young enough to be seen again. One to several topics
     loses this one.
@@ -38,24 +39,54 @@ def erase_topic(segment: Segment, topic: str, keep_ids_ms: int) -> Iterator[int]
     if needle not in data:
         yield 0
         return
-    parts, start, number, is_found = [data[: segment.header_bytes]], segment.header_bytes, 0, False
-    for record in segment.records():
-        if record.kind == PUSH and needle in record.frame and topic in frame_topics(record.frame):
-            parts.append(_without(record, topic, keep_ids_ms))
-            number, is_found = number + 1, True
-        else:
-            parts.append(data[start : record.end])
-        start = record.end
-        if len(parts) % _STEP_PUSHES == 0:
-            yield number
-            number = 0
-    if is_found:
-        body = b"".join(parts)
-        seal = Seal(old.closed, old.last, old.time_ms, zlib.crc32(body))
-        replace_file(segment.path, body + encode_seal(seal))
-        segment.seal, segment.size = seal, len(body) + SEAL_BYTES
-        segment.forget_offsets()
+    yield 0
+    with Replacement(segment.path) as file:
+        rewritten = _Rewritten(file, data[: segment.header_bytes])
+        start, number, is_found = segment.header_bytes, 0, False
+        for record in segment.records():
+            if record.kind == PUSH and needle in record.frame and topic in frame_topics(record.frame):
+                rewritten.add(_without(record, topic, keep_ids_ms), record.end - start)
+                number, is_found = number + 1, True
+            else:
+                rewritten.add(data[start : record.end], record.end - start)
+            start = record.end
+            if rewritten.has_step:
+                rewritten.write()
+                yield number
+                number = 0
+        if is_found:
+            rewritten.write()
+            seal = Seal(old.closed, old.last, old.time_ms, rewritten.crc)
+            file.write(encode_seal(seal))
+            file.take_place()
+            segment.seal, segment.size = seal, rewritten.size + SEAL_BYTES
+            segment.forget_offsets()
     yield number
+
+
+class _Rewritten:
+    """The new content of a segment, without its seal: it goes to ``file`` in steps."""
+
+    def __init__(self, file: Replacement, header: bytes) -> None:
+        self._file, self._parts, self._step_bytes = file, [header], len(header)
+        self.size, self.crc = 0, 0
+
+    @property
+    def has_step(self) -> bool:
+        """Whether enough was added for one step."""
+        return len(self._parts) >= _STEP_PUSHES or self._step_bytes >= _STEP_BYTES
+
+    def add(self, part: bytes, old_bytes: int) -> None:
+        """Add what comes in the place of the next ``old_bytes``."""
+        self._parts.append(part)
+        self._step_bytes += old_bytes
+
+    def write(self) -> None:
+        """Write what was added since the last time."""
+        step = b"".join(self._parts)
+        self._file.write(step)
+        self.size, self.crc = self.size + len(step), zlib.crc32(step, self.crc)
+        self._parts, self._step_bytes = [], 0
 
 
 def frame_topics(frame: bytes) -> tuple[str, ...]:
