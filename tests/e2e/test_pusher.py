@@ -192,7 +192,7 @@ def test_a_signature_is_for_one_socket_one_channel_and_one_app(port):
         assert client.subscribe("private-a", auth=f"{KEY}:{good}")["event"].endswith("succeeded")
 
 
-def test_frames_that_cannot_be_read_end_a_connection_only_when_they_are_many(port):
+def test_many_frames_that_cannot_be_read_end_a_connection(port):
     with PusherClient(port) as client:
         for number in range(20):
             client.socket.send("no json" if number % 2 else "[]")

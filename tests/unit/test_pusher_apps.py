@@ -1,3 +1,4 @@
+import json
 import os
 import re
 
@@ -9,6 +10,7 @@ from stork_node.pusher.app_settings import apps
 from stork_node.pusher.apps import Apps, new_socket_id
 from stork_node.pusher.opening import NotOpened, choose_app
 from stork_node.pusher.settings import PusherSettings
+from tests.book import block
 
 KEYS = [{"key": "key", "secret": "secret"}]
 ONE = {"id": "1", "keys": KEYS}
@@ -31,6 +33,12 @@ def test_an_app_names_origins_versions_and_client_events():
     assert (app.version, app.client_events) == ("shop", True)
     assert app.allows("https://a.example", "node.example", is_secure=False)
     assert not app.allows("https://b.example", "node.example", is_secure=False)
+
+
+def test_the_apps_of_the_book_are_settings():
+    settings = read(PusherSettings, json.loads(block("pusher apps")), {"SHOP_KEY": "k", "SHOP_SECRET": "s"})
+    [app] = settings.apps
+    assert (app.id, app.secrets, app.version, app.client_events) == ("1", {"k": "s"}, "shop", True)
 
 
 def test_an_app_without_values_is_left_out():

@@ -44,7 +44,7 @@ class Pusher(Component):
 
     Attributes:
         sockets: the clients of this node.
-        link: the connection to the publish server.
+        link: the connection to the publish server; None without apps, which alone push.
         ids: for pushes without one.
     """
 
@@ -56,13 +56,17 @@ class Pusher(Component):
         self.counters = PusherCounters()
         self.ids = Ids()
         self._allowances: dict[str, Allowance] = {}
-        timeout_ms = max(1, int(settings.timeout_s * 1000))
-        target = PushTarget.parse(settings.push, True, timeout_ms, settings.secret or None, None, 0)
-        self.link = PushLink(reactor, target, settings.timeout_s)
+        self.link = self._open_link() if settings.apps else None
         table = singleton(ChannelTable)
         self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event)
         self.sockets.begin()
         self.log.info("Pusher's protocol has {number} apps", number=len(self.sockets.apps))
+
+    def _open_link(self) -> PushLink:
+        settings = self.settings
+        timeout_ms = max(1, int(settings.timeout_s * 1000))
+        target = PushTarget.parse(settings.push, True, timeout_ms, settings.secret or None, None, 0)
+        return PushLink(reactor, target, settings.timeout_s)
 
     @property
     def apps(self) -> Apps:
@@ -87,6 +91,7 @@ class Pusher(Component):
             return
         push = ApiPush(id, None, frame)
         push.done = partial(self._client_event_is_pushed, socket, push)
+        assert self.link is not None  # noqa: S101  # a socket has an app
         self.link.send([push])
 
     def _client_event_is_pushed(self, socket: PusherSocket, push: ApiPush) -> None:
