@@ -95,7 +95,15 @@ class Hub:
     def __init__(self, reactor: Any) -> None:
         self.reactor, self.table, self.counters = reactor, singleton(ChannelTable), PusherCounters()
         self.pushed: list[Any] = []
-        self.sockets = Sockets(reactor, SETTINGS, self.table, self.counters, lambda *pushed: self.pushed.append(pushed))
+        self.kept: dict[str, list[tuple[bytes, str]]] = {}
+        self.sockets = Sockets(
+            reactor,
+            SETTINGS,
+            self.table,
+            self.counters,
+            lambda *pushed: self.pushed.append(pushed),
+            lambda topic: reversed(self.kept.get(topic, [])),
+        )
         self.sockets.begin()
         self.factory = PusherFactory(self.sockets.opened)
 
@@ -218,6 +226,20 @@ def test_a_client_event_is_pushed_with_the_number_of_its_socket(hub):
     assert socket is client.protocol.socket
     assert hub.table.sockets[number] is socket
     assert (event.event, event.data, topic) == ("client-x", b"[1]", "pusher.private-~.a")
+
+
+def test_a_cache_channel_begins_with_its_last_event(hub):
+    kept = [b'{"type":"first","data":1}', b'{"type":"second","data":{}}', b'{"type":"client-x","data":2}']
+    hub.kept["pusher.cache-price.1"] = [(event, f"e:{number}") for number, event in enumerate(kept)]
+    hub.kept["pusher.cache-price.2"] = [(kept[2], "e:7"), (b'{"type":"pusher:x","data":2}', "e:8")]
+    client = hub.connect()
+    client.frames()
+    told = {"cache-price.1": "second", "cache-price.2": "pusher:cache_miss", "cache-a": "pusher:cache_miss"}
+    for channel, event in told.items():
+        succeeded, last = client.says("pusher:subscribe", data={"channel": channel})
+        assert succeeded["event"] == "pusher_internal:subscription_succeeded"
+        assert (last["event"], last["channel"]) == (event, channel)
+    assert len(client.says("pusher:subscribe", data={"channel": "price.1"})) == 1
 
 
 def test_socket_ids_are_never_given_twice_at_a_time(hub, monkeypatch):

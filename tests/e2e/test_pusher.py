@@ -1,14 +1,16 @@
 """Pusher's protocol on one node: its clients, its backends, and both together."""
 
 import json
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
 from stork_node import Publisher
 from tests.e2e.operator_port import samples, value
-from tests.gateway import Deployment, wait_for
+from tests.gateway import ROOT, Deployment, wait_for
 from tests.pusher import KEY, PusherBackend, PusherClient, sign
 
 APPS = [
@@ -136,6 +138,7 @@ def test_an_event_that_is_sent_again_with_its_id_is_delivered_once(port, backend
 def test_channels_are_listed(port, backend):
     with PusherClient(port) as client:
         client.join("list.1", "private-list.1", "cache-list.1")
+        assert client.next() == {"event": "pusher:cache_miss", "channel": "cache-list.1"}
         found = backend.get("/channels", filter_by_prefix="private-list", info="subscription_count")
         assert found == (200, {"channels": {"private-list.1": {"subscription_count": 1}}})
         assert {"list.1", "private-list.1", "cache-list.1"} <= set(backend.get("/channels")[1]["channels"])
@@ -246,6 +249,12 @@ def test_a_request_that_is_not_signed_is_refused_and_the_connection_stays(port, 
 def test_a_large_body_without_a_signature_is_not_read(backend):
     status, said = backend.send("POST", "/apps/1/events", b"x" * 100_000)
     assert (status, said["code"]) == (401, 401)
+
+
+def test_pusher_js_and_the_backend_of_npm_work(port):
+    command = [str(shutil.which("node")), str(ROOT / "tests/js/pusher_clients.mjs"), str(port), KEY, "app-secret"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 # -- the node ----------------------------------------------------------------------------------------------------------

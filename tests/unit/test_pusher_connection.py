@@ -18,7 +18,7 @@ class Client:
     """The shell and the client at once: sends frames, and notes what happens."""
 
     def __init__(self, app=None):
-        self.sent, self.pushed, self.topics, self.closed = [], [], [], None
+        self.sent, self.pushed, self.topics, self.lasts, self.closed = [], [], [], [], None
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
         self.connection = Connection(app, SOCKET, self, LIMITS)
@@ -35,6 +35,9 @@ class Client:
 
     def unsubscribe(self, channel, topic):
         self.topics.remove(topic)
+
+    def send_last(self, channel, topic):
+        self.lasts.append(topic)
 
     def push(self, event, topic):
         self.pushed.append((event.event, event.data, topic))
@@ -128,6 +131,14 @@ def test_any_other_signature_is_refused_and_the_connection_stays(client, auth):
 )
 def test_a_name_that_is_no_channel_is_refused(client, channel, kind, status):
     assert error_of(client.subscribes(channel)) == (channel, kind, status)
+
+
+def test_the_last_event_of_a_cache_channel_follows(client):
+    client.subscribes("cache-a.1")
+    client.subscribes("a.1")
+    client.joins("private-cache-a")
+    client.subscribes("private-cache-b")
+    assert client.lasts == ["pusher.cache-a.1", "pusher.private-cache-~.a"]
 
 
 def test_subscribing_twice_succeeds_twice_and_subscribes_once(client):

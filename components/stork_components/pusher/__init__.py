@@ -3,7 +3,7 @@ Pusher's protocol, in the router process: ``/app`` for its clients, ``/apps`` an
 port.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
 from stork_components.pusher.resource import PusherHttp
+from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.component import Component
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
@@ -58,7 +59,7 @@ class Pusher(Component):
         self._allowances: dict[str, Allowance] = {}
         self.link = self._open_link() if settings.apps else None
         table = singleton(ChannelTable)
-        self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event)
+        self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
         self.sockets.begin()
         self.log.info("Pusher's protocol has {number} apps", number=len(self.sockets.apps))
 
@@ -99,6 +100,11 @@ class Pusher(Component):
             socket.send(server_frames.error(codes.CLIENT_EVENT_REFUSED, "the event could not be passed on now"))
         else:
             self.counters.client_events += 1
+
+
+def _newest_first(topic: str) -> Iterable[tuple[bytes, str]]:
+    relay = registry.find(Relay)
+    return relay.newest_first(topic) if relay else ()
 
 
 class PusherClients(WebSocketResource):

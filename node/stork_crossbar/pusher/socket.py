@@ -78,6 +78,10 @@ class PusherSocket:
     def unsubscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.discard(topic, self)
 
+    def send_last(self, channel: Channel, topic: str) -> None:
+        body = server_frames.last_event(self._hub.newest_first(topic))
+        self.send(server_frames.event(channel.name, body) if body else server_frames.cache_miss(channel.name))
+
     def push(self, event: ClientEvent, topic: str) -> None:
         if self._session_id is not None:
             self._hub.push(self, self._session_id, event, topic)

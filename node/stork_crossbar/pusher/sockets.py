@@ -1,7 +1,7 @@
 """All sockets of Pusher clients of this process: how they open, how long they may be silent, and how they end."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from twisted.internet import task
@@ -30,6 +30,7 @@ class Sockets:
     """
     Args:
         push: passes the event of a client on: its socket, the socket's number, the event and its topic.
+        newest_first: returns the kept events of a topic with their positions, the newest first.
 
     Attributes:
         apps: may be replaced; it counts for new connections.
@@ -44,9 +45,10 @@ class Sockets:
         table: ChannelTable,
         counters: PusherCounters,
         push: Callable[[PusherSocket, int, ClientEvent, str], None],
+        newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
     ) -> None:
         self._reactor, self._settings = reactor, settings
-        self.table, self.counters, self.push = table, counters, push
+        self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
         self.apps = Apps(settings.apps)
         self._looking = task.LoopingCall(self._look)
         self._looking.clock = reactor

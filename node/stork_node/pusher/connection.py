@@ -34,6 +34,9 @@ class Outlet(Protocol):
     def unsubscribe(self, channel: Channel, topic: str) -> None:
         """It gets them no longer. It was subscribed."""
 
+    def send_last(self, channel: Channel, topic: str) -> None:
+        """Send the last event of a cache channel, or that there is none."""
+
     def push(self, event: ClientEvent, topic: str) -> None:
         """Send the event to all other subscribers of the topic; it is not stored."""
 
@@ -124,6 +127,8 @@ class Connection:
             self.channels[channel.name] = channel, topic
             self._outlet.subscribe(channel, topic)
         self._outlet.send(server_frames.subscription_succeeded(channel.name))
+        if channel.is_cache:
+            self._outlet.send_last(channel, topic)
 
     def _check(self, asked: Subscribe) -> tuple[Channel, str]:
         try:

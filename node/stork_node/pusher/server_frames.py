@@ -1,12 +1,13 @@
 """The frames that a Pusher client gets, as JSON. Their ``data`` is JSON in a string, as at Pusher."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from stork_node.errors import UnwritableEvent
-from stork_node.pusher.data import to_client
+from stork_node.pusher.data import CLIENT_EVENT, to_client
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +38,10 @@ def subscription_succeeded(channel: str) -> bytes:
 def subscription_error(channel: str, kind: str, reason: str, status: int) -> bytes:
     told = {"type": kind, "error": reason, "status": status}
     return _encode({"event": "pusher:subscription_error", "channel": channel, "data": _text(told)})
+
+
+def cache_miss(channel: str) -> bytes:
+    return _encode({"event": "pusher:cache_miss", "channel": channel})
 
 
 def signin_success(user_data: str) -> bytes:
@@ -76,6 +81,19 @@ def event_body(event: bytes, position: str) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnwritableEvent(f"it is not an event: {error}") from None
     return b'"event":%b,"data":%b,"position":%b' % (_encode(read.type), data, _encode(position))
+
+
+def last_event(events: Iterable[tuple[bytes, str]]) -> bytes:
+    """
+    The body of the first event that a cache channel keeps; empty if there is none.
+
+    Args:
+        events: of the channel's topic with their positions, the newest first.
+    """
+    for event, position in events:
+        if not _decode_event(event).type.startswith(CLIENT_EVENT) and (body := event_body(event, position)):
+            return body
+    return b""
 
 
 def event(channel: str, body: bytes) -> bytes:
