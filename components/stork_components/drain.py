@@ -13,6 +13,9 @@ from stork_node.config.drain import DrainSettings, schedule
 
 # The interval in which open calls are counted.
 _LOOK_S = 0.05
+# Pusher clients come back at once, and have no jitter of their own.
+_PUSHER_CLIENTS_PER_S = 1_000
+_LONGEST_PACE_S = 3.0
 
 
 class Drain(Drainer):
@@ -36,10 +39,7 @@ class Drain(Drainer):
         await self._stop_listening()
         give_up_at = reactor.seconds() + self.settings.spread_s + self.settings.finish_s
         await defer.gatherResults(
-            [
-                task.deferLater(reactor, in_s, self._let_go, client, give_up_at)
-                for in_s, client in schedule(self._clients(), self.settings.spread_s)
-            ]
+            [task.deferLater(reactor, in_s, self._let_go, client, give_up_at) for in_s, client in self._schedule()]
         )
         # Clients that were joining when the ports closed.
         for client in self._clients():
@@ -48,10 +48,18 @@ class Drain(Drainer):
         while any(client.is_connected for client in self._clients()) and reactor.seconds() < give_up_at:
             await _sleep(_LOOK_S)
 
-    def _clients(self) -> list[Any]:
-        """The clients of Pusher's protocol come first: they have no calls in flight."""
+    def _schedule(self) -> list[tuple[float, Any]]:
+        pusher = self._pusher_clients()
+        pace_s = min(len(pusher) / _PUSHER_CLIENTS_PER_S, _LONGEST_PACE_S)
+        spread_s = self.settings.spread_s
+        return [*schedule(pusher, max(spread_s, pace_s)), *schedule(clients_of(self), spread_s)]
+
+    def _pusher_clients(self) -> list[Any]:
         pusher = registry.find(Pusher)
-        return [*(pusher.sockets.clients() if pusher else ()), *clients_of(self)]
+        return list(pusher.sockets.clients()) if pusher else []
+
+    def _clients(self) -> list[Any]:
+        return [*self._pusher_clients(), *clients_of(self)]
 
     def _let_go(self, client: Any, give_up_at: float) -> "defer.Deferred[None]":
         return defer.ensureDeferred(self._close_when_answered(client, give_up_at))

@@ -316,6 +316,16 @@ def test_an_event_that_cannot_be_written_cuts_its_clients_only(hub, broadcaster)
     assert broadcaster.counters.unwritable == 1
 
 
+def test_a_break_cuts_clients_with_channels_and_no_others(hub, broadcaster):
+    client, idle = hub.connect(), hub.connect()
+    client.joins("a.1")
+    broadcaster.close_subscribers(4010, "pushes were missed")
+    assert (client.transport.aborted, idle.transport.aborted) == (True, False)
+    assert client.frames() == []
+    broadcaster.deliver([push(1, "pusher.a.1", event=EVENT)])
+    assert client.frames() == []
+
+
 def test_a_router_that_traces_messages_serves_pusher_clients(inside, hub, broadcaster):
     inside.router._is_traced = True
     client = hub.connect()

@@ -62,7 +62,9 @@ class PusherSocket:
     def come_again(self) -> None:
         """Cut the connection: the client opens another one by itself."""
         descriptor = broadcasting.descriptor(self._transport)
-        if descriptor is not None:
+        if descriptor is None:
+            self._transport.dropConnection(abort=True)
+        else:
             broadcasting.abort(self._transport, descriptor)
 
     # -- what the connection has done ----------------------------------------------------------------------------------

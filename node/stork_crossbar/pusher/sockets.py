@@ -75,7 +75,7 @@ class Sockets:
             protocol.peer = address
             entrance.belongs_to(broadcasting.descriptor(protocol), address)
         app = choose_app(self.apps, protocol.http_request_uri)
-        if isinstance(app, App):
+        if isinstance(app, App) and not app.allows_all:
             app = self._check_origin(app, request, protocol)
         if isinstance(app, NotOpened):
             self._refuse(protocol, app.code, app.reason)

@@ -29,6 +29,11 @@ class App:
     allowed_origins: tuple[AllowedOrigin, ...] = (AllowedOrigin("*"),)
     is_enabled: bool = True
 
+    @property
+    def allows_all(self) -> bool:
+        """Whether pages of every origin may connect, so that nobody needs to look."""
+        return any(each.text == "*" for each in self.allowed_origins)
+
     def allows(self, origin: str, host: str, *, is_secure: bool) -> bool:
         """Whether a page of this origin may connect; ``host`` is that of its request."""
         return is_allowed(origin, host, self.allowed_origins, is_secure=is_secure)
