@@ -190,6 +190,7 @@ def test_a_client_that_is_silent_is_pinged_and_then_closed(hub):
         hub.reactor.advance(1)
     [error] = silent.frames()
     assert (error["data"]["code"], silent.codes) == (4201, [4201])
+    assert hub.counters.closed["4201"] == 1
     assert quick.frames() == []
     for _ in range(31):
         hub.reactor.advance(1)

@@ -35,6 +35,11 @@ def test_an_app_names_origins_versions_and_client_events():
     assert not app.allows("https://b.example", "node.example", is_secure=False)
 
 
+def test_no_text_of_an_app_shows_its_secret():
+    [app] = apps([ONE])
+    assert "secret" not in repr(app).replace("secrets", "")
+
+
 def test_the_apps_of_the_book_are_settings():
     settings = read(PusherSettings, json.loads(block("pusher apps")), {"SHOP_KEY": "k", "SHOP_SECRET": "s"})
     [app] = settings.apps

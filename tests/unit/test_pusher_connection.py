@@ -178,6 +178,33 @@ def test_presence_channels_are_refused_with_a_sentence_for_now(client):
     assert error_of(client.subscribes("presence-a", auth=signature, channel_data=data))[1] == "NotServed"
 
 
+@pytest.mark.parametrize(
+    ("data", "kind", "status"),
+    [
+        ("{}", "AuthError", 401),
+        ("no json", "AuthError", 401),
+        ('{"user_id":null}', "AuthError", 401),
+        ('{"user_id":1.5}', "AuthError", 401),
+        ('{"user_id":""}', "AuthError", 401),
+        ('{"user_id":"' + "a" * 129 + '"}', "AuthError", 401),
+        ('{"user_id":"1","user_info":1e999}', "AuthError", 401),
+        ('{"user_id":"1","user_info":"' + "a" * 10_000 + '"}', "LimitReached", 4004),
+        ('{"user_id":7,"user_info":{"name":"Ann"}}', "NotServed", 501),
+    ],
+)
+def test_a_member_has_an_id_and_little_info(client, data, kind, status):
+    answer = error_of(client.subscribes("presence-a", auth=signed("presence-a", data), channel_data=data))
+    assert answer == ("presence-a", kind, status)
+
+
+def test_a_user_who_has_signed_in_needs_no_channel_data(client):
+    signature = signed("presence-a")
+    assert error_of(client.subscribes("presence-a", auth=signature))[1] == "AuthError"
+    sign_in(client, '{"id":"7"}')
+    assert error_of(client.subscribes("presence-a", auth=signature))[1] == "NotServed"
+    assert error_of(client.subscribes("presence-a", auth=signature, channel_data='{"user_id":"8"}'))[1] == "AuthError"
+
+
 # -- users -------------------------------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,11 @@ class PusherProtocol(WholeMessages, WebSocketServerProtocol):
         if self.socket is not None:
             self.socket.receive(payload, is_binary=isBinary)
 
+    def onPing(self, payload: bytes) -> None:
+        if self.socket is not None:
+            self.socket.hear()
+        super().onPing(payload)
+
     def onPong(self, _payload: bytes) -> None:
         if self.socket is not None:
             self.socket.hear()

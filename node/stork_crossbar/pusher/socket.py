@@ -89,14 +89,20 @@ class PusherSocket:
             self._hub.push(self, self._session_id, event, topic)
 
     def close(self, code: int, reason: str) -> None:
-        self._hub.counters.closed[str(code)] += 1
-        close_with_error(self._transport, code, reason)
+        if close_with_error(self._transport, code, reason):
+            self._hub.counters.closed[str(code)] += 1
 
 
-def close_with_error(protocol: Any, code: int, reason: str) -> None:
-    """Send ``pusher:error``, and close with the same code: it tells the client whether to come back."""
+def close_with_error(protocol: Any, code: int, reason: str) -> bool:
+    """
+    Send ``pusher:error``, and close with the same code: it tells the client whether to come back.
+
+    Returns:
+        False if the connection is closing already.
+    """
     if protocol.state != broadcasting.OPEN:
-        return
+        return False
     with suppress(Disconnected):  # it has closed itself
         protocol.sendMessage(server_frames.error(code, reason))
         close_transport(protocol, code, reason.encode()[:_MOST_REASON_BYTES].decode(errors="ignore"))
+    return True

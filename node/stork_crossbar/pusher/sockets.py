@@ -105,8 +105,8 @@ class Sockets:
         socket.send(server_frames.connection_established(id, int(self._settings.activity_timeout_s)))
 
     def _refuse(self, protocol: PusherProtocol, code: int, reason: str) -> None:
-        self.counters.closed[str(code)] += 1
-        close_with_error(protocol, code, reason)
+        if close_with_error(protocol, code, reason):
+            self.counters.closed[str(code)] += 1
 
     def _hold(self, protocol: PusherProtocol, reason: str) -> None:
         held_s = random.uniform(*_HELD_S)  # noqa: S311  # only to spread them

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stork_node.http.origins import AllowedOrigin, is_allowed
 
@@ -23,7 +23,7 @@ class App:
     """
 
     id: str
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     version: str = DEFAULT_VERSION
     client_events: bool = False
     allowed_origins: tuple[AllowedOrigin, ...] = (AllowedOrigin("*"),)

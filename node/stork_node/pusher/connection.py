@@ -6,16 +6,14 @@ The shell passes each text message to ``receive``, and does what the connection 
 
 from typing import Protocol
 
-import msgspec
-from msgspec import Struct
-
 from stork_node.api.rate import Allowance
 from stork_node.protocol.push import is_data
 from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
-from stork_node.pusher.channels import MAX_USER_CHARACTERS, Channel
+from stork_node.pusher.channels import Channel
 from stork_node.pusher.client_frames import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe
-from stork_node.pusher.errors import InvalidChannel, InvalidFrame
+from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember
+from stork_node.pusher.members import Member, read_channel_data, read_user_data
 from stork_node.pusher.settings import PusherLimits
 from stork_node.pusher.signatures import channel_text, is_authorized, user_text
 
@@ -44,13 +42,6 @@ class Outlet(Protocol):
         """Send the error, and close the connection with the same code."""
 
 
-class _UserData(Struct, gc=False):
-    id: str
-
-
-_decode_user = msgspec.json.Decoder(_UserData).decode
-
-
 class Refused(Exception):
     """A subscription that the client does not get."""
 
@@ -67,7 +58,7 @@ class Connection:
 
     Attributes:
         channels: the subscribed channels, by name, with their topics.
-        user: the id of the user who has signed in on this connection; None before.
+        user: who has signed in on this connection; None before.
     """
 
     __slots__ = ("_allowance", "_bad_frames", "_limits", "_outlet", "app", "channels", "socket_id", "user")
@@ -78,7 +69,7 @@ class Connection:
         self._allowance: Allowance | None = None
         self._bad_frames = 0
         self.channels: dict[str, tuple[Channel, str]] = {}
-        self.user: str | None = None
+        self.user: Member | None = None
 
     def receive(self, text: bytes, now: float) -> None:
         """Take one text message of the client."""
@@ -143,6 +134,7 @@ class Connection:
             raise Refused(kind, error.reason, status) from None
         self._check_rights(channel, asked)
         if channel.is_presence:
+            self._member(asked)
             raise Refused(codes.NOT_SERVED, "presence channels are not served yet", codes.NOT_SERVED_STATUS)
         if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
             most = self._limits.subscriptions
@@ -151,7 +143,7 @@ class Connection:
 
     def _check_rights(self, channel: Channel, asked: Subscribe) -> None:
         if channel.user is not None:
-            if channel.user != self.user:
+            if self.user is None or channel.user != self.user.user_id:
                 raise _unauthorized("this connection is not signed in as that user")
         elif channel.needs_signature:
             data = asked.channel_data if channel.is_presence else None
@@ -160,6 +152,19 @@ class Connection:
                 raise _unauthorized("a signature is missing: auth")
             if not is_authorized(self.app.secrets, asked.auth, text):
                 raise _unauthorized("the signature is not one of this app for this socket and channel")
+
+    def _member(self, asked: Subscribe) -> Member:
+        """Who joins a presence channel: as its data says, or else the user who has signed in."""
+        if asked.channel_data is None:
+            if self.user is None:
+                raise _unauthorized("channel_data is missing, and nobody has signed in on this connection")
+            return self.user
+        try:
+            return read_channel_data(asked.channel_data)
+        except InvalidMember as error:
+            if error.is_too_large:
+                raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
+            raise _unauthorized(error.reason) from None
 
     def _unsubscribe(self, name: str) -> None:
         if (found := self.channels.pop(name, None)) is not None:
@@ -178,10 +183,12 @@ class Connection:
                 codes.UNAUTHORIZED, "the signature of the sign-in is not one of this app for this socket"
             )
             return
-        user = _user_id(told.user_data)
-        if user is None:
-            self._outlet.close(codes.UNAUTHORIZED, "user_data of a sign-in is an object with an id, a text")
-        elif self.user not in (None, user):
+        try:
+            user = read_user_data(told.user_data)
+        except InvalidMember as error:
+            self._outlet.close(codes.UNAUTHORIZED, error.reason)
+            return
+        if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
         else:
             self.user = user
@@ -212,11 +219,3 @@ class Connection:
 
 def _unauthorized(reason: str) -> Refused:
     return Refused(codes.AUTH_ERROR, reason, codes.UNAUTHORIZED_STATUS)
-
-
-def _user_id(user_data: str) -> str | None:
-    try:
-        user = _decode_user(user_data).id
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return user if 1 <= len(user) <= MAX_USER_CHARACTERS else None

@@ -4,6 +4,7 @@ What can be wrong with what a Pusher client or backend sends.
     StorkError
     ├── InvalidChannel   not a channel's name, or one that is too long for a topic
     ├── InvalidFrame     a client's frame that is none
+    ├── InvalidMember    a user without an id, or one who tells too much
     └── HttpRefusal      a request of the HTTP API that is refused
 """
 
@@ -24,6 +25,14 @@ class InvalidFrame(StorkError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class InvalidMember(StorkError):
+    """``reason`` is one sentence for the client; ``is_too_large`` tells a limit from a mistake."""
+
+    def __init__(self, reason: str, *, is_too_large: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.is_too_large = reason, is_too_large
 
 
 class HttpRefusal(StorkError):
