@@ -118,7 +118,7 @@ class Process:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_for_line(self, text: str, timeout_s: float = 60.0) -> None:
+    def wait_for_line(self, text: str, timeout_s: float = 150.0) -> None:
         def said() -> bool:
             if self.popen.poll() is not None and text not in self.log:
                 raise AssertionError(f"ended with {self.popen.returncode} before {text!r}:\n{self.log}")

@@ -84,7 +84,7 @@ class Metrics(Resource):
                     request.finish()
 
     def _answer(self, request: Request, registry: CollectorRegistry, pages: dict[str, bytes]) -> None:
-        encode, content_type = choose_encoder(request.getHeader("accept") or "")
+        encode, content_type = choose_encoder((request.getHeader(b"accept") or b"").decode("latin-1"))
         if content_type not in pages:
             pages[content_type] = encode(registry)
         request.setHeader(b"content-type", content_type.encode())

@@ -76,7 +76,13 @@ def test_where_another_host_has_the_publish_server_none_is_started(start: Callab
     facts = json.load(urllib.request.urlopen(f"http://127.0.0.1:{up.port}/page.json", timeout=10))
     assert push.startswith(facts["commands"]["stork"])
     assert facts["commands"]["options"] == "--endpoint=tcp://publish.example:5557"
-    assert facts | {"commands": {}} == {"commands": {}, "feeds": [], "procedures": [], "trial": False}
+    assert facts | {"commands": {}} == {
+        "commands": {},
+        "feeds": [],
+        "procedures": [],
+        "trial": False,
+        "websocket": "ws",
+    }
     family = up.family()
     assert [process for process in family if "publish-server" in process.cmdline()] == []
     assert up.stop(signal.SIGINT) == 0

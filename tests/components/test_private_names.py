@@ -27,7 +27,7 @@ SOURCES.remove(_LIST)  # which names them only
 WAYS = {"signature", "value", "self test", "table", "use"}
 # Private to Python, not to Crossbar, autobahn and Twisted; and words of ours in records of the log.
 _PYTHONS = {"_exit", "_getframe", "_current_frames"}
-_WORDS = {"_about", "_age_seconds", "_configure_native_worker_", "_logging", "_util"}
+_WORDS = {"_STORK_PUSH_COMMANDS", "_about", "_age_seconds", "_bjdata", "_configure_native_worker_", "_logging", "_util"}
 
 
 def name_of(row: Any) -> str:

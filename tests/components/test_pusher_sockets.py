@@ -21,6 +21,7 @@ from tests.pusher import sign
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from stork_crossbar.connections import client_limits
     from stork_crossbar.pusher import sockets as sockets_module
     from stork_crossbar.pusher.protocol import PusherFactory
     from stork_crossbar.pusher.sockets import Sockets
@@ -166,7 +167,7 @@ def test_more_clients_than_the_limit_are_held_and_told_to_come_back(hub):
     hub.reactor.advance(10.2)
     [error] = client.frames()
     assert (error["data"]["code"], client.codes) == (4100, [4100])
-    assert hub.counters.limited["connections"] == 1
+    assert client_limits.bounds().counters.limited["connections"] == 1
     hub.table.sockets.popitem()
     assert hub.connect().frames()[0]["event"] == "pusher:connection_established"
 

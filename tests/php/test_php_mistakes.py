@@ -96,7 +96,8 @@ def settings(options: dict[str, Any], environment: dict[str, str] | None = None)
 
 
 def test_the_defaults_are_the_publish_server_of_this_machine() -> None:
-    assert settings({}) == {"result": {"endpoint": "tcp://127.0.0.1:5557", "timeoutMs": 2000, "transport": "auto"}}
+    defaults = {"endpoint": "tcp://127.0.0.1:5557", "timeoutMs": 2000, "transport": "auto", "apiKey": ""}
+    assert settings({}) == {"result": defaults}
 
 
 def test_the_environment_names_the_host_as_in_python() -> None:
@@ -156,7 +157,10 @@ def test_the_environment_may_be_in_the_arrays_of_env_file_loaders() -> None:
         ({"push_key": "#" * 80}, "push_key is not a push key (want the 80 characters that the publish server gives)"),
         ({"secret": ["a"]}, "secret is not a string"),
         ({"push_key": "0" * 80, "secret": "a"}, "secret and push_key are both set (want one)"),
-        ({"timeout": 5}, "'timeout' is not a setting (those are endpoint, timeout_ms, secret, push_key, transport)"),
+        (
+            {"timeout": 5},
+            "'timeout' is not a setting (those are endpoint, timeout_ms, secret, push_key, transport, api_key)",
+        ),
         (
             {"endpoint": "x", "timeout_ms": -1},
             "endpoint: 'x' is not an endpoint (want tcp://HOST:PORT); "

@@ -1,6 +1,7 @@
 """The command line, as far as it goes without a server."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stork_node.cli import group
-from stork_node.cli.json_values import printable
+from stork_node.cli.json_values import printable, to_json
 from stork_node.cli.publish_server import parse_arguments, publish_server
 from stork_node.cli.session_options import session_target
 from stork_node.clients.credentials import Credentials
@@ -298,3 +299,11 @@ def test_init_into_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsy
     (tmp_path / "file").write_text("")
     assert group.run(["init", str(tmp_path / "file" / "stork")]) == 2
     assert "cannot be written: Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"])
+def test_json_for_a_terminal_has_no_character_that_acts(character: str) -> None:
+    text = to_json({"ä": f"A{character}31m"})
+    assert character not in text
+    assert "ä" in text
+    assert json.loads(text) == {"ä": f"A{character}31m"}

@@ -166,7 +166,7 @@ def test_an_erase_that_was_killed_half_way_can_be_done_again(tmp_path):
     log = open_log(tmp_path, segment_bytes=1)
     entries = fill(log)
     steps = log.erase(SECRET)
-    next(steps), next(steps)  # the first segment is read, and replaced
+    next(steps)
     kill(log)
     (tmp_path / "0000000000000011.tmp").write_bytes(b"half of it")
     with open_log(tmp_path) as log:

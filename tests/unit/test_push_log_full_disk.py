@@ -3,11 +3,13 @@
 import errno
 import logging
 import os
+import threading
 from contextlib import suppress
 
 import pytest
 
 from stork_node.push_log import StorageFailed, UnusableFolder
+from tests.gateway import wait_for
 from tests.unit.push_log_tools import REBOOTED, Clock, frames, kill, open_log, push, pushes, read_all, segment_files
 
 FULL = "cannot store: No space left on device (the log in {})"
@@ -297,3 +299,51 @@ def test_a_folder_that_cannot_be_used_is_an_error_that_names_it(tmp_path):
     with pytest.raises(UnusableFolder) as caught:
         open_log(file / "log")
     assert str(caught.value) == f"the log in {file / 'log'} cannot be used: Not a directory"
+
+
+def test_a_slow_disk_does_not_keep_pushes_waiting(tmp_path, monkeypatch):
+    may_end, sync = threading.Event(), os.fdatasync
+
+    def slow(fd):
+        may_end.wait(30)
+        sync(fd)
+
+    with open_log(tmp_path, sync="second") as log:
+        log.append(pushes(3))
+        monkeypatch.setattr(os, "fdatasync", slow)
+        log.tick(1.0)
+        log.append(pushes(2))  # the disk is still at it
+        log.tick(2.0)
+        writer = log._chain.writer
+        assert not writer.is_synced
+        may_end.set()
+        wait_for(lambda: writer._syncing.is_done, "the end of the sync")
+        log.tick(3.0)
+        wait_for(lambda: writer._syncing is None or writer._syncing.is_done, "the end of the next one")
+        log.tick(4.0)
+        assert writer.is_synced
+        assert log.tail.sequence == 5
+
+
+def test_a_slow_disk_that_fails_in_the_end_is_told_and_written_again(tmp_path, monkeypatch):
+    may_end = threading.Event()
+
+    def fail(fd):
+        may_end.wait(30)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with open_log(tmp_path, sync="second") as log:
+        log.append(pushes(3))
+        sync = os.fdatasync
+        monkeypatch.setattr(os, "fdatasync", fail)
+        log.tick(1.0)
+        assert log.trouble == ""
+        may_end.set()
+        wait_for(lambda: log._chain.writer._syncing.is_done, "the end of the sync")
+        log.tick(2.0)
+        assert "Input/output error" in log.trouble
+        monkeypatch.setattr(os, "fdatasync", sync)
+        log.append(pushes(1))
+        log.tick(3.0)
+        assert log._chain.writer.is_synced
+        assert log.trouble == ""

@@ -10,6 +10,7 @@ from stork_components.api.push_link import PushLink
 from stork_components.api.resource import ApiResource
 from stork_components.relay import Relay
 from stork_crossbar import registry
+from stork_crossbar.connections import client_limits
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.roles import KeyHolder
 from stork_node.api.counters import ApiCounters
@@ -63,7 +64,7 @@ class Api(KeyHolder):
             self._allowances[key_name] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key_name].take(pushes, now):
             return True
-        self.counters.limited["pushes_per_second"] += 1
+        client_limits.bounds().counters.limited["pushes_per_second"] += 1
         return False
 
     def _take_keys(self, settings: ApiSettings) -> None:

@@ -20,6 +20,8 @@ from stork_node.protocol import uris
 
 # If a callee leaves, calls to it fail one turn of the reactor before its registration is gone.
 _SETTLE_S = 0.05
+# Of a request whose late answer is kept: 10,000 strangers with large tickets must not fill the memory.
+_LATE_CHARACTERS = 8 << 10
 _NOT_THERE = (ApplicationError.NO_SUCH_PROCEDURE, ApplicationError.CANCELED)
 
 
@@ -141,7 +143,7 @@ class ApplicationClient:
         def give_up() -> None:
             nonlocal late
             late = True
-            if repeats is None:
+            if repeats is None or len(repr(args)) > _LATE_CHARACTERS:
                 call.cancel()
             else:
                 answer.cancel()

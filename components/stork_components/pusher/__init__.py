@@ -16,6 +16,7 @@ from stork_components.pusher.resource import PusherHttp
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.component import Component
+from stork_crossbar.connections import client_limits
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
 from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
@@ -80,7 +81,7 @@ class Pusher(Component):
             self._allowances[key] = Allowance(self.settings.limits.pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key].take(pushes, now):
             return True
-        self.counters.limited["pushes_per_second"] += 1
+        client_limits.bounds().counters.limited["pushes_per_second"] += 1
         return False
 
     def _push_client_event(self, socket: PusherSocket, number: int, event: ClientEvent, topic: str) -> None:

@@ -10,7 +10,6 @@ import re
 from io import BytesIO
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from zope.interface import implementer
 
@@ -23,8 +22,10 @@ from stork_crossbar.http.handover import hand_over
 from stork_crossbar.http.reading import Refused, RequestReader
 from stork_crossbar.http.request_channel import RequestChannel
 from stork_crossbar.http.rules import REQUEST_TIMEOUT_S, Rules
+from stork_crossbar.http.turns import HttpTurns
 from stork_crossbar.internals.writing import write_now
 from stork_node.http.heads import Head, Refusal
+from stork_node.process_state import singleton
 
 _FIRST_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:[/?].*)?")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -41,7 +42,8 @@ class HttpChannel(RequestChannel):
         self._request: Any = None
         self._handler: Handler | None = None
         self._known: tuple[Head, Handler] | None = None  # the head of the last request that was answered directly
-        self._is_paused = self._has_eof = False
+        self._is_paused = self._has_eof = self._is_waiting = False
+        self._turns = singleton(HttpTurns)
 
     # -- the connection ------------------------------------------------------------------------------------------------
 
@@ -62,8 +64,9 @@ class HttpChannel(RequestChannel):
         if not self._reader.has_begun and not self._is_answering:
             self._ending.wait_for_request()
         self._reader.add(data)
-        if not self._is_answering:
-            self._read()
+        if not (self._is_answering or self._is_waiting):
+            self._is_waiting = True
+            self._turns.do(self._read_in_turn)
         elif self._reader.has_too_much and not self._is_paused:
             # A client that sends requests before it has its answers has to wait.
             self._is_paused = True
@@ -71,7 +74,7 @@ class HttpChannel(RequestChannel):
 
     def readConnectionLost(self) -> None:
         self._has_eof = True
-        if not self._is_answering:
+        if not (self._is_answering or self._is_waiting):
             self._end()
 
     def writeConnectionLost(self) -> None:
@@ -96,6 +99,19 @@ class HttpChannel(RequestChannel):
     def _is_answering(self) -> bool:
         """Whether a request is being answered, or the client has not read earlier answers."""
         return self._request is not None or self._flow.is_blocked
+
+    def _read_in_turn(self) -> None:
+        self._is_waiting = False
+        if not (self._ending.has_begun or self._is_answering):
+            self._go_on()
+            self._read()
+
+    def _go_on(self) -> None:
+        """Hear the client again."""
+        if self._is_paused:
+            self._is_paused = False
+            if not self._has_eof:
+                self.transport.resumeProducing()
 
     def _read(self) -> None:
         try:
@@ -154,10 +170,7 @@ class HttpChannel(RequestChannel):
         """After an answer, in a turn of its own: so a client with many requests does not delay the others."""
         if self._ending.has_begun or self._is_answering:
             return
-        if self._is_paused:
-            self._is_paused = False
-            if not self._has_eof:
-                self.transport.resumeProducing()
+        self._go_on()
         if self._reader.has_unread:
             self._ending.wait_for_request()
             self._read()
@@ -186,7 +199,7 @@ class HttpChannel(RequestChannel):
         elif not self._flow.is_blocked:
             self._flow.end(self)
             if self._reader.has_unread or self._has_eof:
-                reactor.callLater(0, self._next)
+                self._turns.do_later(self._next)
             else:
                 self._next()
 
@@ -220,6 +233,6 @@ class HttpChannel(RequestChannel):
         self._ending.wait_for_nothing()
         if self._request is None:
             self._flow.end(self)
-            reactor.callLater(0, self._next)
+            self._turns.do_later(self._next)
         else:
             self._flow.resume()

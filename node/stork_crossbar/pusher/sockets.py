@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet import task
 from twisted.logger import Logger
 
+from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.connection_memory import release_websocket
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.opening import handshake
@@ -82,7 +83,7 @@ class Sockets:
         elif self.table.unserved:
             self._hold(protocol, "this node cannot serve this protocol now")
         elif len(self.table.sockets) >= self._settings.limits.connections:
-            self.counters.limited["connections"] += 1
+            client_limits.bounds().counters.limited["connections"] += 1
             self._hold(protocol, "this node has as many connections as it takes")
         else:
             self._establish(protocol, app)

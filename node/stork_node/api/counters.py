@@ -13,6 +13,3 @@ STATUSES = tuple(str(status) for status in sorted({200, 500, 502, *STATUS.values
 class ApiCounters:
     requests: Counter[str] = counter_by("status", "Requests of the HTTP API, by the status of their answers.", STATUSES)
     pushes: int = counter("Push documents that came by HTTP.")
-    limited: Counter[str] = counter_by(
-        "limit", "Requests that were refused because of a limit.", ("pushes_per_second",)
-    )

@@ -1,10 +1,13 @@
 """JSON on the command line, in and out."""
 
 import json
+import re
 import sys
 from typing import Any
 
 import click
+
+_ACTING = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def parse_json(text: str, what: str) -> Any:
@@ -18,13 +21,22 @@ def parse_json(text: str, what: str) -> Any:
 
 def echo_json(value: Any) -> None:
     """Print JSON with indentation, with colours on a terminal."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = to_json(value, indent=2)
     if sys.stdout.isatty():
         from rich.console import Console
 
         Console().print_json(text)
     else:
         click.echo(text)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """
+    JSON without characters that do something to a terminal: those of C1 (U+009B begins a sequence), and those that turn
+    the direction of text.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # all of them are in strings
 
 
 def printable(text: str) -> str:

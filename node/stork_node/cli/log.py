@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 import click
 
 from stork_node.cli import EXIT_FAILED
-from stork_node.cli.json_values import echo_json
+from stork_node.cli.json_values import echo_json, to_json
 
 if TYPE_CHECKING:
     from stork_node.protocol.positions import Position
@@ -121,7 +121,7 @@ def cat(data: Path, topic: str | None, after: int) -> None:
     for position, record in read_records(log_folder(data), after):
         line = _describe(position, record)
         if topic is None or topic in line.get("topics", ()) or topic == line.get("erases"):
-            click.echo(json.dumps(line, ensure_ascii=False))
+            click.echo(to_json(line))
 
 
 @log.command()

@@ -1,14 +1,13 @@
 """The output of ``stork watch``: events on stdout, connection and subscriptions on stderr."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from stork_node.cli import EXIT_FAILED
-from stork_node.cli.json_values import printable
+from stork_node.cli.json_values import printable, to_json
 from stork_node.cli.session_options import SessionTarget
 from stork_node.clients.subscriber import Subscriber
 from stork_node.clients.subscribing.effects import StateChanged, SubscriptionChanged
@@ -134,7 +133,7 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 def _show_json(event: Event) -> None:
-    click.echo(json.dumps(_fields(event), ensure_ascii=False))
+    click.echo(to_json(_fields(event)))
 
 
 def _show(event: Event) -> None:
@@ -147,7 +146,7 @@ def _show(event: Event) -> None:
         (printable(f"{fields['position'] or '-'} "), "cyan"),
         (printable(f"{fields.get('type', '-')} "), "bold green"),
         (printable(f"{fields['topic']} "), ""),
-        printable(json.dumps(fields.get("data"), ensure_ascii=False)),
+        printable(to_json(fields.get("data"))),
     )
     Console(highlight=False).print(line, soft_wrap=True)
 

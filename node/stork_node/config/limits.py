@@ -10,6 +10,10 @@ from stork_node.metrics.figures import counter_by
 REFUSED = ("subscriptions", "calls_in_flight")
 GAVE_WAY = ("unjoined_connections", "descriptors")
 HELD = ("questions", "recoveries", "waiting_bytes")
+OF_KEYS = ("pushes_per_second",)
+"""Limits of the keys of the HTTP API and of Pusher's, which have them in their settings."""
+OF_PUSHER = ("connections",)
+"""Limits of Pusher clients."""
 
 
 def _at_least_one(value: Any) -> int:
@@ -54,6 +58,6 @@ class LimitCounters:
 
     limited: Counter[str] = counter_by(
         "limit",
-        "Times that a client reached a limit: its request was refused, its reading paused, or its connection ended.",
-        REFUSED + HELD + GAVE_WAY,
+        "Limits that a client or a key reached: a request was refused, reading paused, or the connection ended.",
+        REFUSED + HELD + GAVE_WAY + OF_KEYS + OF_PUSHER,
     )

@@ -96,10 +96,11 @@ def _topic_fault(uri: str, match: Match) -> str | None:
     return f"{uri} is not for applications" if f"{uri}.".startswith(uris.RESERVED_TOPICS) else None
 
 
-def _fingerprint(session: ClientSession | None) -> str:
+def _fingerprint(session: ClientSession | None) -> bytes:
     if session is None or not (session.extra or session.private):
-        return "" if session else "unknown"
-    return json.dumps([session.extra, session.private], sort_keys=True, default=str)
+        return b"" if session else b"unknown"
+    said = json.dumps([session.extra, session.private], sort_keys=True, default=str)
+    return hashlib.sha256(said.encode(errors="surrogatepass")).digest()  # each entry of the cache keeps it
 
 
 def join_key(realm: str, authid: str | None, details: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from stork_node.clock import AwakeTime
 from stork_node.launcher.child_process import ChildProcess, adopt_orphans
 from stork_node.launcher.readiness import ReadySocket
 
-READY_DEADLINE_S = 60.0
+READY_DEADLINE_S = 180.0
 STOP_DEADLINE_S = 30.0
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 FOREVER = float("inf")

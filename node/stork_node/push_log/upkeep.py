@@ -93,7 +93,7 @@ class Upkeep:
     def _force(self) -> None:
         writer = self._chain.writer
         if writer and self._chain.origin.sync == "second" and not writer.is_synced:
-            writer.sync()
+            writer.sync_behind()
 
     def _delete_expired(self) -> None:
         segments, now_ms = self._chain.segments, self._now_ms()

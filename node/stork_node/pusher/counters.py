@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from stork_node.metrics.figures import counter, counter_by, gauge
 
-LIMITS = ("connections", "pushes_per_second")
 CODES = ("4001", "4003", "4006", "4007", "4009", "4100", "4200", "4201")
 STATUSES = ("200", "400", "401", "403", "404", "405", "411", "413", "429", "500", "501", "503")
 
@@ -14,7 +13,6 @@ STATUSES = ("200", "400", "401", "403", "404", "405", "411", "413", "429", "500"
 class PusherCounters:
     opened: int = counter("Connections of Pusher clients that were established.")
     closed: Counter[str] = counter_by("code", "Connections that this node closed, by the code.", CODES)
-    limited: Counter[str] = counter_by("limit", "Times that a Pusher client or backend reached a limit.", LIMITS)
     client_events: int = counter("Events of clients that were passed on.")
     requests: Counter[str] = counter_by(
         "status", "Requests of Pusher's HTTP API, by the status of their answers.", STATUSES

@@ -15,6 +15,8 @@ use Stork\Zmtp\Session;
 final class StreamConnection implements Connection
 {
     private const READ_BYTES = 8192;
+    // At once: a server that sends without a pause must not keep the caller from its clock.
+    private const MOST_READS = 64;
     // More than this waits in the caller, not here.
     private const WRITE_BUFFER_BYTES = 1 << 18;
 
@@ -79,7 +81,7 @@ final class StreamConnection implements Connection
 
     private function read(): void
     {
-        do {
+        for ($reads = 0; $reads < self::MOST_READS; $reads++) {
             [$bytes, $warning] = Quietly::call(fn () => fread($this->stream, self::READ_BYTES));
             if ($bytes === false || $bytes === '') {
                 if ($warning !== '' || feof($this->stream)) {
@@ -88,7 +90,10 @@ final class StreamConnection implements Connection
                 return;
             }
             $this->session->receive($bytes);
-        } while (strlen($bytes) === self::READ_BYTES);
+            if (strlen($bytes) < self::READ_BYTES) {
+                return;
+            }
+        }
     }
 
     private static function cut(string $warning, string $awaited = 'answer'): string

@@ -39,7 +39,6 @@ def erase_topic(segment: Segment, topic: str, keep_ids_ms: int) -> Iterator[int]
     if needle not in data:
         yield 0
         return
-    yield 0
     with Replacement(segment.path) as file:
         rewritten = _Rewritten(file, data[: segment.header_bytes])
         start, number, is_found = segment.header_bytes, 0, False

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stork_node.push_log.files import open_private, sync_folder
+from stork_node.push_log.segment_files.background_sync import BackgroundSync
 from stork_node.push_log.segment_files.headers import Header, encode_header
 from stork_node.push_log.segment_files.records import Seal, encode_seal
 from stork_node.push_log.segment_files.segments import Segment, segment_path
@@ -28,6 +29,7 @@ class SegmentWriter:
         self._synced, self._synced_checksum = segment.header_bytes, zlib.crc32(os.pread(fd, segment.header_bytes, 0))
         self._is_torn = False  # bytes may be in the file after segment.size
         self._is_doubtful = False  # what is not synced may not reach the disk by itself any more
+        self._syncing: BackgroundSync | None = None
 
     @property
     def is_synced(self) -> bool:
@@ -53,17 +55,37 @@ class SegmentWriter:
 
     def sync(self) -> None:
         """Force what is written to disk."""
-        self.repair()
+        self._end_sync()
+        self.sync_behind()
+        self._end_sync()
+
+    def sync_behind(self) -> None:
+        """Begin to force to disk what is written, unless a slow disk is still at what was written before."""
+        if self._syncing and self._syncing.is_done:
+            self._end_sync()
+        if not (self._syncing or self.is_synced):
+            self.repair()
+            self._syncing = BackgroundSync(self._fd, self.segment.size, self._checksum)
+            if self._syncing.is_done:
+                self._end_sync()
+
+    def _end_sync(self) -> None:
+        """Take what came of the sync that runs."""
+        syncing, self._syncing = self._syncing, None
+        if not syncing:
+            return
         try:
-            os.fdatasync(self._fd)
+            syncing.wait()
         except OSError:
             self._is_doubtful = True
             raise
-        self._synced, self._synced_checksum = self.segment.size, self._checksum
+        self._synced, self._synced_checksum = syncing.size, syncing.checksum
 
     def seal(self, closed: bool) -> None:
         """End the segment, and force it to disk; ``closed``: the log ends with it. Then only ``close`` is left."""
         segment = self.segment
+        with suppress(OSError):
+            self._end_sync()
         self.repair()
         seal = Seal(closed, segment.last, segment.newest_ms, self._checksum)
         record = encode_seal(seal)
@@ -102,6 +124,8 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Close the file as it is."""
+        with suppress(OSError):
+            self._end_sync()
         os.close(self._fd)
 
     def _write(self, data: bytes, offset: int) -> None:
