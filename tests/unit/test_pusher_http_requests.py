@@ -70,6 +70,15 @@ def test_the_order_of_parameters_does_not_matter():
     assert read_request(APPS, "GET", reverse, NOW).parameters["filter_by_prefix"] == "a"
 
 
+def test_a_plus_is_a_plus_or_a_space_as_it_was_signed():
+    for prefix in ("a+b", "a b", "a+b c"):
+        signed = target(filter_by_prefix=prefix)
+        as_plus = signed.replace(" ", "+").replace("a+b+c", "a%2Bb+c")
+        assert read_request(APPS, "GET", as_plus, NOW).parameters["filter_by_prefix"] == prefix
+        escaped = signed.replace("+", "%2B").replace(" ", "%20")
+        assert read_request(APPS, "GET", escaped, NOW).parameters["filter_by_prefix"] == prefix
+
+
 def test_several_keys_are_there_at_a_time():
     assert read_request(APPS, "GET", target(key="second", secret="other"), NOW).key == "second"
     assert refusal(APPS, "GET", target(key="second"))[0] == 401

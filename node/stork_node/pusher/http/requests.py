@@ -6,7 +6,7 @@ A backend signs the method, the path, and the parameters of the query, among the
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -88,12 +88,17 @@ def read_request(apps: Apps, method: str, target: str, now: float) -> PusherRequ
     app = apps.by_id(unquote(id)) if path.startswith(PREFIX) else None
     if app is None:
         raise HttpRefusal(404, "there is no app with this id")
-    parameters = _parameters(query)
-    key = _check_signature(app, method, path, parameters, now)
+    key, parameters = _check_signature(app, method, path, _readings(query), now)
     if not app.is_enabled:
         raise HttpRefusal(403, "this app is disabled")
     route, subject = _route(method, rest.removesuffix("/").split("/"))
     return PusherRequest(app, route, subject, key, parameters)
+
+
+def _readings(query: str) -> list[dict[str, str]]:
+    """The parameters of a query; some libraries write a space as +, and others +."""
+    as_plus = _parameters(query)
+    return [as_plus, _parameters(query.replace("+", " "))] if "+" in query else [as_plus]
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -110,8 +115,11 @@ def _parameters(query: str) -> dict[str, str]:
     return found
 
 
-def _check_signature(app: App, method: str, path: str, parameters: Mapping[str, str], now: float) -> str:
-    """Returns the key by which the request is signed."""
+def _check_signature(
+    app: App, method: str, path: str, readings: Sequence[Mapping[str, str]], now: float
+) -> tuple[str, Mapping[str, str]]:
+    """Returns the key by which the request is signed, and its parameters as they are signed."""
+    parameters = readings[0]
     for name in ("auth_key", "auth_timestamp", "auth_version", _SIGNATURE):
         if name not in parameters:
             raise HttpRefusal(401, f"the parameter {name} is missing")
@@ -120,13 +128,18 @@ def _check_signature(app: App, method: str, path: str, parameters: Mapping[str, 
         raise HttpRefusal(401, "auth_key is not a key of this app")
     if parameters["auth_version"] != _VERSION:
         raise HttpRefusal(401, f"auth_version is not {_VERSION}")
+    for reading in readings:
+        if _is_signed(secret, method, path, reading):
+            _check_time(parameters["auth_timestamp"], now)
+            return key, reading
+    raise HttpRefusal(401, "auth_signature is not the signature of this request")
+
+
+def _is_signed(secret: str, method: str, path: str, parameters: Mapping[str, str]) -> bool:
     signed = {name: value for name, value in parameters.items() if name != _SIGNATURE}
     # Some libraries sign a path before they escape it.
     paths = dict.fromkeys([path, unquote(path)])
-    if not any(is_signed(secret, request_text(method, each, signed), parameters[_SIGNATURE]) for each in paths):
-        raise HttpRefusal(401, "auth_signature is not the signature of this request")
-    _check_time(parameters["auth_timestamp"], now)
-    return key
+    return any(is_signed(secret, request_text(method, each, signed), parameters[_SIGNATURE]) for each in paths)
 
 
 def _check_time(timestamp: str, now: float) -> None:
