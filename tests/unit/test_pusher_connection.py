@@ -223,6 +223,8 @@ def test_a_user_who_has_signed_in_gets_the_channel_of_that_user(client):
     assert client.subscribes("#server-to-user-7")[0]["event"] == "pusher_internal:subscription_succeeded"
     assert client.topics == ["pusher.~user.7"]
     assert len(sign_in(client, user_data)) == 1
+    assert len(sign_in(client, '{"id":"7","user_info":"' + "a" * 5_000 + '"}')) == 1
+    assert error_of(client.subscribes("presence-a", auth=signed("presence-a")))[1] == "LimitReached"
 
 
 @pytest.mark.parametrize("user_data", ["{}", '{"id":7}', '{"id":""}', "[]", "no json", '{"id":"' + "a" * 129 + '"}'])

@@ -37,7 +37,12 @@ def test_a_user_id_of_a_sign_in_is_a_text():
 
 def test_info_has_at_most_one_kibibyte():
     info = '"' + "a" * 1022 + '"'
-    assert read_channel_data('{"user_id":"1","user_info":' + info + "}").info == info.encode()
+    member = read_channel_data('{"user_id":"1","user_info":' + info + "}")
+    member.check_info()
+    assert member.info == info.encode()
     with pytest.raises(InvalidMember) as caught:
-        read_channel_data('{"user_id":"1","user_info":"a' + info[1:] + "}")
+        read_channel_data('{"user_id":"1","user_info":"a' + info[1:] + "}").check_info()
     assert caught.value.is_too_large is True
+    with pytest.raises(InvalidMember) as caught:
+        Member("1", b"1e999").check_info()
+    assert caught.value.is_too_large is False

@@ -4,7 +4,7 @@ port.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from autobahn.twisted.resource import WebSocketResource
@@ -46,7 +46,6 @@ class Pusher(Component):
 
     Attributes:
         sockets: the clients of this node.
-        link: the connection to the publish server; None without apps, which alone push.
         ids: for pushes without one.
     """
 
@@ -58,13 +57,14 @@ class Pusher(Component):
         self.counters = PusherCounters()
         self.ids = Ids()
         self._allowances: dict[str, Allowance] = {}
-        self.link = self._open_link() if settings.apps else None
         table = singleton(ChannelTable)
         self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
         self.sockets.begin()
         self.log.info("Pusher's protocol has {number} apps", number=len(self.sockets.apps))
 
-    def _open_link(self) -> PushLink:
+    @cached_property
+    def link(self) -> PushLink:
+        """The connection to the publish server, opened for the first push."""
         settings = self.settings
         timeout_ms = max(1, int(settings.timeout_s * 1000))
         target = PushTarget.parse(settings.push, True, timeout_ms, settings.secret or None, None, 0)
@@ -93,7 +93,6 @@ class Pusher(Component):
             return
         push = ApiPush(id, None, frame)
         push.done = partial(self._client_event_is_pushed, socket, push)
-        assert self.link is not None  # noqa: S101  # a socket has an app
         self.link.send([push])
 
     def _client_event_is_pushed(self, socket: PusherSocket, push: ApiPush) -> None:

@@ -122,13 +122,20 @@ class Sockets:
         now, quiet_s = self.now(), self._settings.activity_timeout_s + self._settings.pong_timeout_s
         quiet = [socket for socket in self.table.sockets.values() if now - socket.heard_at > quiet_s]
         for socket in quiet:
-            if _has_unread(socket):
-                continue  # its pong may be among the unread bytes
-            if not socket.is_pinged:
-                socket.is_pinged = True
-                socket.send(server_frames.PING)
-            elif now - socket.heard_at > quiet_s + self._settings.pong_timeout_s:
-                socket.close(codes.NO_PONG, "there was no pong in time")
+            try:
+                self._look_at(socket, now - socket.heard_at > quiet_s + self._settings.pong_timeout_s)
+            except Exception:
+                # The others are looked at all the same.
+                self.log.failure("a silent Pusher client could not be pinged or closed")
+
+    def _look_at(self, socket: PusherSocket, is_too_late: bool) -> None:
+        if _has_unread(socket):
+            return  # its pong may be among the unread bytes
+        if not socket.is_pinged:
+            socket.is_pinged = True
+            socket.send(server_frames.PING)
+        elif is_too_late:
+            socket.close(codes.NO_PONG, "there was no pong in time")
 
     def clients(self) -> "Iterator[DrainedClient]":
         return map(DrainedClient, list(self.table.sockets.values()))

@@ -155,16 +155,18 @@ class Connection:
 
     def _member(self, asked: Subscribe) -> Member:
         """Who joins a presence channel: as its data says, or else the user who has signed in."""
-        if asked.channel_data is None:
-            if self.user is None:
-                raise _unauthorized("channel_data is missing, and nobody has signed in on this connection")
-            return self.user
+        member = self.user
         try:
-            return read_channel_data(asked.channel_data)
+            if asked.channel_data is not None:
+                member = read_channel_data(asked.channel_data)
+            if member is None:
+                raise _unauthorized("channel_data is missing, and nobody has signed in on this connection")
+            member.check_info()
         except InvalidMember as error:
             if error.is_too_large:
                 raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
             raise _unauthorized(error.reason) from None
+        return member
 
     def _unsubscribe(self, name: str) -> None:
         if (found := self.channels.pop(name, None)) is not None:

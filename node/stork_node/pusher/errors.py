@@ -4,7 +4,7 @@ What can be wrong with what a Pusher client or backend sends.
     StorkError
     ├── InvalidChannel   not a channel's name, or one that is too long for a topic
     ├── InvalidFrame     a client's frame that is none
-    ├── InvalidMember    a user without an id, or one who tells too much
+    ├── InvalidMember    a user without an id, or with too much info
     └── HttpRefusal      a request of the HTTP API that is refused
 """
 

@@ -14,10 +14,20 @@ MAX_INFO_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """``info`` is JSON, shown to the other members."""
+    """``info`` is JSON, shown to the other members; it is not checked before ``check_info``."""
 
     user_id: str
     info: bytes = b"null"
+
+    def check_info(self) -> None:
+        """
+        Raises:
+            InvalidMember: the other members cannot be shown so much.
+        """
+        if len(self.info) > MAX_INFO_BYTES:
+            raise InvalidMember(f"user_info has at most {MAX_INFO_BYTES:,} bytes", is_too_large=True)
+        if not is_data(self.info):
+            raise InvalidMember("user_info has numbers, a depth or texts beyond the bounds of a push")
 
 
 class _ChannelData(Struct, gc=False):
@@ -39,7 +49,7 @@ def read_channel_data(text: str) -> Member:
     Read ``channel_data`` of a subscription; a number as ``user_id`` becomes its text.
 
     Raises:
-        InvalidMember: it has no id, or is too large.
+        InvalidMember: it has no id.
     """
     try:
         data = _decode_channel_data(text)
@@ -53,7 +63,7 @@ def read_user_data(text: str) -> Member:
     Read ``user_data`` of a sign-in. The same user is a member of presence channels without ``channel_data``.
 
     Raises:
-        InvalidMember: it has no id, or is too large.
+        InvalidMember: it has no id.
     """
     try:
         data = _decode_user_data(text)
@@ -65,8 +75,4 @@ def read_user_data(text: str) -> Member:
 def _member(id: str, info: bytes) -> Member:
     if not 1 <= len(id) <= MAX_USER_CHARACTERS:
         raise InvalidMember(f"the id of a user has 1 to {MAX_USER_CHARACTERS} characters")
-    if len(info) > MAX_INFO_BYTES:
-        raise InvalidMember(f"user_info has at most {MAX_INFO_BYTES:,} bytes", is_too_large=True)
-    if not is_data(info):
-        raise InvalidMember("user_info has numbers, a depth or texts beyond the bounds of a push")
     return Member(id, info)
