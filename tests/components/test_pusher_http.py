@@ -5,6 +5,7 @@ import warnings
 from types import SimpleNamespace
 
 import pytest
+from twisted.internet import defer
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
@@ -16,12 +17,15 @@ from stork_node.protocol.push import decode_push
 from stork_node.pusher.apps import App, Apps
 from stork_node.pusher.channel_table import ChannelTable
 from stork_node.pusher.channels import Channel
+from stork_node.pusher.client_frames import ClientEvent
 from stork_node.pusher.counters import PusherCounters
 from tests.pusher import PusherBackend
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from stork_components.pusher import Health, PusherClients
+    from autobahn.wamp.types import ComponentConfig
+
+    from stork_components.pusher import Health, Pusher, PusherClients
     from stork_components.pusher.resource import PusherHttp
     from stork_crossbar.http import turns
     from stork_crossbar.http.bounded_site import BoundedSite
@@ -222,3 +226,37 @@ def test_a_websocket_opens_below_the_path_of_the_clients(node):
     data = node.talk(handshake)
     assert data.startswith(b"HTTP/1.1 101")
     assert b'"code":4001' in data
+
+
+# -- the component -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def component():
+    apps = [{"id": "1", "keys": [{"key": "app-key", "secret": "app-secret"}]}]
+    pusher = Pusher(ComponentConfig("realm1", {"apps": apps, "limits": {"pushes_per_second": 2_000}}))
+    vars(pusher)["link"] = Link()
+    started = defer.ensureDeferred(pusher.start())
+    assert started.called
+    yield pusher
+    pusher.sockets.end()
+
+
+def test_a_client_event_is_pushed_without_being_stored(component):
+    sent = []
+    socket = SimpleNamespace(send=lambda frame: sent.append(json.loads(frame)["data"]["code"]))
+    event = ClientEvent("client-x", "private-a", b"[1]")
+    component.sockets.push(socket, 7, event, "pusher.private-~.a")
+    [push] = component.link.documents()
+    assert (push.topics, push.type, push.data) == (("pusher.private-~.a",), "client-x", b"[1]")
+    assert (push.exclude, push.store, sent) == ((7,), False, [])
+    assert component.counters.client_events == 1
+    component.link.outcome = PushRefused("storage_failed", "the disk is full")
+    component.sockets.push(socket, 7, event, "pusher.private-~.a")
+    assert (sent, component.counters.client_events) == ([4301], 1)
+
+
+def test_each_key_has_its_own_limit(component):
+    assert component.may_push("one", 1_500)
+    assert not component.may_push("one", 1_500)
+    assert component.may_push("two", 1_500)

@@ -60,7 +60,8 @@ class Pusher(Component):
         table = singleton(ChannelTable)
         self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
         self.sockets.begin()
-        self.log.info("Pusher's protocol has {number} apps", number=len(self.sockets.apps))
+        if settings.apps:
+            self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 
     @cached_property
     def link(self) -> PushLink:
