@@ -233,7 +233,8 @@ class Deployment:
         router["transports"][0]["endpoint"]["port"] = port
         router["components"][1]["extra"] |= {"bus": self.pub, "replay": self.replay}
         router["components"][2]["extra"]["listen"] = f"tcp://127.0.0.1:{operator_port}"
-        router["components"][4]["extra"]["push"] = self.router
+        for component in router["components"][4:]:  # the HTTP API, and Pusher's protocol
+            component["extra"]["push"] = self.router
         for component in app["components"]:
             component["extra"]["push"] = self.router
         arguments = ["--pull", self.pull, "--router", self.router, "--pub", self.pub, "--replay", self.replay]

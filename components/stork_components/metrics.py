@@ -14,6 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from stork_components.api import Api
 from stork_components.guard import Guard
+from stork_components.pusher import Pusher
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.connections import client_limits, insiders
@@ -102,6 +103,9 @@ class Metrics(Resource):
         guard, relay, api = registry.find(Guard), registry.find(Relay), registry.find(Api)
         if api:
             yield from families("stork_api", api.counters)
+        if pusher := registry.find(Pusher):
+            yield from families("stork_pusher", pusher.counters)
+            yield from families("stork_pusher", pusher.sockets.figures)
         if guard:
             yield from families("stork_guard", guard.counters)
             yield from families("stork_guard", guard.state())

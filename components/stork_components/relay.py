@@ -3,7 +3,7 @@ The relay, in the router process: follows the publish server, delivers each push
 ``io.virge.stork.recover``. ``stork_node.relay`` has its decisions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -184,6 +184,11 @@ class Relay(Component):
         if waits_since is not None:
             return now - waits_since
         return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
+
+    def newest_first(self, topic: str) -> Iterator[tuple[bytes, str]]:
+        """The events of a topic that this node keeps, with their positions."""
+        kept = self._stream.histories.after(topic, 0)
+        return ((each.event, f"{self.epoch}:{each.sequence}") for each in reversed(kept))
 
     @property
     def nodes(self) -> NodeTable:

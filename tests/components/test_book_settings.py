@@ -20,6 +20,8 @@ CLASSES = [
     "stork_node.config.drain.DrainSettings",
     "stork_node.api.settings.ApiSettings",
     "stork_node.api.settings.ApiLimits",
+    "stork_node.pusher.settings.PusherSettings",
+    "stork_node.pusher.settings.PusherLimits",
     "stork_components.pages.page_settings.PageSettings",
     "stork_components.application.ApplicationSettings",
     "stork_node.tokens.settings.JwtSettings",
@@ -43,7 +45,7 @@ for name, said in json.load(sys.stdin).items():
             wrong.append(f"{name}.{setting} is {default!r}, and the page says {said[setting]!r}")
 print(json.dumps(wrong))
 """
-_ENVIRONMENT = re.compile(r"\b(?:STORK|CROSSBAR)_[A-Z_]+\b")
+_ENVIRONMENT = re.compile(r"\b(?:STORK|CROSSBAR|(?:PUSHER|REVERB)_APP)_[A-Z_]+\b")
 # Crossbar's own, which the code only looks at or sets.
 _CROSSBARS = {"CROSSBAR_REACTOR", "CROSSBAR_RICH_LOGGING_ENABLE"}
 

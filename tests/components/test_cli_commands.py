@@ -224,3 +224,15 @@ def test_check_accepts_what_init_writes(deployment: Deployment, tmp_path: Path) 
     assert run(deployment, "init", folder).returncode == 0
     checked = run(deployment, "check", "--config", folder)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_check_finds_an_app_with_the_version_of_a_feed(deployment: Deployment, tmp_path: Path) -> None:
+    folder = tmp_path / "crossbar"
+    assert run(deployment, "init", str(folder)).returncode == 0
+    config = json.loads((folder / "config.json").read_text())
+    apps = [{"id": "7", "keys": [{"key": "k", "secret": "s"}], "version": "v1"}]
+    config["workers"][0]["components"][5]["extra"]["apps"] = apps
+    (folder / "config.json").write_text(json.dumps(config))
+    checked = run(deployment, "check", "--config", str(folder))
+    assert checked.returncode == 2
+    assert "components[5].extra.apps: the app '7' has the version of the feed v1." in checked.stderr

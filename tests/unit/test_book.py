@@ -25,7 +25,7 @@ FOLDERS = ("node", "components", ".crossbar", "scripts", "tests")
 FOLDER_READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
 MARKDOWN = (*PAGES, *FOLDER_READMES)
 # Each is run by a test: here, by e2e/test_readme.py, by browser/test_readme.py or by image/test_docker_lines.py.
-RUN_HERE = {"push document", "command document", "history", "http keys", "jwt", "http", "feeds"}
+RUN_HERE = {"push document", "command document", "history", "http keys", "jwt", "http", "feeds", "pusher apps"}
 RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}

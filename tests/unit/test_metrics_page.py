@@ -17,6 +17,7 @@ from stork_node.metrics.process_figures import ProcessFigures
 from stork_node.metrics.publish_server_metrics import COUNTERS, GAUGES, PREFIX, REFUSED
 from stork_node.publish_server.counters import Counters
 from stork_node.push_log import SegmentLog
+from stork_node.pusher.counters import PusherCounters, PusherFigures
 from stork_node.relay.counters import RelayCounters
 from tests.book import DOCS, tables
 
@@ -26,6 +27,8 @@ FIGURES = (
     ("stork", LimitCounters),
     ("stork_http", HttpCounters),
     ("stork_api", ApiCounters),
+    ("stork_pusher", PusherCounters),
+    ("stork_pusher", PusherFigures),
     ("stork_guard", GuardCounters),
     ("stork_guard", GuardState),
     ("stork_relay", RelayCounters),

@@ -18,6 +18,7 @@ READERS = {
     "push_answers": ("php",),
     "publish_server_hosts": (),
     "push_documents": ("php",),
+    "pusher": (),
     "recover_answers": ("js",),
     "retry_delays": ("js",),
     "signatures": (),

@@ -23,10 +23,13 @@ from stork_crossbar.internals.self_test import fault
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.broadcast.delivery_batch import DeliveryBatch
+from stork_node.errors import UnwritableEvent
+from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.positions import Position
-from stork_node.protocol.wamp_events import Content
+from stork_node.protocol.wamp_events import PUSHER, Content
+from stork_node.pusher.channel_table import ChannelTable, Subscribers
 
 _LOOK_EVERY_S = 1.0
 _MAX_ID = 2**53
@@ -45,8 +48,10 @@ class Broadcaster:
     def __init__(self, component: Any, reactor: Any, *, limits: ReaderLimits | None = None) -> None:
         self._component, self._reactor = component, reactor
         self.counters = BroadcastCounters()
+        self._channels = singleton(ChannelTable)
         self._fault = fault(component)
         if self._fault:
+            self._channels.unserved = self._fault
             self.log.warn(
                 "events go by Crossbar's publish, slowly and without bounds for slow readers: {fault}",
                 fault=self._fault,
@@ -71,21 +76,37 @@ class Broadcaster:
             ended = () if self._fault else self._closing.ids()
             for push in pushes:
                 fallback_publish.publish(self._component, push, ended)
+            if not self._fault and len(self._channels):
+                self._deliver(pushes, lambda _topic: [])
             return
-        delivery = DeliveryBatch(_observers)
         matches: dict[str, list[Any]] = {}
+
+        def match(topic: str) -> list[Any]:
+            subscriptions = matches.get(topic)
+            if subscriptions is None:
+                subscriptions = matches[topic] = self._router.match(topic)
+            return subscriptions
+
+        self._deliver(pushes, match)
+
+    def _deliver(self, pushes: Sequence[PushFrame], match: Callable[[str], list[Any]]) -> None:
+        """Write to sessions of the subscriptions that ``match`` finds, and to all clients of channels."""
+        delivery = DeliveryBatch(_observers)
         for push in pushes:
             content = Content(push.event, str(push.position))
-            exclude = [session for each in push.exclude if (session := self._router.session(each))]
+            exclude = [receiver for each in push.exclude if (receiver := self._receiver(each))]
             for topic in push.topics:
-                subscriptions = matches.get(topic)
-                if subscriptions is None:
-                    subscriptions = matches[topic] = self._router.match(topic)
-                _add(delivery, subscriptions, topic, content, exclude)
+                _add(delivery, match(topic), topic, content, exclude)
+                if subscribers := self._channels.match(topic):
+                    _add_channel(delivery, subscribers, content, exclude)
                 if delivery.is_full:
                     self._writer.write(delivery)
                     delivery = DeliveryBatch(_observers)
         self._writer.write(delivery)
+
+    def _receiver(self, number: int) -> Any:
+        """The session with this id, or the client of another protocol with this number; None if there is none."""
+        return self._router.session(number) or self._channels.sockets.get(number)
 
     def beat(self, position: Position) -> None:
         """Tell all who listen the position up to which they have been sent everything."""
@@ -137,7 +158,8 @@ class Broadcaster:
                 session
                 for session, subscriptions in self._router.subscriptions()
                 if any(_may_get_pushes(subscription.uri) for subscription in subscriptions)
-            ],
+            ]
+            + list(self._channels.subscribed()),
             code,
             reason,
         )
@@ -177,8 +199,11 @@ class Broadcaster:
 
     def _look(self) -> None:
         self._look_later()
-        self._slow_readers.look(self._router.sessions())
-        self._closing.forget(self._router.is_attached)
+        self._slow_readers.look(chain(self._router.sessions(), self._channels.sockets.values()))
+        self._closing.forget(self._is_attached)
+
+    def _is_attached(self, session: Any) -> bool:
+        return self._router.is_attached(session) or getattr(session, "is_open", False)
 
     def _look_later(self) -> None:
         self._reactor.callLater(_LOOK_EVERY_S, self._look)
@@ -196,6 +221,16 @@ def _add(
     for subscription in subscriptions:
         pattern = subscription.match != "exact"
         delivery.add(subscription, subscription.id, publication, topic if pattern else None, content, exclude)
+
+
+def _add_channel(delivery: DeliveryBatch, subscribers: Subscribers, content: Content, exclude: Sequence[Any]) -> None:
+    """One event for a channel of another protocol, unless it has no form there."""
+    try:
+        if not content.end(PUSHER):
+            return
+    except UnwritableEvent:
+        pass  # whoever should get it is closed when it is written
+    delivery.add(subscribers, 0, 0, subscribers.channel.name, content, exclude)
 
 
 def _may_get_pushes(uri: str) -> bool:

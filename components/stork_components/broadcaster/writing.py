@@ -17,6 +17,7 @@ from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_crossbar.connections.closing import BREAK
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.broadcasting import DirectConnection
+from stork_crossbar.pusher.socket import PusherSocket
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.broadcast.delivery_batch import DeliveryBatch, EventFrame, SubscriberGroup
 
@@ -137,17 +138,21 @@ class Writer:
             self._slow_readers.left(connection.session, connection.transport, connection.tcp, left)
 
     def _write_messages(self, session: Any, transport: Any, group: SubscriberGroup) -> None:
-        """As Crossbar does it, message by message."""
+        """As Crossbar does it, message by message; or by autobahn, under TLS."""
         descriptor = broadcasting.descriptor(transport)
         before = broadcasting.waiting_bytes(transport, descriptor) if descriptor else 0
         if before and not self._slow_readers.may_write(session, transport, descriptor):
             self._closing.add(session)
             return
-        for event in group.events:
-            transport.send(self._message(event))
+        form = session.serializer if isinstance(session, PusherSocket) else "json"
+        if isinstance(session, PusherSocket):
+            transport.sendData(group.payload(form))
+        else:
+            for event in group.events:
+                transport.send(self._message(event))
         if descriptor and (after := broadcasting.waiting_bytes(transport, descriptor)):
             self._slow_readers.left(session, transport, descriptor, max(0, after - before))
-        self._counters.bytes += len(group.payload("json"))
+        self._counters.bytes += len(group.payload(form))
         self._count(group)
 
     def _message(self, event: EventFrame) -> message.Event:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from stork_node.application.summary import Summary
+from stork_node.config import configuration
+from stork_node.config.hidden_files import hidden_files
 from stork_node.config.variables import unknown_variables
 from stork_node.errors import ConfigError
 
@@ -69,5 +71,6 @@ def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool, report: b
     else:
         click.echo(f"{folder / 'config.json'} is fine, and so is the application")
         explained = [*explain_origins(folder, os.environ), *explain_old_names(folder)]
-        for sentence in [*explained, *unknown_variables(folder, os.environ)]:
+        hidden = hidden_files(configuration.load(folder, os.environ))
+        for sentence in [*explained, *hidden, *unknown_variables(folder, os.environ)]:
             click.echo(sentence)

@@ -56,7 +56,13 @@ def say_goodbye(session: Any, reason: str, message: str) -> None:
 
 
 def close_session(session: Any, code: int, reason: str) -> None:
-    """Close the connection of a session that has joined. A RawSocket has no codes, and is just closed."""
+    """
+    Close the connection of a session that has joined. A RawSocket has no codes, and is just closed. The client of
+    another protocol has other codes: it is cut, and comes back.
+    """
+    if hasattr(session, "come_again"):
+        session.come_again()
+        return
     transport = session._transport
     if transport is not None and not close_transport(transport, code, reason):
         transport.close()

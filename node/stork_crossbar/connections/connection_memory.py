@@ -12,6 +12,7 @@ from typing import Any
 from crossbar.router.protocol import WampWebSocketServerProtocol
 
 from stork_crossbar.compat import Incompatible, require_signature
+from stork_crossbar.pusher.protocol import PusherProtocol
 
 _MISSING = object()
 _OF_THE_HANDSHAKE = frozenset(
@@ -39,8 +40,8 @@ _VALUES = (type(None), bool, int, float, str, bytes, tuple)
 
 _KINDS_OF_CLIENTS = 100
 
-# The values with which every WebSocket of this process begins, before its client has sent anything.
-_begun_with: dict[str, Any] = {}
+# The values with which every WebSocket of a class begins, before its client has sent anything.
+_begun_with: dict[type, dict[str, Any]] = {}
 
 
 class _Queue(list[Any]):
@@ -53,30 +54,38 @@ class _Queue(list[Any]):
 
 
 def share_options() -> None:
-    """Keep the start values of every WebSocket on the class, so that ``release_handshake`` finds them there."""
-    begin = WampWebSocketServerProtocol._connectionMade
-    require_signature(begin, "self")
-    options = (*WampWebSocketServerProtocol.CONFIG_ATTRS_COMMON, *WampWebSocketServerProtocol.CONFIG_ATTRS_SERVER)
-    if tuple(WampWebSocketServerProtocol.CONFIG_ATTRS) != options:
-        raise Incompatible("autobahn's options are kept in another way")
+    """Keep the start values of every WebSocket on its class, so that ``release_handshake`` finds them there."""
+    for protocol_class in (WampWebSocketServerProtocol, PusherProtocol):
+        require_signature(protocol_class._connectionMade, "self")
+        if tuple(protocol_class.CONFIG_ATTRS) != _options(protocol_class):
+            raise Incompatible("autobahn's options are kept in another way")
+    for protocol_class in (WampWebSocketServerProtocol, PusherProtocol):
+        _share_options_of(protocol_class)
+
+
+def _options(protocol_class: Any) -> tuple[str, ...]:
+    return (*protocol_class.CONFIG_ATTRS_COMMON, *protocol_class.CONFIG_ATTRS_SERVER)
+
+
+def _share_options_of(protocol_class: Any) -> None:
+    begin, options = protocol_class._connectionMade, _options(protocol_class)
+    shared = _begun_with[protocol_class] = {}
 
     def begin_with_few(protocol: Any) -> None:
         factory = protocol.factory
-        for name in options if _begun_with else ():
+        for name in options if shared else ():
             # The class has the options of the transport that came first.
-            if (value := getattr(factory, name)) is not _begun_with.get(name, value):
+            if (value := getattr(factory, name)) is not shared.get(name, value):
                 setattr(protocol, name, value)
         begin(protocol)
-        if not _begun_with:
+        if not shared:
             told = {name: value for name, value in vars(protocol).items() if isinstance(value, _VALUES)}
-            _begun_with.update(
-                told | {name: value for name in options if _can_be_on_class(value := getattr(factory, name))}
-            )
-            _begun_with.pop("peer", None)
-            for name, value in _begun_with.items():
-                setattr(WampWebSocketServerProtocol, name, value)
+            shared.update(told | {name: value for name in options if _can_be_on_class(value := getattr(factory, name))})
+            shared.pop("peer", None)
+            for name, value in shared.items():
+                setattr(protocol_class, name, value)
 
-    WampWebSocketServerProtocol._connectionMade = begin_with_few
+    protocol_class._connectionMade = begin_with_few
 
 
 def _can_be_on_class(value: Any) -> bool:
@@ -88,11 +97,8 @@ def release_handshake(protocol: Any, session: Any) -> None:
     """Drop the handshake data of a WebSocket whose session has joined. Other transports stay as they are."""
     if not isinstance(protocol, WampWebSocketServerProtocol):
         return
-    protocol.transport.unregisterProducer()
-    _shed(protocol, _OF_THE_HANDSHAKE, _begun_with)
+    release_websocket(protocol, WampWebSocketServerProtocol)
     _shed(session, _OF_OTHER_SESSIONS, {})
-    if not vars(protocol).get("send_queue", True):
-        protocol.send_queue = _Queue()
     details = protocol.transport_details
     # Browsers of one kind send the same names and values, except for the key of the handshake.
     details.http_headers_received = {
@@ -101,6 +107,14 @@ def release_handshake(protocol: Any, session: Any) -> None:
         if name != "sec-websocket-key"
     }
     session._session_roles = _shared(session._session_roles)
+
+
+def release_websocket(protocol: Any, protocol_class: type) -> None:
+    """Drop the handshake data of a WebSocket of this class, and what is the same on all."""
+    protocol.transport.unregisterProducer()
+    _shed(protocol, _OF_THE_HANDSHAKE, _begun_with.get(protocol_class, {}))
+    if not vars(protocol).get("send_queue", True):
+        protocol.send_queue = _Queue()
 
 
 def _shed(owner: Any, names: frozenset[str], on_class: dict[str, Any]) -> None:

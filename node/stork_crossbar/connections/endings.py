@@ -19,6 +19,7 @@ from stork_crossbar.compat import require_signature
 from stork_crossbar.connections.closing import NORMAL
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.pusher.protocol import PusherProtocol
 
 GRACE_S = 2.0
 """The time in which a client can answer the close frame, and read earlier data."""
@@ -40,6 +41,8 @@ def end_for_good(reactor: Any) -> None:
     require_signature(WampRawSocketProtocol.connectionLost, "self", "reason")
     ends = _Ends(Deadlines(reactor, GRACE_S))
     _end_websockets(WampWebSocketServerProtocol, ends)
+    _end_after_last_words(WampWebSocketServerProtocol)
+    _end_websockets(PusherProtocol, ends)
     _end_rawsockets(WampRawSocketServerProtocol, ends)
 
 
@@ -86,12 +89,15 @@ def _end_websockets(protocol_class: Any, ends: _Ends) -> None:
 
     protocol_class.sendCloseFrame = end_with_frame
     protocol_class._closeConnection = end_connection
+    _forget_when_lost(protocol_class, ends)
+
+
+def _end_after_last_words(protocol_class: Any) -> None:
     protocol_class.send = _last_words(
         protocol_class.send,
         lambda protocol: protocol.state != WebSocketProtocol.STATE_OPEN,
         lambda protocol: protocol.sendClose(NORMAL),
     )
-    _forget_when_lost(protocol_class, ends)
 
 
 def _end_rawsockets(protocol_class: Any, ends: _Ends) -> None:

@@ -10,6 +10,7 @@ from crossbar.router.protocol import WampWebSocketServerProtocol
 from stork_crossbar.compat import require_signature
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_crossbar.connections.round_robin import RoundRobinReader
+from stork_crossbar.pusher.protocol import PusherProtocol
 
 # The time that a paused connection may stay without a pong: the pong may be among its unread bytes.
 _FORGIVEN_S = 120.0
@@ -61,5 +62,6 @@ def read_round_robin(reader: RoundRobinReader, clock: Callable[[], float] = time
         )
 
     GatedRawSocket.reader = reader
+    PusherProtocol.reader = reader
     WampWebSocketServerProtocol.consumeData = consume
     WampWebSocketServerProtocol.onAutoPingTimeout = time_out

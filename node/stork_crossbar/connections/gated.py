@@ -19,51 +19,11 @@ from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import PROTOCOL_ERROR, TOO_BIG
 from stork_crossbar.connections.delivering import deliver, refuse, sender
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
+from stork_crossbar.connections.whole_messages import WholeMessages
 from stork_node.gate.reading import SERIALIZERS
 
 
-class GatedWebSocket(WampWebSocketServerProtocol):
-    """
-    A message is one block of memory while it comes, and never larger than its sender may send. So frames and segments
-    of one byte do not cost one object each.
-    """
-
-    maxMessagePayloadSize: int
-    message_data: bytearray | None
-    # autobahn sets this with the first message, but a ping or a close may come before.
-    _isMessageCompressed = False
-
-    def onMessageBegin(self, isBinary: bool) -> None:
-        super().onMessageBegin(isBinary)
-        self.message_data = bytearray()
-
-    def onMessageFrameBegin(self, length: int) -> None:
-        self.message_data_total_length += length
-        self._check_size(self.message_data_total_length)
-
-    def onFrameData(self, payload: bytes) -> Any:
-        if not self._isMessageCompressed:
-            return super().onFrameData(payload)
-        # autobahn uses this bound for inflating; but it is meant for sending, too.
-        usual, self.maxMessagePayloadSize = self.maxMessagePayloadSize, self._most_bytes()
-        try:
-            return super().onFrameData(payload)
-        finally:
-            self.maxMessagePayloadSize = usual
-
-    def onMessageFrameData(self, payload: bytes) -> None:
-        if self.message_data is not None and self.state == self.STATE_OPEN:
-            self.message_data += payload
-            self._check_size(len(self.message_data))
-
-    def onMessageFrameEnd(self) -> None:
-        """Nothing to do: the message has the frame's bytes already."""
-
-    def onMessageEnd(self) -> None:
-        payload, self.message_data = self.message_data, None
-        if payload is not None and self.state == self.STATE_OPEN:
-            self._onMessage(bytes(payload), self.message_is_binary)
-
+class GatedWebSocket(WholeMessages, WampWebSocketServerProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         serializer = self._serializer.SERIALIZER_ID
         if isBinary == (serializer == "json"):
@@ -71,14 +31,12 @@ class GatedWebSocket(WampWebSocketServerProtocol):
         else:
             deliver(self, serializer, payload)
 
-    def _most_bytes(self) -> int:
+    def most_bytes(self) -> int:
         most = client_limits.gate().max_bytes(sender(self._session))
         return min(most, self.maxMessagePayloadSize) if self.maxMessagePayloadSize else most
 
-    def _check_size(self, size: int) -> None:
-        if size > self._most_bytes() and self.state == self.STATE_OPEN:
-            self.message_data = bytearray()
-            refuse(self, TOO_BIG, "too_big", f"the message has more than {self._most_bytes()} bytes")
+    def refuse_size(self) -> None:
+        refuse(self, TOO_BIG, "too_big", f"the message has more than {self.most_bytes()} bytes")
 
 
 def install_gate() -> None:

@@ -27,7 +27,7 @@ from stork_crossbar.internals.writing import write_now
 from stork_node.http.heads import Head, Refusal
 from stork_node.process_state import singleton
 
-_ONE_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:\?.*)?")
+_FIRST_NAME = re.compile(rb"/([A-Za-z0-9_-]+)(?:[/?].*)?")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -132,7 +132,7 @@ class HttpChannel(RequestChannel):
             raise Refused(refusal)
         if direct := direct_resource(self.site, head.target):
             self._handler = direct.begin(head)
-            if not head.has(b"expect"):
+            if direct.keeps_heads and not head.has(b"expect"):
                 self._known = head, self._handler
             waits = head.has_body and bool(head.value(b"expect"))
         else:
@@ -149,7 +149,7 @@ class HttpChannel(RequestChannel):
             self._request = exchange = Exchange(self, head, is_last=self._is_last)
             handler(body, exchange)
             return
-        found = _ONE_NAME.fullmatch(head.target)
+        found = _FIRST_NAME.fullmatch(head.target)
         resource = getattr(self.site.resource, "children", {}).get(found[1]) if found else None
         if resource is not None and (protocol := self._rules.websocket(resource, self._address)):
             self._become(protocol, head)

@@ -41,6 +41,8 @@ class DirectResource(Resource):
     """All paths below one name of a site. Under stock Crossbar there is nothing at it."""
 
     isLeaf = True
+    keeps_heads = True
+    """Whether what ``begin`` returns also answers later requests of a connection that have an equal head."""
 
     def begin(self, head: Head) -> Handler:
         """

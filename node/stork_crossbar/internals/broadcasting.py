@@ -193,15 +193,22 @@ def connection(session: Any) -> DirectConnection | None:
         transport = session._transport
         if not (
             isinstance(transport, WampWebSocketServerProtocol)
-            and not transport.autoFragmentSize
-            and not transport.maskServerFrames
-            and type(tcp := transport.transport) is Server
-            and not tcp.TLS
             and (serializer := transport._serializer.SERIALIZER_ID) in FRAMES
         ):
             return None
-        found = session._stork_connection = DirectConnection(session, transport, tcp, serializer)
+        direct = direct_connection(session, transport, serializer)
+        if direct is None:
+            return None
+        found = session._stork_connection = direct
     return found
+
+
+def direct_connection(session: Any, transport: Any, serializer: str) -> DirectConnection | None:
+    """A new direct connection; None if this WebSocket cannot have one."""
+    tcp = transport.transport
+    if transport.autoFragmentSize or transport.maskServerFrames or type(tcp) is not Server or tcp.TLS:
+        return None
+    return DirectConnection(session, transport, tcp, serializer)
 
 
 def descriptor(transport: Any) -> FileDescriptor | None:

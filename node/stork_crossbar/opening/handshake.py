@@ -4,7 +4,7 @@ Facts from the opening handshake of a client's WebSocket: its headers, and its a
 Private names of autobahn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,17 +51,28 @@ def refuse_origin(request: bytes, peer: str, named: Sequence[AllowedOrigin], *, 
         named: more origins, for this WebSocket only.
         is_secure: whether the request came by TLS.
     """
-    headers = read_headers(request)
-    host, is_secure = requested_host(peer_host(peer), headers, singleton(Handshakes).trusted, is_secure=is_secure)
-    for name in _ORIGIN_HEADERS:
-        origin = headers.get(name)
-        if origin is not None and not is_allowed(
-            origin, host, (*singleton(Handshakes).origins, *named), is_secure=is_secure
-        ):
+    allowed = (*singleton(Handshakes).origins, *named)
+    for origin, host, host_is_secure in origins_of(request, peer, is_secure=is_secure):
+        if not is_allowed(origin, host, allowed, is_secure=host_is_secure):
             sentence = describe(origin, host)
             refusals.count_and_say("origin", sentence)
             return sentence
     return None
+
+
+def origins_of(request: bytes, peer: str, *, is_secure: bool) -> Iterator[tuple[str, str, bool]]:
+    """
+    The origins that a request names: one if the client is a page, else none.
+
+    Returns:
+        Each with the requested host, and whether that was requested by TLS.
+    """
+    headers = read_headers(request)
+    host, is_secure = requested_host(peer_host(peer), headers, singleton(Handshakes).trusted, is_secure=is_secure)
+    for name in _ORIGIN_HEADERS:
+        origin = headers.get(name)
+        if origin is not None:
+            yield origin, host, is_secure
 
 
 def is_trusted(host: str) -> bool:
@@ -82,12 +93,21 @@ def apply_forwarded_headers(transport: Any) -> str | None:
     details = transport.transport_details
     # autobahn reads these headers as lines of Latin-1, in which a client can hide a header in another one.
     details.http_headers_received = headers = read_headers(request)
+    address = _forwarded_address(headers, details.peer)
+    if address is not None:
+        details.peer = transport.peer = address
+    return address
+
+
+def forwarded_address(request: bytes, peer: str) -> str | None:
+    """The client's address, if a trusted balancer names it in this request."""
+    return _forwarded_address(read_headers(request), peer) if singleton(Handshakes).trusted else None
+
+
+def _forwarded_address(headers: Mapping[str, str], peer: str) -> str | None:
     trusted = singleton(Handshakes).trusted
     if not trusted:
         return None
-    peer = peer_host(details.peer)
-    address = client_address(peer, headers.get("x-forwarded-for", ""), trusted)
-    if address == peer:
-        return None
-    details.peer = transport.peer = address
-    return address
+    host = peer_host(peer)
+    address = client_address(host, headers.get("x-forwarded-for", ""), trusted)
+    return None if address == host else address

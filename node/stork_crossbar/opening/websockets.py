@@ -66,7 +66,7 @@ def check_handshakes() -> None:
         set_options(factory, own)
 
     WampWebSocketServerProtocol.processHandshake = process
-    WampWebSocketServerProtocol.failHandshake = _fail
+    WampWebSocketServerProtocol.failHandshake = fail_handshake
     crossbar_protocol.set_websocket_options = keep_origins
     autobahn_protocol._url_to_origin = lambda _url: "null"
 
@@ -76,7 +76,7 @@ def _refusal(protocol: Any, request: bytes) -> str | None:
     return handshake.refuse_origin(request, protocol.peer, protocol.factory.origins, is_secure=is_secure)
 
 
-def _fail(protocol: Any, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+def fail_handshake(protocol: Any, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
     """
     In place of autobahn's method, which logs a line for each refusal, and waits for ever if the client does not close.
     """

@@ -11,7 +11,7 @@ import importlib
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -223,9 +223,25 @@ def _applications(config: Configuration) -> Iterator[Problem | Summary]:
                 continue
             checked.add(access)
             try:
-                yield compose(access, search_path, f"{config.file}: workers[{w}].components[{c}].extra").summary()
+                application = compose(access, search_path, f"{config.file}: workers[{w}].components[{c}].extra")
+                yield from _foreign_versions(config, application.stork.declared.feeds)
+                yield application.summary()
             except ConfigError as error:
                 yield from error.problems
+
+
+def _foreign_versions(config: Configuration, feeds: Iterable[tuple[str, str]]) -> Iterator[Problem]:
+    """Apps of Pusher's protocol whose channels would be topics of the application's feeds, without their verifiers."""
+    for path, component in config.components():
+        apps = getattr(_settings(component, path), "apps", ()) if is_stork_component(component) else ()
+        for app in apps:
+            for version, name in feeds:
+                if version == app.version:
+                    yield Problem(
+                        f"{config.file}: {path}.extra.apps",
+                        f"the app {app.id!r} has the version of the feed {version}.{name}, which its clients would get "
+                        "without its verifiers (want another version)",
+                    )
 
 
 def _busy_ports(config: Configuration) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ parts: a reader that does not keep up is cut between two of them.
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from stork_node.protocol.wamp_events import FRAMES, Content
+from stork_node.protocol.wamp_events import ALL_FRAMES, Content
 
 PART_BYTES = 1 << 20
 """What is written to one connection before it is looked at again; or one event, where that has more."""
@@ -34,7 +34,7 @@ class EventFrame:
     Args:
         number: its place in the turn.
         subscription: the subscription's id.
-        topic: the topic where the subscription is a pattern, else None.
+        topic: the topic where the subscription is a pattern, else None; the channel for Pusher clients.
     """
 
     __slots__ = ("content", "memo", "number", "publication", "subscription", "topic")
@@ -62,14 +62,14 @@ class SubscriberGroup:
 
     def payload(self, serializer: str) -> bytes:
         """
-        All frames as one payload of bytes, made once; ``serializer`` is a key of ``FRAMES``.
+        All frames as one payload of bytes, made once; ``serializer`` is a key of ``ALL_FRAMES``.
 
         Raises:
             UnwritableEvent: the serializer cannot hold one of them.
         """
         payload = self._payloads.get(serializer)
         if payload is None:
-            frame = FRAMES[serializer]
+            frame = ALL_FRAMES[serializer]
             payload = b"".join(
                 [frame(event.subscription, event.publication, event.topic, event.content) for event in self.events]
             )

@@ -11,7 +11,9 @@ REFUSED = ("subscriptions", "calls_in_flight")
 GAVE_WAY = ("unjoined_connections", "descriptors")
 HELD = ("questions", "recoveries", "waiting_bytes")
 OF_KEYS = ("pushes_per_second",)
-"""Limits of the keys of the HTTP API, which has them in its settings."""
+"""Limits of the keys of the HTTP API and of Pusher's, which have them in their settings."""
+OF_PUSHER = ("connections",)
+"""Limits of Pusher clients."""
 
 
 def _at_least_one(value: Any) -> int:
@@ -57,5 +59,5 @@ class LimitCounters:
     limited: Counter[str] = counter_by(
         "limit",
         "Limits that a client or a key reached: a request was refused, reading paused, or the connection ended.",
-        REFUSED + HELD + GAVE_WAY + OF_KEYS,
+        REFUSED + HELD + GAVE_WAY + OF_KEYS + OF_PUSHER,
     )

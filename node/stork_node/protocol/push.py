@@ -157,6 +157,16 @@ def read_outline(frame: bytes) -> PushOutline:
     return PushOutline(None if document.id is UNSET else document.id, document.topics)
 
 
+def is_data(text: bytes, depth: int = DEFAULT_DEPTH) -> bool:
+    """Whether a push may have these bytes as its ``data``."""
+    try:
+        text.decode()
+        _check_data(Raw(text), depth)
+    except (InvalidPush, UnicodeDecodeError):
+        return False
+    return not (push_limits.may_have_nul_string(text) and push_limits.has_nul_string(text))
+
+
 def _check_size(frame: bytes) -> None:
     if len(frame) > MAX_PUSH_BYTES:
         raise InvalidPush(f"frame: {len(frame):,} bytes, at most {MAX_PUSH_BYTES:,} are allowed")

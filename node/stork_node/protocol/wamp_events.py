@@ -12,6 +12,8 @@ import cbor2
 import msgspec
 
 from stork_node.errors import UnwritableEvent
+from stork_node.pusher import server_frames
+from stork_node.pusher.server_frames import event_body
 
 _pack_msgpack = msgspec.msgpack.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
@@ -68,6 +70,8 @@ class Content:
     def _encode(self, serializer: str) -> bytes:
         if serializer == "json":
             return b'[%b],{"position":"%b"}' % (self._event or b"", self.position.encode())
+        if serializer == PUSHER:
+            return event_body(self._event or b"", self.position)
         encode = _ENCODERS[serializer]
         args = self.args()
         try:
@@ -118,6 +122,13 @@ def framed(first_byte: int, message: bytes) -> bytes:
     return _long_head(first_byte, 127, length) + message
 
 
+def _pusher_frame(_subscription: int, _publication: int, channel: str | None, content: Content) -> bytes:
+    return framed(_TEXT, server_frames.event(channel or "", content.end(PUSHER)))
+
+
+PUSHER = "pusher"
+"""Pusher's protocol as one more serializer. A frame's topic is the channel; a content without an end has no frame."""
+
 FRAMES: dict[str, Callable[[int, int, str | None, Content], bytes]] = {
     "json": _json_frame,
     "msgpack": _msgpack_frame,
@@ -127,3 +138,6 @@ FRAMES: dict[str, Callable[[int, int, str | None, Content], bytes]] = {
 By the serializer's name in WAMP: makes the frame of one EVENT from subscription and publication ids, the topic if the
 subscription is a pattern, and content. Raises ``UnwritableEvent``.
 """
+
+ALL_FRAMES = {**FRAMES, PUSHER: _pusher_frame}
+"""The same, with Pusher's protocol."""

@@ -1,0 +1,123 @@
+"""The answers to requests of Pusher's HTTP API."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from stork_node.api.pushes import ApiPush
+from stork_node.http.heads import Head
+from stork_node.pusher.channels import Channel
+from stork_node.pusher.errors import HttpRefusal, InvalidChannel
+from stork_node.pusher.http.answers import EMPTY, as_json, outcome, refusal
+from stork_node.pusher.http.events import EventPush, read_batch, read_event
+from stork_node.pusher.http.requests import PusherRequest
+
+Done = Callable[[int, bytes], None]
+"""Sends the answer: its status and its body."""
+
+_IDEMPOTENCY_KEY = b"idempotency-key"
+_SUBSCRIPTION_COUNT = "subscription_count"
+
+
+def answer(pusher: Any, request: PusherRequest, head: Head, body: bytes, done: Done) -> None:
+    """
+    Answer a request now or later.
+
+    Raises:
+        HttpRefusal: the request is refused.
+    """
+    if request.route == "events":
+        header_id = head.value(_IDEMPOTENCY_KEY).decode("latin-1") if head.has(_IDEMPOTENCY_KEY) else None
+        event = read_event(request.app, body, header_id)
+        _push(pusher, request, [event], lambda: _channels_of(pusher, event), done)
+    elif request.route == "batch_events":
+        events = read_batch(request.app, body)
+        _push(pusher, request, events, lambda: _batch_of(pusher, events), done)
+    elif request.route == "channels":
+        prefix = request.parameters.get("filter_by_prefix", "")
+        found = pusher.sockets.table.channels(request.app.version, prefix)
+        done(200, as_json({"channels": {each.channel.name: _told(each, request.info) for each in found}}))
+    elif request.route == "channel":
+        subscribers = _subscribers(pusher, request, _channel(request))
+        done(200, as_json({"occupied": subscribers is not None, **_told(subscribers, request.info)}))
+    elif request.route == "connections":
+        sockets = pusher.sockets.table.sockets.values()
+        done(200, as_json({"connections": sum(each.connection.app is request.app for each in sockets)}))
+    elif request.route == "users" and not _channel(request).is_presence:
+        raise HttpRefusal(400, "only presence channels have users")
+    else:
+        raise HttpRefusal(501, "this is not served yet")
+
+
+def _channel(request: PusherRequest) -> Channel:
+    try:
+        return Channel.parse(request.subject)
+    except InvalidChannel as error:
+        raise HttpRefusal(400, str(error)) from None
+
+
+def _subscribers(pusher: Any, request: PusherRequest, channel: Channel) -> Any:
+    try:
+        return pusher.sockets.table.match(channel.topic(request.app.version))
+    except InvalidChannel as error:
+        raise HttpRefusal(400, str(error)) from None
+
+
+def _told(subscribers: Any, info: Sequence[str]) -> dict[str, Any]:
+    """What is told of one channel; ``subscribers`` is None if it has none."""
+    if _SUBSCRIPTION_COUNT not in info:
+        return {}
+    return {_SUBSCRIPTION_COUNT: len(subscribers.observers) if subscribers else 0}
+
+
+# -- pushes ------------------------------------------------------------------------------------------------------------
+
+
+def _channels_of(pusher: Any, event: EventPush) -> bytes:
+    if not event.info:
+        return EMPTY
+    return as_json({"channels": _info(pusher, event)})
+
+
+def _batch_of(pusher: Any, events: Sequence[EventPush]) -> bytes:
+    if not any(event.info for event in events):
+        return EMPTY
+    told = [_info(pusher, event)[event.channels[0].name] if event.info else {} for event in events]
+    return as_json({"batch": told})
+
+
+def _info(pusher: Any, event: EventPush) -> dict[str, Any]:
+    match = pusher.sockets.table.match
+    pairs = zip(event.channels, event.topics, strict=True)
+    return {channel.name: _told(match(topic), event.info) for channel, topic in pairs}
+
+
+def _push(
+    pusher: Any, request: PusherRequest, events: Sequence[EventPush], told: Callable[[], bytes], done: Done
+) -> None:
+    """Store all of the events, then answer with what ``told`` returns; all of them are checked before."""
+    pushes = []
+    for event in events:
+        id = pusher.ids.next() if event.id is None else event.id
+        pushes.append(ApiPush(id, None, event.frame(id)))
+    if not pusher.may_push(request.key, len(pushes)):
+        raise HttpRefusal(429, "this key has reached limits.pushes_per_second")
+    waiting = set(pushes)
+
+    def settle(push: ApiPush) -> None:
+        waiting.discard(push)
+        if waiting:
+            return
+        failed = next((each for each in pushes if each.error), None)
+        if failed is None:
+            done(200, told())
+        else:
+            error = outcome(failed.error, failed.answer or b"")
+            done(error.status, refusal(error))
+
+    for push in pushes:
+        push.done = partial(settle, push)
+    if pushes:
+        pusher.link.send(pushes)
+    else:
+        done(200, told())

@@ -1,0 +1,1 @@
+"""The WebSockets of Pusher clients, in the router process and without a WAMP session."""

@@ -1,0 +1,128 @@
+"""The setting ``apps``: a list of apps, read with all of its problems at once."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stork_node.errors import ConfigError, Problem
+from stork_node.http.origins import AllowedOrigin, origins
+from stork_node.protocol.topics import is_part
+from stork_node.pusher.apps import DEFAULT_VERSION, App
+
+_MEMBERS = "members"
+_NAMES = ("id", "keys", "version", "client_events", "allowed_origins", "enabled", "shared")
+_WANT = '[{"id": "1", "keys": [{"key": "${PUSHER_APP_KEY}", "secret": "${PUSHER_APP_SECRET}"}]}]'
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def apps(value: object) -> tuple[App, ...]:
+    """
+    A setting: a list of apps. An app whose id, keys and secrets are all empty is left out.
+
+    Raises:
+        ConfigError: every problem. No text shows a secret.
+    """
+    if not isinstance(value, list):
+        raise ValueError(f"is not a list of apps (want {_WANT})")
+    problems: list[Problem] = []
+    found: list[App] = []
+    for number, entry in enumerate(value):
+        at = f"[{number}]"
+        try:
+            app = _app(entry)
+        except ConfigError as error:
+            problems += [Problem(f"{at}.{each.path}" if each.path else at, each.text) for each in error.problems]
+            continue
+        if app is not None:
+            problems += [Problem(f"{at}.{name}", text) for name, text in _shared(app, found)]
+            found.append(app)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+def _shared(app: App, others: list[App]) -> Iterable[tuple[str, str]]:
+    for other in others:
+        if other.id == app.id:
+            yield "id", f"{app.id!r} is the id of another app"
+        if other.version == app.version:
+            yield "version", f"{app.version!r} is the version of another app, whose topics it would share"
+        if other.secrets.keys() & app.secrets.keys():
+            yield "keys", "a key belongs to another app"
+
+
+def _app(entry: object) -> App | None:
+    if not isinstance(entry, Mapping):
+        raise ConfigError([Problem("", f"is not an app (want {_WANT})")])
+    problems = [
+        Problem(str(name), f"unknown setting, known are {', '.join(_NAMES)}") for name in entry if name not in _NAMES
+    ]
+    id = _text(entry, "id", problems)
+    keys = _keys(entry.get("keys"), problems)
+    if not problems and not id and not any(key or secret for key, secret in keys):
+        return None
+    if not _ID.fullmatch(id):
+        problems.append(Problem("id", f"{id!r} is not an id (want letters, digits, _ and -)"))
+    for number, (key, secret) in enumerate(keys):
+        if not _ID.fullmatch(key):
+            problems.append(Problem(f"keys[{number}].key", f"{key!r} is not a key (want letters, digits, _ and -)"))
+        if not secret:
+            problems.append(
+                Problem(f"keys[{number}].secret", "is empty, and everybody could sign (openssl rand -hex 20)")
+            )
+    if len({key for key, _ in keys}) < len(keys):
+        problems.append(Problem("keys", "a key is there twice"))
+    version = _text(entry, "version", problems, DEFAULT_VERSION)
+    if not is_part(version):
+        problems.append(Problem("version", f"{version!r} cannot begin a topic (want {DEFAULT_VERSION})"))
+    client_events = _client_events(entry.get("client_events", False), problems)
+    allowed = _origins(entry.get("allowed_origins", ["*"]), problems)
+    if entry.get("shared", False) is not False:
+        problems.append(Problem("shared", "topics cannot be shared with the application's feeds yet (want false)"))
+    enabled = entry.get("enabled", True)
+    if not isinstance(enabled, bool):
+        problems.append(Problem("enabled", f"{enabled!r} is neither true nor false"))
+    if problems:
+        raise ConfigError(problems)
+    return App(id, dict(keys), version, client_events, allowed, enabled)
+
+
+def _text(entry: Mapping[str, Any], name: str, problems: list[Problem], default: str = "") -> str:
+    """A text, or the first of several that is not empty."""
+    value = entry.get(name, default)
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        problems.append(Problem(name, "is not a text"))
+        return ""
+    return next(filter(None, texts), "")
+
+
+def _keys(value: object, problems: list[Problem]) -> list[tuple[str, str]]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, Mapping) for each in value):
+        problems.append(Problem("keys", 'is not a list of keys (want [{"key": "…", "secret": "…"}])'))
+        return []
+    keys = []
+    for number, each in enumerate(value):
+        problems += [
+            Problem(f"keys[{number}].{name}", "unknown setting, known are key, secret")
+            for name in each
+            if name not in ("key", "secret")
+        ]
+        own: list[Problem] = []
+        keys.append((_text(each, "key", own), _text(each, "secret", own)))
+        problems += [Problem(f"keys[{number}].{problem.path}", problem.text) for problem in own]
+    return keys
+
+
+def _client_events(value: object, problems: list[Problem]) -> bool:
+    if value not in (_MEMBERS, False, "", "false"):
+        problems.append(Problem("client_events", f'{value!r} is not known (want "{_MEMBERS}" or false)'))
+    return value == _MEMBERS
+
+
+def _origins(value: object, problems: list[Problem]) -> tuple[AllowedOrigin, ...]:
+    try:
+        return origins(value) or (AllowedOrigin("*"),)
+    except ValueError as error:
+        problems.append(Problem("allowed_origins", str(error)))
+        return ()

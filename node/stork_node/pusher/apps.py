@@ -1,0 +1,68 @@
+"""Apps: each has keys for its clients and backends, and a version in which its topics are."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stork_node.http.origins import AllowedOrigin, is_allowed
+
+DEFAULT_VERSION = "pusher"
+
+
+@dataclass(frozen=True)
+class App:
+    """
+    One app.
+
+    Attributes:
+        secrets: by key.
+        version: of its topics, which no other app has.
+        client_events: whether members of private channels may send events to the other members.
+        allowed_origins: of pages that may connect.
+        is_enabled: False: its clients and backends are refused.
+    """
+
+    id: str
+    secrets: Mapping[str, str] = field(repr=False)
+    version: str = DEFAULT_VERSION
+    client_events: bool = False
+    allowed_origins: tuple[AllowedOrigin, ...] = (AllowedOrigin("*"),)
+    is_enabled: bool = True
+
+    @property
+    def allows_all(self) -> bool:
+        """Whether pages of every origin may connect, so that nobody needs to look."""
+        return any(each.text == "*" for each in self.allowed_origins)
+
+    def allows(self, origin: str, host: str, *, is_secure: bool) -> bool:
+        """Whether a page of this origin may connect; ``host`` is that of its request."""
+        return is_allowed(origin, host, self.allowed_origins, is_secure=is_secure)
+
+
+class Apps:
+    """All apps of a node."""
+
+    def __init__(self, apps: Iterable[App] = ()) -> None:
+        self._by_id = {app.id: app for app in apps}
+        self._by_key = {key: app for app in self._by_id.values() for key in app.secrets}
+
+    def __iter__(self) -> Iterator[App]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def by_id(self, id: str) -> App | None:
+        return self._by_id.get(id)
+
+    def by_key(self, key: str) -> App | None:
+        return self._by_key.get(key)
+
+
+def new_socket_id() -> tuple[int, str]:
+    """
+    A socket's number, which pushes exclude, and its id, which signatures contain. Nobody can guess the id: signatures
+    for one socket would be made for another one.
+    """
+    number = 1 + secrets.randbelow(2**53 - 1)
+    return number, f"{number}.{secrets.randbelow(2**31)}"

@@ -1,0 +1,66 @@
+"""Who is subscribed to which channel on this node."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stork_node.pusher.channels import Channel
+
+# The shell's own objects: hashable, and nothing else is known of them here.
+Socket = Any
+
+
+class Subscribers:
+    """The sockets that are subscribed to one channel, which all get the same bytes."""
+
+    __slots__ = ("channel", "observers", "version")
+
+    def __init__(self, channel: Channel, version: str) -> None:
+        self.channel, self.version = channel, version
+        self.observers: set[Socket] = set()
+
+
+class ChannelTable:
+    """
+    Attributes:
+        sockets: all sockets by their number, which pushes exclude.
+        unserved: the reason why events cannot be written to sockets; empty if they can.
+    """
+
+    def __init__(self) -> None:
+        self._by_topic: dict[str, Subscribers] = {}
+        self.sockets: dict[int, Socket] = {}
+        self.unserved = ""
+
+    def __len__(self) -> int:
+        """The number of channels with subscribers."""
+        return len(self._by_topic)
+
+    def match(self, topic: str) -> Subscribers | None:
+        return self._by_topic.get(topic)
+
+    def add(self, channel: Channel, topic: str, version: str, socket: Socket) -> None:
+        subscribers = self._by_topic.get(topic)
+        if subscribers is None:
+            subscribers = self._by_topic[topic] = Subscribers(channel, version)
+        subscribers.observers.add(socket)
+
+    def discard(self, topic: str, socket: Socket) -> None:
+        subscribers = self._by_topic.get(topic)
+        if subscribers is not None:
+            subscribers.observers.discard(socket)
+            if not subscribers.observers:
+                del self._by_topic[topic]
+
+    def subscribed(self) -> set[Socket]:
+        """The sockets with at least one channel."""
+        return {socket for subscribers in self._by_topic.values() for socket in subscribers.observers}
+
+    def channels(self, version: str, prefix: str = "") -> Iterator[Subscribers]:
+        """The channels of one app with subscribers on this node, without those of single users."""
+        return (
+            subscribers
+            for subscribers in self._by_topic.values()
+            if subscribers.version == version
+            and subscribers.channel.user is None
+            and subscribers.channel.name.startswith(prefix)
+        )

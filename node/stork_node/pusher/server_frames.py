@@ -1,0 +1,101 @@
+"""The frames that a Pusher client gets, as JSON. Their ``data`` is JSON in a string, as at Pusher."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from stork_node.errors import UnwritableEvent
+from stork_node.pusher.data import CLIENT_EVENT, to_client
+
+_encode = msgspec.json.Encoder().encode
+
+PING = b'{"event":"pusher:ping","data":"{}"}'
+PONG = b'{"event":"pusher:pong","data":"{}"}'
+
+_RESERVED = ("pusher:", "pusher_internal:")
+
+
+def is_reserved(event: str) -> bool:
+    """Whether an event's name belongs to the protocol, so that no backend may use it."""
+    return event.startswith(_RESERVED)
+
+
+def connection_established(socket_id: str, activity_timeout_s: int) -> bytes:
+    told = {"socket_id": socket_id, "activity_timeout": activity_timeout_s}
+    return _encode({"event": "pusher:connection_established", "data": _text(told)})
+
+
+def error(code: int | None, message: str) -> bytes:
+    return _encode({"event": "pusher:error", "data": {"code": code, "message": message}})
+
+
+def subscription_succeeded(channel: str) -> bytes:
+    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": "{}"})
+
+
+def subscription_error(channel: str, kind: str, reason: str, status: int) -> bytes:
+    told = {"type": kind, "error": reason, "status": status}
+    return _encode({"event": "pusher:subscription_error", "channel": channel, "data": _text(told)})
+
+
+def cache_miss(channel: str) -> bytes:
+    return _encode({"event": "pusher:cache_miss", "channel": channel})
+
+
+def signin_success(user_data: str) -> bytes:
+    return _encode({"event": "pusher:signin_success", "data": _text({"user_data": user_data})})
+
+
+def _text(value: Any) -> str:
+    return _encode(value).decode()
+
+
+class _Event(Struct, gc=False):
+    type: str
+    data: Raw
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+def event_body(event: bytes, position: str) -> bytes:
+    """
+    What the frames of one push have in common: all members but ``channel``, without the outer braces.
+
+    Args:
+        event: the JSON object that WAMP clients get: type, data and timestamp.
+
+    Returns:
+        Empty if the push has a name of the protocol itself: Pusher clients do not get it.
+
+    Raises:
+        UnwritableEvent: the bytes are no event.
+    """
+    try:
+        read = _decode_event(event)
+        if is_reserved(read.type):
+            return b""
+        data = to_client(read.type, bytes(read.data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnwritableEvent(f"it is not an event: {error}") from None
+    return b'"event":%b,"data":%b,"position":%b' % (_encode(read.type), data, _encode(position))
+
+
+def last_event(events: Iterable[tuple[bytes, str]]) -> bytes:
+    """
+    The body of the first event that a cache channel keeps; empty if there is none.
+
+    Args:
+        events: of the channel's topic with their positions, the newest first.
+    """
+    for event, position in events:
+        if not _decode_event(event).type.startswith(CLIENT_EVENT) and (body := event_body(event, position)):
+            return body
+    return b""
+
+
+def event(channel: str, body: bytes) -> bytes:
+    """The frame of one push in one channel; ``body`` is that of ``event_body``."""
+    return b'{"channel":%b,%b}' % (_encode(channel), body)

@@ -1,0 +1,343 @@
+"""Pusher clients on WebSockets of autobahn, without a router: how they open, are written to, and end."""
+
+import json
+import struct
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import StringTransport
+
+from stork_node.broadcast.backlog import ReaderLimits
+from stork_node.process_state import singleton
+from stork_node.pusher.apps import App
+from stork_node.pusher.channel_table import ChannelTable
+from stork_node.pusher.counters import PusherCounters
+from stork_node.pusher.settings import PusherLimits, PusherSettings
+from tests.components.router_inside import Broadcaster, Inside, push
+from tests.pusher import sign
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from stork_crossbar.connections import client_limits
+    from stork_crossbar.pusher import sockets as sockets_module
+    from stork_crossbar.pusher.protocol import PusherFactory
+    from stork_crossbar.pusher.sockets import Sockets
+
+APPS = (App("1", {"key": "app-secret"}, client_events=True), App("2", {"strict": "s"}, "two"))
+SETTINGS = PusherSettings(APPS, activity_timeout_s=30, pong_timeout_s=30, limits=PusherLimits(connections=3))
+HANDSHAKE = (
+    b"GET %b HTTP/1.1\r\nHost: node.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Transport(StringTransport):
+    """Aborts as a connection does, and is no producer's own."""
+
+    aborted = False
+
+    def __init__(self) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 1234))
+
+    def unregisterProducer(self) -> None: ...  # noqa: N802  # Twisted's name
+
+    def abortConnection(self) -> None:  # noqa: N802  # Twisted's name
+        self.aborted = True
+
+
+class Client:
+    def __init__(self, factory: PusherFactory, target: bytes) -> None:
+        self.transport: Any = Transport()
+        self.protocol = factory.buildProtocol(None)
+        self.protocol.makeConnection(self.transport)
+        self.protocol.dataReceived(HANDSHAKE % target)
+        self._data = b""
+        head = self.transport.value().partition(b"\r\n\r\n")[0]
+        assert head.startswith(b"HTTP/1.1 101")
+        self._read = len(head) + 4
+        self.codes: list[int] = []
+
+    def frames(self) -> list[Any]:
+        """The messages since the last look; close codes are in ``codes``."""
+        data = self.transport.value()[self._read :]
+        self._read += len(data)
+        found = []
+        while data:
+            code, size, head = data[0] & 15, data[1], 2
+            if size == 126:
+                size, head = struct.unpack("!H", data[2:4])[0], 4
+            message, data = data[head : head + size], data[head + size :]
+            if code == 1:
+                found.append(json.loads(message))
+            else:
+                assert code == 8
+                self.codes.append(struct.unpack("!H", message[:2])[0])
+        return found
+
+    def says(self, event: str, **members: Any) -> list[Any]:
+        message = json.dumps({"event": event, **members}).encode()
+        size = bytes([0x80 | len(message)]) if len(message) < 126 else struct.pack("!BH", 0x80 | 126, len(message))
+        self.protocol.dataReceived(b"\x81" + size + bytes(4) + message)  # a mask of zeros changes nothing
+        return self.frames()
+
+    def joins(self, channel: str) -> None:
+        data = {"channel": channel}
+        if channel.startswith("private-"):
+            data["auth"] = "key:" + sign(f"{self.protocol.socket.connection.socket_id}:{channel}")
+        self.says("pusher:subscribe", data=data)
+
+
+class Hub:
+    """The sockets of a process, with clients."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.reactor, self.table, self.counters = reactor, singleton(ChannelTable), PusherCounters()
+        self.pushed: list[Any] = []
+        self.kept: dict[str, list[tuple[bytes, str]]] = {}
+        self.sockets = Sockets(
+            reactor,
+            SETTINGS,
+            self.table,
+            self.counters,
+            lambda *pushed: self.pushed.append(pushed),
+            lambda topic: reversed(self.kept.get(topic, [])),
+        )
+        self.sockets.begin()
+        self.factory = PusherFactory(self.sockets.opened)
+
+    def connect(self, target: bytes = b"/app/key") -> Client:
+        return Client(self.factory, target)
+
+
+@pytest.fixture
+def inside():
+    inside = Inside()
+    yield inside
+    inside.close()
+
+
+@pytest.fixture
+def hub(inside):
+    return Hub(inside.reactor)
+
+
+@pytest.fixture
+def broadcaster(inside):
+    return Broadcaster(inside.component, inside.reactor, limits=ReaderLimits(max_waiting_bytes=100_000))
+
+
+def test_a_client_gets_its_socket_id(hub):
+    client = hub.connect()
+    [established] = client.frames()
+    told = json.loads(established["data"])
+    number = int(told["socket_id"].partition(".")[0])
+    assert hub.table.sockets == {number: client.protocol.socket}
+    assert told["activity_timeout"] == 30
+    assert (hub.counters.opened, hub.sockets.figures.connections) == (1, 1)
+
+
+def test_a_socket_that_is_gone_leaves_nothing_behind(hub):
+    client = hub.connect()
+    client.joins("a.1")
+    assert len(hub.table) == 1
+    client.protocol.connectionLost()
+    assert (len(hub.table), hub.table.sockets) == (0, {})
+    assert client.protocol.socket.is_open is False
+
+
+def test_a_client_of_no_app_is_closed_at_once(hub):
+    client = hub.connect(b"/app/nobody")
+    [error] = client.frames()
+    assert error["data"]["code"] == 4001
+    assert client.codes == [4001]
+    assert hub.counters.closed["4001"] == 1
+    assert client.says("pusher:ping") == []
+
+
+def test_more_clients_than_the_limit_are_held_and_told_to_come_back(hub):
+    for _ in range(3):
+        hub.connect()
+    client = hub.connect()
+    assert client.frames() == client.says("pusher:ping") == []
+    hub.reactor.advance(4.9)
+    assert client.codes == []
+    hub.reactor.advance(10.2)
+    [error] = client.frames()
+    assert (error["data"]["code"], client.codes) == (4100, [4100])
+    assert client_limits.bounds().counters.limited["connections"] == 1
+    hub.table.sockets.popitem()
+    assert hub.connect().frames()[0]["event"] == "pusher:connection_established"
+
+
+def test_a_node_that_cannot_write_events_holds_its_clients(hub):
+    hub.table.unserved = "names are missing"
+    client = hub.connect()
+    hub.reactor.advance(15.1)
+    [error] = client.frames()
+    assert (error["data"]["code"], client.codes) == (4100, [4100])
+
+
+def test_a_client_that_is_silent_is_pinged_and_then_closed(hub):
+    silent, quick = hub.connect(), hub.connect()
+    silent.frames()
+    for _ in range(61):
+        hub.reactor.advance(1)
+    assert [frame["event"] for frame in silent.frames()] == ["pusher:ping"]
+    assert quick.says("pusher:pong")[-1]["event"] == "pusher:ping"
+    for _ in range(31):
+        hub.reactor.advance(1)
+    [error] = silent.frames()
+    assert (error["data"]["code"], silent.codes) == (4201, [4201])
+    assert hub.counters.closed["4201"] == 1
+    assert quick.frames() == []
+    for _ in range(31):
+        hub.reactor.advance(1)
+    assert [frame["event"] for frame in quick.frames()] == ["pusher:ping"]
+
+
+def test_a_client_whose_bytes_are_not_read_yet_is_not_silent(hub):
+    client = hub.connect()
+    client.frames()
+    client.protocol.reader = SimpleNamespace(has_unread=lambda protocol: protocol is client.protocol)
+    for _ in range(200):
+        hub.reactor.advance(1)
+    assert client.frames() == []
+    assert client.codes == []
+
+
+def test_the_drain_tells_clients_to_come_back(hub):
+    client = hub.connect()
+    client.frames()
+    [drained] = hub.sockets.clients()
+    assert (drained.is_connected, drained.is_backend, drained.has_calls_in_flight) == (True, False, False)
+    drained.close(1012, "the node restarts")
+    [error] = client.frames()
+    assert (error["data"], client.codes) == ({"code": 4200, "message": "the node restarts"}, [4200])
+    client.protocol.connectionLost()
+    assert drained.is_connected is False
+
+
+def test_a_client_event_is_pushed_with_the_number_of_its_socket(hub):
+    client = hub.connect()
+    client.joins("private-a")
+    assert client.says("client-x", channel="private-a", data=[1]) == []
+    [(socket, number, event, topic)] = hub.pushed
+    assert socket is client.protocol.socket
+    assert hub.table.sockets[number] is socket
+    assert (event.event, event.data, topic) == ("client-x", b"[1]", "pusher.private-~.a")
+
+
+def test_a_cache_channel_begins_with_its_last_event(hub):
+    kept = [b'{"type":"first","data":1}', b'{"type":"second","data":{}}', b'{"type":"client-x","data":2}']
+    hub.kept["pusher.cache-price.1"] = [(event, f"e:{number}") for number, event in enumerate(kept)]
+    hub.kept["pusher.cache-price.2"] = [(kept[2], "e:7"), (b'{"type":"pusher:x","data":2}', "e:8")]
+    client = hub.connect()
+    client.frames()
+    told = {"cache-price.1": "second", "cache-price.2": "pusher:cache_miss", "cache-a": "pusher:cache_miss"}
+    for channel, event in told.items():
+        succeeded, last = client.says("pusher:subscribe", data={"channel": channel})
+        assert succeeded["event"] == "pusher_internal:subscription_succeeded"
+        assert (last["event"], last["channel"]) == (event, channel)
+    assert len(client.says("pusher:subscribe", data={"channel": "price.1"})) == 1
+
+
+def test_socket_ids_are_never_given_twice_at_a_time(hub, monkeypatch):
+    given = iter([(1, "1.1"), (1, "1.2"), (2, "2.1")])
+    monkeypatch.setattr(sockets_module, "new_socket_id", lambda: next(given))
+    hub.connect()
+    hub.connect()
+    assert set(hub.table.sockets) == {1, 2}
+
+
+# -- the broadcaster ---------------------------------------------------------------------------------------------------
+
+EVENT = b'{"type":"paid","data":{"a":1},"timestamp":"2026-01-31T12:00:00.000Z"}'
+
+
+def test_wamp_sessions_and_pusher_clients_get_a_push_each_in_their_form(inside, hub, broadcaster):
+    session = inside.connect("pusher.orders.1")
+    one, two = hub.connect(), hub.connect(b"/app/strict")
+    one.joins("orders.1")
+    two.joins("orders.1")
+    broadcaster.deliver([push(1, "pusher.orders.1", event=EVENT), push(2, "two.orders.1", event=EVENT)])
+    assert session.events() == ["e:1"]
+    [event] = one.frames()
+    assert event == {"event": "paid", "channel": "orders.1", "data": '{"a":1}', "position": "e:1"}
+    assert [frame["position"] for frame in two.frames()] == ["e:2"]
+    assert broadcaster.counters.deliveries == 3
+
+
+def test_a_client_with_several_channels_gets_its_events_in_order(hub, broadcaster):
+    client = hub.connect()
+    for channel in ("a.1", "a.2"):
+        client.joins(channel)
+    client.frames()
+    pushes = [push(number, f"pusher.a.{1 + number % 2}", event=EVENT) for number in range(1, 6)]
+    broadcaster.deliver([*pushes, push(6, "pusher.a.2", "pusher.a.1", event=EVENT)])
+    got = [(frame["position"], frame["channel"]) for frame in client.frames()]
+    assert got == [(f"e:{n}", f"a.{1 + n % 2}") for n in range(1, 6)] + [("e:6", "a.2"), ("e:6", "a.1")]
+
+
+def test_a_push_leaves_out_the_socket_that_it_excludes(hub, broadcaster):
+    one, two = hub.connect(), hub.connect()
+    for client in (one, two):
+        client.joins("a.1")
+        client.frames()
+    [number, _] = hub.table.sockets
+    broadcaster.deliver([push(1, "pusher.a.1", event=EVENT, exclude=(number, 77))])
+    assert one.frames() == []
+    assert len(two.frames()) == 1
+
+
+def test_names_of_the_protocol_are_not_delivered(hub, broadcaster):
+    client = hub.connect()
+    client.joins("a.1")
+    client.frames()
+    broadcaster.deliver([push(1, "pusher.a.1", event=b'{"type":"pusher:error","data":null}')])
+    assert client.frames() == []
+
+
+def test_a_push_after_the_last_unsubscription_goes_nowhere(hub, broadcaster):
+    client = hub.connect()
+    client.joins("a.1")
+    client.says("pusher:unsubscribe", data={"channel": "a.1"})
+    broadcaster.deliver([push(1, "pusher.a.1", event=EVENT)])
+    assert client.frames() == []
+
+
+def test_an_event_that_cannot_be_written_cuts_its_clients_only(hub, broadcaster):
+    client, other = hub.connect(), hub.connect()
+    client.joins("a.1")
+    other.joins("a.2")
+    other.frames()
+    broadcaster.deliver([push(1, "pusher.a.1", event=b'{"type":7}'), push(2, "pusher.a.2", event=EVENT)])
+    assert len(other.frames()) == 1
+    assert broadcaster.counters.unwritable == 1
+
+
+def test_a_break_cuts_clients_with_channels_and_no_others(hub, broadcaster):
+    client, idle = hub.connect(), hub.connect()
+    client.joins("a.1")
+    broadcaster.close_subscribers(4010, "pushes were missed")
+    assert (client.transport.aborted, idle.transport.aborted) == (True, False)
+    assert client.frames() == []
+    broadcaster.deliver([push(1, "pusher.a.1", event=EVENT)])
+    assert client.frames() == []
+
+
+def test_a_router_that_traces_messages_serves_pusher_clients(inside, hub, broadcaster):
+    inside.router._is_traced = True
+    client = hub.connect()
+    client.joins("a.1")
+    client.frames()
+    broadcaster.deliver([push(1, "pusher.a.1", event=EVENT)])
+    assert len(client.frames()) == len(inside.published) == 1
+
+
+def test_without_the_insides_pusher_clients_are_not_served(inside, hub, monkeypatch):
+    monkeypatch.setattr("stork_components.broadcaster.fault", lambda _: "a name is missing")
+    Broadcaster(inside.component, inside.reactor).deliver([push(1, "pusher.a.1", event=EVENT)])
+    assert hub.table.unserved == "a name is missing"

@@ -1,0 +1,296 @@
+"""Pusher's protocol on one node: its clients, its backends, and both together."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from stork_node import Publisher
+from tests.e2e.operator_port import samples, value
+from tests.gateway import ROOT, Deployment, wait_for
+from tests.pusher import KEY, PusherBackend, PusherClient, sign
+
+APPS = [
+    {"id": "1", "keys": [{"key": KEY, "secret": "app-secret"}], "client_events": "members"},
+    {
+        "id": "2",
+        "keys": [{"key": "strict", "secret": "s2"}],
+        "version": "two",
+        "allowed_origins": ["https://shop.example"],
+    },
+    {"id": "3", "keys": [{"key": "off", "secret": "s3"}], "version": "three", "enabled": False},
+]
+GOOD = {"channel": "a.1", "name": "e", "data": "{}"}
+
+
+def with_apps(config):
+    config["workers"][0]["components"][5]["extra"]["apps"] = APPS
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    with Deployment(tmp_path_factory.mktemp("pusher"), change=with_apps) as deployment:
+        deployment.start_publish_server()
+        deployment.start_node()
+        yield deployment
+
+
+@pytest.fixture
+def port(deployment):
+    return deployment.nodes[0].port
+
+
+@pytest.fixture
+def backend(port):
+    with PusherBackend(port) as backend:
+        yield backend
+
+
+def post(port, app, key, secret):
+    """The status of an event of this app."""
+    with PusherBackend(port, app, key, secret) as backend:
+        return backend.post("/events", GOOD)[0]
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_reaches_every_subscriber_as_the_same_bytes(port, backend):
+    with PusherClient(port) as one, PusherClient(port, query="") as two, PusherClient(port) as other:
+        one.join("orders.1", "private-room")
+        two.join("orders.1")
+        other.join("orders.2")
+        data = '{ "a" : "Zoë", "b": [1.50] }'
+        backend.trigger("orders.1", "paid", data)
+        text = one.next_text()
+        assert two.next_text() == text
+        event = json.loads(text)
+        assert event["data"] == data
+        assert (event["event"], event["channel"]) == ("paid", "orders.1")
+        assert backend.post("/events", {"channels": ["orders.1", "private-room"], "name": "e", "data": "x"})[0] == 200
+        assert [one.next()["channel"], one.next()["channel"]] == ["orders.1", "private-room"]
+        assert two.next()["data"] == "x"
+        assert other.has_nothing()
+
+
+def test_a_push_of_another_backend_reaches_a_channel(port, deployment):
+    with PusherClient(port) as client, Publisher(deployment.router) as publisher:
+        client.join("orders.9", "private-a=b")
+        publisher.push(["pusher.orders.9", "pusher.private-~.a~3db"], type="paid", data={"a": 1})
+        publisher.push(["pusher.orders.9"], type="pusher:error", data={"code": 4001})
+        publisher.push(["pusher.orders.9"], type="n", data=7)
+        assert [client.next()["channel"], client.next()["channel"]] == ["orders.9", "private-a=b"]
+        assert json.loads(client.next_text())["data"] == "7"
+        assert client.has_nothing()
+
+
+def test_a_socket_that_is_named_does_not_get_the_event(port, backend):
+    with PusherClient(port) as one, PusherClient(port) as two:
+        one.join("a.1")
+        two.join("a.1")
+        backend.trigger("a.1", "e", socket_id=one.id)
+        assert two.next()["event"] == "e"
+        assert one.has_nothing()
+        backend.trigger("a.1", "e", socket_id="77.1")
+        assert one.next()["event"] == two.next()["event"] == "e"
+
+
+def test_a_client_event_reaches_the_other_members(port):
+    with PusherClient(port) as one, PusherClient(port) as two, PusherClient(port) as open_one:
+        one.join("private-room.5")
+        two.join("private-room.5")
+        open_one.join("room.5")
+        one.send("client-typing", channel="private-room.5", data={"who": "one"})
+        event = json.loads(two.next_text())
+        assert (event["event"], event["channel"], event["data"]) == ("client-typing", "private-room.5", {"who": "one"})
+        assert one.has_nothing()
+        assert one.ask("client-x", channel="room.5", data={})["data"]["code"] == 4301
+        assert open_one.ask("client-x", channel="room.5", data={})["data"]["code"] == 4301
+
+
+def test_a_batch_is_stored_as_a_whole_or_not_at_all(port, backend):
+    with PusherClient(port) as client:
+        client.join("b.1", "b.2")
+        events = [{"channel": f"b.{n}", "name": "e", "data": str(n)} for n in (1, 2, 1)]
+        assert (
+            backend.post("/batch_events", {"batch": [*events, {"channel": "b 1", "name": "e", "data": ""}]})[0] == 400
+        )
+        assert backend.post("/batch_events", {"batch": events}) == (200, {})
+        assert [client.next()["data"] for _ in events] == [1, 2, 1]
+        with_info = [events[0] | {"info": "subscription_count"}, events[1]]
+        assert backend.post("/batch_events", {"batch": with_info}) == (200, {"batch": [{"subscription_count": 1}, {}]})
+
+
+def test_an_event_that_is_sent_again_with_its_id_is_delivered_once(port, backend):
+    with PusherClient(port) as client:
+        client.join("c.1")
+        event = {"channel": "c.1", "name": "e", "data": "1"}
+        for _ in range(2):
+            assert backend.post("/events", event, Idempotency_Key="order-1") == (200, {})
+        assert backend.post("/events", event | {"data": "2"}, Idempotency_Key="order-1")[0] == 400
+        assert client.next()["data"] == 1
+        assert client.has_nothing()
+
+
+def test_channels_are_listed(port, backend):
+    with PusherClient(port) as client:
+        client.join("list.1", "private-list.1", "cache-list.1")
+        assert client.next() == {"event": "pusher:cache_miss", "channel": "cache-list.1"}
+        found = backend.get("/channels", filter_by_prefix="private-list", info="subscription_count")
+        assert found == (200, {"channels": {"private-list.1": {"subscription_count": 1}}})
+        assert {"list.1", "private-list.1", "cache-list.1"} <= set(backend.get("/channels")[1]["channels"])
+        assert backend.get("/channels/list.1", info="subscription_count") == (
+            200,
+            {"occupied": True, "subscription_count": 1},
+        )
+        assert backend.get("/connections")[1]["connections"] >= 1
+        with PusherBackend(port, "2", "strict", "s2") as stranger:
+            assert stranger.get("/channels") == (200, {"channels": {}})
+    wait_for(lambda: backend.get("/channels/list.1") == (200, {"occupied": False}), "the channel without subscribers")
+    assert backend.get("/channels", filter_by_prefix="nothing") == (200, {"channels": {}})
+    assert backend.get("/channels/a%20b")[0] == 400
+    assert backend.get("/channels/a.1/users")[0] == 400
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "query", "code"),
+    [
+        ("nobody", "", 4001),
+        ("", "", 4001),
+        ("off", "", 4003),
+        (KEY, "?protocol=x", 4006),
+        (KEY, "?protocol=4", 4007),
+    ],
+)
+def test_a_client_that_is_not_served_gets_an_error_and_the_same_code(port, key, query, code):
+    [error], closed = PusherClient(port, key, query).end()
+    assert (error["event"], error["data"]["code"], closed) == ("pusher:error", code, code)
+
+
+def test_a_page_connects_to_apps_that_allow_its_origin(port):
+    for key in (KEY, "strict"):
+        with PusherClient(port, key, origin="https://shop.example"):
+            pass
+    with PusherClient(port, KEY, origin="https://other.example"):
+        pass
+    [error], closed = PusherClient(port, "strict", origin="https://other.example").end()
+    assert (error["data"]["code"], closed) == (4009, 4009)
+
+
+def test_a_signature_is_for_one_socket_one_channel_and_one_app(port):
+    with PusherClient(port) as client, PusherClient(port, "strict") as stranger:
+        good = sign(f"{client.id}:private-a")
+        for auth in (None, f"{KEY}:{sign('1.1:private-a')}", f"strict:{good}", f"{KEY}:{good}0"):
+            answer = client.subscribe("private-a", auth=auth)
+            assert (answer["event"], answer["data"]["status"]) == ("pusher:subscription_error", 401)
+        assert (
+            stranger.subscribe("private-a", auth=f"{KEY}:{sign(f'{stranger.id}:private-a')}")["data"]["status"] == 401
+        )
+        assert client.subscribe("private-a", auth=f"{KEY}:{good}")["event"].endswith("succeeded")
+
+
+def test_many_frames_that_cannot_be_read_end_a_connection(port):
+    with PusherClient(port) as client:
+        for number in range(20):
+            client.socket.send("no json" if number % 2 else "[]")
+        frames, code = client.end()
+        assert [frame["data"]["code"] for frame in frames] == [None] * 19 + [4009]
+        assert code == 4009
+
+
+@pytest.mark.parametrize("message", [b"\x00", "x" * (64 * 1024 + 1), "x" * (1 << 20)], ids=["binary", "64K", "1M"])
+def test_binary_and_large_messages_end_a_connection(port, message):
+    with PusherClient(port) as client:
+        client.socket.send(message)
+        [error], code = client.end()
+        assert (error["data"]["code"], code) == (4009, 4009)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"data": {"a": 1}}, 400),
+        ({"name": "pusher:x"}, 400),
+        ({"channels": [f"a.{n}" for n in range(101)]}, 400),
+        ({"channels": [f"a.{n}" for n in range(100)]}, 200),
+        ({"socket_id": "x"}, 400),
+        ({"data": "x" * (1 << 20)}, 413),
+        ({"data": "x" * 1_000_000}, 200),
+        ({"data": "\0"}, 400),
+    ],
+)
+def test_an_event_has_its_status_and_the_connection_stays(backend, changed, status):
+    assert backend.post("/events", GOOD | changed)[0] == status
+    assert backend.post("/events", GOOD) == (200, {})
+
+
+def test_a_request_that_is_not_signed_is_refused_and_the_connection_stays(port, backend):
+    body = json.dumps(GOOD).encode()
+    old = backend.target("POST", "/events", body, auth_timestamp=str(int(time.time()) - 700))
+    wrong = backend.target("POST", "/events", body, body_md5="0" * 32)
+    for target in (old, wrong, "/apps/1/events", backend.target("POST", "/events", body) + "&info=a"):
+        status, said = backend.send("POST", target, body)
+        assert (status, said["code"]) == (401, 401)
+        assert said["error"]
+    assert post(port, "9", KEY, "app-secret") == 404
+    assert post(port, "3", "off", "s3") == 403
+    assert post(port, "1", "strict", "s2") == 401
+    assert post(port, "2", "strict", "s2") == 200
+    assert backend.post("/events", b"no json")[0] == 400
+    assert backend.post("/events", GOOD) == (200, {})
+
+
+def test_a_large_body_without_a_signature_is_not_read(backend):
+    status, said = backend.send("POST", "/apps/1/events", b"x" * 100_000)
+    assert (status, said["code"]) == (401, 401)
+
+
+def test_pusher_js_and_the_backend_of_npm_work(port):
+    command = [str(shutil.which("node")), str(ROOT / "tests/js/pusher_clients.mjs"), str(port), KEY, "app-secret"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+# -- the node ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_node_tells_its_health_and_counts(deployment, port, backend):
+    assert backend.send("GET", "/up") == (200, {"health": "OK"})
+    with PusherClient(port) as client:
+        client.join("m.1")
+        page = samples(deployment.nodes[0])
+        assert value(page, "stork_pusher_connections") >= 1
+        assert value(page, "stork_pusher_channels") >= 1
+        assert value(page, "stork_pusher_opened_total") > 1
+        assert value(page, "stork_pusher_closed_total", code="4001") >= 2
+        assert value(page, "stork_pusher_requests_total", status="200") > 1
+
+
+def test_a_reader_that_is_too_slow_is_cut_and_the_others_get_all(port, backend):
+    with PusherClient(port) as slow, PusherClient(port) as quick:
+        slow.join("big.1")
+        quick.join("big.1")
+        slow.socket.recv_messages.pause()
+        for number in range(24):
+            backend.trigger("big.1", f"n{number}", "x" * 900_000)
+            assert quick.next()["event"] == f"n{number}"
+        backend.trigger("big.1", "last")
+        assert quick.next()["event"] == "last"
+        slow.socket.recv_messages.resume()
+        frames, code = slow.end()
+        assert code == 1006
+        assert len(frames) < 24
+
+
+def test_a_node_that_ends_tells_its_clients_to_come_back(deployment, port):
+    with PusherClient(port) as client:
+        deployment.nodes[0].popen.send_signal(signal.SIGTERM)
+        [error], code = client.end()
+        assert (error["data"]["code"], code) == (4200, 4200)
+    assert deployment.nodes[0].stop() == 0

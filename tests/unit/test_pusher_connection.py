@@ -1,0 +1,365 @@
+"""One client's connection, without a socket: what it sends, and what it gets."""
+
+import json
+
+import pytest
+
+from stork_node.pusher.apps import App
+from stork_node.pusher.connection import MOST_BAD_FRAMES, Connection
+from stork_node.pusher.settings import PusherLimits
+from stork_node.pusher.signatures import channel_text, sign, user_text
+
+SOCKET = "1234.5678"
+SECRET = "secret"
+LIMITS = PusherLimits(subscriptions=5, client_events_per_second=10)
+
+
+class Client:
+    """The shell and the client at once: sends frames, and notes what happens."""
+
+    def __init__(self, app=None):
+        self.sent, self.pushed, self.topics, self.lasts, self.closed = [], [], [], [], None
+        self.now = 0.0
+        app = app or App("1", {"key": SECRET}, client_events=True)
+        self.connection = Connection(app, SOCKET, self, LIMITS)
+
+    # -- the outlet
+
+    def send(self, frame):
+        assert self.closed is None
+        self.sent.append(json.loads(frame))
+
+    def subscribe(self, channel, topic):
+        assert topic not in self.topics
+        self.topics.append(topic)
+
+    def unsubscribe(self, channel, topic):
+        self.topics.remove(topic)
+
+    def send_last(self, channel, topic):
+        self.lasts.append(topic)
+
+    def push(self, event, topic):
+        self.pushed.append((event.event, event.data, topic))
+
+    def close(self, code, reason):
+        assert self.closed is None
+        self.closed = code
+
+    # -- the client
+
+    def says(self, event, **members):
+        return self.says_text(json.dumps({"event": event, **members}).encode())
+
+    def says_text(self, text):
+        before = len(self.sent)
+        self.connection.receive(text, self.now)
+        return self.sent[before:]
+
+    def subscribes(self, channel, **data):
+        return self.says("pusher:subscribe", data={"channel": channel, **data})
+
+    def joins(self, channel):
+        [answer] = self.subscribes(channel, auth=signed(channel))
+        assert answer["event"] == "pusher_internal:subscription_succeeded"
+
+
+def signed(channel, data=None, socket=SOCKET, secret=SECRET):
+    return f"key:{sign(secret, channel_text(socket, channel, data))}"
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+def error_of(answers):
+    [answer] = answers
+    assert answer["event"] == "pusher:subscription_error"
+    told = json.loads(answer["data"])
+    assert told["error"]
+    return answer["channel"], told["type"], told["status"]
+
+
+def test_a_public_channel_is_open_to_all(client):
+    assert client.subscribes("orders.42") == [
+        {"event": "pusher_internal:subscription_succeeded", "channel": "orders.42", "data": "{}"}
+    ]
+    assert client.topics == ["pusher.orders.42"]
+
+
+@pytest.mark.parametrize(
+    "channel", ["private-a", "private-cache-a", "private-encrypted-a", "private-encrypted-cache-a"]
+)
+def test_a_private_channel_needs_a_signature(client, channel):
+    assert error_of(client.subscribes(channel)) == (channel, "AuthError", 401)
+    client.joins(channel)
+    assert len(client.topics) == 1
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        None,
+        "",
+        "key",
+        signed("private-b"),
+        signed("private-a", socket="1234.5679"),
+        signed("private-a", secret="wrong"),
+        signed("private-a", data=""),
+        signed("private-a").replace("key:", "other:"),
+        signed("private-a").upper(),
+    ],
+)
+def test_any_other_signature_is_refused_and_the_connection_stays(client, auth):
+    assert error_of(client.subscribes("private-a", auth=auth)) == ("private-a", "AuthError", 401)
+    assert client.topics == []
+    assert client.subscribes("b.1")[0]["event"] == "pusher_internal:subscription_succeeded"
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "status"),
+    [
+        ("", "InvalidChannel", 400),
+        ("a b", "InvalidChannel", 400),
+        ("#a", "InvalidChannel", 400),
+        ("zoë", "InvalidChannel", 400),
+        ("a" * 201, "LimitReached", 4004),
+        ("private-" + "a" * 193, "LimitReached", 4004),
+        ("=" * 100, "LimitReached", 4004),
+    ],
+)
+def test_a_name_that_is_no_channel_is_refused(client, channel, kind, status):
+    assert error_of(client.subscribes(channel)) == (channel, kind, status)
+
+
+def test_the_last_event_of_a_cache_channel_follows(client):
+    client.subscribes("cache-a.1")
+    client.subscribes("a.1")
+    client.joins("private-cache-a")
+    client.subscribes("private-cache-b")
+    assert client.lasts == ["pusher.cache-a.1", "pusher.private-cache-~.a"]
+
+
+def test_subscribing_twice_succeeds_twice_and_subscribes_once(client):
+    assert client.subscribes("a.1") == client.subscribes("a.1")
+    assert client.topics == ["pusher.a.1"]
+
+
+def test_unsubscribing_ends_it_and_does_nothing_where_there_is_nothing(client):
+    client.subscribes("a.1")
+    for _ in range(2):
+        assert client.says("pusher:unsubscribe", data={"channel": "a.1"}) == []
+    assert client.says("pusher:unsubscribe", data={"channel": "not a channel"}) == []
+    assert client.topics == []
+
+
+def test_a_connection_has_a_bounded_number_of_channels(client):
+    for number in range(LIMITS.subscriptions):
+        client.subscribes(f"a.{number}")
+    assert error_of(client.subscribes("a.9")) == ("a.9", "LimitReached", 4004)
+    assert client.subscribes("a.1")[0]["event"] == "pusher_internal:subscription_succeeded"
+    client.says("pusher:unsubscribe", data={"channel": "a.1"})
+    assert client.subscribes("a.9")[0]["event"] == "pusher_internal:subscription_succeeded"
+
+
+def test_a_socket_that_is_closed_leaves_all_channels(client):
+    client.subscribes("a.1")
+    client.subscribes("a.2")
+    client.connection.leave()
+    assert client.topics == []
+
+
+def test_presence_channels_are_refused_with_a_sentence_for_now(client):
+    data = '{"user_id":"1"}'
+    assert error_of(client.subscribes("presence-a")) == ("presence-a", "AuthError", 401)
+    assert error_of(client.subscribes("presence-a", auth=signed("presence-a"), channel_data=data))[1] == "AuthError"
+    signature = signed("presence-a", data)
+    assert error_of(client.subscribes("presence-a", auth=signature, channel_data=data))[1] == "NotServed"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status"),
+    [
+        ("{}", "AuthError", 401),
+        ("no json", "AuthError", 401),
+        ('{"user_id":null}', "AuthError", 401),
+        ('{"user_id":1.5}', "AuthError", 401),
+        ('{"user_id":""}', "AuthError", 401),
+        ('{"user_id":"' + "a" * 129 + '"}', "AuthError", 401),
+        ('{"user_id":"1","user_info":1e999}', "AuthError", 401),
+        ('{"user_id":"1","user_info":"' + "a" * 10_000 + '"}', "LimitReached", 4004),
+        ('{"user_id":7,"user_info":{"name":"Ann"}}', "NotServed", 501),
+    ],
+)
+def test_a_member_has_an_id_and_little_info(client, data, kind, status):
+    answer = error_of(client.subscribes("presence-a", auth=signed("presence-a", data), channel_data=data))
+    assert answer == ("presence-a", kind, status)
+
+
+def test_a_user_who_has_signed_in_needs_no_channel_data(client):
+    signature = signed("presence-a")
+    assert error_of(client.subscribes("presence-a", auth=signature))[1] == "AuthError"
+    sign_in(client, '{"id":"7"}')
+    assert error_of(client.subscribes("presence-a", auth=signature))[1] == "NotServed"
+    assert error_of(client.subscribes("presence-a", auth=signature, channel_data='{"user_id":"8"}'))[1] == "AuthError"
+
+
+# -- users -------------------------------------------------------------------------------------------------------------
+
+
+def sign_in(client, user_data, **changed):
+    signature = sign(SECRET, user_text(SOCKET, user_data))
+    return client.says("pusher:signin", data={"auth": f"key:{signature}", "user_data": user_data} | changed)
+
+
+def test_a_user_who_has_signed_in_gets_the_channel_of_that_user(client):
+    assert error_of(client.subscribes("#server-to-user-7")) == ("#server-to-user-7", "AuthError", 401)
+    user_data = '{"id":"7","user_info":{"name":"Ann"}}'
+    [answer] = sign_in(client, user_data)
+    assert answer["event"] == "pusher:signin_success"
+    assert json.loads(answer["data"]) == {"user_data": user_data}
+    assert error_of(client.subscribes("#server-to-user-8"))[1] == "AuthError"
+    assert client.subscribes("#server-to-user-7")[0]["event"] == "pusher_internal:subscription_succeeded"
+    assert client.topics == ["pusher.~user.7"]
+    assert len(sign_in(client, user_data)) == 1
+    assert len(sign_in(client, '{"id":"7","user_info":"' + "a" * 5_000 + '"}')) == 1
+    assert error_of(client.subscribes("presence-a", auth=signed("presence-a")))[1] == "LimitReached"
+
+
+@pytest.mark.parametrize("user_data", ["{}", '{"id":7}', '{"id":""}', "[]", "no json", '{"id":"' + "a" * 129 + '"}'])
+def test_a_sign_in_without_an_id_is_final(client, user_data):
+    assert sign_in(client, user_data) == []
+    assert client.closed == 4009
+
+
+def test_a_sign_in_with_a_wrong_signature_is_final(client):
+    sign_in(client, '{"id":"7"}', auth="key:0")
+    assert client.closed == 4009
+
+
+def test_a_sign_in_as_another_user_is_final(client):
+    sign_in(client, '{"id":"7"}')
+    sign_in(client, '{"id":"8"}')
+    assert client.closed == 4009
+
+
+# -- client events -----------------------------------------------------------------------------------------------------
+
+
+def refused_event(answers):
+    [answer] = answers
+    assert answer["event"] == "pusher:error"
+    return answer["data"]["code"]
+
+
+def test_a_client_event_goes_to_the_other_members_as_it_was_sent(client):
+    client.joins("private-a")
+    sent = b'{"event":"client-typing","channel":"private-a","data":{ "x":1.50 }}'
+    assert client.says_text(sent) == []
+    assert client.pushed == [("client-typing", b'{ "x":1.50 }', "pusher.private-~.a")]
+    client.says("client-plain", channel="private-a", data="{}")
+    client.says("client-none", channel="private-a")
+    assert [data for _, data, _ in client.pushed[1:]] == [b'"{}"', b"null"]
+
+
+def test_a_client_event_needs_a_private_channel_of_its_own(client):
+    client.subscribes("public.1")
+    for channel in ("public.1", "private-other", "not a channel"):
+        assert refused_event(client.says("client-x", channel=channel, data={})) == 4301
+    assert client.pushed == []
+    assert client.closed is None
+
+
+def test_a_client_event_is_refused_where_the_app_has_none():
+    client = Client(App("1", {"key": SECRET}))
+    client.joins("private-a")
+    assert refused_event(client.says("client-x", channel="private-a", data={})) == 4301
+
+
+def test_a_client_event_has_a_bounded_size(client):
+    client.joins("private-a")
+    client.says("client-x", channel="private-a", data="a" * (10 * 1024 - 2))
+    assert refused_event(client.says("client-x", channel="private-a", data="a" * (10 * 1024 - 1))) == 4301
+    assert len(client.pushed) == 1
+
+
+@pytest.mark.parametrize("data", [b"1e999", b"[99999999999999999999]", b'"\\u0000a"', b"[" * 101 + b"]" * 101])
+def test_a_client_event_that_no_push_can_hold_is_refused(client, data):
+    client.joins("private-a")
+    answer = client.says_text(b'{"event":"client-x","channel":"private-a","data":%b}' % data)
+    assert refused_event(answer) == 4301
+
+
+def test_client_events_have_a_bounded_rate(client):
+    client.joins("private-a")
+    for _ in range(10):
+        assert client.says("client-x", channel="private-a", data={}) == []
+    assert refused_event(client.says("client-x", channel="private-a", data={})) == 4301
+    client.now += 0.11
+    assert client.says("client-x", channel="private-a", data={}) == []
+    assert refused_event(client.says("client-x", channel="private-a", data={})) == 4301
+    assert len(client.pushed) == 11
+
+
+# -- bad frames --------------------------------------------------------------------------------------------------------
+
+BAD = [
+    b"",
+    b"no json",
+    b"\xff",
+    b"7",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"event":7}',
+    b'{"event":null}',
+    b'{"event":"x"}',
+    b'{"event":"pusher:subscribe"}',
+    b'{"event":"pusher:subscribe","data":{}}',
+    b'{"event":"pusher:subscribe","data":{"channel":7}}',
+    b'{"event":"pusher:subscribe","data":{"channel":"a","auth":7}}',
+    b'{"event":"pusher:subscribe","data":"no json"}',
+    b'{"event":"pusher:unsubscribe","data":[]}',
+    b'{"event":"pusher:signin","data":{"auth":"x"}}',
+    b'{"event":"client-x"}',
+    b'{"event":"client-' + b"x" * 200 + b'","channel":"a"}',
+    b'{"event":"pusher:subscribe","data":{"channel":"\\ud800"}}',
+    b"[" * 60_000,
+]
+
+
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
+def test_a_frame_that_is_none_is_told_and_the_connection_stays(client, text):
+    [answer] = client.says_text(text)
+    assert answer["event"] == "pusher:error"
+    assert answer["data"]["code"] is None
+    assert answer["data"]["message"]
+    assert client.closed is None
+    assert client.subscribes("a.1")[0]["event"] == "pusher_internal:subscription_succeeded"
+
+
+def test_the_twentieth_bad_frame_is_the_last(client):
+    for _ in range(MOST_BAD_FRAMES - 1):
+        client.says_text(b"no json")
+    assert client.closed is None
+    client.says_text(b"no json")
+    assert client.closed == 4009
+
+
+def test_binary_and_large_messages_are_final():
+    for receive in (Connection.receive_binary, Connection.receive_too_much):
+        client = Client()
+        receive(client.connection)
+        assert client.closed == 4009
+
+
+def test_pings_are_answered_and_unknown_events_of_the_protocol_are_not(client):
+    assert client.says("pusher:ping", data={}) == [{"event": "pusher:pong", "data": "{}"}]
+    assert client.says("pusher:ping") == [{"event": "pusher:pong", "data": "{}"}]
+    for event in ("pusher:pong", "pusher:later"):
+        assert client.says(event, data={}) == []
+
+
+def test_the_data_of_a_frame_may_be_a_string_with_json_in_it(client):
+    assert client.says("pusher:subscribe", data='{"channel":"a.1"}')[0]["channel"] == "a.1"
