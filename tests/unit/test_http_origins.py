@@ -18,6 +18,12 @@ from stork_node.http.origins import describe, is_allowed, is_own, origins
         ("http://localhost:8080", "localhost:8080"),
         ("http://[::1]:8080", "[::1]:8080"),
         ("http://127.0.0.1:8080", "127.0.0.1:8080"),
+        # A developer's application has another port.
+        ("http://localhost:3000", "localhost:8080"),
+        ("http://localhost", "localhost:8080"),
+        ("http://127.0.0.1:5173", "127.0.0.1:8080"),
+        ("http://[::1]:3000", "[::1]:8080"),
+        ("http://shop.localhost:3000", "shop.localhost:8080"),
         # TLS may have ended at a balancer that says nothing of it.
         ("https://shop.example:8443", "shop.example:8443"),
     ],
@@ -30,8 +36,9 @@ def test_pages_of_the_own_host_may(origin, host):
     ("origin", "host"),
     [
         ("https://evil.example", "shop.example"),
-        ("http://localhost:3000", "localhost:8080"),
-        ("http://localhost", "localhost:8080"),
+        ("http://evil.localhost:3000", "localhost:8080"),
+        ("http://127.0.0.2:3000", "127.0.0.1:8080"),
+        ("http://10.0.0.5:3000", "10.0.0.5:8080"),
         ("https://shop.example", "shop.example:8443"),
         ("https://shop.example", "shop.example:80"),
         ("https://shop.example.evil.example", "shop.example"),

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stork_node.transport.peer import is_loopback
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Schemes of apps that have their pages in a store of their own, and of browser extensions.
 _APP_SCHEMES = frozenset(
@@ -127,7 +129,9 @@ def _host(name: str, text: str) -> str:
 
 def is_own(header: str, host: str, *, is_secure: bool) -> bool:
     """
-    Whether an Origin header has the host of the request itself.
+    Whether an Origin header has the host of the request itself, with its port.
+
+    On ``localhost`` and its addresses any port counts: there a developer has the application on another port.
 
     An https page counts for its host even if the request came without TLS, as from a balancer that ends TLS. An http
     page does not count if the request came by TLS: others could have changed it on the way.
@@ -140,7 +144,13 @@ def is_own(header: str, host: str, *, is_secure: bool) -> bool:
     if origin is None or origin.scheme not in _DEFAULT_PORTS or (is_secure and origin.scheme == "http"):
         return False
     own = Origin.parse(f"{origin.scheme}://{host}")
-    return bool(own and own.host) and own == origin
+    if own is None or own.host != origin.host:
+        return False
+    return bool(own.host) and (own.port == origin.port or _is_this_machine(own.host))
+
+
+def _is_this_machine(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or is_loopback(host.strip("[]"))
 
 
 def is_allowed(header: str, host: str, allowed: Iterable[AllowedOrigin], *, is_secure: bool = False) -> bool:
