@@ -18,12 +18,6 @@ from stork_node.http.origins import describe, is_allowed, is_own, origins
         ("http://localhost:8080", "localhost:8080"),
         ("http://[::1]:8080", "[::1]:8080"),
         ("http://127.0.0.1:8080", "127.0.0.1:8080"),
-        # A developer's application has another port.
-        ("http://localhost:3000", "localhost:8080"),
-        ("http://localhost", "localhost:8080"),
-        ("http://127.0.0.1:5173", "127.0.0.1:8080"),
-        ("http://[::1]:3000", "[::1]:8080"),
-        ("http://shop.localhost:3000", "shop.localhost:8080"),
         # TLS may have ended at a balancer that says nothing of it.
         ("https://shop.example:8443", "shop.example:8443"),
     ],
@@ -195,3 +189,19 @@ def test_any_text_is_refused_in_one_short_line(header, host):
     assert sentence.replace("…", "").isascii()
     assert sentence.isprintable()
     assert len(sentence) < 2000
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:3000", "localhost:8080"),
+        ("http://localhost", "localhost:8080"),
+        ("http://127.0.0.1:5173", "127.0.0.1:8080"),
+        ("http://[::1]:3000", "[::1]:8080"),
+        ("http://shop.localhost:3000", "shop.localhost:8080"),
+    ],
+)
+def test_a_developers_application_has_another_port_of_localhost(origin, host):
+    assert is_allowed(origin, host, ())
+    assert not is_own(origin, host, is_secure=False)
+    assert not is_allowed(origin, host, (), is_secure=True)

@@ -131,8 +131,6 @@ def is_own(header: str, host: str, *, is_secure: bool) -> bool:
     """
     Whether an Origin header has the host of the request itself, with its port.
 
-    On ``localhost`` and its addresses any port counts: there a developer has the application on another port.
-
     An https page counts for its host even if the request came without TLS, as from a balancer that ends TLS. An http
     page does not count if the request came by TLS: others could have changed it on the way.
 
@@ -144,18 +142,23 @@ def is_own(header: str, host: str, *, is_secure: bool) -> bool:
     if origin is None or origin.scheme not in _DEFAULT_PORTS or (is_secure and origin.scheme == "http"):
         return False
     own = Origin.parse(f"{origin.scheme}://{host}")
-    if own is None or own.host != origin.host:
+    return bool(own and own.host) and own == origin
+
+
+def _is_on_other_port_here(header: str, host: str, *, is_secure: bool) -> bool:
+    """Whether the page and the node are on two ports of ``localhost``: there a developer has the application."""
+    origin = Origin.parse(header)
+    own = Origin.parse(f"{origin.scheme}://{host}") if origin and origin.scheme in _DEFAULT_PORTS else None
+    if origin is None or own is None or own.host != origin.host or (is_secure and origin.scheme == "http"):
         return False
-    return bool(own.host) and (own.port == origin.port or _is_this_machine(own.host))
-
-
-def _is_this_machine(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost") or is_loopback(host.strip("[]"))
+    return own.host == "localhost" or own.host.endswith(".localhost") or is_loopback(own.host.strip("[]"))
 
 
 def is_allowed(header: str, host: str, allowed: Iterable[AllowedOrigin], *, is_secure: bool = False) -> bool:
     """Whether a page of this origin may open a WebSocket to ``host``."""
-    return is_own(header, host, is_secure=is_secure) or any(each.allows(header) for each in allowed)
+    if is_own(header, host, is_secure=is_secure) or _is_on_other_port_here(header, host, is_secure=is_secure):
+        return True
+    return any(each.allows(header) for each in allowed)
 
 
 def describe(header: str, host: str) -> str:
