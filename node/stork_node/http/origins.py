@@ -138,20 +138,25 @@ def is_own(header: str, host: str, *, is_secure: bool) -> bool:
         host: the Host header, or a trusted balancer's value for it: ``host``, or ``host:port``.
         is_secure: whether the client's request came by TLS.
     """
-    origin = Origin.parse(header)
-    if origin is None or origin.scheme not in _DEFAULT_PORTS or (is_secure and origin.scheme == "http"):
-        return False
-    own = Origin.parse(f"{origin.scheme}://{host}")
-    return bool(own and own.host) and own == origin
+    page, node = _page_and_node(header, host, is_secure=is_secure)
+    return node is not None and page == node
 
 
 def _is_on_other_port_here(header: str, host: str, *, is_secure: bool) -> bool:
-    """Whether the page and the node are on two ports of ``localhost``: there a developer has the application."""
-    origin = Origin.parse(header)
-    own = Origin.parse(f"{origin.scheme}://{host}") if origin and origin.scheme in _DEFAULT_PORTS else None
-    if origin is None or own is None or own.host != origin.host or (is_secure and origin.scheme == "http"):
+    """As ``is_own``, on any port of ``localhost`` and its addresses: there a developer has the application."""
+    page, node = _page_and_node(header, host, is_secure=is_secure)
+    if page is None or node is None or page.host != node.host:
         return False
-    return own.host == "localhost" or own.host.endswith(".localhost") or is_loopback(own.host.strip("[]"))
+    return node.host == "localhost" or node.host.endswith(".localhost") or is_loopback(node.host.strip("[]"))
+
+
+def _page_and_node(header: str, host: str, *, is_secure: bool) -> tuple[Origin | None, Origin | None]:
+    """The origins of a page, and of the node as that page would reach it; None, where it cannot be its own."""
+    page = Origin.parse(header)
+    if page is None or page.scheme not in _DEFAULT_PORTS or (is_secure and page.scheme == "http"):
+        return None, None
+    node = Origin.parse(f"{page.scheme}://{host}")
+    return page, node if node and node.host else None
 
 
 def is_allowed(header: str, host: str, allowed: Iterable[AllowedOrigin], *, is_secure: bool = False) -> bool:
