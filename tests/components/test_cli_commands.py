@@ -134,7 +134,7 @@ def test_watch_prints_position_type_topic_and_data(
         first = publisher.push("v1.test.1", "hello\x1b[31m", {"text": "grün \u009b"})
         second = publisher.push("v1.user.guest", "bye")
     lines = watch.wait_for_lines(2)
-    assert lines[0].endswith(rf' {first} hello\x1b[31m v1.test.1 {{"text": "grün \x9b"}}')
+    assert lines[0].endswith(rf' {first} hello\x1b[31m v1.test.1 {{"text": "grün \u009b"}}')
     assert lines[1].endswith(f" {second} bye v1.user.guest null")
     assert watch.stop(signal.SIGINT) == 0
     assert watch.log.count("\n") == 1

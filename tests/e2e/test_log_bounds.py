@@ -10,7 +10,7 @@ import threading
 import cbor2
 import msgpack
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stork_node.logs.log_text import MAX_LINE_BYTES
 from tests.gateway import STORK, TICKET, Deployment, wait_for
@@ -297,10 +297,10 @@ def test_it_runs_with_closed_standard_streams(tmp_path, closed):
             try:
                 with Client(f"ws://127.0.0.1:{port}/ws") as client:
                     return client.join(TICKET)
-            except OSError:
+            except (OSError, InvalidStatus, Closed):  # no port, no path, or no application yet
                 return None
 
-        wait_for(joins, "a node")
+        wait_for(joins, "a node", 150)
     finally:
         up.terminate()
         assert up.wait(30) == 0

@@ -57,7 +57,12 @@ def test_pages_of_the_own_host_may_and_no_others(by_itself, ports_by_itself, nam
         "https://shop.example.evil.example",
     ):
         assert opened(by_itself, ports_by_itself, name, origin) == 403
-    assert opened(by_itself, ports_by_itself, name, "http://localhost:3000", host="localhost:8080") == 403
+    # A developer's application has another port of the same machine.
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        to_be = 403 if name == "tls" else 101
+        assert opened(by_itself, ports_by_itself, name, f"http://{host}:3000", host=f"{host}:8080") == to_be
+    assert opened(by_itself, ports_by_itself, name, "http://localhost:3000", host="127.0.0.1:8080") == 403
+    assert opened(by_itself, ports_by_itself, name, "http://shop.example:3000", host="shop.example:8080") == 403
     # What a client says of a balancer counts for nothing.
     forwarded = "X-Forwarded-Host: evil.example"
     assert opened(by_itself, ports_by_itself, name, "https://evil.example", forwarded) == 403
@@ -72,11 +77,12 @@ def test_a_refusal_is_short_counted_and_said_once(by_itself):
         return sum(" more in " not in line for line in lines)
 
     before, said_before = value(samples(by_itself), "stork_http_refused_total", reason="origin"), said()
-    data = request(*UPGRADE, "Origin: http://localhost:3000", line="GET /ws HTTP/1.1", host="localhost:8080")
+    data = request(*UPGRADE, "Origin: http://shop.example:3000", line="GET /ws HTTP/1.1", host="shop.example:8080")
     answers = {talk(by_itself.port, data) for _ in range(20)}
     sentence = (
-        "a page of 'http://localhost:3000' may not open a WebSocket of 'localhost:8080': if it should, set "
-        "STORK_ORIGINS=http://localhost:3000 (a balancer that changes the Host header belongs to STORK_TRUSTED_PROXIES)"
+        "a page of 'http://shop.example:3000' may not open a WebSocket of 'shop.example:8080': if it should, set "
+        "STORK_ORIGINS=http://shop.example:3000 "
+        "(a balancer that changes the Host header belongs to STORK_TRUSTED_PROXIES)"
     )
     [answer] = answers
     assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")

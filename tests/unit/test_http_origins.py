@@ -30,8 +30,9 @@ def test_pages_of_the_own_host_may(origin, host):
     ("origin", "host"),
     [
         ("https://evil.example", "shop.example"),
-        ("http://localhost:3000", "localhost:8080"),
-        ("http://localhost", "localhost:8080"),
+        ("http://evil.localhost:3000", "localhost:8080"),
+        ("http://127.0.0.2:3000", "127.0.0.1:8080"),
+        ("http://10.0.0.5:3000", "10.0.0.5:8080"),
         ("https://shop.example", "shop.example:8443"),
         ("https://shop.example", "shop.example:80"),
         ("https://shop.example.evil.example", "shop.example"),
@@ -188,3 +189,19 @@ def test_any_text_is_refused_in_one_short_line(header, host):
     assert sentence.replace("…", "").isascii()
     assert sentence.isprintable()
     assert len(sentence) < 2000
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:3000", "localhost:8080"),
+        ("http://localhost", "localhost:8080"),
+        ("http://127.0.0.1:5173", "127.0.0.1:8080"),
+        ("http://[::1]:3000", "[::1]:8080"),
+        ("http://shop.localhost:3000", "shop.localhost:8080"),
+    ],
+)
+def test_a_developers_application_has_another_port_of_localhost(origin, host):
+    assert is_allowed(origin, host, ())
+    assert not is_own(origin, host, is_secure=False)
+    assert not is_allowed(origin, host, (), is_secure=True)

@@ -71,7 +71,7 @@ class Api(KeyHolder):
         self.keyring = Keyring(settings.keys)
         self._pushes_per_second = settings.limits.pushes_per_second
         self._allowances: dict[str, Allowance] = {}
-        self.log.info("the HTTP API has {number} keys", number=len(self.keyring))
+        self.log.info("keys of the HTTP API: {number}", number=len(self.keyring))
 
 
 class PublicApi(ApiResource):

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from stork_node.application.feeds import Pattern
-from stork_node.config.settings import below, name, names, read, seconds, setting, text
+from stork_node.config.settings import name, names, parse_each, read, seconds, setting, text
 from stork_node.errors import ConfigError, Problem
 from stork_node.protocol.topics import is_part
 from stork_node.protocol.uris import RESERVED_TOPICS
@@ -127,18 +128,8 @@ def feeds_section(value: Any) -> Feeds:
     """
     if not isinstance(value, Mapping):
         raise ValueError(f'{value!r} is not a group of feeds (want {{"v1.orders": {{"verify": "own"}}}})')
-    feeds: list[tuple[str, FeedSettings]] = []
-    problems: list[Problem] = []
-    for feed, own in value.items():
-        try:
-            feeds.append((feed, _feed(feed, own)))
-        except ConfigError as error:
-            problems += [Problem(below(f'["{feed}"]', problem.path), problem.text) for problem in error.problems]
-        except ValueError as error:
-            problems.append(Problem(f'["{feed}"]', str(error)))
-    if problems:
-        raise ConfigError(problems)
-    return tuple(feeds)
+    settings = parse_each((f'["{feed}"]', partial(_feed, feed, own)) for feed, own in value.items())
+    return tuple(zip(value, settings, strict=True))
 
 
 def _feed(feed: str, value: Any) -> FeedSettings:

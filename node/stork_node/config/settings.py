@@ -12,7 +12,8 @@ Each field has a parser for its value. ``read`` reports all errors at once, each
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from stork_node.config.expansion import expand
@@ -62,10 +63,6 @@ def read(settings_class: type[S], values: Mapping[str, Any] | None, environ: Map
     return settings_class(**parsed)
 
 
-def _join(path: str, rest: str) -> str:
-    return f"{path}{rest}" if rest.startswith("[") else f"{path}.{rest}"
-
-
 def section(settings_class: type[S]) -> Callable[[Any], S]:
     """Settings within settings: a parser for an object with the keys of ``settings_class``."""
 
@@ -83,19 +80,30 @@ def several(parse: Callable[[Any], S]) -> Callable[[Any], tuple[S, ...]]:
     def parse_all(value: Any) -> tuple[S, ...]:
         if not isinstance(value, list):
             raise ValueError(f"{value!r} is not a list (want […])")
-        parsed, problems = [], []
-        for number, entry in enumerate(value):
-            try:
-                parsed.append(parse(entry))
-            except ConfigError as error:
-                problems += [Problem(below(f"[{number}]", problem.path), problem.text) for problem in error.problems]
-            except ValueError as error:
-                problems.append(Problem(f"[{number}]", str(error)))
-        if problems:
-            raise ConfigError(problems)
-        return tuple(parsed)
+        return parse_each((f"[{number}]", partial(parse, entry)) for number, entry in enumerate(value))
 
     return parse_all
+
+
+def parse_each(parsers: Iterable[tuple[str, Callable[[], S]]]) -> tuple[S, ...]:
+    """
+    What the parsers return, in order; each with the path of its value.
+
+    Raises:
+        ConfigError: the problems of all of them.
+    """
+    parsed: list[S] = []
+    problems: list[Problem] = []
+    for path, parse in parsers:
+        try:
+            parsed.append(parse())
+        except ConfigError as error:
+            problems += [Problem(below(path, problem.path), problem.text) for problem in error.problems]
+        except ValueError as error:
+            problems.append(Problem(path, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(parsed)
 
 
 def below(path: str, rest: str) -> str:

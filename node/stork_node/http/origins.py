@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stork_node.transport.peer import is_loopback
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Schemes of apps that have their pages in a store of their own, and of browser extensions.
 _APP_SCHEMES = frozenset(
@@ -127,7 +129,7 @@ def _host(name: str, text: str) -> str:
 
 def is_own(header: str, host: str, *, is_secure: bool) -> bool:
     """
-    Whether an Origin header has the host of the request itself.
+    Whether an Origin header has the host of the request itself, with its port.
 
     An https page counts for its host even if the request came without TLS, as from a balancer that ends TLS. An http
     page does not count if the request came by TLS: others could have changed it on the way.
@@ -136,16 +138,32 @@ def is_own(header: str, host: str, *, is_secure: bool) -> bool:
         host: the Host header, or a trusted balancer's value for it: ``host``, or ``host:port``.
         is_secure: whether the client's request came by TLS.
     """
-    origin = Origin.parse(header)
-    if origin is None or origin.scheme not in _DEFAULT_PORTS or (is_secure and origin.scheme == "http"):
+    page, node = _page_and_node(header, host, is_secure=is_secure)
+    return node is not None and page == node
+
+
+def _is_on_other_port_here(header: str, host: str, *, is_secure: bool) -> bool:
+    """As ``is_own``, on any port of ``localhost`` and its addresses: there a developer has the application."""
+    page, node = _page_and_node(header, host, is_secure=is_secure)
+    if page is None or node is None or page.host != node.host:
         return False
-    own = Origin.parse(f"{origin.scheme}://{host}")
-    return bool(own and own.host) and own == origin
+    return node.host == "localhost" or node.host.endswith(".localhost") or is_loopback(node.host.strip("[]"))
+
+
+def _page_and_node(header: str, host: str, *, is_secure: bool) -> tuple[Origin | None, Origin | None]:
+    """The origins of a page, and of the node as that page would reach it; None, where it cannot be its own."""
+    page = Origin.parse(header)
+    if page is None or page.scheme not in _DEFAULT_PORTS or (is_secure and page.scheme == "http"):
+        return None, None
+    node = Origin.parse(f"{page.scheme}://{host}")
+    return page, node if node and node.host else None
 
 
 def is_allowed(header: str, host: str, allowed: Iterable[AllowedOrigin], *, is_secure: bool = False) -> bool:
     """Whether a page of this origin may open a WebSocket to ``host``."""
-    return is_own(header, host, is_secure=is_secure) or any(each.allows(header) for each in allowed)
+    if is_own(header, host, is_secure=is_secure) or _is_on_other_port_here(header, host, is_secure=is_secure):
+        return True
+    return any(each.allows(header) for each in allowed)
 
 
 def describe(header: str, host: str) -> str:
