@@ -146,6 +146,8 @@ class Guard(DirectGuard):
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
+        if not client_limits.may_join():
+            self._refuse("limit")
         refused = core.refuse_ticket(authid, details)
         if refused is not None:  # not by its truth: a Deny is false
             self._turn_away(core.refusal_case(refused), details, refused.reason)
@@ -164,6 +166,9 @@ class Guard(DirectGuard):
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         principal = decision.principal
+        if self._admitted.count(principal.authid, reactor.seconds()) >= client_limits.limits().sessions_per_user:
+            client_limits.note("sessions_per_user", principal.authid)
+            self._refuse("limit")
         session = ClientSession.by_ticket(principal, details["session"], realm, details["transport"]["peer"])
         if self._marks.missed(opening, session.id, *_names(session)):
             self._turn_away("unavailable", details, "a command came while the ticket was being checked")
@@ -206,10 +211,13 @@ class Guard(DirectGuard):
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """Refuse a join. The log gets the reason; the client gets the case, which says what it can do."""
-        self.counters.refusals[case] += 1
         log = self.log.warn if case == "unavailable" else self.log.info
         address = peer_host(details["transport"]["peer"])
         log("join from {address} {case}: {reason}", address=address, case=case, reason=reason)
+        self._refuse(case)
+
+    def _refuse(self, case: str) -> NoReturn:
+        self.counters.refusals[case] += 1
         error, message = uris.REFUSALS[case]
         raise ApplicationError(error, message)
 
@@ -232,13 +240,13 @@ class Guard(DirectGuard):
 
     def left(self, session_id: int) -> None:
         """A session is gone; may be called more than once."""
-        self._admitted.leave(session_id)
         self._marks.left(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
     def gave_up(self, session_id: int) -> None:
         """A session is gone, or its client left before it joined: the application need not begin with its requests."""
+        self._admitted.leave(session_id)
         if self._waiting.leave(session_id):
             if not self._gone:
                 reactor.callLater(0, self._tell_gone)

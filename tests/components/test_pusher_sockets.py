@@ -11,6 +11,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
 from stork_node.broadcast.backlog import ReaderLimits
+from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.process_state import singleton
 from stork_node.pusher.apps import App
 from stork_node.pusher.channel_table import ChannelTable
@@ -170,6 +171,23 @@ def test_more_clients_than_the_limit_are_held_and_told_to_come_back(hub):
     assert client_limits.bounds().counters.limited["connections"] == 1
     hub.table.sockets.popitem()
     assert hub.connect().frames()[0]["event"] == "pusher:connection_established"
+
+
+def test_clients_that_come_too_fast_are_told_to_come_back_and_others_stay(hub):
+    first = hub.connect()
+    first.frames()
+    before = client_limits.bounds().counters.limited["joins_per_second"]
+    client_limits.bounds().set(ClientLimits(joins_per_second=1))
+    try:
+        hub.connect()
+        client = hub.connect()
+        hub.reactor.advance(15.1)
+        [error] = client.frames()
+        assert (error["data"]["code"], client.codes) == (4100, [4100])
+        assert client_limits.bounds().counters.limited["joins_per_second"] == before + 1
+        assert first.says("pusher:ping")[-1]["event"] == "pusher:pong"
+    finally:
+        client_limits.bounds().set(DEFAULT_LIMITS)
 
 
 def test_a_node_that_cannot_write_events_holds_its_clients(hub):

@@ -7,9 +7,9 @@ import pytest
 from stork_node.api.answers import ApiError
 from stork_node.api.keys import ApiKey, TopicPattern
 from stork_node.api.pushes import MAX_DOCUMENTS, Ids, PushRequest, answer_of, read_pushes
-from stork_node.api.rate import Allowance
 from stork_node.clients.pending_pushes import StoredPosition
 from stork_node.errors import PushRefused
+from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import MAX_PUSH_BYTES, PositionRequest, decode_request
 
 KEY = ApiKey("shop", b"", frozenset({"push"}))

@@ -18,7 +18,7 @@ class Client:
     """The shell and the client at once: sends frames, and notes what happens."""
 
     def __init__(self, app=None):
-        self.sent, self.pushed, self.topics, self.lasts, self.closed = [], [], [], [], None
+        self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
         self.connection = Connection(app, SOCKET, self, LIMITS)
@@ -41,6 +41,9 @@ class Client:
 
     def push(self, event, topic):
         self.pushed.append((event.event, event.data, topic))
+
+    def reached(self, limit, number):
+        self.limits.append((limit, number))
 
     def close(self, code, reason):
         assert self.closed is None
@@ -79,6 +82,13 @@ def error_of(answers):
     told = json.loads(answer["data"])
     assert told["error"]
     return answer["channel"], told["type"], told["status"]
+
+
+def test_more_channels_than_the_limit_are_refused_and_reported(client):
+    for number in range(5):
+        client.subscribes(f"orders.{number}")
+    assert error_of(client.subscribes("orders.5")) == ("orders.5", "LimitReached", 4004)
+    assert (client.limits, len(client.topics)) == ([("subscriptions", 5)], 5)
 
 
 def test_a_public_channel_is_open_to_all(client):

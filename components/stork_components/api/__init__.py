@@ -16,9 +16,9 @@ from stork_crossbar.roles import KeyHolder
 from stork_node.api.counters import ApiCounters
 from stork_node.api.keys import Keyring
 from stork_node.api.pushes import MAX_DOCUMENTS, Ids
-from stork_node.api.rate import Allowance
 from stork_node.api.settings import ApiSettings
 from stork_node.clients.push_target import PushTarget
+from stork_node.limits.allowance import Allowance
 
 __all__ = ["Api", "PublicApi"]
 
@@ -64,7 +64,7 @@ class Api(KeyHolder):
             self._allowances[key_name] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key_name].take(pushes, now):
             return True
-        client_limits.bounds().counters.limited["pushes_per_second"] += 1
+        client_limits.note_other("pushes_per_second", f"the key {key_name}", self._pushes_per_second)
         return False
 
     def _take_keys(self, settings: ApiSettings) -> None:

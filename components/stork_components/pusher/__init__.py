@@ -22,10 +22,10 @@ from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
 from stork_crossbar.pusher.sockets import Sockets
 from stork_node.api.pushes import MAX_DOCUMENTS, ApiPush, Ids
-from stork_node.api.rate import Allowance
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
 from stork_node.http.heads import Head
+from stork_node.limits.allowance import Allowance
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
 from stork_node.pusher import codes, server_frames
@@ -82,7 +82,7 @@ class Pusher(Component):
             self._allowances[key] = Allowance(self.settings.limits.pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key].take(pushes, now):
             return True
-        client_limits.bounds().counters.limited["pushes_per_second"] += 1
+        client_limits.note_other("pushes_per_second", f"the key {key}", self.settings.limits.pushes_per_second)
         return False
 
     def _push_client_event(self, socket: PusherSocket, number: int, event: ClientEvent, topic: str) -> None:

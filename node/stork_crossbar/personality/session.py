@@ -52,11 +52,14 @@ class StorkSession(RouterSession):
         entrance.step(connection, Step.ASKED)
         if address := handshake.apply_forwarded_headers(transport):
             entrance.belongs_to(connection, address)
+        has_place = entrance.has_place(connection, address)
         super().onOpen(transport)
         self._handshake = _handshakes.set(self._cut)
         self._said: frozenset[str] = frozenset()
         self._ask: Any = None
         self._asks_for: str | None = None
+        if not has_place:
+            self._send_away()
 
     def onMessage(self, msg: Any) -> None:
         if is_ending(self._transport):
@@ -113,11 +116,15 @@ class StorkSession(RouterSession):
     def _turn_away(self, answer: Any) -> Any:
         """The answer, if the client is still there."""
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
-            close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
+            self._send_away()
             return None
         if isinstance(answer, Deny):
             reactor.callLater(0, self._close)  # after the ABORT
         return answer
+
+    def _send_away(self) -> None:
+        if not close_transport(self._transport, TRY_AGAIN_LATER, "try again later"):
+            self._transport.close()  # a RawSocket has no codes
 
     def _fail(self, failure: Any) -> None:
         self.log.failure("the session cannot join", failure)

@@ -5,6 +5,7 @@ from typing import Any
 
 from autobahn.exception import Disconnected
 
+from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import close_transport
 from stork_crossbar.internals import broadcasting
 from stork_node.pusher import server_frames
@@ -66,6 +67,9 @@ class PusherSocket:
             self._transport.dropConnection(abort=True)
         else:
             broadcasting.abort(self._transport, descriptor)
+
+    def reached(self, limit: str, number: int) -> None:
+        client_limits.note_other(limit, f"a Pusher client of {self._transport.peer}", number)
 
     # -- what the connection has done ----------------------------------------------------------------------------------
 

@@ -72,9 +72,10 @@ class Sockets:
     def opened(self, protocol: PusherProtocol) -> None:
         """The WebSocket of a client is open."""
         request = bytes(protocol.http_request_data)
+        connection = broadcasting.descriptor(protocol)
         if address := handshake.forwarded_address(request, protocol.peer):
             protocol.peer = address
-            entrance.belongs_to(broadcasting.descriptor(protocol), address)
+            entrance.belongs_to(connection, address)
         app = choose_app(self.apps, protocol.http_request_uri)
         if isinstance(app, App) and not app.allows_all:
             app = self._check_origin(app, request, protocol)
@@ -82,9 +83,13 @@ class Sockets:
             self._refuse(protocol, app.code, app.reason)
         elif self.table.unserved:
             self._hold(protocol, "this node cannot serve this protocol now")
-        elif len(self.table.sockets) >= self._settings.limits.connections:
-            client_limits.bounds().counters.limited["connections"] += 1
+        elif len(self.table.sockets) >= (most := self._settings.limits.connections):
+            client_limits.note_other("connections", "Pusher's protocol", most)
             self._hold(protocol, "this node has as many connections as it takes")
+        elif not entrance.has_place(connection, address):
+            self._hold(protocol, "this node has as many connections as it takes")
+        elif not client_limits.may_join():
+            self._hold(protocol, "too many clients come at once")
         else:
             self._establish(protocol, app)
 

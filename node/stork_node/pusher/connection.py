@@ -6,7 +6,7 @@ The shell passes each text message to ``receive``, and does what the connection 
 
 from typing import Protocol
 
-from stork_node.api.rate import Allowance
+from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import is_data
 from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
@@ -37,6 +37,9 @@ class Outlet(Protocol):
 
     def push(self, event: ClientEvent, topic: str) -> None:
         """Send the event to all other subscribers of the topic; it is not stored."""
+
+    def reached(self, limit: str, number: int) -> None:
+        """The client has reached this field of ``PusherLimits``, which is ``number``."""
 
     def close(self, code: int, reason: str) -> None:
         """Send the error, and close the connection with the same code."""
@@ -138,6 +141,7 @@ class Connection:
             raise Refused(codes.NOT_SERVED, "presence channels are not served yet", codes.NOT_SERVED_STATUS)
         if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
             most = self._limits.subscriptions
+            self._outlet.reached("subscriptions", most)
             raise Refused(codes.LIMIT_REACHED, f"a connection has at most {most:,} channels", codes.LIMIT_STATUS)
         return channel, topic
 
@@ -216,7 +220,10 @@ class Connection:
             return "the data of this client event cannot be passed on: numbers, depth or texts are beyond the bounds"
         per_s = self._limits.client_events_per_second
         self._allowance = self._allowance or Allowance(per_s, 1, now)
-        return "" if self._allowance.take(1, now) else f"a connection sends at most {per_s} client events a second"
+        if self._allowance.take(1, now):
+            return ""
+        self._outlet.reached("client_events_per_second", per_s)
+        return f"a connection sends at most {per_s} client events a second"
 
 
 def _unauthorized(reason: str) -> Refused:
