@@ -16,6 +16,7 @@ from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
 from stork_components.publish_server_link import PublishServerLink
+from stork_components.questions.deployment import Deployment
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker, in_turn
@@ -102,6 +103,8 @@ class Relay(Component):
         self._marks = singleton(SessionMarks)
         self._obeying = Obeying(self._broadcaster, self._marks)
         self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
+        self._deployment = singleton(Deployment)
+        self._deployment.join(reactor, self._say, self._attending)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -137,6 +140,7 @@ class Relay(Component):
         for loop in self._loops:
             loop.stop()
         self._attending.close()
+        self._deployment.leave()
         self._link.close()
         super().onLeave(details)
 
@@ -226,7 +230,8 @@ class Relay(Component):
     def _leased(self, messages: Sequence[Message]) -> None:
         for message in messages:
             try:
-                self._attending.answered(message)
+                if not self._deployment.heard(message):
+                    self._attending.answered(message)
             except InvalidFrame as error:
                 self._refuse(self.settings.replay, error)
 

@@ -41,7 +41,8 @@ class Attending:
     ) -> None:
         self._reactor, self._send, self._marks = reactor, send, marks
         self._position = position
-        self._attachment = Attachment(node_name(environ, socket.gethostname()), version("stork-node"))
+        self._name = node_name(environ, socket.gethostname())
+        self._attachment = Attachment(self._name, version("stork-node"))
         self._soon: Any = None
         self.nodes = FollowedNodes()
         self.is_understood = False
@@ -50,6 +51,15 @@ class Attending:
     def is_attached(self) -> bool:
         """Whether the log has the entry that attaches this node."""
         return self.is_understood and self._attachment.is_attached
+
+    @property
+    def incarnation(self) -> str:
+        return self._attachment.incarnation
+
+    @property
+    def label(self) -> str:
+        """The name of this node in answers: with ``~2`` where another has the same."""
+        return self.nodes.table.labels().get(self.incarnation, self._name)
 
     def say(self) -> None:
         """Say a lease; to be called each second."""

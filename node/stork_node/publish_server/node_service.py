@@ -7,6 +7,7 @@ from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
 from stork_node.publish_server.counters import Counters, figures
+from stork_node.publish_server.questions import AskedNode
 from stork_node.push_log import PushLog, StorageFailed
 
 log = logging.getLogger("stork_node.publish_server")
@@ -93,6 +94,11 @@ class NodeService:
             figures(self._counters, self._log),
             self._log.state.revoked.by_user if request.revoked else {},
         )
+
+    def asked_nodes(self, now: float) -> list[AskedNode]:
+        """The attached nodes, for a question."""
+        labels = self._log.state.nodes.labels()
+        return [AskedNode(label, each, self._leases.age_s(each, now) > STALL_S) for each, label in labels.items()]
 
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
         row = next(row for row in self._log.state.nodes.rows if row.incarnation == incarnation)

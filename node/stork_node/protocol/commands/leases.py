@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stork_node.protocol.commands.entries import Counts, Incarnation, NodeName, Version
+from stork_node.protocol.commands.questions import Ask, Reply
 from stork_node.protocol.positions import MAX_SEQUENCE
 
 MOST_REPORTS = 200
@@ -133,14 +134,17 @@ class Nodes(Struct, frozen=True):
     ] = {}
 
 
-NodeRequest = Lease | NodesRequest
+NodeRequest = Lease | NodesRequest | Ask | Reply
 NodeAnswer = Leased | Nodes
 
 _encode = msgspec.json.Encoder().encode
 _REQUESTS: dict[bytes, Callable[[bytes], NodeRequest]] = {
     b"lease": msgspec.json.Decoder(Lease).decode,
     b"nodes": msgspec.json.Decoder(NodesRequest).decode,
+    b"ask": msgspec.json.Decoder(Ask).decode,
+    b"reply": msgspec.json.Decoder(Reply).decode,
 }
+_WORDS: dict[type[NodeRequest], bytes] = {Lease: b"lease", NodesRequest: b"nodes", Ask: b"ask", Reply: b"reply"}
 _ANSWERS: dict[bytes, Callable[[bytes], NodeAnswer]] = {
     b"leased": msgspec.json.Decoder(Leased).decode,
     b"nodes": msgspec.json.Decoder(Nodes).decode,
@@ -150,7 +154,7 @@ NODE_REQUESTS = frozenset(_REQUESTS)
 
 def encode_node_request(request: NodeRequest) -> bytes:
     """The one frame of a request."""
-    return b"stork 1 %b %b" % (b"lease" if isinstance(request, Lease) else b"nodes", _encode(request))
+    return b"stork 1 %b %b" % (_WORDS[type(request)], _encode(request))
 
 
 def encode_node_answer(answer: NodeAnswer) -> bytes:
