@@ -47,6 +47,10 @@ from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.topics import Match
 from stork_node.tokens.checking import looks_like_token
 from stork_node.tokens.claims import Bearer
+from stork_node.why.recent import Kind, RecentEvents
+
+# Of a topic and a reason that are remembered.
+_MOST_REMEMBERED = 255
 
 
 @dataclass(frozen=True)
@@ -296,8 +300,26 @@ class Guard(DirectGuard):
                 authid=session["authid"],
                 reason=permission.reason,
             )
+            if action == "subscribe":
+                self._remember_denial(session, uri, (options or {}).get("match") or "exact", permission.reason)
         # Crossbar's own cache has no user in its key, so it must never remember an answer.
         return {"allow": permission.allow, "cache": False, "disclose": True}
+
+    def _remember_denial(self, session: dict[str, Any], uri: str, match: Match, reason: str) -> None:
+        """For ``stork why``."""
+        by_backend = self._deciders.is_by_backend(SUBSCRIPTIONS)
+        if core.decide_unasked(session["authrole"], "subscribe", uri, match, by_backend=by_backend) is not None:
+            by = "node"
+        else:
+            by = "backend" if by_backend else "application"
+        singleton(RecentEvents).note(
+            Kind.DENIED,
+            session["session"],
+            session["authid"],
+            (uri[:_MOST_REMEMBERED], match),
+            by=by,
+            reason=reason[:_MOST_REMEMBERED],
+        )
 
     async def _permission(
         self, details: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]

@@ -17,6 +17,7 @@ from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.questions.deployment import Deployment
+from stork_components.questions.why import WhyAnswers, note_recoveries
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker, in_turn
@@ -43,6 +44,7 @@ from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Action, Break, Events, NodeStream, State
 from stork_node.transport.endpoints import Port, local_endpoint
+from stork_node.why.recent import RecentEvents
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
@@ -104,6 +106,8 @@ class Relay(Component):
         self._obeying = Obeying(self._broadcaster, self._marks)
         self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
         self._deployment = singleton(Deployment)
+        self._recent = singleton(RecentEvents)
+        WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
         self._deployment.join(reactor, self._say, self._attending)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
@@ -307,6 +311,8 @@ class Relay(Component):
             match action:
                 case Events():
                     self._broadcaster.deliver(action.pushes)
+                    at = action.pushes[-1].position
+                    self._recent.delivered(at.epoch, action.pushes[0].position.sequence, at.sequence)
                     self._note_delivery(action.pushes[-1])
                 case Break():
                     self.log.warn(
@@ -325,6 +331,8 @@ class Relay(Component):
                 case _:
                     assert_never(action)
         self._marks.obeyed = self.position
+        if self.position and self.position.epoch != self._recent.epoch:
+            self._recent.begin(self.position.epoch, self.position.sequence)
         self._waiters.look(self.position)
         if self.is_ready and not self._started.called:
             self.log.info("caught up with the publish server at {position}", position=self.position)
@@ -425,7 +433,9 @@ class Relay(Component):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
                 await self._answering.turn(session_id)
-            return self._recovery.answer(session_id, request)
+            answers = self._recovery.answer(session_id, request)
+            note_recoveries(self._recent, session_id, request, answers)
+            return answers
         except CallError as error:
             raise ApplicationError(error.uri, error.message) from None
         except Exception:

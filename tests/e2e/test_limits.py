@@ -119,7 +119,7 @@ def test_a_user_with_too_many_sessions_is_closed_and_others_are_not(deployment, 
         assert_others_are_served(deployment, node)
         assert held[0].subscribe("v1.open.1")
         held[1].close()
-        wait_for(lambda: joins(node, "joe"), 20)
+        wait_for(lambda: joins(node, "joe"), "room for another session")
     assert limited(node, "sessions_per_user") >= 1
     node.wait_for_line("joe reached limits.sessions_per_user (3)")
 

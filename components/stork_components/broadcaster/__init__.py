@@ -68,6 +68,11 @@ class Broadcaster:
         """``direct``, or ``public`` where events go by Crossbar's own publish."""
         return "public" if self._fault or self._router.wants_each_message else "direct"
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether the router's sessions cannot be read."""
+        return bool(self._fault)
+
     def deliver(self, pushes: Sequence[PushFrame]) -> None:
         """Write all pushes of one turn, in order."""
         self.counters.pushes += len(pushes)

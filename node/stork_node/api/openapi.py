@@ -7,6 +7,7 @@ from stork_node.api.pushes import MAX_DOCUMENTS
 from stork_node.api.queries import DEFAULT_LIMIT, MAX_LIMIT
 from stork_node.api.routes import ROUTES, Route
 from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_TOPICS, MAX_TYPE_CHARACTERS
+from stork_node.why.judging import CAUSES
 
 _POSITION = {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,15})$"}
 _TEXT = {"type": "string"}
@@ -66,6 +67,19 @@ _SCHEMAS = {
     "Topic": _object(
         "topic sessions", topic=_TEXT, sessions={"type": "object", "additionalProperties": {"type": "integer"}}
     ),
+    "Why": _object(
+        "topic user position causes missing",
+        topic=_TEXT,
+        user=_TEXT,
+        position={"oneOf": [_POSITION, {"type": "null"}]},
+        causes={
+            "type": "array",
+            "items": _object("cause", cause={"enum": ["subscribed", *CAUSES]}, optional={
+                "node": _TEXT, "session": {"type": "integer"}, "at": _TEXT, "by": _TEXT, "reason": _TEXT,
+            }),
+        },
+        missing={"type": "array", "items": _TEXT},
+    ),
     "History": _object(
         "recovered position events",
         recovered={"type": "boolean"},
@@ -92,6 +106,7 @@ _RESULTS: dict[str, Any] = {
     "topics": _refer("Topics"),
     "topic": _refer("Topic"),
     "history": _refer("History"),
+    "why": _refer("Why"),
     "description": {"type": "object"},
 }
 _SUMMARIES = {
@@ -101,6 +116,7 @@ _SUMMARIES = {
     "topics": "The topics with subscribers, in pages.",
     "topic": "How many sessions get the events of a topic.",
     "history": "The events of a topic after a position.",
+    "why": "What became of an event for a user: the causes, the strongest first.",
     "description": "This description.",
 }
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
@@ -118,12 +134,23 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         _LIMIT,
     ],
     "history": [{"name": "since", "in": "query", "schema": _TEXT}, _LIMIT],
+    "why": [
+        {"name": "topic", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
+        {"name": "user", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
+        {
+            "name": "position",
+            "in": "query",
+            "description": "Of the event; the last one of the topic if it is missing.",
+            "schema": _POSITION,
+        },
+    ],
 }
 _OWN_ERRORS = {
     "push": "invalid_json too_large unsupported_media_type length_required invalid_push limit storage_failed",
     "call": "invalid_json too_large unsupported_media_type length_required",
     "position": "invalid_request not_confirmed too_large",
     "history": "invalid_request not_ready too_large",
+    "why": "invalid_request not_ready too_large",
 }
 
 

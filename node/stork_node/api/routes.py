@@ -36,6 +36,7 @@ ROUTES = (
     Route("topics", "GET", "topics", "read"),
     Route("topic", "GET", "topics/{topic}", "read"),
     Route("history", "GET", "topics/{topic}/history", "read"),
+    Route("why", "GET", "why", "read"),
     Route("description", "GET", "openapi.json", ""),
 )
 _BY_PARTS = {tuple(route.path.split("/")): route for route in ROUTES}
