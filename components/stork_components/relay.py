@@ -17,6 +17,7 @@ from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.questions.deployment import Deployment
+from stork_components.questions.sessions import NodeSessions
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker, in_turn
@@ -34,6 +35,7 @@ from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat, StateFrame
 from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.leases import Nodes
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
@@ -105,6 +107,7 @@ class Relay(Component):
         self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
         self._deployment = singleton(Deployment)
         self._deployment.join(reactor, self._say, self._attending)
+        NodeSessions(self, self._broadcaster).answer_in(self._deployment)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -198,6 +201,15 @@ class Relay(Component):
     def nodes(self) -> NodeTable:
         """The nodes of the deployment, as the log tells; empty with a publish server of an older release."""
         return self._attending.nodes.table
+
+    async def ask_nodes(self, within_s: float) -> Nodes | None:
+        """
+        The publish server's table of nodes now; None if it is of an older release.
+
+        Raises:
+            defer.TimeoutError: it does not answer.
+        """
+        return await self._attending.ask_table(within_s) if self._attending.is_understood else None
 
     @property
     def counters(self) -> RelayCounters:
