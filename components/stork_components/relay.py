@@ -17,6 +17,7 @@ from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.questions.deployment import Deployment
+from stork_components.questions.sessions import NodeSessions
 from stork_components.questions.why import WhyAnswers, note_recoveries
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
@@ -35,6 +36,7 @@ from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat, StateFrame
 from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.leases import Nodes
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
@@ -109,6 +111,7 @@ class Relay(Component):
         self._recent = singleton(RecentEvents)
         WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
         self._deployment.join(reactor, self._say, self._attending)
+        NodeSessions(self, self._broadcaster).answer_in(self._deployment)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -202,6 +205,15 @@ class Relay(Component):
     def nodes(self) -> NodeTable:
         """The nodes of the deployment, as the log tells; empty with a publish server of an older release."""
         return self._attending.nodes.table
+
+    async def ask_nodes(self, within_s: float) -> Nodes | None:
+        """
+        The publish server's table of nodes now; None if it is of an older release.
+
+        Raises:
+            defer.TimeoutError: it does not answer.
+        """
+        return await self._attending.ask_table(within_s) if self._attending.is_understood else None
 
     @property
     def counters(self) -> RelayCounters:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from twisted.internet import defer
+
 from stork_crossbar.internals.zmq_reader import Message
 from stork_node.nodes.attachment import Attachment
 from stork_node.nodes.followed import FollowedNodes
@@ -14,7 +16,7 @@ from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol.commands.entries import StateFrame
-from stork_node.protocol.commands.leases import Leased, NodesRequest, encode_node_request
+from stork_node.protocol.commands.leases import Leased, Nodes, NodesRequest, encode_node_request
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import decode_node_answer
 
@@ -44,6 +46,7 @@ class Attending:
         self._name = node_name(environ, socket.gethostname())
         self._attachment = Attachment(self._name, version("stork-node"))
         self._soon: Any = None
+        self._asking: list[defer.Deferred[Nodes]] = []
         self.nodes = FollowedNodes()
         self.is_understood = False
 
@@ -86,6 +89,10 @@ class Attending:
             self._marks.lease_answered(answer.number, Position(answer.epoch, answer.tail))
         else:
             position = self._position()
+            asking, self._asking = self._asking, []
+            for each in asking:
+                if not each.called:
+                    each.callback(answer)
             self.nodes.load(answer, position.epoch if position else "")
             singleton(Revocations).merge(answer.revoked)
 
@@ -93,6 +100,21 @@ class Attending:
         """Take an entry of the log."""
         self._attachment.met(frame)
         self.nodes.take(frame)
+
+    def ask_table(self, within_s: float) -> "defer.Deferred[Nodes]":
+        """The publish server's table of nodes now; fails with ``defer.TimeoutError``."""
+        asked: defer.Deferred[Nodes] = defer.Deferred()
+        self._asking.append(asked)
+        if len(self._asking) == 1 and not self._send(encode_node_request(NodesRequest())):
+            self._asking.clear()
+            return defer.fail(defer.TimeoutError())
+        asked.addTimeout(within_s, self._reactor)
+        return asked.addErrback(self._ask_no_more)
+
+    def _ask_no_more(self, failure: Any) -> Any:
+        # The question or its answer was lost: the next one is sent.
+        self._asking.clear()
+        return failure
 
     def obeyed(self, at: Position, counts: dict[str, int]) -> None:
         """A command was obeyed: it is reported at the end of this turn."""

@@ -58,6 +58,10 @@ class Deployment:
         """
         self._answerers[question] = answerer
 
+    def knows(self, question: str) -> bool:
+        """Whether this node answers it."""
+        return question in self._answerers
+
     def join(self, reactor: Any, say: Callable[[bytes], bool], attending: Attending) -> None:
         """The relay has started: ``say`` takes frames for the publish server."""
         self._reactor, self._say, self._attending = reactor, say, attending

@@ -21,6 +21,7 @@ from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.opening.unjoined import Step
 from stork_crossbar.personality import direct_guard
+from stork_node import clock
 from stork_node.protocol import uris
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
@@ -171,6 +172,7 @@ class StorkSession(RouterSession):
             self._transport.close()
 
     def onJoin(self, details: Any) -> None:
+        self.stork_joined_at = clock.wall()
         _handshakes.cancel(self._handshake)
         entrance.leave(broadcasting.descriptor(self._transport))
         guard = direct_guard.guard_of(self._realm)

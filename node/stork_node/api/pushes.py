@@ -146,19 +146,27 @@ def _read_one(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -
     try:
         push = _read(document, header_id, key, ids)
     except InvalidPush as error:
-        try:
-            document.decode()
-            _decode_any(document)
-        except UnicodeDecodeError as cause:
-            raise ApiError("invalid_json", f"the body is not UTF-8, at byte {cause.start}") from None
-        except msgspec.DecodeError as cause:
-            raise _not_json(cause) from None
-        except RecursionError:
-            pass
+        check_json(document)
         raise ApiError("invalid_push", error.reason) from None
     if push.error:
         raise ApiError("forbidden", _FORBIDDEN)
     return push
+
+
+def check_json(document: bytes) -> None:
+    """
+    Raises:
+        ApiError: it is not JSON at all.
+    """
+    try:
+        document.decode()
+        _decode_any(document)
+    except UnicodeDecodeError as error:
+        raise ApiError("invalid_json", f"the body is not UTF-8, at byte {error.start}") from None
+    except msgspec.DecodeError as error:
+        raise _not_json(error) from None
+    except RecursionError:
+        pass  # it is JSON up to there
 
 
 def _not_json(error: Exception) -> ApiError:
@@ -176,7 +184,7 @@ def _read_of_many(document: bytes, key: ApiKey, ids: Ids) -> ApiPush:
 
 def _read(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -> ApiPush:
     outline = read_outline(document)
-    given = outline.id if header_id is None else _header_id(header_id, outline.id)
+    given = outline.id if header_id is None else read_header_id(header_id, outline.id)
     id = ids.next() if given is None else given
     frame = document
     if outline.id is None:
@@ -189,7 +197,13 @@ def _read(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -> Ap
     return push
 
 
-def _header_id(header: bytes, in_body: str | None) -> str:
+def read_header_id(header: bytes, in_body: str | None) -> str:
+    """
+    The id of a document: the value of Idempotency-Key.
+
+    Raises:
+        InvalidPush: it is none, or another one than the id in the body.
+    """
     try:
         id = header.decode()
     except UnicodeDecodeError:

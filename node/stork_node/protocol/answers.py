@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stork_node.protocol.positions import Position, is_position
 
-Error = Literal["invalid_push", "invalid_command", "id_reused", "storage_failed", "not_confirmed"]
+Error = Literal["invalid_push", "invalid_command", "id_reused", "storage_failed", "not_confirmed", "not_found"]
 
 
 class Answer(Struct, frozen=True, gc=False):

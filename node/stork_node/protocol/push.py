@@ -16,7 +16,13 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from stork_node.errors import InvalidPush, InvalidTopic
 from stork_node.protocol import push_limits
-from stork_node.protocol.commands.documents import CommandRequest, decode_command, is_command
+from stork_node.protocol.commands.documents import (
+    CommandRequest,
+    OutcomeRequest,
+    decode_command,
+    decode_outcome,
+    is_command,
+)
 from stork_node.protocol.push_limits import DEFAULT_DEPTH, MAX_DEPTH
 from stork_node.protocol.push_refusals import explain_refusal, shorten, too_deep
 from stork_node.protocol.timestamps import is_timestamp
@@ -94,13 +100,17 @@ _to_json = json.JSONEncoder(
 _parse_topic = lru_cache(10_000)(Topic.parse)  # most pushes are to topics that were pushed to before
 
 
-def decode_request(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push | PositionRequest | CommandRequest:
+def decode_request(
+    frame: bytes, now: str, depth: int = DEFAULT_DEPTH
+) -> Push | PositionRequest | CommandRequest | OutcomeRequest:
     """
-    Decode what a peer of the ROUTER sends: ``{"position": true}``, a command document (see ``decode_command``), or a
-    push document (see ``decode_push``).
+    Decode what a peer of the ROUTER sends: ``{"position": true}``, a command document (see ``decode_command``), a
+    request for its outcome, or a push document (see ``decode_push``).
     """
     if is_command(frame):
         return decode_command(frame)
+    if asked := decode_outcome(frame):
+        return asked
     if len(frame) <= 256 and b'"position"' in frame:
         try:
             if _decode_position(frame).position:

@@ -8,7 +8,7 @@ from msgspec import structs
 from stork_node import clock
 from stork_node.nodes.revocations import revokes
 from stork_node.protocol.answers import Error, encode_refused, encode_stored, encode_tail
-from stork_node.protocol.commands.documents import Command, CommandRequest
+from stork_node.protocol.commands.documents import Command, CommandRequest, OutcomeRequest
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.protocol.push_refusals import kind_of, shorten
@@ -26,7 +26,7 @@ class Refusal:
     error: Error = "invalid_push"
 
 
-Request = Push | CommandRequest | PositionRequest | Refusal
+Request = Push | CommandRequest | OutcomeRequest | PositionRequest | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,8 @@ class Intake:
     ) -> bytes | Awaited:
         if isinstance(request, CommandRequest):
             return self._answer_command(request, position, failure, reused)
+        if isinstance(request, OutcomeRequest):
+            return self._answer_outcome(request, tail)
         if isinstance(request, Push):
             if position is not None:
                 self._counters.accepted += 1
@@ -143,6 +145,14 @@ class Intake:
             return encode_tail(tail)
         self._counters.refused[kind_of(request.reason)] += 1
         return encode_refused(request.id, request.error, request.reason)
+
+    def _answer_outcome(self, request: OutcomeRequest, tail: Position) -> bytes | Awaited:
+        epoch, _, number = request.outcome.partition(":")
+        is_known = epoch == tail.epoch and number.isascii() and number.isdigit()
+        if is_known and self._log.state.commands.get(int(number)):
+            return Awaited(request.id, int(number), 0)
+        reason = f"{shorten(request.outcome)} is not the position of a command of the last 5 minutes"
+        return encode_refused(request.id, "not_found", reason)
 
     def _answer_command(
         self, request: CommandRequest, position: Position | None, failure: str, reused: str

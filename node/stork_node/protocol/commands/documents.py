@@ -66,6 +66,13 @@ class CommandRequest(Struct, frozen=True):
     timeout_ms: int = DEFAULT_TIMEOUT_MS
 
 
+class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``{"outcome": "<position>"}``: a peer asks what became of the command with this position."""
+
+    outcome: Annotated[str, Meta(max_length=100)]
+    id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
 class _Document(Struct, forbid_unknown_fields=True):
     command: str
     authid: Name | UnsetType = UNSET
@@ -84,6 +91,8 @@ class _AnyCommand(Struct):
 
 _decode_document = msgspec.json.Decoder(_Document).decode
 _decode_any = msgspec.json.Decoder(_AnyCommand).decode
+_decode_outcome = msgspec.json.Decoder(OutcomeRequest).decode
+_MAX_OUTCOME_BYTES = 1_024
 
 
 def is_command(frame: bytes) -> bool:
@@ -94,6 +103,16 @@ def is_command(frame: bytes) -> bool:
         return _decode_any(frame).command is not UNSET
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
+
+
+def decode_outcome(frame: bytes) -> OutcomeRequest | None:
+    """Read a request for a command's outcome; None for other documents."""
+    if b'"outcome"' not in frame or len(frame) > _MAX_OUTCOME_BYTES:
+        return None
+    try:
+        return _decode_outcome(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def decode_command(frame: bytes) -> CommandRequest:
