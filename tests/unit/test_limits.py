@@ -1,6 +1,6 @@
 import pytest
 
-from stork_node.config.limits import GAVE_WAY, HELD, OF_KEYS, REFUSED, ClientLimits, LimitCounters
+from stork_node.config.limits import GAVE_WAY, HELD, OF_KEYS, OF_PUSHER, REFUSED, ClientLimits, LimitCounters
 from stork_node.config.settings import read
 from stork_node.errors import ConfigError
 
@@ -29,4 +29,4 @@ def test_what_is_wrong_is_named(value, sentence):
 
 
 def test_each_limit_is_counted_from_the_start():
-    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD + GAVE_WAY + OF_KEYS, 0)
+    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD + GAVE_WAY + OF_KEYS + OF_PUSHER, 0)
