@@ -19,9 +19,10 @@ from stork_components.asking.verdicts import Verdicts
 from stork_components.asking.waiting_sessions import WaitingSessions
 from stork_components.tickets.token_gate import TokenGate
 from stork_crossbar.component import in_turn
-from stork_crossbar.connections import client_limits, closing
+from stork_crossbar.connections import closing
 from stork_crossbar.connections.expiries import Expiries
 from stork_crossbar.internals import registrations
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stork_crossbar.connections import client_limits
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import FIRST_STEP_S, Entrance
 from stork_crossbar.opening.unjoined import Step

@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     # What autobahn imports has what is deprecated.
     warnings.simplefilter("ignore")
     from stork_components.guard import Guard
-    from stork_crossbar.connections import client_limits
+    from stork_crossbar.limits import client_limits
 
 DEADLINE_S = 30
 PEER = "192.0.2.1"

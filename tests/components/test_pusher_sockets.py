@@ -22,7 +22,7 @@ from tests.pusher import sign
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from stork_crossbar.connections import client_limits
+    from stork_crossbar.limits import client_limits
     from stork_crossbar.pusher import sockets as sockets_module
     from stork_crossbar.pusher.protocol import PusherFactory
     from stork_crossbar.pusher.sockets import Sockets

@@ -215,7 +215,13 @@ def test_the_memory_is_what_is_said(held):
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     for number in range(30_000):
-        recent.note(Kind.LEFT, 1 << 40 | number, "ann", (f"v1.orders.{number:020}", "exact"), held=[(topic, "exact") for topic in topics])
+        recent.note(
+            Kind.LEFT,
+            1 << 40 | number,
+            "ann",
+            (f"v1.orders.{number:020}", "exact"),
+            held=[(topic, "exact") for topic in topics],
+        )
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert 0.2 * recent.bytes < used < 1.2 * (1 << 22)

@@ -10,7 +10,7 @@ from stork_components.api.push_link import PushLink
 from stork_components.api.resource import ApiResource
 from stork_components.relay import Relay
 from stork_crossbar import registry
-from stork_crossbar.connections import client_limits
+from stork_crossbar.limits import client_limits
 from stork_crossbar.roles import KeyHolder
 from stork_node.api.counters import ApiCounters
 from stork_node.api.keys import Keyring

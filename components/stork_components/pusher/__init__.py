@@ -16,8 +16,8 @@ from stork_components.pusher.resource import PusherHttp
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.component import Component
-from stork_crossbar.connections import client_limits
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
+from stork_crossbar.limits import client_limits
 from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
 from stork_crossbar.pusher.sockets import Sockets

@@ -6,9 +6,9 @@ from autobahn.wamp.exception import InvalidUriError, ProtocolError
 from autobahn.wamp.serializer import Serializer
 from twisted.logger import Logger
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, close_transport
-from stork_crossbar.connections.insiders import INSIDERS
+from stork_crossbar.limits import client_limits
+from stork_crossbar.limits.insiders import INSIDERS
 from stork_node.gate.bounds import TooBig, Unreadable
 from stork_node.gate.options import NotExpected, SenderKind
 

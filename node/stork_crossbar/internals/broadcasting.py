@@ -15,8 +15,8 @@ from crossbar.router.session import RouterApplicationSession
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Server
 
-from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals.polling import is_ready
+from stork_crossbar.limits.insiders import INSIDERS
 from stork_node.protocol.timestamps import format_timestamp
 from stork_node.protocol.wamp_events import FRAMES
 

@@ -10,9 +10,9 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.logger import Logger
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.http import refusals
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.descriptors import Descriptors
 from stork_crossbar.opening.unjoined import Step, Unjoined

@@ -5,7 +5,7 @@ from typing import Any
 from crossbar.router.broker import Broker
 from crossbar.router.observation import UriObservationMap
 
-from stork_crossbar.connections.insiders import INSIDERS
+from stork_crossbar.limits.insiders import INSIDERS
 from stork_crossbar.personality.meta_events import GivenUp
 from stork_node.process_state import singleton
 from stork_node.why.recent import Kind, RecentEvents

@@ -14,9 +14,9 @@ from stork_crossbar.connections.closing import PROTOCOL_ERROR, TRY_AGAIN_LATER, 
 from stork_crossbar.connections.connection_memory import release_handshake
 from stork_crossbar.connections.delivering import refuse
 from stork_crossbar.connections.endings import is_ending
-from stork_crossbar.connections.session_limits import refusal
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.limits.session_limits import refusal
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.opening.unjoined import Step

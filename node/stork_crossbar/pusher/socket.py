@@ -5,9 +5,9 @@ from typing import Any
 
 from autobahn.exception import Disconnected
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import close_transport
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits import client_limits
 from stork_node.pusher import server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel

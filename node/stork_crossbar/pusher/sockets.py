@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet import task
 from twisted.logger import Logger
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.connection_memory import release_websocket
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.pusher.protocol import PusherProtocol

@@ -8,9 +8,9 @@ from typing import Any
 from autobahn.wamp.message import Call, Error, Subscribe
 from twisted.internet import defer, reactor
 
-from stork_crossbar.connections.client_limits import limits, note
-from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits.client_limits import limits, note
+from stork_crossbar.limits.insiders import INSIDERS
 from stork_node.limits.allowance import Allowance
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
