@@ -35,7 +35,7 @@ from stork_node.nodes.table import NodeTable
 from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat, StateFrame
-from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.documents import RECEIPT, Command
 from stork_node.protocol.commands.leases import Nodes
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
@@ -353,6 +353,9 @@ class Relay(Component):
     def _obey(self, frame: StateFrame) -> None:
         self._attending.met(frame)
         if isinstance(frame.content, Command):
+            if frame.content.kind == RECEIPT:
+                self._attending.obeyed(frame.position, self._broadcaster.receipts.take(frame.position.sequence - 1))
+                return
             counts = self._obeying.obey(frame.content, frame.position)
             self.counters.commands += 1
             log = self.log.info if any(counts.values()) else self.log.debug

@@ -352,6 +352,19 @@ def test_topics_have_their_sessions(deployment, api):
     assert api.error("GET", "/api/topics?limit=1001") == (400, "invalid_request")
 
 
+def test_a_receipt_says_what_became_of_a_push(deployment, api):
+    with deployment.nodes[0].join() as one, deployment.nodes[0].join() as two:
+        for client in (one, two):
+            client.subscribe("v1.test.receipt")
+        body = {"topics": ["v1.test.receipt"], "type": "t", "receipt": True, "exclude": [two.session_id]}
+        status, stored = api.push(body)
+        assert (status, stored["receipt"]) == (200, {"node-1": {"sent": 1, "slow": 0, "cut": 0, "excluded": 1}})
+        answers = api.push([{**GOOD, "id": f"before-{api.port}"}, body, GOOD])[1]["answers"]
+        assert [each["receipt"]["node-1"]["sent"] if "receipt" in each else None for each in answers] == [None, 1, None]
+        numbers = [int(each["position"].partition(":")[2]) for each in answers]
+        assert numbers == sorted(numbers)
+
+
 def test_a_user_has_sessions_with_their_topics(deployment, api):
     node = deployment.nodes[0]
     with node.join(authid="ann/1") as one, node.join(authid="ann/1") as two, node.join(authid="bob"):

@@ -24,6 +24,16 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS}
 _PART = "[\\w:@~-]+"
 _MISSING = {"type": "array", "items": _TEXT, "description": "Nodes that have said nothing in time."}
 
+_BY_NODE = {
+    "type": "object",
+    "additionalProperties": {
+        "oneOf": [
+            {"enum": ["gone", "pending", "old"]},
+            {"type": "object", "additionalProperties": {"type": "integer"}},
+        ]
+    },
+}
+
 
 def _object(required: str, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
     return {
@@ -54,6 +64,7 @@ _SCHEMAS = {
         id={"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
         exclude={"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 2**53}},
         store={"type": "boolean", "default": True},
+        receipt={"type": "boolean", "default": False},
     ),
     "Stored": _object(
         "ok id position",
@@ -61,6 +72,7 @@ _SCHEMAS = {
         id={"type": ["string", "null"]},
         position=_POSITION,
         duplicate={"type": "boolean"},
+        receipt=_BY_NODE,
     ),
     "Error": _object("ok error reason", ok={"const": False}, error=_TEXT, reason=_TEXT),
     "Answers": _object(
@@ -88,15 +100,7 @@ _SCHEMAS = {
         id={"type": ["string", "null"]},
         complete={"type": "boolean"},
         position=_POSITION,
-        nodes={
-            "type": "object",
-            "additionalProperties": {
-                "oneOf": [
-                    {"enum": ["gone", "pending", "old"]},
-                    {"type": "object", "additionalProperties": {"type": "integer"}},
-                ]
-            },
-        },
+        nodes=_BY_NODE,
     ),
     "User": _object(
         "authid sessions missing",
