@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Container
+from functools import partial
 
 import zmq
 
@@ -20,7 +21,7 @@ from stork_node.publish_server.intake import Awaited, Intake, Refusal
 from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
-from stork_node.publish_server.requests import Arrival, read_pull, read_router
+from stork_node.publish_server.requests import Answers, Arrival, read_all, read_pull
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import PushLog, SegmentLog, log_folder
@@ -76,6 +77,7 @@ class PublishServer:
         except BaseException:
             self._log.close()
             raise
+        self._answers = Answers(partial(answer_peer, self._sockets.router, counters=self.counters))
         self._nodes = NodeService(self._log, self.counters)
         self._command_answers = CommandAnswers(self._log)
         self._replay = ReplayService(
@@ -205,12 +207,13 @@ class PublishServer:
                 if isinstance(answer, Awaited):
                     self._command_answers.wait(arrival.envelope, answer, now)
                 elif arrival.envelope:
-                    answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
+                    self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
                 request = arrival.request
                 reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
                 if reason:
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(reason), reason, where, now)
+            self._answers.flush()
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
@@ -267,7 +270,8 @@ class PublishServer:
         elif not arrivals:
             pull.note_drained()
         if router.socket in ready:
-            arrivals += [read_router(frames, stamp, self._depth) for frames in waiting(router)]
+            for frames in waiting(router):
+                arrivals += read_all(frames, stamp, self._depth)
         else:
             router.note_drained()
         return arrivals
