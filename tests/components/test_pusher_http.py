@@ -177,8 +177,8 @@ def test_what_is_asked_of_channels_is_told(node):
     assert node.get("/connections") == (200, {"connections": 0})
 
 
-def test_what_is_not_served_yet_is_told(node):
-    assert node.get("/channels/presence-a/users") == (501, {"error": "this is not served yet", "code": 501})
+def test_only_presence_channels_have_users(node):
+    assert node.get("/channels/presence-a/users") == (200, {"users": []})
     assert node.get("/channels/a.1/users")[0] == 400
 
 

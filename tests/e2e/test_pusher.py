@@ -1,9 +1,7 @@
 """Pusher's protocol on one node: its clients, its backends, and both together."""
 
 import json
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from stork_node import Publisher
 from stork_node.clients.node_asker import NodeAsker
 from tests.e2e.operator_port import samples, value
-from tests.gateway import ROOT, Deployment, wait_for
+from tests.gateway import Deployment, wait_for
 from tests.pusher import KEY, PusherBackend, PusherClient, sign
 
 APPS = [
@@ -286,12 +284,6 @@ def test_a_request_that_is_not_signed_is_refused_and_the_connection_stays(port, 
 def test_a_large_body_without_a_signature_is_not_read(backend):
     status, said = backend.send("POST", "/apps/1/events", b"x" * 100_000)
     assert (status, said["code"]) == (401, 401)
-
-
-def test_pusher_js_and_the_backend_of_npm_work(port):
-    command = [str(shutil.which("node")), str(ROOT / "tests/js/pusher_clients.mjs"), str(port), KEY, "app-secret"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 # -- the node ----------------------------------------------------------------------------------------------------------

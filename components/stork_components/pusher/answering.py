@@ -47,10 +47,10 @@ def answer(pusher: Any, request: PusherRequest, head: Head, body: bytes, done: D
         done(200, as_json({"connections": sum(each.connection.app.id == request.app.id for each in sockets)}))
     elif request.route == "terminate_connections":
         _terminate(pusher, request, done)
-    elif request.route == "users" and not _channel(request).is_presence:
+    elif not _channel(request).is_presence:
         raise HttpRefusal(400, "only presence channels have users")
     else:
-        raise HttpRefusal(501, "this is not served yet")
+        done(200, as_json({"users": []}))
 
 
 def _channel(request: PusherRequest) -> Channel:

@@ -1,4 +1,4 @@
-"""``cache_s`` stands with the apps of Pusher's protocol, and the relay needs it: it keeps the events of cache channels."""
+"""``cache_s`` of Pusher apps: the relay needs it, which keeps the events of their cache channels."""
 
 from collections.abc import Mapping
 from typing import Any

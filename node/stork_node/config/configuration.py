@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stork_node.config.expansion import expand
 from stork_node.config.cache_histories import share_cache_times
+from stork_node.config.expansion import expand
 from stork_node.config.feed_histories import share_histories
 from stork_node.config.port_variables import PUBLIC, PortVariables
 from stork_node.errors import ConfigError, Problem
