@@ -41,6 +41,7 @@ from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
 from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.presence.subscribers import PresenceSubscribers
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.commands.documents import Command
@@ -84,6 +85,7 @@ class Guard(DirectGuard):
         self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
         self._marks = singleton(SessionMarks)
+        self._presence = singleton(PresenceSubscribers)
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters, core.user_of)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
@@ -111,7 +113,11 @@ class Guard(DirectGuard):
         await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
-        await self.register(self._tokens.take, uris.GUARD_RULES)
+        await self.register(self._take_rules, uris.GUARD_RULES)
+
+    def _take_rules(self, wire: Mapping[str, Any]) -> None:
+        self._tokens.take(wire)
+        self._presence.set_feeds(wire.get("presence") or {})
 
     def _forget(self) -> None:
         self._verdicts.forget()
@@ -167,7 +173,8 @@ class Guard(DirectGuard):
         session = ClientSession.by_ticket(principal, details["session"], realm, details["transport"]["peer"])
         if self._marks.missed(opening, session.id, *_names(session)):
             self._turn_away("unavailable", details, "a command came while the ticket was being checked")
-        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening)
+        info = principal.presence_json
+        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening, info)
         self._admitted.expect(admission, reactor.seconds())
         self.counters.joins += 1
         return {"authid": principal.authid, "role": principal.role, "extra": principal.extra}
@@ -225,6 +232,8 @@ class Guard(DirectGuard):
         admission = self._admitted.join(session_id)
         opening = admission.opening if admission else None
         self._marks.joined(session_id, opening)
+        if admission:
+            self._presence.joined(session_id, admission.presence)
         if admission and opening and self._marks.missed(opening, session_id, *_names(admission.session)):
             closing.close(self, session_id, closing.SESSION_IS_OVER, "a command came while it joined")
         if admission and admission.expires_at is not None:
@@ -234,6 +243,7 @@ class Guard(DirectGuard):
         """A session is gone; may be called more than once."""
         self._admitted.leave(session_id)
         self._marks.left(session_id)
+        self._presence.left(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
@@ -295,6 +305,10 @@ class Guard(DirectGuard):
         self, details: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]
     ) -> Permission:
         match: Match = options.get("match") or "exact"
+        if action == "subscribe" and match == "exact" and uri.startswith(uris.PRESENCE):
+            uri = uri.removeprefix(uris.PRESENCE)  # whoever may subscribe to a topic may see who is online there
+            if not self._presence.has_presence(uri):
+                return Permission(False, reason=f"the feed of {uri} has no presence")
         role, authid = details["authrole"], details["authid"]
         grants = self._admitted.grants(details["session"])
         if core.is_granted(grants, action, uri, match, self._tokens.patterns):

@@ -15,6 +15,7 @@ from twisted.internet import defer, reactor, task
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
+from stork_components.presence import Presence, answering
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
@@ -82,6 +83,7 @@ class Relay(Component):
         heard_at: when the last frame of the publish server came (reactor's seconds), or the start.
         probed_at: when the router last delivered this component's own probe event.
         server_counters: the publish server's figures, from its last heartbeat.
+        presence: who is online.
     """
 
     Settings = RelaySettings
@@ -101,10 +103,15 @@ class Relay(Component):
         self._said_of_server = ""
         self._marks = singleton(SessionMarks)
         self._obeying = Obeying(self._broadcaster, self._marks)
-        self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
+        self.presence = Presence(self._stream, self._broadcaster)
+        self._attending = Attending(
+            reactor, self._say, self._marks, lambda: self.position, changed=self.presence.changed
+        )
+        self.presence.follow(self._attending.presence)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
+        await self.register(self._online, uris.ONLINE, RegisterOptions(details_arg="details"))
         settings = self.settings
         self._link = PublishServerLink(
             reactor,
@@ -378,6 +385,7 @@ class Relay(Component):
 
     def _sweep(self) -> None:
         self._stream.histories.sweep(reactor.seconds())
+        self._stream.presence_events.sweep(reactor.seconds())
 
     # -- the node's own events, and recovery ---------------------------------------------------------------------------
 
@@ -395,6 +403,28 @@ class Relay(Component):
 
     def _recover(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
         return in_turn(self._answer(details.caller, args, kwargs))
+
+    def _online(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
+        return in_turn(self._answer_online(details, args, kwargs))
+
+    async def _answer_online(
+        self, details: CallDetails, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            topic, has_users = answering.read_question(args, kwargs)
+            await answering.check_permission(details, topic)
+            return self.online(topic, has_users)
+        except CallError as error:
+            raise ApplicationError(error.uri, error.message) from None
+
+    def online(self, topic: str, has_users: bool = True) -> dict[str, Any]:
+        """
+        Who is online in a topic: ``{"users": [{"authid", "info", "since"}], "count", "position"}``.
+
+        Raises:
+            CallError: this node cannot say it now.
+        """
+        return answering.answer(self.presence, topic, has_users, self.position, reactor.seconds())
 
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
         """

@@ -5,6 +5,7 @@ from typing import Any
 from crossbar.router.broker import Broker
 from crossbar.router.observation import UriObservationMap
 
+from stork_crossbar.connections import presence_hook
 from stork_crossbar.personality.meta_events import GivenUp
 
 _META_EVENTS = ("wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete")
@@ -23,6 +24,20 @@ class SelfCleaningUriMap(UriObservationMap):
         self._observation_id_to_observation.pop(observation.id, None)
 
 
+class SubscriptionMap(SelfCleaningUriMap):
+    """It also says which visitors subscribe to exactly one topic, for presence."""
+
+    __slots__ = ()
+
+    def add_observer(
+        self, observer: Any, uri: str, match: str = "exact", extra: Any = None, observer_extra: Any = None
+    ) -> Any:
+        added = super().add_observer(observer, uri, match, extra, observer_extra)
+        if match == "exact" and not added[1]:
+            presence_hook.subscribed(observer, uri)
+        return added
+
+
 class StorkBroker(Broker):
     """
     - Announces no ``publisher_identification``: clients cannot ask for it.
@@ -35,7 +50,7 @@ class StorkBroker(Broker):
         # Crossbar ignores ``disclose_me``: what a role's ``disclose`` in config.json says is done to all its events.
         self._role_features.publisher_identification = None
         if not self._event_store:  # an event store has attached itself to the map
-            self._subscription_map = SelfCleaningUriMap()
+            self._subscription_map = SubscriptionMap()
 
     def detach(self, session: Any) -> None:
         given_up = GivenUp(self._router, session, "subscription", "on_unsubscribe")
@@ -56,6 +71,8 @@ class StorkBroker(Broker):
         is_deleted = was_last and not subscription.extra.retained_events
         if is_deleted:
             self._subscription_map.delete_observation(subscription)
+        if was_subscribed and subscription.match == "exact":
+            presence_hook.unsubscribed(session, subscription.uri)
         if was_subscribed:
             given_up.add(subscription, is_deleted=is_deleted)
         return was_subscribed, was_last

@@ -7,6 +7,8 @@ import zmq
 
 from stork_node.errors import InvalidFrame, InvalidTopic
 from stork_node.protocol.commands.leases import Lease, NodesRequest, encode_node_answer
+from stork_node.protocol.presence.entries import check_topics
+from stork_node.protocol.presence.snapshots import PresenceRequest
 from stork_node.protocol.push_refusals import shorten
 from stork_node.protocol.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
 from stork_node.protocol.topics import Topic
@@ -73,6 +75,8 @@ class ReplayService:
             if isinstance(request, EraseRequest):
                 self._check_right(address, right)
                 Topic.parse(request.topic)
+            elif isinstance(request, Lease) and request.presence:
+                check_topics(request.presence.topics)
         except InvalidFrame as error:
             self._refuse(envelope, error.reason)
         except InvalidTopic as error:
@@ -84,6 +88,8 @@ class ReplayService:
                 leased = self._nodes.take(request, now)
                 self._publish()
                 self._send(envelope, [encode_node_answer(leased)])
+            elif isinstance(request, PresenceRequest):
+                self._send(envelope, [encode_node_answer(self._nodes.presence(request, now))])
             elif isinstance(request, NodesRequest):
                 self._send(envelope, [encode_node_answer(self._nodes.table(request, self._count_old(), now))])
             elif len(self._erasures) < MOST_ERASURES:
