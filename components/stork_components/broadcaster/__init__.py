@@ -21,6 +21,7 @@ from stork_crossbar.component import end_worker
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.broadcasting import is_embedded, is_visitor
 from stork_crossbar.internals.self_test import fault
+from stork_crossbar.pusher.socket import PusherSocket
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.broadcast.delivery_batch import DeliveryBatch
@@ -198,30 +199,56 @@ class Broadcaster:
         Where the router's sessions cannot be read, this process ends, which closes them all.
         """
         self._end_if_blind()
-        return self._router.visitors(authid, role, id)
+        return self._router.visitors(authid, role, id) + self._channels.clients(authid, role, id)
 
     def subscribers(self, topic: str) -> list[Any]:
-        """Those of ``visitors`` that get the events of a topic."""
+        """
+        Those of ``visitors`` that get the events of a topic. If it is the own topic of a Pusher user: just this user's
+        connections.
+        """
         self._end_if_blind()
+        if (sockets := self._channels.of_user_topic(topic)) is not None:
+            return sockets
         observers = (subscription.observers for subscription in self._router.match(topic))
-        return [session for session in dict.fromkeys(chain.from_iterable(observers)) if is_visitor(session)]
+        found = [session for session in dict.fromkeys(chain.from_iterable(observers)) if is_visitor(session)]
+        subscribers = self._channels.match(topic)
+        return [*found, *(subscribers.observers if subscribers else ())]
 
     def _end_if_blind(self) -> None:
         if self._fault:
             end_worker(f"a command cannot be obeyed: {self._fault}")
 
     def subscriptions_of(self, session: Any) -> list[Any]:
-        """The subscriptions of one session of ``visitors``."""
+        """The subscriptions of one session of ``visitors``: each has ``uri`` and ``match``."""
+        if isinstance(session, PusherSocket):
+            return session.subscriptions()
         return self._router.subscriptions_of(session)
 
-    def end_subscriptions(self, pairs: Sequence[tuple[Any, Any]], reason: str) -> None:
-        """End subscriptions of sessions now, and tell their clients over a second or two; ``reason`` is a URI."""
+    def end_subscriptions(self, pairs: Sequence[tuple[Any, Any]], uri: str, reason: str) -> None:
+        """
+        End subscriptions of sessions now, and tell their clients over a second or two: WAMP clients get ``uri``, others
+        ``reason``.
+        """
         for session, subscription in pairs:
-            self._router.end_subscription(session, subscription)
-        self._closing.pace(pairs, lambda pair: self._router.tell_ended(pair[0], pair[1], reason))
+            if isinstance(session, PusherSocket):
+                session.end_subscription(subscription)
+            else:
+                self._router.end_subscription(session, subscription)
+
+        def tell(pair: tuple[Any, Any]) -> None:
+            session, subscription = pair
+            if isinstance(session, PusherSocket):
+                session.tell_ended(subscription, reason)
+            else:
+                self._router.tell_ended(session, subscription, uri)
+
+        self._closing.pace(pairs, tell)
 
     def end(self, sessions: Sequence[Any], end: Callable[[Any], None]) -> None:
         """Write no event to these sessions from now on, and call ``end`` for each, over a second or two."""
+        for session in sessions:
+            if isinstance(session, PusherSocket):
+                session.stop_listening()
         self._closing.end(sessions, end)
 
     def _look(self) -> None:

@@ -14,6 +14,8 @@ from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.pusher.protocol import PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
+from stork_node.nodes.session_marks import SessionMarks
+from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App, Apps, new_socket_id
 from stork_node.pusher.channel_table import ChannelTable
@@ -34,7 +36,7 @@ class Sockets:
         newest_first: returns the kept events of a topic with their positions, the newest first.
 
     Attributes:
-        apps: may be replaced; it counts for new connections.
+        apps: the current ones.
     """
 
     log = Logger()
@@ -51,6 +53,7 @@ class Sockets:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
         self.apps = Apps(settings.apps)
+        self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
         self._looking.clock = reactor
 
@@ -59,6 +62,23 @@ class Sockets:
 
     def end(self) -> None:
         self._looking.stop()
+
+    def take(self, settings: PusherSettings) -> None:
+        """
+        Take changed apps and limits. Clients stay connected if their app stays and has the same topics; limits count
+        for new connections.
+        """
+        self._settings, self.apps = settings, Apps(settings.apps)
+        for socket in list(self.table.sockets.values()):
+            app = self.apps.by_id(socket.connection.app.id)
+            if app is None:
+                socket.close(codes.APP_UNKNOWN, "this app is not here any more")
+            elif not app.is_enabled:
+                socket.close(codes.APP_DISABLED, "this app is disabled")
+            elif app.version != socket.version:
+                socket.close(codes.RECONNECT, "this app has other topics now")
+            else:
+                socket.connection.app = app
 
     def now(self) -> float:
         return float(self._reactor.seconds())
@@ -105,8 +125,10 @@ class Sockets:
             number, id = new_socket_id()
         entrance.leave(broadcasting.descriptor(protocol))
         release_websocket(protocol, PusherProtocol)
-        socket = PusherSocket(self, protocol, app, number, id, self._settings.limits)
+        opening = self.marks.open()
+        socket = PusherSocket(self, protocol, app, number, id, self._settings.limits, opening)
         protocol.socket = self.table.sockets[number] = socket
+        self.marks.joined(number, opening)
         self.counters.opened += 1
         socket.send(server_frames.connection_established(id, int(self._settings.activity_timeout_s)))
 
@@ -120,6 +142,7 @@ class Sockets:
 
     def closed(self, number: int) -> None:
         self.table.sockets.pop(number, None)
+        self.marks.left(number)
 
     # -- silence, and the end of the node ------------------------------------------------------------------------------
 

@@ -32,6 +32,15 @@ class Outlet(Protocol):
     def unsubscribe(self, channel: Channel, topic: str) -> None:
         """It gets them no longer. It was subscribed."""
 
+    def identify(self, user_id: str) -> bool:
+        """
+        The socket is this user's now, too. False: a command may have named the user since the socket was opened, and
+        the socket is being closed.
+        """
+
+    def forget(self, user_id: str) -> None:
+        """It is not this user's any more."""
+
     def send_last(self, channel: Channel, topic: str) -> None:
         """Send the last event of a cache channel, or that there is none."""
 
@@ -180,6 +189,18 @@ class Connection:
         """The socket is closed: all subscriptions end."""
         for name in list(self.channels):
             self._unsubscribe(name)
+        if self.user is not None:
+            self._outlet.forget(self.user.user_id)
+
+    def end_subscription(self, name: str) -> None:
+        """A command ends a subscription; ``tell_ended`` tells the client."""
+        self._unsubscribe(name)
+
+    def tell_ended(self, name: str, reason: str) -> None:
+        """Unless the client has subscribed again meanwhile."""
+        if name not in self.channels:
+            frame = server_frames.subscription_error(name, codes.UNSUBSCRIBED, reason, codes.UNSUBSCRIBED_STATUS)
+            self._outlet.send(frame)
 
     # -- users and client events ---------------------------------------------------------------------------------------
 
@@ -196,7 +217,7 @@ class Connection:
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
-        else:
+        elif self.user is not None or self._outlet.identify(user.user_id):
             self.user = user
             self._outlet.send(server_frames.signin_success(told.user_data))
 
