@@ -3,7 +3,7 @@ The relay, in the router process: follows the publish server, delivers each push
 ``io.virge.stork.recover``. ``stork_node.relay`` has its decisions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -43,6 +43,7 @@ from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_page import history_page
 from stork_node.relay.history_settings import HistorySettings, histories
+from stork_node.relay.missed import MissedPushes
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Action, Break, Events, NodeStream, State
@@ -461,13 +462,26 @@ class Relay(Component):
         Raises:
             CallError: this node has not caught up, or has not come to ``since``.
         """
+        await self._reach(since)
+        here = self.position
+        assert here is not None  # noqa: S101  # or it would be behind
+        return history_page(self._stream.histories, here, topic, since, limit)
+
+    async def missed(self, topic: str, since: Position | None, ids: Collection[int]) -> MissedPushes:
+        """
+        What a client missed in a topic; see ``MissedPushes``.
+
+        Raises:
+            CallError: this node has not caught up, or has not come to ``since``.
+        """
+        await self._reach(since)
+        return MissedPushes(self._stream, topic, since, ids)
+
+    async def _reach(self, since: Position | None) -> None:
         give_up_at = reactor.seconds() + AHEAD_S
         while goal := self._recovery.is_behind(since):
             if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                 raise self._recovery.not_ready()
-        here = self.position
-        assert here is not None  # noqa: S101  # or it would be behind
-        return history_page(self._stream.histories, here, topic, since, limit)
 
     async def _answer(self, session_id: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         give_up_at = reactor.seconds() + AHEAD_S

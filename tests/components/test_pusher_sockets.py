@@ -115,6 +115,7 @@ class Hub:
     def __init__(self, reactor: Any) -> None:
         self.reactor, self.table, self.counters = reactor, singleton(ChannelTable), PusherCounters()
         self.pushed: list[Any] = []
+        self.resumed: list[Any] = []
         self.kept: dict[str, list[tuple[bytes, str]]] = {}
         self.sockets = Sockets(
             reactor,
@@ -123,6 +124,7 @@ class Hub:
             self.counters,
             lambda *pushed: self.pushed.append(pushed),
             lambda topic: reversed(self.kept.get(topic, [])),
+            lambda *resumed: self.resumed.append(resumed),
         )
         self.sockets.begin()
         self.factory = PusherFactory(self.sockets.opened)

@@ -140,12 +140,16 @@ class Broadcaster:
 
     def beat(self, position: Position) -> None:
         """Tell all who listen the position up to which they have been sent everything."""
+        content = Content(None, str(position))
+        delivery = DeliveryBatch(_observers)
         if self.way == "public":
             self._component.publish(uris.BEAT, position=str(position))
-            return
-        delivery = DeliveryBatch(_observers)
-        _add(delivery, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
-        self._writer.write(delivery)
+        else:
+            _add(delivery, self._router.match(uris.BEAT), uris.BEAT, content, ())
+        if self._channels.followers.observers:
+            delivery.add(self._channels.followers, 0, 0, None, content)
+        if not self._fault:
+            self._writer.write(delivery)
 
     def receives(self, session_id: int, topic: str, match: str | None = None) -> bool:
         """

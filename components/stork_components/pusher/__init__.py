@@ -13,6 +13,7 @@ from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
 from stork_components.pusher.resource import PusherHttp
+from stork_components.pusher.resuming import Resuming
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
@@ -59,7 +60,10 @@ class Pusher(KeyHolder):
         self._allowances: dict[str, Allowance] = {}
         self._pushes_per_second = settings.limits.pushes_per_second
         table = singleton(ChannelTable)
-        self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
+        resuming = Resuming(reactor, table, partial(registry.find, Relay))
+        self.sockets = Sockets(
+            reactor, settings, table, self.counters, self._push_client_event, _newest_first, resuming.begin
+        )
         self.sockets.begin()
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))

@@ -13,7 +13,7 @@ from stork_node.nodes.session_marks import Opening
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import USER_PREFIX, Channel
-from stork_node.pusher.client_frames import ClientEvent
+from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
 from stork_node.pusher.settings import PusherLimits
 
@@ -40,6 +40,7 @@ class PusherSocket:
         "_hub",
         "_is_ending",
         "_opening",
+        "_resumptions",
         "_session_id",
         "_stork_connection",
         "_transport",
@@ -60,6 +61,7 @@ class PusherSocket:
         self.connection = Connection(app, id, self, limits)
         self.heard_at: float = hub.now()
         self.is_pinged = False
+        self._resumptions: dict[str, Resumption] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +94,7 @@ class PusherSocket:
         """The WebSocket is closed."""
         if self._session_id is not None:
             self.connection.leave()
+            self._hub.table.followers.observers.discard(self)
             self._hub.closed(self._session_id)
             self._session_id = None
 
@@ -143,7 +146,40 @@ class PusherSocket:
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
 
+    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
+        if self._session_id is not None:
+            self._hub.table.discard(topic, self)
+            self._hub.table.followers.observers.discard(self)
+            self._resumptions = self._resumptions or {}
+            self._resumptions[topic] = resumption
+            self._hub.resume(self, self._session_id, channel, topic, resumption)
+
+    def waiting_bytes(self) -> int:
+        """What has been written and has not been sent yet."""
+        descriptor = broadcasting.descriptor(self._transport)
+        return broadcasting.waiting_bytes(self._transport, descriptor) if descriptor else 0
+
+    def succeed(self, channel: Channel, **told: Any) -> None:
+        self.send(server_frames.subscription_succeeded(channel.name, **told))
+
+    def is_resuming(self, topic: str, resumption: Resumption) -> bool:
+        """Whether the client still waits for this."""
+        return self._session_id is not None and (self._resumptions or {}).get(topic) is resumption
+
+    def resumed(self, channel: Channel, topic: str) -> None:
+        """What was missed has been sent: the channel is live."""
+        self._end_resumption(topic)
+        self.subscribe(channel, topic)
+
+    def _end_resumption(self, topic: str) -> None:
+        if self._resumptions is not None:
+            self._resumptions.pop(topic, None)
+            if not self._resumptions:
+                self._resumptions = None
+                self._hub.table.followers.observers.add(self)
+
     def unsubscribe(self, channel: Channel, topic: str) -> None:
+        self._end_resumption(topic)
         self._hub.table.discard(topic, self)
 
     def identify(self, user_id: str) -> bool:

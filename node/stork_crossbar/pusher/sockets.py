@@ -19,7 +19,8 @@ from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App, Apps, new_socket_id
 from stork_node.pusher.channel_table import ChannelTable
-from stork_node.pusher.client_frames import ClientEvent
+from stork_node.pusher.channels import Channel
+from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.counters import PusherCounters, PusherFigures
 from stork_node.pusher.opening import NotOpened, choose_app
 from stork_node.pusher.settings import PusherSettings
@@ -34,6 +35,8 @@ class Sockets:
     Args:
         push: passes the event of a client on: its socket, the socket's number, the event and its topic.
         newest_first: returns the kept events of a topic with their positions, the newest first.
+        resume: sends a client what it has missed in a channel: its socket, the socket's number, the channel, its topic,
+            and what the client asks for. Then it calls ``resumed`` of the socket.
 
     Attributes:
         apps: the current ones.
@@ -49,9 +52,11 @@ class Sockets:
         counters: PusherCounters,
         push: Callable[[PusherSocket, int, ClientEvent, str], None],
         newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
+        resume: Callable[[PusherSocket, int, Channel, str, Resumption], None],
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
+        self.resume = resume
         self.apps = Apps(settings.apps)
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)

@@ -11,7 +11,7 @@ from stork_node.protocol.push import is_data
 from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel
-from stork_node.pusher.client_frames import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe
+from stork_node.pusher.client_frames import ClientEvent, Ping, Resumption, SignIn, Subscribe, Unsubscribe
 from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember
 from stork_node.pusher.members import Member, read_channel_data, read_user_data
 from stork_node.pusher.settings import PusherLimits
@@ -29,8 +29,14 @@ class Outlet(Protocol):
     def subscribe(self, channel: Channel, topic: str) -> None:
         """From now on the socket gets the events of this channel. It was not subscribed before."""
 
+    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
+        """
+        Send that the subscription has succeeded, and what the client has missed; from then on the socket gets the
+        events of this channel. It may be subscribed already.
+        """
+
     def unsubscribe(self, channel: Channel, topic: str) -> None:
-        """It gets them no longer. It was subscribed."""
+        """It gets them no longer. It was subscribed, or was about to be."""
 
     def identify(self, user_id: str) -> bool:
         """
@@ -126,8 +132,12 @@ class Connection:
         except Refused as error:
             self._outlet.send(server_frames.subscription_error(asked.channel, error.kind, error.reason, error.status))
             return
-        if channel.name not in self.channels:
-            self.channels[channel.name] = channel, topic
+        is_new = channel.name not in self.channels
+        self.channels[channel.name] = channel, topic
+        if asked.resumption is not None:
+            self._outlet.resume(channel, topic, asked.resumption)
+            return
+        if is_new:
             self._outlet.subscribe(channel, topic)
         self._outlet.send(server_frames.subscription_succeeded(channel.name))
         if channel.is_cache:
