@@ -27,6 +27,7 @@ from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.config.settings import endpoint, interval, seconds, setting, text
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.metrics.node_figures import RelayState
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.nodes.table import NodeTable
 from stork_node.process_state import singleton
@@ -101,7 +102,9 @@ class Relay(Component):
         self._said_of_server = ""
         self._marks = singleton(SessionMarks)
         self._obeying = Obeying(self._broadcaster, self._marks)
-        self._attending = Attending(reactor, self._say, self._marks, lambda: self.position)
+        self._attending = Attending(
+            reactor, self._say, self._marks, lambda: self.position, feeds=singleton(ServedFeeds)
+        )
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))

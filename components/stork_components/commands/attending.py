@@ -11,6 +11,7 @@ from stork_node.nodes.attachment import Attachment
 from stork_node.nodes.followed import FollowedNodes
 from stork_node.nodes.names import node_name
 from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol.commands.entries import StateFrame
@@ -25,6 +26,7 @@ class Attending:
         send: takes a frame for the publish server; returns whether there is a connection.
         marks: of the sessions of this node.
         position: of this node.
+        feeds: those that this node serves.
 
     Attributes:
         nodes: the table of nodes.
@@ -38,10 +40,14 @@ class Attending:
         marks: SessionMarks,
         position: Callable[[], Position | None],
         environ: Mapping[str, str] = os.environ,
+        feeds: ServedFeeds | None = None,
     ) -> None:
         self._reactor, self._send, self._marks = reactor, send, marks
         self._position = position
-        self._attachment = Attachment(node_name(environ, socket.gethostname()), version("stork-node"))
+        served = feeds or ServedFeeds()
+        name = node_name(environ, socket.gethostname())
+        self._attachment = Attachment(name, version("stork-node"), feeds=served.names)
+        served.watch(self._hurry)
         self._soon: Any = None
         self.nodes = FollowedNodes()
         self.is_understood = False
@@ -87,8 +93,8 @@ class Attending:
     def obeyed(self, at: Position, counts: dict[str, int]) -> None:
         """A command was obeyed: it is reported at the end of this turn."""
         self._attachment.obeyed(at, counts)
-        if self._soon is None and self._attachment.has_news:
-            self._soon = self._reactor.callLater(0, self._say_soon)
+        if self._attachment.has_news:
+            self._hurry()
 
     def begin_anew(self) -> None:
         """There was a break."""
@@ -101,6 +107,10 @@ class Attending:
             self._soon.cancel()
         if self.is_understood:
             self._send(encode_node_request(self._attachment.farewell()))
+
+    def _hurry(self) -> None:
+        if self._soon is None:
+            self._soon = self._reactor.callLater(0, self._say_soon)
 
     def _say_soon(self) -> None:
         self._soon = None

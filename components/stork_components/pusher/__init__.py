@@ -26,6 +26,7 @@ from stork_node.api.rate import Allowance
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
 from stork_node.http.heads import Head
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
 from stork_node.pusher import codes, server_frames
@@ -60,6 +61,7 @@ class Pusher(Component):
         table = singleton(ChannelTable)
         self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
         self.sockets.begin()
+        singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 

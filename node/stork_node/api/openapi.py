@@ -49,6 +49,7 @@ _SCHEMAS = {
         id={"type": ["string", "null"]},
         position=_POSITION,
         duplicate={"type": "boolean"},
+        warning=_TEXT,
     ),
     "Error": _object("ok error reason", ok={"const": False}, error=_TEXT, reason=_TEXT),
     "Answers": _object(

@@ -50,7 +50,8 @@ class ApiPush(PendingPush):
         """The publish server has answered: ``outcome`` is set."""
         outcome = self.outcome
         if isinstance(outcome, StoredPosition):
-            self.settle(encode_stored(self.shown_id, outcome, duplicate=outcome.duplicate))
+            is_known, warning = outcome.duplicate, outcome.warning
+            self.settle(encode_stored(self.shown_id, outcome, duplicate=is_known, warning=warning))
         elif isinstance(outcome, PushRefused):
             self.refuse(outcome.error, outcome.reason)
 

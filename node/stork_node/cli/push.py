@@ -38,7 +38,8 @@ def push(
     """
     Push a message to each TOPIC (version.feed.id), and print its position once it is stored.
 
-    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1.
+    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1. If
+    nobody can get it, though it is stored, a warning on stderr says so.
 
     \b
     Examples:
@@ -63,9 +64,12 @@ def push(
         endpoint or publish_server_endpoint(Port.ROUTER, os.environ), timeout_ms, secret, push_key
     ) as publisher:
         # Raw: as it was written, digit for digit.
-        click.echo(
-            publisher.push(topics.split(","), type_, Raw(content.encode()), id=id_, exclude=exclude, store=not no_store)
+        position = publisher.push(
+            topics.split(","), type_, Raw(content.encode()), id=id_, exclude=exclude, store=not no_store
         )
+    click.echo(position)
+    if position.warning:
+        click.echo(f"warning: {position.warning}", err=True)
 
 
 def _stdin() -> str:

@@ -14,14 +14,16 @@ class StoredPosition(str):
 
     Attributes:
         duplicate: whether the id was known: then this is the position of the first push, and nothing was delivered.
+        warning: why the stored push reaches nobody, in a sentence; else empty.
     """
 
     duplicate = False
+    warning = ""
 
     @classmethod
     def of(cls, answer: Answer) -> "StoredPosition":
         position = cls(answer.position)
-        position.duplicate = answer.duplicate
+        position.duplicate, position.warning = answer.duplicate, answer.warning
         return position
 
 

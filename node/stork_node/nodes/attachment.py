@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateFrame
-from stork_node.protocol.commands.leases import MOST_REPORTS, Lease, Leased, Report
+from stork_node.protocol.commands.leases import MOST_REPORTS, FeedNames, Lease, Leased, Report
 from stork_node.protocol.positions import Position
 
 _MOST_GOODBYES = 10
@@ -28,8 +28,14 @@ class Attachment:
         is_attached: whether its entry was met in the log.
     """
 
-    def __init__(self, name: str, version: str, new: Callable[[], str] = new_incarnation) -> None:
-        self._name, self._version, self._new = name, version, new
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        new: Callable[[], str] = new_incarnation,
+        feeds: Callable[[], FeedNames | None] = lambda: None,
+    ) -> None:
+        self._name, self._version, self._new, self._feeds = name, version, new, feeds
         self.incarnation = new()
         self._attached: Position | None = None
         self._unmet: deque[Report] = deque()
@@ -52,7 +58,15 @@ class Attachment:
         at = position or Position("", 0)
         reports = tuple(self._unmet)[:MOST_REPORTS]
         return Lease(
-            self.incarnation, self._name, self._version, at.epoch, at.sequence, sessions, reports, number=self._leases
+            self.incarnation,
+            self._name,
+            self._version,
+            at.epoch,
+            at.sequence,
+            sessions,
+            reports,
+            number=self._leases,
+            feeds=self._feeds(),
         )
 
     def goodbyes(self) -> list[Lease]:

@@ -17,7 +17,7 @@ class Answer(Struct, frozen=True, gc=False):
 
     ``position`` is set if ``ok``; otherwise ``error`` and ``reason`` are. ``id`` is that of the push; None for a
     request of the position, and for a document whose id could not be read. ``complete`` and ``nodes`` are those of a
-    command: what it met on each node, or why it has not.
+    command: what it met on each node, or why it has not. ``warning``: why a stored push reaches nobody, in a sentence.
     """
 
     ok: bool
@@ -28,14 +28,18 @@ class Answer(Struct, frozen=True, gc=False):
     reason: str = ""
     complete: bool | None = None
     nodes: dict[str, dict[str, int] | str] = {}
+    warning: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
 
 
-def encode_stored(id: str | None, position: Position | str, *, duplicate: bool = False) -> bytes:
+def encode_stored(id: str | None, position: Position | str, *, duplicate: bool = False, warning: str = "") -> bytes:
     """The push is stored at ``position``, or was when its id first came."""
+    if warning:
+        answer = {"ok": True, "id": id, "position": str(position), "duplicate": True, "warning": warning}
+        return _encode(answer if duplicate else {key: answer[key] for key in answer if key != "duplicate"})
     form = (
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
     )

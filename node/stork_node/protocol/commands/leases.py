@@ -22,9 +22,14 @@ from stork_node.protocol.positions import MAX_SEQUENCE
 
 MOST_REPORTS = 200
 """In one lease."""
+MOST_FEEDS, MOST_FEEDS_CHARACTERS = 500, 16_000
+"""In one lease. A node with more says nothing of its feeds."""
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 _Name = Annotated[str, Meta(max_length=64)]
+
+FeedNames = tuple[Annotated[str, Meta(max_length=255)], ...]
+"""``v1.orders``, and ``pusher.*`` for all feeds of a version."""
 
 LeaseState = Literal["attached", "gone", "waits"]
 
@@ -47,6 +52,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         reports: those that it has not met in the log yet, the oldest first.
         leaves: whether this is its goodbye.
         number: the answer has it again.
+        feeds: those to which its clients may subscribe; None: that is not known.
     """
 
     incarnation: Incarnation
@@ -58,6 +64,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     reports: Annotated[tuple[Report, ...], Meta(max_length=MOST_REPORTS)] = ()
     leaves: bool = False
     number: _Sequence = 0
+    feeds: Annotated[FeedNames, Meta(max_length=MOST_FEEDS)] | None = None
 
 
 class Leased(Struct, frozen=True):
