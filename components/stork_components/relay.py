@@ -31,6 +31,7 @@ from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.config.settings import endpoint, interval, seconds, setting, text
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.metrics.node_figures import RelayState
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.nodes.table import NodeTable
 from stork_node.process_state import singleton
@@ -111,7 +112,12 @@ class Relay(Component):
         self._obeying = Obeying(self._broadcaster, self._marks)
         self.presence = Presence(self._stream, self._broadcaster)
         self._attending = Attending(
-            reactor, self._say, self._marks, lambda: self.position, changed=self.presence.changed
+            reactor,
+            self._say,
+            self._marks,
+            lambda: self.position,
+            changed=self.presence.changed,
+            feeds=singleton(ServedFeeds),
         )
         self.presence.follow(self._attending.presence)
         self._deployment = singleton(Deployment)

@@ -139,6 +139,11 @@ def test_an_idempotency_key_is_stored_once(api):
     assert api.error("POST", "/api/push", {**GOOD, "id": "x"}, Idempotency_Key=key) == (422, "invalid_push")
 
 
+def test_a_push_that_nobody_can_get_is_stored_with_a_warning(api):
+    wait_for(lambda: "warning" in api.push({**GOOD, "topics": ["v1.tset.1"]})[1], "the node has said its feeds")
+    assert "warning" not in api.push(GOOD)[1]
+
+
 def test_an_array_is_answered_in_order(deployment, api):
     bad = {"topics": ["nonsense"], "type": "x"}
     status, said = api.push([GOOD, bad] * 500)

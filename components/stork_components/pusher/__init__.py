@@ -27,6 +27,7 @@ from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
 from stork_node.http.heads import Head
 from stork_node.limits.allowance import Allowance
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
 from stork_node.pusher import codes, server_frames
@@ -65,6 +66,7 @@ class Pusher(KeyHolder):
             reactor, settings, table, self.counters, self._push_client_event, _newest_first, resuming.begin
         )
         self.sockets.begin()
+        singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 

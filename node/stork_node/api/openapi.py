@@ -73,6 +73,7 @@ _SCHEMAS = {
         position=_POSITION,
         duplicate={"type": "boolean"},
         receipt=_BY_NODE,
+        warning=_TEXT,
     ),
     "Error": _object("ok error reason", ok={"const": False}, error=_TEXT, reason=_TEXT),
     "Answers": _object(

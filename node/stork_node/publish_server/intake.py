@@ -55,21 +55,29 @@ class Outcome:
         stored: how many pushes and commands were.
         failure: why the log took nothing.
         reused: reasons of the documents that were refused because another push had their id, by their index.
+        warnings: about pushes that are stored and reach nobody, by their index.
     """
 
     answers: list[bytes | Awaited]
     stored: int = 0
     failure: str = ""
     reused: Mapping[int, str] = field(default_factory=dict)
+    warnings: Mapping[int, str] = field(default_factory=dict)
 
 
 class Intake:
     """Numbers what is new, recognizes what was there before, and writes the answers."""
 
     def __init__(
-        self, log: PushLog, ids: RecentIds, counters: Counters, wall: Callable[[], float] = clock.wall
+        self,
+        log: PushLog,
+        ids: RecentIds,
+        counters: Counters,
+        wall: Callable[[], float] = clock.wall,
+        warn: Callable[[Sequence[str]], str] = lambda topics: "",
     ) -> None:
-        self._log, self._ids, self._counters, self._wall = log, ids, counters, wall
+        """``warn`` says what is wrong with topics of a push, in a sentence, or nothing."""
+        self._log, self._ids, self._counters, self._wall, self._warn = log, ids, counters, wall, warn
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:
         """
@@ -95,10 +103,16 @@ class Intake:
                 self._ids.remember_documents([(push, stored[i]) for i, push in new.items()], now)
         tail = self._log.tail
         reused = {i: reason for i, request in enumerate(requests) if i not in new and (reason := self._reused(request))}
+        warnings = {
+            i: warning
+            for i, request in enumerate(requests)
+            if isinstance(request, Push) and (warning := self._warn(request.topics))
+        }
         answers = [
-            self._answer(request, stored.get(i), tail, failure, reused.get(i, "")) for i, request in enumerate(requests)
+            self._answer(request, stored.get(i), tail, failure, reused.get(i, ""), warnings.get(i, ""))
+            for i, request in enumerate(requests)
         ]
-        return Outcome(answers, len(stored), failure, reused)
+        return Outcome(answers, len(stored), failure, reused, warnings)
 
     def _additions(self, documents: Iterable[Push | Command]) -> list[Push | Command]:
         """What is appended; a receipt is asked for by an entry of its own, right after the push."""
@@ -141,7 +155,7 @@ class Intake:
         return new
 
     def _answer(
-        self, request: Request, position: Position | None, tail: Position, failure: str, reused: str
+        self, request: Request, position: Position | None, tail: Position, failure: str, reused: str, warning: str
     ) -> bytes | Awaited:
         if isinstance(request, CommandRequest):
             return self._answer_command(request, position, failure, reused)
@@ -152,7 +166,7 @@ class Intake:
                 self._counters.accepted += 1
                 if request.receipt:
                     return _receipt(request, position)
-                return encode_stored(request.id, position)
+                return encode_stored(request.id, position, warning=warning)
             first = None if request.id is None else self._ids.position(request.id)
             if reused:
                 self._counters.refused[kind_of(reused)] += 1
@@ -161,7 +175,7 @@ class Intake:
                 self._counters.duplicates += 1
                 if request.receipt and self._log.state.commands.has_receipt(first, tail):
                     return _receipt(request, first, is_duplicate=True)
-                return encode_stored(request.id, first, duplicate=True)
+                return encode_stored(request.id, first, duplicate=True, warning=warning)
             self._counters.storage_failed += 1
             return encode_refused(request.id, "storage_failed", failure)
         if isinstance(request, PositionRequest):

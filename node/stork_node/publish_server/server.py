@@ -71,12 +71,12 @@ class PublishServer:
         self._failure = ""  # why the log took nothing the last time
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
         try:
-            self._intake = Intake(self._log, self._known_ids(), self.counters)
             self._sockets = open_sockets(settings)
+            self._nodes = NodeService(self._log, self.counters, self._count_old)
+            self._intake = Intake(self._log, self._known_ids(), self.counters, warn=self._nodes.feeds.warning)
         except BaseException:
             self._log.close()
             raise
-        self._nodes = NodeService(self._log, self.counters)
         self._command_answers = CommandAnswers(self._log)
         self._replay = ReplayService(
             self._sockets.replay,
@@ -211,6 +211,9 @@ class PublishServer:
                 if reason:
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(reason), reason, where, now)
+                elif warning := outcome.warnings.get(number):
+                    where = self.router_endpoint if arrival.envelope else self.pull_endpoint
+                    self._refusals.note_warning(warning, where, now)
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
