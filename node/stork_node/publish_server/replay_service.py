@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import zmq
 
+from stork_node.engines.interface import Engine
 from stork_node.errors import InvalidFrame, InvalidTopic
 from stork_node.protocol.commands.leases import Lease, NodesRequest, encode_node_answer
 from stork_node.protocol.push_refusals import shorten
@@ -16,7 +17,6 @@ from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.replaying import Claim, Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
-from stork_node.push_log import PushLog
 from stork_node.transport.peers import WatchedSocket
 
 log = logging.getLogger("stork_node.publish_server")
@@ -40,7 +40,7 @@ class ReplayService:
     def __init__(
         self,
         socket: WatchedSocket,
-        push_log: PushLog,
+        engine: Engine,
         counters: Counters,
         publish: Callable[[], None],
         beat: Callable[[], None],
@@ -48,11 +48,11 @@ class ReplayService:
         nodes: NodeService,
         count_old: Callable[[], int],
     ) -> None:
-        self._socket, self._log, self._counters = socket, push_log, counters
+        self._socket, self._engine, self._counters = socket, engine, counters
         self._publish, self._beat, self._may_erase = publish, beat, may_erase
         self._nodes, self._count_old = nodes, count_old
-        self._replay = Replay(push_log, counters)
-        self._erasures = Erasures(push_log, counters)
+        self._replay = Replay(engine, counters)
+        self._erasures = Erasures(engine, counters)
 
     @property
     def has_work(self) -> bool:
@@ -112,15 +112,15 @@ class ReplayService:
                 log.error(
                     "a relay claims without a proof to have seen %s, which this log, at %s, never gave",
                     seen,
-                    self._log.tail,
+                    self._engine.tail,
                 )
             self._counters.claims_refused += 1
         if claim is Claim.IMPOSSIBLE:
             self._send(envelope, encode_refusal(f"{seen} is a position that this log never gave"))
             return
         if claim is Claim.LOST:
-            log.error("a relay has seen %s, and this log ends at %s", seen, self._log.tail)
-            self._log.begin_new_epoch()
+            log.error("a relay has seen %s, and this log ends at %s", seen, self._engine.tail)
+            self._engine.begin_new_epoch()
             self._counters.epochs += 1
             self._beat()
         self._send(envelope, self._replay.page(request, claim))
