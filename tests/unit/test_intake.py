@@ -3,10 +3,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from stork_node.engines.embedded import EmbeddedEngine
 from stork_node.protocol.bus import PushFrame, decode_frame
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.publish_server.counters import Counters
-from stork_node.engines.embedded import EmbeddedEngine
 from stork_node.publish_server.intake import Intake, Outcome, Refusal, Request
 from stork_node.push_log import Entry, SegmentLog, StorageFailed, epochs
 from tests.malformed import NOW

@@ -2,13 +2,13 @@
 
 from msgspec import structs
 
+from stork_node.engines.embedded import EmbeddedEngine
+from stork_node.engines.recent_ids import content_of
 from stork_node.nodes.log_state import LogState
 from stork_node.nodes.revocations import MOST_REVOCATIONS, Revocations, revokes
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.publish_server.counters import Counters
-from stork_node.engines.embedded import EmbeddedEngine
-from stork_node.engines.recent_ids import content_of
 from stork_node.publish_server.intake import Awaited, CommandRequest, Intake
 from stork_node.push_log import SegmentLog
 

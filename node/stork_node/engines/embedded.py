@@ -62,6 +62,9 @@ class EmbeddedEngine:
     def is_current(self, now: float) -> bool:
         return True
 
+    def catch_up(self, sequence: int) -> bool:
+        return True
+
     def advance(self, awake: float) -> None:
         self._awake = awake
         self._ids.forget_old(awake)

@@ -84,6 +84,14 @@ class Engine(Protocol):
     def advance(self, awake: float) -> None:
         """Take the time by which ids are kept, in seconds: a process that is stopped forgets nothing meanwhile."""
 
+    def catch_up(self, sequence: int) -> bool:
+        """
+        Take what other publish servers have committed, if the tail is below ``sequence``.
+
+        Returns:
+            Whether the engine could be asked.
+        """
+
     def append(self, additions: Sequence[Addition]) -> list[Appended]:
         """
         Number, store and commit a batch; says of each what became of it.

@@ -47,6 +47,7 @@ class Outcome:
         failure: why the log took nothing.
         reused: reasons of the documents that were refused because another push had their id, by their index.
         unstored: indexes of the documents that were certainly not stored.
+        repeatable: indexes of those that have an id, and no answer: to be taken again.
     """
 
     answers: list[bytes | Awaited | None]
@@ -54,6 +55,7 @@ class Outcome:
     failure: str = ""
     reused: dict[int, str] = field(default_factory=dict)
     unstored: set[int] = field(default_factory=set)
+    repeatable: set[int] = field(default_factory=set)
 
 
 class Intake:
@@ -117,8 +119,10 @@ class Intake:
                     outcome.unstored.add(number)
                 if not is_unknown and not is_away:
                     return encode_refused(id, "storage_failed", reason)
-                # Who gave an id repeats the document with it, until an answer settles it.
-                return None if id is not None else encode_refused(id, "not_confirmed", reason)
+                if id is None:
+                    return encode_refused(id, "not_confirmed", reason)
+                outcome.repeatable.add(number)
+                return None
             case _:
                 assert_never(appended)
 

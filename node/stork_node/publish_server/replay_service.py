@@ -17,6 +17,7 @@ from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.replaying import Claim, Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
+from stork_node.push_log import StorageFailed
 from stork_node.transport.peers import WatchedSocket
 
 log = logging.getLogger("stork_node.publish_server")
@@ -79,7 +80,7 @@ class ReplayService:
             self._refuse(envelope, str(error))
         else:
             if isinstance(request, ReplayRequest):
-                self._send_page(envelope, request)
+                self._send_page(envelope, request, now)
             elif isinstance(request, Lease):
                 leased = self._nodes.take(request, now)
                 self._publish()
@@ -104,7 +105,9 @@ class ReplayService:
         for envelope, answer in answers:
             self._send(envelope, answer)
 
-    def _send_page(self, envelope: list[bytes], request: ReplayRequest) -> None:
+    def _send_page(self, envelope: list[bytes], request: ReplayRequest, now: float) -> None:
+        if not self._knows(request, now):  # it asks again
+            return
         claim = self._replay.judge(request)
         seen = shorten(f"{request.epoch}:{request.after}")
         if claim in (Claim.UNEXPLAINED, Claim.IMPOSSIBLE):
@@ -123,7 +126,17 @@ class ReplayService:
             self._engine.begin_new_epoch()
             self._counters.epochs += 1
             self._beat()
-        self._send(envelope, self._replay.page(request, claim))
+        try:
+            page = self._replay.page(request, claim)
+        except StorageFailed:  # it asks again
+            return
+        self._send(envelope, page)
+
+    def _knows(self, request: ReplayRequest, now: float) -> bool:
+        """Whether this server can judge what a relay has seen: another one may know more of the engine."""
+        if request.epoch == self._engine.tail.epoch:
+            return self._engine.catch_up(request.after)
+        return request.epoch == "" or self._engine.is_current(now)
 
     def _refuse(self, envelope: list[bytes], reason: str) -> None:
         log.warning("a request for replay is refused: %s", reason)

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Container
+from dataclasses import replace
 
 import zmq
 
@@ -30,6 +31,8 @@ from stork_node.transport.peer import is_loopback
 log = logging.getLogger("stork_node.publish_server")
 
 _STORAGE_RETRY_S = 1.0
+# Pushes with ids wait for an engine that is away; their pushers give up earlier, or repeat them.
+_HOLD_S, _MOST_HELD = 30.0, 2_000
 _DRAIN_S = 1.0
 # A turn waits a second at most, for the log's upkeep, and works for less: what is longer was no work.
 _LONGEST_TURN_S = 3.0
@@ -70,6 +73,7 @@ class PublishServer:
         self._closed = False
         self._ready: Container[object] = ()  # sockets that have something to be read, and events
         self._failure = ""  # why the log took nothing the last time
+        self._repeated: list[Arrival] = []  # from ROUTER, with ids, while the engine is away
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
         try:
             self._sockets = open_sockets(settings)
@@ -175,7 +179,7 @@ class PublishServer:
             self._engine.due(now),
             self._refusals.due(now),
             self._sockets.watch.due(now),
-            _STORAGE_RETRY_S if self._held else None,
+            _STORAGE_RETRY_S if self._held or self._repeated else None,
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
             self._command_answers.due(now),
@@ -197,7 +201,7 @@ class PublishServer:
         self._sockets.watch.work(now, ready)
         if self._sockets.pub.socket in ready:
             self._sockets.pub.take_prefixes()
-        arrivals = self._arrivals(ready) if self._takes_pushes else []
+        arrivals = self._arrivals(ready, now) if self._takes_pushes else []
         self._end_grace(now)
         awake = self._clock.advance(now)
         if arrivals:
@@ -214,7 +218,7 @@ class PublishServer:
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(reason), reason, where, now)
             if outcome.stored or outcome.failure:
-                self._note_storage(arrivals, outcome)
+                self._note_storage(arrivals, outcome, now)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
         self._nodes.may_append = self._takes_pushes
         if self._sockets.replay.socket in ready:
@@ -258,7 +262,7 @@ class PublishServer:
             self._poller.register(self._sockets.router.socket, zmq.POLLIN)
             self._poller.register(self._sockets.pull.socket, zmq.POLLIN)
 
-    def _arrivals(self, ready: Container[object]) -> list[Arrival]:
+    def _arrivals(self, ready: Container[object], now: float) -> list[Arrival]:
         stamp = format_timestamp(clock.wall())
         arrivals, self._held = self._held, []
         # To ask a socket that has nothing takes as long as to take a push.
@@ -267,16 +271,25 @@ class PublishServer:
             arrivals = [read_pull(frames, stamp, self._depth) for frames in waiting(pull)]
         elif not arrivals:
             pull.note_drained()
+        repeated, self._repeated = self._repeated, []
+        arrivals += [arrival for arrival in repeated if arrival.until > now]
         if router.socket in ready:
             arrivals += [read_router(frames, stamp, self._depth) for frames in waiting(router)]
         else:
             router.note_drained()
         return arrivals
 
-    def _note_storage(self, arrivals: list[Arrival], outcome: Outcome) -> None:
+    def _note_storage(self, arrivals: list[Arrival], outcome: Outcome, now: float) -> None:
         failure = outcome.failure
         # Nobody can be told, so that PULL's are kept, and no more are read, until the log takes them.
         self._held = [arrivals[number] for number in sorted(outcome.unstored) if not arrivals[number].envelope]
+        self._repeated = [
+            arrivals[number]
+            if arrivals[number].until < float("inf")
+            else replace(arrivals[number], until=now + _HOLD_S)
+            for number in sorted(outcome.repeatable)[:_MOST_HELD]
+            if arrivals[number].envelope
+        ]
         if failure != self._failure:
             if failure:
                 log.error("cannot store pushes; PULL is paused, and ROUTER answers storage_failed: %s", failure)

@@ -165,7 +165,8 @@ class ScriptConnection:
 
     def _explained(self, error: Exception) -> Exception:
         found = explain(self._name, error, is_sent=True)
-        if isinstance(found, EngineAway):
+        # An answer leaves the connection as it was.
+        if not isinstance(error, raised.ResponseError):
             self.close()
         return found
 

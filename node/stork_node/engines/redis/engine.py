@@ -130,6 +130,18 @@ class RedisEngine:
     def advance(self, awake: float) -> None:
         """Ids are kept by the time of Redis."""
 
+    def catch_up(self, sequence: int) -> bool:
+        if sequence <= self.tail.sequence:
+            return True
+        if self._connection is None:
+            return False
+        try:
+            self._read_on(until=sequence)
+        except (EngineAway, EngineFull) as error:
+            self._lose(error.reason)
+            return False
+        return True
+
     def append(self, additions: Sequence[Addition]) -> list[Appended]:
         if not additions:
             return []
