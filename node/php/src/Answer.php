@@ -16,6 +16,8 @@ final class Answer implements \Stringable
      * @param ?bool $complete of a command: whether every node has obeyed or is gone; null for a push
      * @param array<string, array<string, int>|string> $nodes of a command, by node: what it met there, such as
      *     `['sessions' => 2]`, or `gone`, `pending`, `old`
+     * @param ?array<string, array<string, int>|string> $receipt of a push with a receipt, by node: how many sessions got
+     *     it (`sent`), have bytes waiting (`slow`), were `cut`, were `excluded`; or `gone`, `pending`, `old`
      */
     private function __construct(
         public readonly ?string $id,
@@ -25,6 +27,7 @@ final class Answer implements \Stringable
         public readonly ?string $reason,
         public readonly ?bool $complete = null,
         public readonly array $nodes = [],
+        public readonly ?array $receipt = null,
     ) {
     }
 
@@ -45,7 +48,9 @@ final class Answer implements \Stringable
             if ($ok && self::isPosition($text)) {
                 $nodes = $fields['nodes'] ?? [];
                 $complete = is_bool($fields['complete'] ?? null) && is_array($nodes) ? $fields['complete'] : null;
-                return new self($id, $text, $duplicate, null, null, $complete, $complete === null ? [] : $nodes);
+                $nodes = $complete === null ? [] : $nodes;
+                $receipt = is_array($fields['receipt'] ?? null) ? $fields['receipt'] : null;
+                return new self($id, $text, $duplicate, null, null, $complete, $nodes, $receipt);
             }
             if (!$ok && is_string($text) && $text !== '') {
                 return new self($id, null, false, $text, $reason);

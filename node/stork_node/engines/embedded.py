@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from stork_node.engines.interface import Appended, Failed, Known
+from stork_node.engines.interface import Appended, Failed, Known, is_receipt
 from stork_node.engines.recent_ids import RecentIds
 from stork_node.nodes.log_state import LogState
 from stork_node.protocol.commands.documents import Command
@@ -91,6 +91,8 @@ class EmbeddedEngine:
                     if addition.id in ids or self._ids.position(addition.id) is not None:
                         continue
                     ids.add(addition.id)
+                if is_receipt(addition) and i - 1 not in new:
+                    continue
             elif not isinstance(addition, Erasure) and not self._log.state.accepts(addition):
                 continue
             new[i] = addition

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from stork_node.nodes.log_state import LogState
+from stork_node.protocol.commands.documents import RECEIPT, Command
 from stork_node.protocol.commands.leases import Lease
 from stork_node.protocol.positions import Position
 from stork_node.push_log.entries import Addition, Followed
@@ -40,6 +41,11 @@ class Failed(Struct, frozen=True):
 
 Appended = Position | Known | Failed
 """What became of one entry; a position once the entry is committed."""
+
+
+def is_receipt(addition: Addition) -> bool:
+    """Whether an entry asks for the receipt of the push before it."""
+    return isinstance(addition, Command) and addition.kind == RECEIPT
 
 
 class Engine(Protocol):
@@ -96,7 +102,8 @@ class Engine(Protocol):
         """
         Number, store and commit a batch; says of each what became of it.
 
-        A document whose id is known is not stored again, nor is an entry that ``state`` does not accept.
+        A document whose id is known is not stored again, nor is an entry that ``state`` does not accept. What asks for
+        a receipt is stored with the push before it, or not at all.
         """
 
     def follow(self, after: int) -> Followed:

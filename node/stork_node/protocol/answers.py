@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stork_node.protocol.positions import Position, is_position
 
-Error = Literal["invalid_push", "invalid_command", "id_reused", "storage_failed", "not_confirmed"]
+Error = Literal["invalid_push", "invalid_command", "id_reused", "storage_failed", "not_confirmed", "not_found"]
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -17,7 +17,7 @@ class Answer(Struct, frozen=True, gc=False):
 
     ``position`` is set if ``ok``; otherwise ``error`` and ``reason`` are. ``id`` is that of the push; None for a
     request of the position, and for a document whose id could not be read. ``complete`` and ``nodes`` are those of a
-    command: what it met on each node, or why it has not.
+    command: what it met on each node, or why it has not. ``receipt`` is that of a push: what each node has written.
     """
 
     ok: bool
@@ -28,14 +28,24 @@ class Answer(Struct, frozen=True, gc=False):
     reason: str = ""
     complete: bool | None = None
     nodes: dict[str, dict[str, int] | str] = {}
+    receipt: dict[str, dict[str, int] | str] | None = None
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
 
 
-def encode_stored(id: str | None, position: Position | str, *, duplicate: bool = False) -> bytes:
-    """The push is stored at ``position``, or was when its id first came."""
+def encode_stored(
+    id: str | None,
+    position: Position | str,
+    *,
+    duplicate: bool = False,
+    receipt: Mapping[str, dict[str, int] | str] | None = None,
+) -> bytes:
+    """The push is stored at ``position``, or was when its id first came; ``receipt``: what each node has written."""
+    if receipt is not None:
+        stored = {"ok": True, "id": id, "position": str(position), "receipt": receipt}
+        return _encode(stored | {"duplicate": True} if duplicate else stored)
     form = (
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
     )

@@ -1,6 +1,6 @@
 """The decision of one wake-up: which pushes are stored, and what each peer is told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -10,7 +10,7 @@ from stork_node import clock
 from stork_node.engines.interface import Appended, Engine, Failed, Known
 from stork_node.nodes.revocations import revokes
 from stork_node.protocol.answers import Error, encode_refused, encode_stored, encode_tail
-from stork_node.protocol.commands.documents import Command, CommandRequest
+from stork_node.protocol.commands.documents import RECEIPT, RECEIPT_TIMEOUT_MS, Command, CommandRequest, OutcomeRequest
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.protocol.push_refusals import kind_of, shorten
@@ -26,16 +26,24 @@ class Refusal:
     error: Error = "invalid_push"
 
 
-Request = Push | CommandRequest | PositionRequest | Refusal
+_ASKED = Command(RECEIPT)
+
+Request = Push | CommandRequest | OutcomeRequest | PositionRequest | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """In place of an answer: the command with this number is answered once nodes have obeyed it."""
+    """
+    In place of an answer: the command with this number is answered once nodes have obeyed it.
+
+    ``push``: the answer is that of a push with a receipt, which is stored there. ``is_duplicate``: and was before.
+    """
 
     id: str | None
     number: int
     timeout_ms: int
+    push: Position | None = None
+    is_duplicate: bool = False
 
 
 @dataclass(slots=True)
@@ -73,19 +81,32 @@ class Intake:
             now: seconds of a clock that never goes back.
         """
         self._engine.advance(now)
-        documents = [self._stamped(given) for request in requests if (given := _document(request)) is not None]
-        appended = iter(self._engine.append(documents) if documents else ())
+        documents = [given for request in requests if (given := _document(request)) is not None]
+        appended = iter(self._engine.append(self._additions(documents)) if documents else ())
         tail = self._engine.tail
         outcome = Outcome([])
         for number, request in enumerate(requests):
             if isinstance(request, Push | CommandRequest):
                 outcome.answers.append(self._answer(request, next(appended), number, outcome))
+                if isinstance(request, Push) and request.receipt:
+                    next(appended)
             elif isinstance(request, PositionRequest):
                 outcome.answers.append(encode_tail(tail))
+            elif isinstance(request, OutcomeRequest):
+                outcome.answers.append(self._answer_outcome(request, tail))
             else:
                 self._counters.refused[kind_of(request.reason)] += 1
                 outcome.answers.append(encode_refused(request.id, request.error, request.reason))
         return outcome
+
+    def _additions(self, documents: Iterable[Push | Command]) -> list[Push | Command]:
+        """What is appended; a receipt is asked for by an entry of its own, right after the push."""
+        additions: list[Push | Command] = []
+        for given in documents:
+            additions.append(self._stamped(given))
+            if isinstance(given, Push) and given.receipt:
+                additions.append(_ASKED)
+        return additions
 
     def _stamped(self, given: Push | Command) -> Push | Command:
         is_revoking = isinstance(given, Command) and revokes(given)
@@ -100,7 +121,7 @@ class Intake:
                 outcome.stored += 1
                 if isinstance(request, Push):
                     self._counters.accepted += 1
-                    return encode_stored(id, appended)
+                    return _receipt(request, appended) if request.receipt else encode_stored(id, appended)
                 self._counters.commands += 1
                 return Awaited(id, appended.sequence, request.timeout_ms)
             case Known(position, is_reused):
@@ -110,6 +131,8 @@ class Intake:
                     return encode_refused(id, "id_reused", reason)
                 self._counters.duplicates += 1
                 if isinstance(request, Push):
+                    if request.receipt and self._engine.state.commands.has_receipt(position, self._engine.tail):
+                        return _receipt(request, position, is_duplicate=True)
                     return encode_stored(id, position, duplicate=True)
                 return Awaited(id, position.sequence, request.timeout_ms)
             case Failed(reason, is_unknown, is_away):
@@ -126,11 +149,24 @@ class Intake:
             case _:
                 assert_never(appended)
 
+    def _answer_outcome(self, request: OutcomeRequest, tail: Position) -> bytes | Awaited:
+        epoch, _, number = request.outcome.partition(":")
+        is_known = epoch == tail.epoch and number.isascii() and number.isdigit()
+        given = self._engine.state.commands.get(int(number)) if is_known else None
+        if given and given.command.kind != RECEIPT:
+            return Awaited(request.id, int(number), 0)
+        reason = f"{shorten(request.outcome)} is not the position of a command of the last 5 minutes"
+        return encode_refused(request.id, "not_found", reason)
+
 
 def _reused(request: Push | CommandRequest, id: str, position: Position) -> str:
     """Why a document is refused, where another one had its id."""
     what = "another push, which" if isinstance(request, Push) else "another command or push, which"
     return f"id: {shorten(id)} is that of {what} is stored at {position}"
+
+
+def _receipt(push: Push, position: Position, *, is_duplicate: bool = False) -> Awaited:
+    return Awaited(push.id, position.sequence + 1, RECEIPT_TIMEOUT_MS, position, is_duplicate)
 
 
 def _document(request: Request) -> Push | Command | None:

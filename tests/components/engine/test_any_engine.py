@@ -4,9 +4,10 @@ import pytest
 
 from stork_node.engines.interface import Failed, Known
 from stork_node.protocol.bus import PushFrame, decode_frame
-from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.documents import RECEIPT, Command
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed
 from stork_node.protocol.positions import Position
+from stork_node.protocol.presence.entries import PresenceChanges, TopicChanges
 from stork_node.push_log import BeyondLog, Erasure
 from tests.components.engine.engines import numbers, push, read_all
 
@@ -150,3 +151,27 @@ def test_the_state_of_nodes_outlives_a_restart(open_engine):
     assert state.commands.get(command.sequence).outcomes() == {"node-1": {"sessions": 2}, "node-2": "pending"}
     assert state.last_report(a) == 1
     assert state.revoked.by_user == {"7": 100}
+
+
+def test_a_receipt_is_asked_for_with_its_push_or_not_at_all(engine):
+    asked = Command(RECEIPT)
+    first, number = engine.append([push("k"), asked])
+    assert number == Position(first.epoch, first.sequence + 1)
+    known, again = engine.append([push("k"), asked])
+    assert known == Known(first)
+    assert isinstance(again, Failed)
+
+
+def test_a_node_numbers_what_it_says_of_its_users(engine):
+    a = "a" * 16
+    topics = (TopicChanges("v1.room.7", on=("ann",)),)
+
+    def say(batch):
+        return engine.append([PresenceChanges(a, batch, topics, 1)])[0]
+
+    assert isinstance(say(1), Failed)
+    engine.append([NodeAttached(a, "node-1")])
+    assert [isinstance(say(batch), Position) for batch in (2, 1, 1, 2)] == [False, True, False, True]
+    assert engine.state.last_batch(a) == 2
+    engine.append([NodeGone(a)])
+    assert isinstance(say(3), Failed)

@@ -1,6 +1,7 @@
 -- ARGV[4] retention in ms; ARGV[5] retention in bytes; ARGV[6] the most entries that may wait for their commit;
 -- ARGV[7] entries in MessagePack, each: kind, id, digest, incarnation, report; then the body of each.
-local NUMBER, ATTACHED, LEFT, OBEYED, COMMAND = 2, 7, 8, 9, 6
+local NUMBER, COMMAND, ATTACHED, LEFT, OBEYED, PRESENCE, SETTLED = 2, 6, 7, 8, 9, 10, 12
+local FOLLOWS = '+'
 local BUCKET_MS, BUCKETS, IDS_S = 60000, 6, 400
 
 if last - committed > tonumber(ARGV[6]) then
@@ -39,13 +40,19 @@ local function earlier(entry)
   return (digest == entry[3] and 'known ' or 'reused ') .. of .. ':' .. number
 end
 
-local function accepts(entry)
+-- A node numbers its reports, and what it says of its users; nobody appends for a node that is not attached.
+local function batches(incarnation) return incarnation .. '#users' end
+
+local function accepts(entry, before)
   local kind, incarnation = entry[1], entry[4]
+  if incarnation == FOLLOWS then return type(before) == 'number' end
+  if kind == SETTLED then return redis.call('HEXISTS', NODES, '#settled') == 0 end
   if incarnation == '' then return true end
   local report = redis.call('HGET', NODES, incarnation)
   if kind == ATTACHED then return not report and not redis.call('ZSCORE', GONE, incarnation) end
-  if kind == LEFT then return report end
-  return report and tonumber(report) + 1 == entry[5]
+  if kind == LEFT or not report then return report end
+  if kind == PRESENCE then report = redis.call('HGET', NODES, batches(incarnation)) or 0 end
+  return tonumber(report) + 1 == entry[5]
 end
 
 local results, fields, size = {}, {}, 0
@@ -54,7 +61,7 @@ for i, entry in ipairs(entries) do
   local why = id ~= '' and earlier(entry)
   if why then
     results[i] = why
-  elseif not accepts(entry) then
+  elseif not accepts(entry, results[i - 1]) then
     results[i] = 'no'
   else
     last = last + 1
@@ -76,8 +83,10 @@ for i, entry in ipairs(entries) do
     end
     if kind == ATTACHED then redis.call('HSET', NODES, incarnation, 0)
     elseif kind == OBEYED then redis.call('HSET', NODES, incarnation, entry[5])
+    elseif kind == PRESENCE then redis.call('HSET', NODES, batches(incarnation), entry[5])
+    elseif kind == SETTLED then redis.call('HSET', NODES, '#settled', 1)
     elseif kind == LEFT then
-      redis.call('HDEL', NODES, incarnation)
+      redis.call('HDEL', NODES, incarnation, batches(incarnation))
       redis.call('HDEL', LEASES, incarnation)
       redis.call('ZADD', GONE, last, incarnation)
       redis.call('ZREMRANGEBYRANK', GONE, 0, -1001)

@@ -2,7 +2,7 @@
 -- ARGV[1] deployment, or empty; ARGV[2] a name for a new epoch; ARGV[3] a name for a new deployment.
 local META, LOG, BRIEF, NODES, GONE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local MARKS, LEASES, ENDS, SNAPSHOT, CHANGED, IDS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local EPOCH_ENTRY, SKIPPED = '10', 1048576
+local EPOCH_ENTRY, SKIPPED = '100', 1048576
 
 local function text(number) return string.format('%.0f', number) end
 

@@ -7,12 +7,27 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import structs
 
+from stork_node.engines.interface import is_receipt
 from stork_node.protocol.bus import StateFrame, decode_frame
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.positions import Position
+from stork_node.protocol.presence.entries import PresenceChanges
 from stork_node.protocol.push import Push
-from stork_node.push_log.entries import ATTACHED, COMMAND, ERASURE, GONE, NUMBER, OBEYED, PUSH, Addition, number_entries
+from stork_node.push_log.entries import (
+    ABSENT,
+    ATTACHED,
+    COMMAND,
+    ERASURE,
+    GONE,
+    NUMBER,
+    OBEYED,
+    PRESENCE,
+    PUSH,
+    SETTLED,
+    Addition,
+    number_entries,
+)
 from stork_node.push_log.proofs import Proofs
 
 
@@ -35,7 +50,11 @@ _WORDS = {
     ATTACHED: b"attached",
     GONE: b"gone",
     OBEYED: b"obeyed",
+    PRESENCE: b"presence",
+    ABSENT: b"absent",
+    SETTLED: b"settled",
 }
+_STATE_KINDS = frozenset(_WORDS) - {PUSH, NUMBER, ERASURE}
 _HEADS = {kind: len(b'stork 1 %b {"epoch":"","sequence":1' % word) for kind, word in _WORDS.items()}
 _NOWHERE = Position("", 0)
 _encode_command = msgspec.json.Encoder(order="sorted").encode
@@ -61,10 +80,20 @@ def rows_of(additions: list[Addition], run: str) -> list[Row]:
         entry = next(number_entries([addition], _NOWHERE, run, _NONE))
         id = entry.id
         digest = digest_of(addition) if id and isinstance(addition, Push | Command) else ""
-        incarnation = addition.incarnation if isinstance(addition, NodeAttached | NodeGone | Obeyed) else ""
-        report = addition.report if isinstance(addition, Obeyed) else 0
-        rows.append(Row((entry.kind, id, digest, incarnation, report), entry.frame[_HEADS[entry.kind] :]))
+        rows.append(Row((entry.kind, id, digest, *_said_by(addition)), entry.frame[_HEADS[entry.kind] :]))
     return rows
+
+
+def _said_by(addition: Addition) -> tuple[str, int]:
+    """Which incarnation says it, and its number of what it says."""
+    match addition:
+        case NodeAttached() | NodeGone():
+            return addition.incarnation, 0
+        case Obeyed():
+            return addition.incarnation, addition.report
+        case PresenceChanges():
+            return addition.incarnation, addition.batch
+    return ("+" if is_receipt(addition) else ""), 0
 
 
 def digest_of(given: Push | Command) -> str:
@@ -86,7 +115,7 @@ def frame_of(kind: int, body: bytes, position: Position) -> bytes:
 
 def state_entry(kind: int, frame: bytes) -> StateEntry | None:
     """What a frame says about nodes and commands."""
-    if kind not in (COMMAND, ATTACHED, GONE, OBEYED):
+    if kind not in _STATE_KINDS:
         return None
     read = decode_frame(frame)
     return read.content if isinstance(read, StateFrame) else None
