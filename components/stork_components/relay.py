@@ -15,7 +15,7 @@ from twisted.internet import defer, reactor, task
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
-from stork_components.presence import Presence, answering
+from stork_components.presence import Presence, answering, online
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.questions.deployment import Deployment
 from stork_components.questions.sessions import NodeSessions
@@ -128,6 +128,7 @@ class Relay(Component):
         WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
         self._deployment.join(reactor, self._say, self._attending)
         NodeSessions(self, self._broadcaster).answer_in(self._deployment)
+        online.answer_in(self._deployment, self.online_at)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -251,6 +252,7 @@ class Relay(Component):
 
     def state(self) -> RelayState:
         """The current state, for metrics."""
+        here = self.presence.here
         return RelayState(
             lag_seconds=self.lag_s or 0.0,
             heard_seconds=reactor.seconds() - self.heard_at,
@@ -259,6 +261,10 @@ class Relay(Component):
             attached=int(self._attending.is_attached),
             history_bytes=self._stream.histories.bytes,
             history_topics=self._stream.histories.topics,
+            online_users=len(here.table),
+            online_topics=len(here.table.rooms),
+            online_here=len(here.local),
+            online_unsaid=here.local.news_count,
         )
 
     # -- following -----------------------------------------------------------------------------------------------------
@@ -488,6 +494,18 @@ class Relay(Component):
             CallError: this node cannot say it now.
         """
         return answering.answer(self.presence, topic, has_users, self.position, reactor.seconds())
+
+    async def online_at(self, topic: str, has_users: bool, at: Position | None) -> dict[str, Any]:
+        """
+        As ``online``, once this node has come to a position.
+
+        Raises:
+            CallError: it cannot say it, or has not come so far.
+        """
+        answering.check_topic(topic)
+        if at is not None:
+            await self._reach(at)
+        return self.online(topic, has_users)
 
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
         """

@@ -162,6 +162,12 @@ _SCHEMAS = {
         },
         missing={"type": "array", "items": _TEXT},
     ),
+    "Online": _object(
+        "count position",
+        users={"type": "array", "items": _object("authid info since", authid=_TEXT, info={}, since=_TEXT)},
+        count={"type": "integer"},
+        position=_POSITION,
+    ),
     "History": _object(
         "recovered position events",
         recovered={"type": "boolean"},
@@ -193,6 +199,7 @@ _RESULTS: dict[str, Any] = {
     "user": _refer("User"),
     "nodes": _refer("Nodes"),
     "history": _refer("History"),
+    "online": _refer("Online"),
     "why": _refer("Why"),
     "description": {"type": "object"},
 }
@@ -207,6 +214,7 @@ _SUMMARIES = {
     "topics": "The topics with subscribers, in pages.",
     "topic": "How many sessions get the events of a topic.",
     "history": "The events of a topic after a position.",
+    "online": "Who is online in a topic.",
     "why": "What became of an event for a user: the causes, the strongest first.",
     "description": "This description.",
 }
@@ -225,6 +233,16 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         _LIMIT,
     ],
     "history": [{"name": "since", "in": "query", "schema": _TEXT}, _LIMIT],
+    "online": [
+        {"name": "node", "in": "query", "description": "As this node knows it.", "schema": _TEXT},
+        {
+            "name": "wait_for",
+            "in": "query",
+            "description": "The position that the node has to reach before it answers.",
+            "schema": _POSITION,
+        },
+        {"name": "users", "in": "query", "description": "Whether to name them.", "schema": {"type": "boolean"}},
+    ],
     "why": [
         {"name": "topic", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
         {"name": "user", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
@@ -247,6 +265,7 @@ _OWN_ERRORS = {
     "user": "invalid_request not_ready too_large",
     "nodes": "invalid_request not_ready too_large",
     "history": "invalid_request not_ready too_large",
+    "online": "invalid_request not_found not_ready too_large",
     "why": "invalid_request not_ready too_large",
 }
 
