@@ -12,6 +12,7 @@ from msgspec import Raw
 from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
+from stork_components.pusher.presence import ChannelPresence
 from stork_components.pusher.resource import PusherHttp
 from stork_components.relay import Relay
 from stork_crossbar import registry
@@ -47,6 +48,7 @@ class Pusher(KeyHolder):
     Attributes:
         sockets: the clients of this node.
         ids: for pushes without one.
+        presence: the members of presence channels.
     """
 
     Settings = PusherSettings
@@ -59,7 +61,10 @@ class Pusher(KeyHolder):
         self._allowances: dict[str, Allowance] = {}
         self._pushes_per_second = settings.limits.pushes_per_second
         table = singleton(ChannelTable)
-        self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
+        self.presence = ChannelPresence(partial(registry.find, Relay))
+        self.sockets = Sockets(
+            reactor, settings, table, self.counters, self._push_client_event, _newest_first, self.presence
+        )
         self.sockets.begin()
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))

@@ -34,6 +34,7 @@ class Sockets:
     Args:
         push: passes the event of a client on: its socket, the socket's number, the event and its topic.
         newest_first: returns the kept events of a topic with their positions, the newest first.
+        presence: the members of presence channels (``ChannelPresence``).
 
     Attributes:
         apps: the current ones.
@@ -49,9 +50,11 @@ class Sockets:
         counters: PusherCounters,
         push: Callable[[PusherSocket, int, ClientEvent, str], None],
         newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
+        presence: Any,
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
+        self.presence = presence
         self.apps = Apps(settings.apps)
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
@@ -101,10 +104,10 @@ class Sockets:
         if isinstance(app, NotOpened):
             self._refuse(protocol, app.code, app.reason)
         elif self.table.unserved:
-            self._hold(protocol, "this node cannot serve this protocol now")
+            self.hold(protocol, "this node cannot serve this protocol now")
         elif len(self.table.sockets) >= self._settings.limits.connections:
             client_limits.bounds().counters.limited["connections"] += 1
-            self._hold(protocol, "this node has as many connections as it takes")
+            self.hold(protocol, "this node has as many connections as it takes")
         else:
             self._establish(protocol, app)
 
@@ -131,7 +134,8 @@ class Sockets:
         if close_with_error(protocol, code, reason):
             self.counters.closed[str(code)] += 1
 
-    def _hold(self, protocol: PusherProtocol, reason: str) -> None:
+    def hold(self, protocol: PusherProtocol, reason: str) -> None:
+        """Close a connection that cannot be served now, after a while."""
         held_s = random.uniform(*_HELD_S)  # noqa: S311  # only to spread them
         self._reactor.callLater(held_s, self._refuse, protocol, codes.OVER_CAPACITY, reason)
 
