@@ -12,6 +12,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
 from stork_node.broadcast.backlog import ReaderLimits
+from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.presence.table import OnlineUser, Room
 from stork_node.process_state import singleton
@@ -28,7 +29,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from stork_components.commands.obeying import Obeying
     from stork_components.pusher.presence import ChannelPresence
-    from stork_crossbar.connections import client_limits
+    from stork_crossbar.limits import client_limits
     from stork_crossbar.pusher import sockets as sockets_module
     from stork_crossbar.pusher.protocol import PusherFactory
     from stork_crossbar.pusher.sockets import Sockets
@@ -153,6 +154,7 @@ class Hub:
     def __init__(self, reactor: Any) -> None:
         self.reactor, self.table, self.counters = reactor, singleton(ChannelTable), PusherCounters()
         self.pushed: list[Any] = []
+        self.resumed: list[Any] = []
         self.kept: dict[str, list[tuple[bytes, str]]] = {}
         self.table_of_all = TableOfAll()
         self.relay: Any = SimpleNamespace(presence=self.table_of_all, broadcaster=None)
@@ -164,6 +166,7 @@ class Hub:
             self.counters,
             lambda *pushed: self.pushed.append(pushed),
             lambda topic: reversed(self.kept.get(topic, [])),
+            lambda *resumed: self.resumed.append(resumed),
             self.presence,
         )
         self.sockets.begin()
@@ -231,6 +234,23 @@ def test_more_clients_than_the_limit_are_held_and_told_to_come_back(hub):
     assert client_limits.bounds().counters.limited["connections"] == 1
     hub.table.sockets.popitem()
     assert hub.connect().frames()[0]["event"] == "pusher:connection_established"
+
+
+def test_clients_that_come_too_fast_are_told_to_come_back_and_others_stay(hub):
+    first = hub.connect()
+    first.frames()
+    before = client_limits.bounds().counters.limited["joins_per_second"]
+    client_limits.bounds().set(ClientLimits(joins_per_second=1))
+    try:
+        hub.connect()
+        client = hub.connect()
+        hub.reactor.advance(15.1)
+        [error] = client.frames()
+        assert (error["data"]["code"], client.codes) == (4100, [4100])
+        assert client_limits.bounds().counters.limited["joins_per_second"] == before + 1
+        assert first.says("pusher:ping")[-1]["event"] == "pusher:pong"
+    finally:
+        client_limits.bounds().set(DEFAULT_LIMITS)
 
 
 def test_a_node_that_cannot_write_events_holds_its_clients(hub):

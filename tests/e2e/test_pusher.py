@@ -80,7 +80,9 @@ def test_a_push_of_another_backend_reaches_a_channel(port, deployment):
         client.join("orders.9", "private-a=b")
         publisher.push(["pusher.orders.9", "pusher.private-~.a~3db"], type="paid", data={"a": 1})
         publisher.push(["pusher.orders.9"], type="pusher:error", data={"code": 4001})
-        publisher.push(["pusher.orders.9"], type="n", data=7)
+        warning = "no application declares the feed pushre.orders: no client can subscribe to it"
+        wait_for(lambda: publisher.push("pushre.orders.9", type="t").warning == warning, "the node has said its feeds")
+        assert publisher.push(["pusher.orders.9"], type="n", data=7).warning == ""
         assert [client.next()["channel"], client.next()["channel"]] == ["orders.9", "private-a=b"]
         assert json.loads(client.next_text())["data"] == "7"
         assert client.has_nothing()

@@ -21,7 +21,7 @@ class Client:
     """The shell and the client at once: sends frames, and notes what happens."""
 
     def __init__(self, app=None):
-        self.sent, self.pushed, self.topics, self.lasts, self.closed = [], [], [], [], None
+        self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
         self.users, self.ended_users, self.rooms, self.left = [], set(), {}, []
         self.is_full = self.is_blind = False
         self.now = 0.0
@@ -52,7 +52,8 @@ class Client:
         assert self.rooms.pop(topic) == member
         self.left.append((topic, member.user_id, has_left))
 
-    def succeed(self, channel, topic, member):
+    def succeed(self, channel, topic):
+        member = self.connection.members.get(channel.name)
         told = {} if member is None else {"presence": [member.user_id]}
         self.send(subscription_succeeded(channel.name, **told))
 
@@ -71,6 +72,9 @@ class Client:
 
     def push(self, event, topic):
         self.pushed.append((event.event, event.data, topic))
+
+    def reached(self, limit, number):
+        self.limits.append((limit, number))
 
     def close(self, code, reason):
         assert self.closed is None
@@ -109,6 +113,13 @@ def error_of(answers):
     told = json.loads(answer["data"])
     assert told["error"]
     return answer["channel"], told["type"], told["status"]
+
+
+def test_more_channels_than_the_limit_are_refused_and_reported(client):
+    for number in range(5):
+        client.subscribes(f"orders.{number}")
+    assert error_of(client.subscribes("orders.5")) == ("orders.5", "LimitReached", 4004)
+    assert (client.limits, len(client.topics)) == ([("subscriptions", 5)], 5)
 
 
 def test_a_public_channel_is_open_to_all(client):

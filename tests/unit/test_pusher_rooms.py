@@ -93,3 +93,16 @@ def test_ids_and_infos_of_any_text_are_json():
     rooms.enter(TOPIC, {'"\\\u2028': b'"\\""'}, Member("Zoë", '"ë"'.encode()), "s1")
     assert members(rooms, "Zoë") == {'"\\\u2028': '"', "Zoë": "ë"}
     assert told(rooms, [('"', b"{}")])[0][1] == {"user_id": '"', "user_info": {}}
+
+
+def test_what_has_changed_since_a_list_was_told():
+    rooms = Rooms()
+    rooms.enter(TOPIC, {"bob": b"1", "cid": b"2"}, ANN, "s1")
+    before = rooms.shown(TOPIC)
+    assert list(rooms.changes(TOPIC, "ann", before)) == []
+    told(rooms, [("ann", b"0"), ("dan", b"3")], ["bob"])
+    frames = [json.loads(b"{%b}" % body) for body in rooms.changes(TOPIC, "ann", before)]
+    assert [(frame["event"][-7:], json.loads(frame["data"])["user_id"]) for frame in frames] == [
+        ("removed", "bob"),
+        ("r_added", "dan"),
+    ]

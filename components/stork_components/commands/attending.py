@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from twisted.internet import defer
+
 from stork_crossbar.internals.zmq_reader import Message
 from stork_node.nodes.attachment import Attachment
 from stork_node.nodes.followed import FollowedNodes
 from stork_node.nodes.names import node_name
 from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.presence.followed import Changed
 from stork_node.presence.here import NodePresence
 from stork_node.presence.local import LocalPresence
 from stork_node.process_state import singleton
 from stork_node.protocol.commands.entries import StateFrame
-from stork_node.protocol.commands.leases import Leased, NodesRequest, encode_node_request
+from stork_node.protocol.commands.leases import Leased, Nodes, NodesRequest, encode_node_request
 from stork_node.protocol.positions import Position
 from stork_node.protocol.presence.snapshots import PresenceRows
 from stork_node.protocol.replay import decode_node_answer
@@ -35,6 +38,7 @@ class Attending:
         position: of this node.
         local: the users of this node.
         changed: is told of each change of presence.
+        feeds: those that this node serves.
 
     Attributes:
         nodes: the table of nodes.
@@ -51,11 +55,16 @@ class Attending:
         environ: Mapping[str, str] = os.environ,
         local: LocalPresence | None = None,
         changed: Changed = lambda at, at_ms, changes: None,
+        feeds: ServedFeeds | None = None,
     ) -> None:
         self._reactor, self._send, self._marks = reactor, send, marks
         self._position = position
-        self._attachment = Attachment(node_name(environ, socket.gethostname()), version("stork-node"))
+        served = feeds or ServedFeeds()
+        self._name = node_name(environ, socket.gethostname())
+        self._attachment = Attachment(self._name, version("stork-node"), feeds=served.names)
+        served.watch(self._hurry)
         self._soon: Any = None
+        self._asking: list[defer.Deferred[Nodes]] = []
         self._batch: Any = None
         self._is_closed = False
         self.presence = NodePresence(singleton(LocalPresence) if local is None else local, changed)
@@ -67,6 +76,15 @@ class Attending:
     def is_attached(self) -> bool:
         """Whether the log has the entry that attaches this node."""
         return self.is_understood and self._attachment.is_attached
+
+    @property
+    def incarnation(self) -> str:
+        return self._attachment.incarnation
+
+    @property
+    def label(self) -> str:
+        """The name of this node in answers: with ``~2`` where another has the same."""
+        return self.nodes.table.labels().get(self.incarnation, self._name)
 
     def say(self) -> None:
         """Say a lease; to be called each second."""
@@ -100,6 +118,10 @@ class Attending:
                 self._ask_for_rows()
         else:
             position = self._position()
+            asking, self._asking = self._asking, []
+            for each in asking:
+                if not each.called:
+                    each.callback(answer)
             self.nodes.load(answer, position.epoch if position else "")
             singleton(Revocations).merge(answer.revoked)
 
@@ -110,11 +132,26 @@ class Attending:
         if self.presence.met(frame) and self.presence.local.news_count:
             self._collect()
 
+    def ask_table(self, within_s: float) -> "defer.Deferred[Nodes]":
+        """The publish server's table of nodes now; fails with ``defer.TimeoutError``."""
+        asked: defer.Deferred[Nodes] = defer.Deferred()
+        self._asking.append(asked)
+        if len(self._asking) == 1 and not self._send(encode_node_request(NodesRequest())):
+            self._asking.clear()
+            return defer.fail(defer.TimeoutError())
+        asked.addTimeout(within_s, self._reactor)
+        return asked.addErrback(self._ask_no_more)
+
+    def _ask_no_more(self, failure: Any) -> Any:
+        # The question or its answer was lost: the next one is sent.
+        self._asking.clear()
+        return failure
+
     def obeyed(self, at: Position, counts: dict[str, int]) -> None:
         """A command was obeyed: it is reported at the end of this turn."""
         self._attachment.obeyed(at, counts)
-        if self._soon is None and self._attachment.has_news:
-            self._soon = self._reactor.callLater(0, self._say_soon)
+        if self._attachment.has_news:
+            self._hurry()
 
     def begin_anew(self) -> None:
         """There was a break."""
@@ -131,6 +168,10 @@ class Attending:
             self._soon.cancel()
         if self.is_understood:
             self._send(encode_node_request(self._attachment.farewell()))
+
+    def _hurry(self) -> None:
+        if self._soon is None:
+            self._soon = self._reactor.callLater(0, self._say_soon)
 
     def _say_soon(self) -> None:
         self._soon = None

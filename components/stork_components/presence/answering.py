@@ -8,7 +8,7 @@ from autobahn.wamp.types import CallDetails
 
 from stork_components.presence import Presence
 from stork_crossbar import registry
-from stork_crossbar.connections.insiders import INSIDERS
+from stork_crossbar.limits.insiders import INSIDERS
 from stork_crossbar.roles import DirectGuard
 from stork_node.errors import CallError, InvalidTopic
 from stork_node.presence.events import online_answer

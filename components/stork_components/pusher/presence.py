@@ -1,6 +1,6 @@
 """Presence channels of this node: between their clients, and the table of presence that all nodes have."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from stork_components.presence import Presence
@@ -46,6 +46,14 @@ class ChannelPresence:
     def members(self, topic: str, member: Member) -> bytes:
         """The JSON of all members that a member is told."""
         return self._rooms.members(topic, member.user_id)
+
+    def shown(self, topic: str) -> Mapping[str, bytes]:
+        """The members that the clients of this node have been told of, with their information."""
+        return self._rooms.shown(topic)
+
+    def changes(self, topic: str, member: Member, shown: Mapping[str, bytes]) -> Iterable[bytes]:
+        """What a member is to be told who was told of these."""
+        return self._rooms.changes(topic, member.user_id, shown)
 
     def users(self, topic: str) -> list[str]:
         """The ids of all members on all nodes, as this node knows them."""

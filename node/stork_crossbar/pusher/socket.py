@@ -1,5 +1,6 @@
 """A Pusher client, as its own connection and the broadcaster see it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -8,12 +9,13 @@ from msgspec import Raw
 
 from stork_crossbar.connections.closing import BREAK, close_transport
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits import client_limits
 from stork_node import clock
 from stork_node.nodes.session_marks import Opening
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import USER_PREFIX, Channel
-from stork_node.pusher.client_frames import ClientEvent
+from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
 from stork_node.pusher.members import Member
 from stork_node.pusher.settings import PusherLimits
@@ -42,6 +44,7 @@ class PusherSocket:
         "_hub",
         "_is_ending",
         "_opening",
+        "_resumptions",
         "_session_id",
         "_stork_connection",
         "_transport",
@@ -62,6 +65,7 @@ class PusherSocket:
         self.connection = Connection(app, id, self, limits)
         self.heard_at: float = hub.now()
         self.is_pinged = False
+        self._resumptions: dict[str, Resumption] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -94,6 +98,7 @@ class PusherSocket:
         """The WebSocket is closed."""
         if self._session_id is not None:
             self.connection.leave(has_left=self._has_left)
+            self._hub.table.followers.observers.discard(self)
             self._hub.closed(self._session_id)
             self._session_id = None
 
@@ -133,6 +138,9 @@ class PusherSocket:
         else:
             broadcasting.abort(self._transport, descriptor)
 
+    def reached(self, limit: str, number: int) -> None:
+        client_limits.note_other(limit, f"a Pusher client of {self._transport.peer}", number)
+
     # -- what the connection has done ----------------------------------------------------------------------------------
 
     def send(self, frame: bytes) -> None:
@@ -153,11 +161,51 @@ class PusherSocket:
     def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
         self._hub.presence.leave(self, topic, member, has_left)
 
-    def succeed(self, channel: Channel, topic: str, member: Member | None) -> None:
-        told = {} if member is None else {"presence": Raw(self._hub.presence.members(topic, member))}
+    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
+        if self._session_id is not None:
+            self._hub.table.discard(topic, self)
+            self._hub.table.followers.observers.discard(self)
+            self._resumptions = self._resumptions or {}
+            self._resumptions[topic] = resumption
+            self._hub.resume(self, self._session_id, channel, topic, resumption)
+
+    def waiting_bytes(self) -> int:
+        """What has been written and has not been sent yet."""
+        descriptor = broadcasting.descriptor(self._transport)
+        return broadcasting.waiting_bytes(self._transport, descriptor) if descriptor else 0
+
+    def succeed(self, channel: Channel, topic: str, **told: Any) -> Mapping[str, bytes]:
+        """Returns the members that the client is told; none in other channels than presence channels."""
+        member = self.connection.members.get(channel.name)
+        if member is not None:
+            told["presence"] = Raw(self._hub.presence.members(topic, member))
         self.send(server_frames.subscription_succeeded(channel.name, **told))
+        return self._hub.presence.shown(topic) if member else {}
+
+    def tell_changes(self, channel: Channel, topic: str, shown: Mapping[str, bytes]) -> None:
+        """Tell what has changed since the client was told these members."""
+        member = self.connection.members.get(channel.name)
+        for body in self._hub.presence.changes(topic, member, shown) if member else ():
+            self.send(server_frames.event(channel.name, body))
+
+    def is_resuming(self, topic: str, resumption: Resumption) -> bool:
+        """Whether the client still waits for this."""
+        return self._session_id is not None and (self._resumptions or {}).get(topic) is resumption
+
+    def resumed(self, channel: Channel, topic: str) -> None:
+        """What was missed has been sent: the channel is live."""
+        self._end_resumption(topic)
+        self.subscribe(channel, topic)
+
+    def _end_resumption(self, topic: str) -> None:
+        if self._resumptions is not None:
+            self._resumptions.pop(topic, None)
+            if not self._resumptions:
+                self._resumptions = None
+                self._hub.table.followers.observers.add(self)
 
     def unsubscribe(self, channel: Channel, topic: str) -> None:
+        self._end_resumption(topic)
         self._hub.table.discard(topic, self)
 
     def identify(self, user_id: str) -> bool:

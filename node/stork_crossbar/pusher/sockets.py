@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet import task
 from twisted.logger import Logger
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.connection_memory import release_websocket
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.pusher.protocol import PusherProtocol
@@ -19,7 +19,8 @@ from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App, Apps, new_socket_id
 from stork_node.pusher.channel_table import ChannelTable
-from stork_node.pusher.client_frames import ClientEvent
+from stork_node.pusher.channels import Channel
+from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.counters import PusherCounters, PusherFigures
 from stork_node.pusher.opening import NotOpened, choose_app
 from stork_node.pusher.settings import PusherSettings
@@ -34,6 +35,8 @@ class Sockets:
     Args:
         push: passes the event of a client on: its socket, the socket's number, the event and its topic.
         newest_first: returns the kept events of a topic with their positions, the newest first.
+        resume: sends a client what it has missed in a channel: its socket, the socket's number, the channel, its topic,
+            and what the client asks for. Then it calls ``resumed`` of the socket.
         presence: the members of presence channels (``ChannelPresence``).
 
     Attributes:
@@ -50,11 +53,12 @@ class Sockets:
         counters: PusherCounters,
         push: Callable[[PusherSocket, int, ClientEvent, str], None],
         newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
+        resume: Callable[[PusherSocket, int, Channel, str, Resumption], None],
         presence: Any,
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
-        self.presence = presence
+        self.resume, self.presence = resume, presence
         self.apps = Apps(settings.apps)
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
@@ -95,9 +99,10 @@ class Sockets:
     def opened(self, protocol: PusherProtocol) -> None:
         """The WebSocket of a client is open."""
         request = bytes(protocol.http_request_data)
+        connection = broadcasting.descriptor(protocol)
         if address := handshake.forwarded_address(request, protocol.peer):
             protocol.peer = address
-            entrance.belongs_to(broadcasting.descriptor(protocol), address)
+            entrance.belongs_to(connection, address)
         app = choose_app(self.apps, protocol.http_request_uri)
         if isinstance(app, App) and not app.allows_all:
             app = self._check_origin(app, request, protocol)
@@ -105,9 +110,13 @@ class Sockets:
             self._refuse(protocol, app.code, app.reason)
         elif self.table.unserved:
             self.hold(protocol, "this node cannot serve this protocol now")
-        elif len(self.table.sockets) >= self._settings.limits.connections:
-            client_limits.bounds().counters.limited["connections"] += 1
+        elif len(self.table.sockets) >= (most := self._settings.limits.connections):
+            client_limits.note_other("connections", "Pusher's protocol", most)
             self.hold(protocol, "this node has as many connections as it takes")
+        elif not entrance.has_place(connection, address):
+            self.hold(protocol, "this node has as many connections as it takes")
+        elif not client_limits.may_join():
+            self.hold(protocol, "too many clients come at once")
         else:
             self._establish(protocol, app)
 

@@ -66,6 +66,7 @@ REFUSALS = {
     "no_backend": ("io.virge.stork.denied", "not a backend of this node"),
     "expired": ("io.virge.stork.expired", "the ticket has expired"),
     "unavailable": (UNAVAILABLE, "try again later"),
+    "limit": (UNAVAILABLE, "try again later"),
 }
 
 _COMPONENT = r"[^\s.#]+"

@@ -1,9 +1,10 @@
 """Attaches nodes, takes what they say, and ends those that are silent: each is an entry of the log."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from stork_node import clock
+from stork_node.nodes.declared_feeds import DeclaredFeeds
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.presence.absences import Absences
 from stork_node.presence.snapshots import Snapshots
@@ -12,6 +13,7 @@ from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes
 from stork_node.protocol.presence.entries import PresenceChanges, PresenceSettled
 from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 from stork_node.publish_server.counters import Counters, figures
+from stork_node.publish_server.questions import AskedNode
 from stork_node.push_log import PushLog, StorageFailed
 
 log = logging.getLogger("stork_node.publish_server")
@@ -28,22 +30,27 @@ class NodeService:
 
     Attributes:
         may_append: False while the log takes nothing.
+        feeds: those of all nodes.
     """
 
-    def __init__(self, push_log: PushLog, counters: Counters) -> None:
+    def __init__(self, push_log: PushLog, counters: Counters, count_old: Callable[[], int] = lambda: 0) -> None:
+        """``count_old`` says how many nodes of a release without leases follow."""
         self._log, self._counters = push_log, counters
         self._leases = Leases()
         self._absences, self._snapshots = Absences(), Snapshots()
         self._said: dict[str, Lease] = {}
         self._epoch = push_log.tail.epoch
         self._next_look = 0.0
+        self._count_old = count_old
         self.may_append = False
+        self.feeds = DeclaredFeeds()
 
     def take(self, lease: Lease, now: float) -> Leased:
         """Take a lease; what it says goes into the log."""
         self._note_epoch()
         state = self._log.state
         entries: list[StateEntry] = []
+        earlier: Lease | None = None
         if lease.leaves:
             entries = [NodeGone(lease.incarnation, "left")]
         else:
@@ -53,9 +60,12 @@ class NodeService:
             if batch := lease.presence:
                 entries.append(PresenceChanges(lease.incarnation, batch.batch, batch.topics, _now_ms()))
             self._leases.raise_for(lease.incarnation, now)
+            earlier = self._said.get(lease.incarnation)
             self._said[lease.incarnation] = lease
         for entry in entries:
             self._append(entry)
+        if entries or not earlier or earlier.feeds != lease.feeds:
+            self._update_feeds()
         tail = self._log.tail
         at: LeaseState = "gone" if state.nodes.is_gone(lease.incarnation) else "waits"
         at = "attached" if lease.incarnation in state.nodes else at
@@ -90,6 +100,7 @@ class NodeService:
         self._snapshots.forget_old(now)
         if len(self._said) > len(nodes):
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
+        self._update_feeds()
 
     def presence(self, request: PresenceRequest, now: float) -> PresenceRows:
         """A part of the table of presence."""
@@ -117,6 +128,11 @@ class NodeService:
             self._log.state.revoked.by_user if request.revoked else {},
         )
 
+    def asked_nodes(self, now: float) -> list[AskedNode]:
+        """The attached nodes, for a question."""
+        labels = self._log.state.nodes.labels()
+        return [AskedNode(label, each, self._leases.age_s(each, now) > STALL_S) for each, label in labels.items()]
+
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
         row = next(row for row in self._log.state.nodes.rows if row.incarnation == incarnation)
         said = self._said.get(incarnation)
@@ -133,6 +149,10 @@ class NodeService:
             round(silent_s, 3),
             "silent" if silent_s > STALL_S else "attached",
         )
+
+    def _update_feeds(self) -> None:
+        rows = [] if self._count_old() else self._log.state.nodes.rows
+        self.feeds.update(said.feeds if (said := self._said.get(row.incarnation)) else None for row in rows)
 
     def _note_epoch(self) -> None:
         if self._log.tail.epoch != self._epoch:

@@ -20,9 +20,19 @@ class Subscribers:
         self.observers: set[Socket] = set()
 
 
+class Followers:
+    """The sockets that are told the node's position, as they follow theirs."""
+
+    __slots__ = ("observers",)
+
+    def __init__(self) -> None:
+        self.observers: set[Socket] = set()
+
+
 class ChannelTable:
     """
     Attributes:
+        followers: who recovers, and has nothing to recover now.
         sockets: all sockets by their number, which pushes exclude.
         unserved: the reason why events cannot be written to sockets; empty if they can.
     """
@@ -31,6 +41,7 @@ class ChannelTable:
         self._by_topic: dict[str, Subscribers] = {}
         self._by_user: dict[str, set[Socket]] = {}
         self.sockets: dict[int, Socket] = {}
+        self.followers = Followers()
         self.unserved = ""
 
     def __len__(self) -> int:

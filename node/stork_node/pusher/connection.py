@@ -9,12 +9,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from stork_node.api.rate import Allowance
+from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import is_data
 from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel
-from stork_node.pusher.client_frames import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe
+from stork_node.pusher.client_frames import ClientEvent, Ping, Resumption, SignIn, Subscribe, Unsubscribe
 from stork_node.pusher.data import by_member
 from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember, RoomFull
 from stork_node.pusher.members import Member, read_channel_data, read_user_data
@@ -35,8 +35,14 @@ class Outlet(Protocol):
     def subscribe(self, channel: Channel, topic: str) -> None:
         """From now on the socket gets the events of this channel. It was not subscribed before."""
 
+    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
+        """
+        Send that the subscription has succeeded, and what the client has missed; from then on the socket gets the
+        events of this channel. It may be subscribed already.
+        """
+
     def unsubscribe(self, channel: Channel, topic: str) -> None:
-        """It gets them no longer. It was subscribed."""
+        """It gets them no longer. It was subscribed, or was about to be."""
 
     def join(self, channel: Channel, topic: str, member: Member) -> bool:
         """
@@ -50,7 +56,7 @@ class Outlet(Protocol):
     def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
         """It is no member any more; ``has_left``: nobody waits for it to come back."""
 
-    def succeed(self, channel: Channel, topic: str, member: Member | None) -> None:
+    def succeed(self, channel: Channel, topic: str) -> object:
         """Send that the subscription has succeeded; to a member with the list of all members."""
 
     def identify(self, user_id: str) -> bool:
@@ -67,6 +73,9 @@ class Outlet(Protocol):
 
     def push(self, event: ClientEvent, topic: str) -> None:
         """Send the event to all other subscribers of the topic; it is not stored."""
+
+    def reached(self, limit: str, number: int) -> None:
+        """The client has reached this field of ``PusherLimits``, which is ``number``."""
 
     def close(self, code: int, reason: str) -> None:
         """Send the error, and close the connection with the same code."""
@@ -159,7 +168,10 @@ class Connection:
         except Refused as error:
             self._outlet.send(server_frames.subscription_error(asked.channel, error.kind, error.reason, error.status))
             return
-        self._outlet.succeed(channel, topic, self.members.get(channel.name))
+        if asked.resumption is not None:
+            self._outlet.resume(channel, topic, asked.resumption)
+            return
+        self._outlet.succeed(channel, topic)
         if channel.is_cache:
             self._outlet.send_last(channel, topic)
 
@@ -177,6 +189,7 @@ class Connection:
         self._check_rights(channel, asked)
         if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
             most = self._limits.subscriptions
+            self._outlet.reached("subscriptions", most)
             raise Refused(codes.LIMIT_REACHED, f"a connection has at most {most:,} channels", codes.LIMIT_STATUS)
         return channel, topic
 
@@ -300,7 +313,10 @@ class Connection:
             return "the data of this client event cannot be passed on: numbers, depth or texts are beyond the bounds"
         per_s = self._limits.client_events_per_second
         self._allowance = self._allowance or Allowance(per_s, 1, now)
-        return "" if self._allowance.take(1, now) else f"a connection sends at most {per_s} client events a second"
+        if self._allowance.take(1, now):
+            return ""
+        self._outlet.reached("client_events_per_second", per_s)
+        return f"a connection sends at most {per_s} client events a second"
 
 
 def _unauthorized(reason: str) -> Refused:

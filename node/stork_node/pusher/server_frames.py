@@ -86,6 +86,11 @@ def event_body(event: bytes, position: str) -> bytes:
     return b'"event":%b,"data":%b%b,"position":%b' % (_encode(read.type), data, user, _encode(position))
 
 
+def beat_body(position: str) -> bytes:
+    """The members of a frame that tells the position up to which a client has been sent everything."""
+    return b'"event":"pusher_internal:stork_beat","data":%b' % _encode(_text({"position": position}))
+
+
 def last_event(events: Iterable[tuple[bytes, str]], since: float) -> bytes:
     """
     The body of the first event that a cache channel keeps; empty if there is none.
@@ -102,6 +107,6 @@ def last_event(events: Iterable[tuple[bytes, str]], since: float) -> bytes:
     return b""
 
 
-def event(channel: str, body: bytes) -> bytes:
-    """The frame of one push in one channel; ``body`` is that of ``event_body``."""
-    return b'{"channel":%b,%b}' % (_encode(channel), body)
+def event(channel: str | None, body: bytes) -> bytes:
+    """The frame of one push in one channel, with the body of ``event_body``; or of a beat, which has no channel."""
+    return b"{%b}" % body if channel is None else b'{"channel":%b,%b}' % (_encode(channel), body)

@@ -20,15 +20,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stork_node.protocol.commands.entries import Counts, Incarnation, NodeName, Version
+from stork_node.protocol.commands.questions import Ask, Reply
 from stork_node.protocol.positions import MAX_SEQUENCE
 from stork_node.protocol.presence.entries import PresenceBatch
 from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 
 MOST_REPORTS = 200
 """In one lease."""
+MOST_FEEDS, MOST_FEEDS_CHARACTERS = 500, 16_000
+"""In one lease. A node with more says nothing of its feeds."""
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 _Name = Annotated[str, Meta(max_length=64)]
+
+FeedNames = tuple[Annotated[str, Meta(max_length=255)], ...]
+"""``v1.orders``, and ``pusher.*`` for all feeds of a version."""
 
 LeaseState = Literal["attached", "gone", "waits"]
 
@@ -52,6 +58,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         leaves: whether this is its goodbye.
         number: the answer has it again.
         presence: the batch about its users that it has not met in the log yet.
+        feeds: those to which its clients may subscribe; None: that is not known.
     """
 
     incarnation: Incarnation
@@ -64,6 +71,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     leaves: bool = False
     number: _Sequence = 0
     presence: PresenceBatch | None = None
+    feeds: Annotated[FeedNames, Meta(max_length=MOST_FEEDS)] | None = None
 
 
 class Leased(Struct, frozen=True):
@@ -141,13 +149,15 @@ class Nodes(Struct, frozen=True):
     ] = {}
 
 
-NodeRequest = Lease | NodesRequest | PresenceRequest
+NodeRequest = Lease | NodesRequest | Ask | Reply | PresenceRequest
 NodeAnswer = Leased | Nodes | PresenceRows
 
 _encode = msgspec.json.Encoder().encode
 _REQUESTS: dict[bytes, Callable[[bytes], NodeRequest]] = {
     b"lease": msgspec.json.Decoder(Lease).decode,
     b"nodes": msgspec.json.Decoder(NodesRequest).decode,
+    b"ask": msgspec.json.Decoder(Ask).decode,
+    b"reply": msgspec.json.Decoder(Reply).decode,
     b"presence": msgspec.json.Decoder(PresenceRequest).decode,
 }
 _ANSWERS: dict[bytes, Callable[[bytes], NodeAnswer]] = {
@@ -155,7 +165,13 @@ _ANSWERS: dict[bytes, Callable[[bytes], NodeAnswer]] = {
     b"nodes": msgspec.json.Decoder(Nodes).decode,
     b"rows": msgspec.json.Decoder(PresenceRows).decode,
 }
-_REQUEST_WORDS: dict[type[NodeRequest], bytes] = {Lease: b"lease", NodesRequest: b"nodes", PresenceRequest: b"presence"}
+_REQUEST_WORDS: dict[type[NodeRequest], bytes] = {
+    Lease: b"lease",
+    NodesRequest: b"nodes",
+    Ask: b"ask",
+    Reply: b"reply",
+    PresenceRequest: b"presence",
+}
 _ANSWER_WORDS: dict[type[NodeAnswer], bytes] = {Leased: b"leased", Nodes: b"nodes", PresenceRows: b"rows"}
 NODE_REQUESTS = frozenset(_REQUESTS)
 

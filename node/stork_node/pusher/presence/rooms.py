@@ -87,6 +87,18 @@ class Rooms:
             room.list = MemberList(room.shown)
         return room.list.as_it_is() if user_id in room.shown else room.list.with_one(user_id, room.infos[user_id])
 
+    def shown(self, topic: str) -> Mapping[str, bytes]:
+        """The members of the table, with their information, as they are now."""
+        return dict(self._rooms[topic].shown)
+
+    def changes(self, topic: str, user_id: str, before: Mapping[str, bytes]) -> Iterator[bytes]:
+        """The bodies of frames for a connection of this user that was told the members of ``before``."""
+        now = self._rooms[topic].shown
+        for other in before.keys() - now.keys() - {user_id}:
+            yield member_removed(other)
+        for other in now.keys() - before.keys() - {user_id}:
+            yield member_added(other, now[other])
+
     def changed(self, topic: str, online: Iterable[tuple[str, bytes]], offline: Iterable[str]) -> Iterator[Told]:
         """Take a change of the table; returns what the clients of this node are to be told."""
         room = self._rooms.get(topic)
