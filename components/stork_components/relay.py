@@ -223,6 +223,11 @@ class Relay(Component):
             return now - waits_since
         return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
 
+    @property
+    def broadcaster(self) -> Broadcaster:
+        """Writes to the clients of this node."""
+        return self._broadcaster
+
     def newest_first(self, topic: str) -> Iterator[tuple[bytes, str]]:
         """The events of a topic that this node keeps, with their positions."""
         kept = self._stream.histories.after(topic, 0)
