@@ -1,6 +1,6 @@
 """The decision of one wake-up: which pushes are stored, and what each peer is told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -8,7 +8,7 @@ from msgspec import structs
 from stork_node import clock
 from stork_node.nodes.revocations import revokes
 from stork_node.protocol.answers import Error, encode_refused, encode_stored, encode_tail
-from stork_node.protocol.commands.documents import Command, CommandRequest
+from stork_node.protocol.commands.documents import RECEIPT, RECEIPT_TIMEOUT_MS, Command, CommandRequest, OutcomeRequest
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.protocol.push_refusals import kind_of, shorten
@@ -26,16 +26,24 @@ class Refusal:
     error: Error = "invalid_push"
 
 
-Request = Push | CommandRequest | PositionRequest | Refusal
+_ASKED = Command(RECEIPT)
+
+Request = Push | CommandRequest | OutcomeRequest | PositionRequest | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """In place of an answer: the command with this number is answered once nodes have obeyed it."""
+    """
+    In place of an answer: the command with this number is answered once nodes have obeyed it.
+
+    ``push``: the answer is that of a push with a receipt, which is stored there. ``is_duplicate``: and was before.
+    """
 
     id: str | None
     number: int
     timeout_ms: int
+    push: Position | None = None
+    is_duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +55,29 @@ class Outcome:
         stored: how many pushes and commands were.
         failure: why the log took nothing.
         reused: reasons of the documents that were refused because another push had their id, by their index.
+        warnings: about pushes that are stored and reach nobody, by their index.
     """
 
     answers: list[bytes | Awaited]
     stored: int = 0
     failure: str = ""
     reused: Mapping[int, str] = field(default_factory=dict)
+    warnings: Mapping[int, str] = field(default_factory=dict)
 
 
 class Intake:
     """Numbers what is new, recognizes what was there before, and writes the answers."""
 
     def __init__(
-        self, log: PushLog, ids: RecentIds, counters: Counters, wall: Callable[[], float] = clock.wall
+        self,
+        log: PushLog,
+        ids: RecentIds,
+        counters: Counters,
+        wall: Callable[[], float] = clock.wall,
+        warn: Callable[[Sequence[str]], str] = lambda topics: "",
     ) -> None:
-        self._log, self._ids, self._counters, self._wall = log, ids, counters, wall
+        """``warn`` says what is wrong with topics of a push, in a sentence, or nothing."""
+        self._log, self._ids, self._counters, self._wall, self._warn = log, ids, counters, wall, warn
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:
         """
@@ -77,18 +93,35 @@ class Intake:
         stored: dict[int, Position] = {}
         if new:
             try:
-                entries = self._log.append([self._stamped(given) for given in new.values()])
+                additions = self._additions(new.values())
+                entries = self._log.append(additions)
             except StorageFailed as error:
                 failure = error.reason
             else:
-                stored = dict(zip(new, (entry.position for entry in entries), strict=True))
+                pairs = zip(entries, additions, strict=True)
+                stored = dict(zip(new, (entry.position for entry, given in pairs if given is not _ASKED), strict=True))
                 self._ids.remember_documents([(push, stored[i]) for i, push in new.items()], now)
         tail = self._log.tail
         reused = {i: reason for i, request in enumerate(requests) if i not in new and (reason := self._reused(request))}
+        warnings = {
+            i: warning
+            for i, request in enumerate(requests)
+            if isinstance(request, Push) and (warning := self._warn(request.topics))
+        }
         answers = [
-            self._answer(request, stored.get(i), tail, failure, reused.get(i, "")) for i, request in enumerate(requests)
+            self._answer(request, stored.get(i), tail, failure, reused.get(i, ""), warnings.get(i, ""))
+            for i, request in enumerate(requests)
         ]
-        return Outcome(answers, len(stored), failure, reused)
+        return Outcome(answers, len(stored), failure, reused, warnings)
+
+    def _additions(self, documents: Iterable[Push | Command]) -> list[Push | Command]:
+        """What is appended; a receipt is asked for by an entry of its own, right after the push."""
+        additions: list[Push | Command] = []
+        for given in documents:
+            additions.append(self._stamped(given))
+            if isinstance(given, Push) and given.receipt:
+                additions.append(_ASKED)
+        return additions
 
     def _stamped(self, given: Push | Command) -> Push | Command:
         is_revoking = isinstance(given, Command) and revokes(given)
@@ -122,27 +155,42 @@ class Intake:
         return new
 
     def _answer(
-        self, request: Request, position: Position | None, tail: Position, failure: str, reused: str
+        self, request: Request, position: Position | None, tail: Position, failure: str, reused: str, warning: str
     ) -> bytes | Awaited:
         if isinstance(request, CommandRequest):
             return self._answer_command(request, position, failure, reused)
+        if isinstance(request, OutcomeRequest):
+            return self._answer_outcome(request, tail)
         if isinstance(request, Push):
             if position is not None:
                 self._counters.accepted += 1
-                return encode_stored(request.id, position)
+                if request.receipt:
+                    return _receipt(request, position)
+                return encode_stored(request.id, position, warning=warning)
             first = None if request.id is None else self._ids.position(request.id)
             if reused:
                 self._counters.refused[kind_of(reused)] += 1
                 return encode_refused(request.id, "id_reused", reused)
             if first is not None:
                 self._counters.duplicates += 1
-                return encode_stored(request.id, first, duplicate=True)
+                if request.receipt and self._log.state.commands.has_receipt(first, tail):
+                    return _receipt(request, first, is_duplicate=True)
+                return encode_stored(request.id, first, duplicate=True, warning=warning)
             self._counters.storage_failed += 1
             return encode_refused(request.id, "storage_failed", failure)
         if isinstance(request, PositionRequest):
             return encode_tail(tail)
         self._counters.refused[kind_of(request.reason)] += 1
         return encode_refused(request.id, request.error, request.reason)
+
+    def _answer_outcome(self, request: OutcomeRequest, tail: Position) -> bytes | Awaited:
+        epoch, _, number = request.outcome.partition(":")
+        is_known = epoch == tail.epoch and number.isascii() and number.isdigit()
+        given = self._log.state.commands.get(int(number)) if is_known else None
+        if given and given.command.kind != RECEIPT:
+            return Awaited(request.id, int(number), 0)
+        reason = f"{shorten(request.outcome)} is not the position of a command of the last 5 minutes"
+        return encode_refused(request.id, "not_found", reason)
 
     def _answer_command(
         self, request: CommandRequest, position: Position | None, failure: str, reused: str
@@ -159,6 +207,10 @@ class Intake:
             return Awaited(id, given.number, request.timeout_ms)
         self._counters.storage_failed += 1
         return encode_refused(id, "storage_failed", failure)
+
+
+def _receipt(push: Push, position: Position, *, is_duplicate: bool = False) -> Awaited:
+    return Awaited(push.id, position.sequence + 1, RECEIPT_TIMEOUT_MS, position, is_duplicate)
 
 
 def _document(request: Request) -> Push | Command | None:

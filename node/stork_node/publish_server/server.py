@@ -71,12 +71,12 @@ class PublishServer:
         self._failure = ""  # why the log took nothing the last time
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
         try:
-            self._intake = Intake(self._log, self._known_ids(), self.counters)
             self._sockets = open_sockets(settings)
+            self._nodes = NodeService(self._log, self.counters, self._count_old)
+            self._intake = Intake(self._log, self._known_ids(), self.counters, warn=self._nodes.feeds.warning)
         except BaseException:
             self._log.close()
             raise
-        self._nodes = NodeService(self._log, self.counters)
         self._command_answers = CommandAnswers(self._log)
         self._replay = ReplayService(
             self._sockets.replay,
@@ -176,6 +176,7 @@ class PublishServer:
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
             self._command_answers.due(now),
+            self._replay.questions.due(now),
         ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
         ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
@@ -210,6 +211,9 @@ class PublishServer:
                 if reason:
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note(kind_of(reason), reason, where, now)
+                elif warning := outcome.warnings.get(number):
+                    where = self.router_endpoint if arrival.envelope else self.pull_endpoint
+                    self._refusals.note_warning(warning, where, now)
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome.failure)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
@@ -218,6 +222,7 @@ class PublishServer:
             self._replay.answer_one(now)
         else:
             self._sockets.replay.note_drained()
+        self._replay.questions.work(now)
         self._nodes.end_silent(now, has_read_all=self._sockets.replay.socket not in ready)
         self._publish_committed()
         self._answer_commands(now, awake)

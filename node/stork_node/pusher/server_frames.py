@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from stork_node.errors import UnwritableEvent
+from stork_node.protocol.bus import stamped_at
 from stork_node.pusher.data import CLIENT_EVENT, to_client
 
 _encode = msgspec.json.Encoder().encode
@@ -88,14 +89,17 @@ def beat_body(position: str) -> bytes:
     return b'"event":"pusher_internal:stork_beat","data":%b' % _encode(_text({"position": position}))
 
 
-def last_event(events: Iterable[tuple[bytes, str]]) -> bytes:
+def last_event(events: Iterable[tuple[bytes, str]], since: float) -> bytes:
     """
     The body of the first event that a cache channel keeps; empty if there is none.
 
     Args:
         events: of the channel's topic with their positions, the newest first.
+        since: what is older is kept no longer; Unix time in seconds.
     """
     for event, position in events:
+        if (stamped_at(event) or since) < since:
+            return b""
         if not _decode_event(event).type.startswith(CLIENT_EVENT) and (body := event_body(event, position)):
             return body
     return b""
