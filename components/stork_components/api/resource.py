@@ -26,6 +26,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "nodes": deployment.nodes,
     "history": reading.history,
     "why": why.why,
+    "busy": deployment.busy,
     "description": reading.description,
 }
 # The body of a refused request is read if it is short: then the connection can stay.

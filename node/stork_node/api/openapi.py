@@ -144,6 +144,19 @@ _SCHEMAS = {
         sessions={"type": "object", "additionalProperties": {"type": "integer"}},
         missing=_MISSING,
     ),
+    "Busy": _object(
+        "within_s topics slow missing",
+        within_s={"type": "integer"},
+        topics={"type": "array", "items": _object("topic pushes sessions", topic=_TEXT, pushes={"type": "integer"},
+                                                   sessions={"type": "integer"})},
+        slow={
+            "type": "array",
+            "items": _object("node session authid address waiting_bytes age_s", node=_TEXT,
+                             session={"type": ["integer", "null"]}, authid={"type": ["string", "null"]}, address=_TEXT,
+                             waiting_bytes={"type": "integer"}, age_s={"type": "number"}),
+        },
+        missing={"type": "array", "items": _TEXT},
+    ),
     "Why": _object(
         "topic user position causes missing",
         topic=_TEXT,
@@ -189,6 +202,7 @@ _RESULTS: dict[str, Any] = {
     "nodes": _refer("Nodes"),
     "history": _refer("History"),
     "why": _refer("Why"),
+    "busy": _refer("Busy"),
     "description": {"type": "object"},
 }
 _SUMMARIES = {
@@ -202,6 +216,7 @@ _SUMMARIES = {
     "topics": "The topics with subscribers, in pages.",
     "topic": "How many sessions get the events of a topic.",
     "history": "The events of a topic after a position.",
+    "busy": "The busiest topics of the last minute, and the clients that do not keep up.",
     "why": "What became of an event for a user: the causes, the strongest first.",
     "description": "This description.",
 }
@@ -243,6 +258,7 @@ _OWN_ERRORS = {
     "nodes": "invalid_request not_ready too_large",
     "history": "invalid_request not_ready too_large",
     "why": "invalid_request not_ready too_large",
+    "busy": "invalid_request not_ready too_large",
 }
 
 

@@ -41,6 +41,7 @@ ROUTES = (
     Route("history", "GET", "topics/{topic}/history", "read"),
     Route("user", "GET", "users/{authid}", "read"),
     Route("nodes", "GET", "nodes", "read"),
+    Route("busy", "GET", "busy", "read"),
     Route("why", "GET", "why", "read"),
     Route("description", "GET", "openapi.json", ""),
 )
