@@ -17,6 +17,7 @@ from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
 from stork_components.presence import Presence, answering, online
 from stork_components.publish_server_link import PublishServerLink
+from stork_components.questions.busy import NodeBusy
 from stork_components.questions.deployment import Deployment
 from stork_components.questions.sessions import NodeSessions
 from stork_components.questions.why import WhyAnswers, note_recoveries
@@ -127,6 +128,7 @@ class Relay(Component):
         self._recent = singleton(RecentEvents)
         WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
         self._deployment.join(reactor, self._say, self._attending)
+        NodeBusy(self, self._broadcaster, self._stream).answer_in(self._deployment)
         NodeSessions(self, self._broadcaster).answer_in(self._deployment)
         online.answer_in(self._deployment, self.online_at)
         registry.announce(self)
