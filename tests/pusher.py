@@ -54,6 +54,12 @@ class PusherClient:
     def subscribe(self, channel: str, **data: Any) -> dict[str, Any]:
         return self.ask("pusher:subscribe", data={"channel": channel, **data})
 
+    def sign_in(self, user: str) -> None:
+        text = json.dumps({"id": user})
+        auth = f"{KEY}:{sign(f'{self.id}::user::{text}')}"
+        answer = self.ask("pusher:signin", data={"auth": auth, "user_data": text})
+        assert answer["event"] == "pusher:signin_success", answer
+
     def join(self, *channels: str) -> None:
         for channel in channels:
             signed = {"auth": f"{KEY}:{sign(f'{self.id}:{channel}')}"} if channel.startswith("private-") else {}

@@ -7,7 +7,7 @@ from twisted.internet import defer, reactor, task
 from stork_components.pusher import Pusher
 from stork_crossbar import registry
 from stork_crossbar.connections.closing import RESTARTING
-from stork_crossbar.connections.insiders import clients_of, tcp_transports
+from stork_crossbar.limits.insiders import clients_of, tcp_transports
 from stork_crossbar.roles import Drainer
 from stork_node.config.drain import DrainSettings, schedule
 

@@ -20,9 +20,10 @@ from stork_components.asking.verdicts import Verdicts
 from stork_components.asking.waiting_sessions import WaitingSessions
 from stork_components.tickets.token_gate import TokenGate
 from stork_crossbar.component import in_turn
-from stork_crossbar.connections import client_limits, closing
+from stork_crossbar.connections import closing
 from stork_crossbar.connections.expiries import Expiries
 from stork_crossbar.internals import registrations
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.roles import DirectCalls, DirectGuard
 from stork_node import clock
@@ -43,12 +44,17 @@ from stork_node.metrics.node_figures import GuardState
 from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.presence.subscribers import PresenceSubscribers
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.topics import Match
 from stork_node.tokens.checking import looks_like_token
 from stork_node.tokens.claims import Bearer
+from stork_node.why.recent import Kind, RecentEvents
+
+# Of a topic and a reason that are remembered.
+_MOST_REMEMBERED = 255
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Guard(DirectGuard):
         self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
         self._marks = singleton(SessionMarks)
+        self._presence = singleton(PresenceSubscribers)
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters, core.user_of)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
@@ -115,7 +122,11 @@ class Guard(DirectGuard):
         await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
-        await self.register(self._tokens.take, uris.GUARD_RULES)
+        await self.register(self._take_rules, uris.GUARD_RULES)
+
+    def _take_rules(self, wire: Mapping[str, Any]) -> None:
+        self._tokens.take(wire)
+        self._presence.set_feeds(wire.get("presence") or {})
 
     def _forget(self) -> None:
         self._verdicts.forget()
@@ -150,6 +161,8 @@ class Guard(DirectGuard):
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
+        if not client_limits.may_join():
+            self._refuse("limit")
         refused = core.refuse_ticket(authid, details)
         if refused is not None:  # not by its truth: a Deny is false
             self._turn_away(core.refusal_case(refused), details, refused.reason)
@@ -168,10 +181,14 @@ class Guard(DirectGuard):
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         principal = decision.principal
+        if self._admitted.count(principal.authid, reactor.seconds()) >= client_limits.limits().sessions_per_user:
+            client_limits.note("sessions_per_user", principal.authid)
+            self._refuse("limit")
         session = ClientSession.by_ticket(principal, details["session"], realm, details["transport"]["peer"])
         if self._marks.missed(opening, session.id, *_names(session)):
             self._turn_away("unavailable", details, "a command came while the ticket was being checked")
-        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening)
+        info = principal.presence_json
+        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening, info)
         self._admitted.expect(admission, reactor.seconds())
         self.counters.joins += 1
         return {"authid": principal.authid, "role": principal.role, "extra": principal.extra}
@@ -216,10 +233,13 @@ class Guard(DirectGuard):
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """Refuse a join. The log gets the reason; the client gets the case, which says what it can do."""
-        self.counters.refusals[case] += 1
         log = self.log.warn if case == "unavailable" else self.log.info
         address = peer_host(details["transport"]["peer"])
         log("join from {address} {case}: {reason}", address=address, case=case, reason=reason)
+        self._refuse(case)
+
+    def _refuse(self, case: str) -> NoReturn:
+        self.counters.refusals[case] += 1
         error, message = uris.REFUSALS[case]
         raise ApplicationError(error, message)
 
@@ -235,6 +255,8 @@ class Guard(DirectGuard):
         admission = self._admitted.join(session_id)
         opening = admission.opening if admission else None
         self._marks.joined(session_id, opening)
+        if admission:
+            self._presence.joined(session_id, admission.presence)
         if admission and opening and self._marks.missed(opening, session_id, *_names(admission.session)):
             closing.close(self, session_id, closing.SESSION_IS_OVER, "a command came while it joined")
         if admission and admission.expires_at is not None:
@@ -242,13 +264,14 @@ class Guard(DirectGuard):
 
     def left(self, session_id: int) -> None:
         """A session is gone; may be called more than once."""
-        self._admitted.leave(session_id)
         self._marks.left(session_id)
+        self._presence.left(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
     def gave_up(self, session_id: int) -> None:
         """A session is gone, or its client left before it joined: the application need not begin with its requests."""
+        self._admitted.leave(session_id)
         if self._waiting.leave(session_id):
             if not self._gone:
                 reactor.callLater(0, self._tell_gone)
@@ -298,13 +321,35 @@ class Guard(DirectGuard):
                 authid=session["authid"],
                 reason=permission.reason,
             )
+            if action == "subscribe":
+                self._remember_denial(session, uri, (options or {}).get("match") or "exact", permission.reason)
         # Crossbar's own cache has no user in its key, so it must never remember an answer.
         return {"allow": permission.allow, "cache": False, "disclose": True}
+
+    def _remember_denial(self, session: dict[str, Any], uri: str, match: Match, reason: str) -> None:
+        """For ``stork why``."""
+        by_backend = self._deciders.is_by_backend(SUBSCRIPTIONS)
+        if core.decide_unasked(session["authrole"], "subscribe", uri, match, by_backend=by_backend) is not None:
+            by = "node"
+        else:
+            by = "backend" if by_backend else "application"
+        singleton(RecentEvents).note(
+            Kind.DENIED,
+            session["session"],
+            session["authid"],
+            (uri[:_MOST_REMEMBERED], match),
+            by=by,
+            reason=reason[:_MOST_REMEMBERED],
+        )
 
     async def _permission(
         self, details: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]
     ) -> Permission:
         match: Match = options.get("match") or "exact"
+        if action == "subscribe" and match == "exact" and uri.startswith(uris.PRESENCE):
+            uri = uri.removeprefix(uris.PRESENCE)  # whoever may subscribe to a topic may see who is online there
+            if not self._presence.has_presence(uri):
+                return Permission(False, reason=f"the feed of {uri} has no presence")
         role, authid = details["authrole"], details["authid"]
         grants = self._admitted.grants(details["session"])
         if core.is_granted(grants, action, uri, match, self._tokens.patterns):

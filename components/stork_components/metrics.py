@@ -17,7 +17,7 @@ from stork_components.guard import Guard
 from stork_components.pusher import Pusher
 from stork_components.relay import Relay
 from stork_crossbar import registry
-from stork_crossbar.connections import client_limits, insiders
+from stork_crossbar.limits import client_limits, insiders
 from stork_node.http.counters import HttpCounters
 from stork_node.metrics.exposition import build_family, families
 from stork_node.metrics.health import Health

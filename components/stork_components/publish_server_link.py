@@ -36,7 +36,8 @@ _PAUSE_S = 1.0
 
 # A page has 1 MiB and one frame more at most, and the shortest frame some 80 bytes.
 _BUS_LIMITS = ServerLimits(frames=64, unread_bytes=128 << 20, unfinished_bytes=3 << 20)
-_SAYING_LIMITS = ServerLimits(frames=64, unread_bytes=4 << 20, unfinished_bytes=1 << 20)
+# The nodes' replies to a question have 4 MiB together.
+_SAYING_LIMITS = ServerLimits(frames=2_000, unread_bytes=16 << 20, unfinished_bytes=5 << 20)
 _REPLAY_LIMITS = ServerLimits(frames=20_000, unread_bytes=16 << 20, unfinished_bytes=3 << 20)
 
 

@@ -3,7 +3,7 @@ The relay, in the router process: follows the publish server, delivers each push
 ``io.virge.stork.recover``. ``stork_node.relay`` has its decisions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -15,7 +15,11 @@ from twisted.internet import defer, reactor, task
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
+from stork_components.presence import Presence, answering
 from stork_components.publish_server_link import PublishServerLink
+from stork_components.questions.deployment import Deployment
+from stork_components.questions.sessions import NodeSessions
+from stork_components.questions.why import WhyAnswers, note_recoveries
 from stork_components.waiters import Waiters
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker, in_turn
@@ -33,16 +37,19 @@ from stork_node.nodes.table import NodeTable
 from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat, StateFrame
-from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.documents import RECEIPT, Command
+from stork_node.protocol.commands.leases import Nodes
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_page import history_page
 from stork_node.relay.history_settings import HistorySettings, histories
+from stork_node.relay.missed import MissedPushes
 from stork_node.relay.recovery import AHEAD_S, Recovery, read_request
 from stork_node.relay.steps import Ask
 from stork_node.relay.stream import Action, Break, Events, NodeStream, State
 from stork_node.transport.endpoints import Port, local_endpoint
+from stork_node.why.recent import RecentEvents
 
 _PROBE_S = 1.0
 _TICK_S = 0.25
@@ -83,6 +90,7 @@ class Relay(Component):
         heard_at: when the last frame of the publish server came (reactor's seconds), or the start.
         probed_at: when the router last delivered this component's own probe event.
         server_counters: the publish server's figures, from its last heartbeat.
+        presence: who is online.
     """
 
     Settings = RelaySettings
@@ -102,12 +110,25 @@ class Relay(Component):
         self._said_of_server = ""
         self._marks = singleton(SessionMarks)
         self._obeying = Obeying(self._broadcaster, self._marks)
+        self.presence = Presence(self._stream, self._broadcaster)
         self._attending = Attending(
-            reactor, self._say, self._marks, lambda: self.position, feeds=singleton(ServedFeeds)
+            reactor,
+            self._say,
+            self._marks,
+            lambda: self.position,
+            changed=self.presence.changed,
+            feeds=singleton(ServedFeeds),
         )
+        self.presence.follow(self._attending.presence)
+        self._deployment = singleton(Deployment)
+        self._recent = singleton(RecentEvents)
+        WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
+        self._deployment.join(reactor, self._say, self._attending)
+        NodeSessions(self, self._broadcaster).answer_in(self._deployment)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
+        await self.register(self._online, uris.ONLINE, RegisterOptions(details_arg="details"))
         settings = self.settings
         self._link = PublishServerLink(
             reactor,
@@ -140,6 +161,7 @@ class Relay(Component):
         for loop in self._loops:
             loop.stop()
         self._attending.close()
+        self._deployment.leave()
         self._link.close()
         super().onLeave(details)
 
@@ -198,6 +220,15 @@ class Relay(Component):
         """The nodes of the deployment, as the log tells; empty with a publish server of an older release."""
         return self._attending.nodes.table
 
+    async def ask_nodes(self, within_s: float) -> Nodes | None:
+        """
+        The publish server's table of nodes now; None if it is of an older release.
+
+        Raises:
+            defer.TimeoutError: it does not answer.
+        """
+        return await self._attending.ask_table(within_s) if self._attending.is_understood else None
+
     @property
     def counters(self) -> RelayCounters:
         return self._stream.counters
@@ -229,7 +260,8 @@ class Relay(Component):
     def _leased(self, messages: Sequence[Message]) -> None:
         for message in messages:
             try:
-                self._attending.answered(message)
+                if not self._deployment.heard(message):
+                    self._attending.answered(message)
             except InvalidFrame as error:
                 self._refuse(self.settings.replay, error)
 
@@ -305,6 +337,8 @@ class Relay(Component):
             match action:
                 case Events():
                     self._broadcaster.deliver(action.pushes)
+                    at = action.pushes[-1].position
+                    self._recent.delivered(at.epoch, action.pushes[0].position.sequence, at.sequence)
                     self._note_delivery(action.pushes[-1])
                 case Break():
                     self.log.warn(
@@ -323,6 +357,8 @@ class Relay(Component):
                 case _:
                     assert_never(action)
         self._marks.obeyed = self.position
+        if self.position and self.position.epoch != self._recent.epoch:
+            self._recent.begin(self.position.epoch, self.position.sequence)
         self._waiters.look(self.position)
         if self.is_ready and not self._started.called:
             self.log.info("caught up with the publish server at {position}", position=self.position)
@@ -331,6 +367,9 @@ class Relay(Component):
     def _obey(self, frame: StateFrame) -> None:
         self._attending.met(frame)
         if isinstance(frame.content, Command):
+            if frame.content.kind == RECEIPT:
+                self._attending.obeyed(frame.position, self._broadcaster.receipts.take(frame.position.sequence - 1))
+                return
             counts = self._obeying.obey(frame.content, frame.position)
             self.counters.commands += 1
             log = self.log.info if any(counts.values()) else self.log.debug
@@ -381,6 +420,7 @@ class Relay(Component):
 
     def _sweep(self) -> None:
         self._stream.histories.sweep(reactor.seconds())
+        self._stream.presence_events.sweep(reactor.seconds())
 
     # -- the node's own events, and recovery ---------------------------------------------------------------------------
 
@@ -399,6 +439,28 @@ class Relay(Component):
     def _recover(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
         return in_turn(self._answer(details.caller, args, kwargs))
 
+    def _online(self, /, *args: Any, details: CallDetails, **kwargs: Any) -> "defer.Deferred[dict[str, Any]]":
+        return in_turn(self._answer_online(details, args, kwargs))
+
+    async def _answer_online(
+        self, details: CallDetails, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            topic, has_users = answering.read_question(args, kwargs)
+            await answering.check_permission(details, topic)
+            return self.online(topic, has_users)
+        except CallError as error:
+            raise ApplicationError(error.uri, error.message) from None
+
+    def online(self, topic: str, has_users: bool = True) -> dict[str, Any]:
+        """
+        Who is online in a topic: ``{"users": [{"authid", "info", "since"}], "count", "position"}``.
+
+        Raises:
+            CallError: this node cannot say it now.
+        """
+        return answering.answer(self.presence, topic, has_users, self.position, reactor.seconds())
+
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
         """
         A page of a topic's history (``relay.history_page``).
@@ -406,13 +468,26 @@ class Relay(Component):
         Raises:
             CallError: this node has not caught up, or has not come to ``since``.
         """
+        await self._reach(since)
+        here = self.position
+        assert here is not None  # noqa: S101  # or it would be behind
+        return history_page(self._stream.histories, here, topic, since, limit)
+
+    async def missed(self, topic: str, since: Position | None, ids: Collection[int]) -> MissedPushes:
+        """
+        What a client missed in a topic; see ``MissedPushes``.
+
+        Raises:
+            CallError: this node has not caught up, or has not come to ``since``.
+        """
+        await self._reach(since)
+        return MissedPushes(self._stream, topic, since, ids)
+
+    async def _reach(self, since: Position | None) -> None:
         give_up_at = reactor.seconds() + AHEAD_S
         while goal := self._recovery.is_behind(since):
             if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                 raise self._recovery.not_ready()
-        here = self.position
-        assert here is not None  # noqa: S101  # or it would be behind
-        return history_page(self._stream.histories, here, topic, since, limit)
 
     async def _answer(self, session_id: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         give_up_at = reactor.seconds() + AHEAD_S
@@ -423,7 +498,9 @@ class Relay(Component):
                 if not await self._waiters.until(goal, give_up_at - reactor.seconds()):
                     raise self._recovery.not_ready()
                 await self._answering.turn(session_id)
-            return self._recovery.answer(session_id, request)
+            answers = self._recovery.answer(session_id, request)
+            note_recoveries(self._recent, session_id, request, answers)
+            return answers
         except CallError as error:
             raise ApplicationError(error.uri, error.message) from None
         except Exception:

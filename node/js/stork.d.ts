@@ -96,6 +96,39 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
+/** A user who is online. `info` is what the application says of it (`Principal.presence`), `since` RFC 3339, UTC. */
+export interface OnlineUser<Info = any> {
+  authid: string;
+  info: Info | null;
+  since: string;
+}
+
+export interface PresenceChange<Info = any> {
+  /** Who is online now, in the order in which they came; empty if there are more than 1,000. */
+  users: OnlineUser<Info>[];
+  /** Who has come, or has other information now. The first time: everybody. */
+  online: OnlineUser<Info>[];
+  /** Who has gone. */
+  offline: string[];
+  count: number;
+  position: Position;
+}
+
+export interface PresenceOptions<Info = any> {
+  /** Called once the node has said who is online, and after each change. */
+  onchange?: (change: PresenceChange<Info>) => void;
+  onstate?: (event: SubscriptionEvent) => void;
+}
+
+export interface Presence<Info = any> {
+  readonly topic: string;
+  readonly users: ReadonlyMap<string, OnlineUser<Info>>;
+  /** Null before the node has said who is online. */
+  readonly count: number | null;
+  readonly state: SubscriptionState;
+  close(): void;
+}
+
 export interface ConnectOptions {
   /** `wss://…/ws`; in a browser by default `/ws` of the page's own host. */
   url?: string;
@@ -124,6 +157,8 @@ export interface Client {
   on(name: "state", listener: (event: StateEvent) => void): () => void;
   on(name: "recovered", listener: (topic: string, ok: boolean, position: Position | null) => void): () => void;
   subscribe<Data = any>(topic: string, handler: Handler<Data>, options?: SubscribeOptions): Subscription;
+  /** Who is online in a topic of a feed with presence: for who may subscribe to the topic. It makes nobody online. */
+  presence<Info = any>(topic: string, options?: PresenceOptions<Info>): Presence<Info>;
   /** A subscription, or all subscriptions to a topic. */
   unsubscribe(which: Subscription | string): void;
   /**

@@ -24,6 +24,7 @@
 
   const RECOVER = "io.virge.stork.recover";
   const BEAT = "io.virge.stork.beat";
+  const ONLINE = "io.virge.stork.online", PRESENCE = "io.virge.stork.presence.";
   const LOST = "io.virge.stork.error.lost";
 
   // --- Delays and positions ---------------------------------------------------------------------------------------
@@ -441,6 +442,100 @@
     }
   }
 
+  // --- Presence -------------------------------------------------------------------------------------------------------
+
+  /** Who is online in a topic: asked once at a position, and then by the events after it. */
+  class Presence {
+    constructor(client, topic, { onchange, onstate } = {}) {
+      Object.assign(this, { client, topic, onchange, onstate, users: new Map(), count: null, position: null });
+      this._held = []; // events that came while the answer was on its way; null once it is there
+      this._asked = null;
+      this._attempt = 0;
+      this._timer = null;
+      this._subscription = client._follow(topic, PRESENCE + topic, (push, position) => this._event(push, position), {
+        onstate: (event) => this._changed(event),
+        onrecovered: (_, ok) => ok || this._load(),
+      });
+    }
+
+    get state() {
+      return this._subscription.state;
+    }
+
+    close() {
+      this._subscription.unsubscribe();
+    }
+
+    _changed(event) {
+      // After the first answer, recovery says whether to ask again.
+      if (event.state === "subscribed" && this._held) this._load();
+      if (event.state !== "subscribed") this._stop();
+      this.client._tell(this.onstate, event);
+    }
+
+    _stop() {
+      this._asked = null;
+      this.client.clock.clearTimeout(this._timer);
+    }
+
+    _load() {
+      this._stop();
+      this._held ??= [];
+      const asked = (this._asked = {});
+      this.client.call(ONLINE, [this.topic]).then(
+        (answer) => this._asked === asked && this._known(answer),
+        () => {
+          if (this._asked !== asked) return;
+          this._timer = this.client.clock.setTimeout(() => this._load(), retryDelay(this._attempt++, this.client.random()));
+        },
+      );
+    }
+
+    _known({ users, count, position }) {
+      this._attempt = 0;
+      this.position = parsePosition(position);
+      const before = this.users;
+      this.users = new Map((users ?? []).map((user) => [user.authid, user]));
+      this._isWhole = Boolean(users);
+      this.count = count;
+      const held = this._held;
+      this._held = null;
+      const online = [...this.users.values()].filter((user) => !isDeepEqual(before.get(user.authid), user));
+      const offline = [...before.keys()].filter((authid) => !this.users.has(authid));
+      this._tell(online, offline);
+      for (const [push, at] of held) this._event(push, at);
+    }
+
+    _event(push, position) {
+      if (this._held) {
+        this._held.push([push, position]);
+        return;
+      }
+      const at = parsePosition(position);
+      const { epoch, sequence } = this.position;
+      if (at?.epoch === epoch && at.sequence <= sequence) return;
+      const { online, offline } = asObject(push.data);
+      if (at?.epoch !== epoch || !online || !this._isWhole) {
+        this._load();
+        return;
+      }
+      this.position = at;
+      for (const user of online) this.users.set(user.authid, user);
+      for (const authid of offline) this.users.delete(authid);
+      this.count = this.users.size;
+      this._tell(online, offline);
+    }
+
+    _tell(online, offline) {
+      const { users, count, position, client } = this;
+      client._tell(this.onchange, { users: [...users.values()], online, offline, count, position: position.text });
+    }
+  }
+
+  function isDeepEqual(one, other) {
+    return JSON.stringify(one) === JSON.stringify(other);
+  }
+
   // --- Client: the socket, the clock and the tries ----------------------------------------------------------------------
 
   class Client {
@@ -486,7 +581,17 @@
     }
 
     subscribe(topic, handler, options) {
-      const subscription = new Subscription(this, topic, handler, options);
+      return this._follow(topic, topic, handler, options);
+    }
+
+    /** Who is online in a topic, and who comes and goes. */
+    presence(topic, options) {
+      return new Presence(this, topic, options);
+    }
+
+    /** Subscribe to `uri`, which belongs to `topic`. */
+    _follow(topic, uri, handler, options) {
+      const subscription = new Subscription(this, uri, handler, options);
       if (this.state === "closed") {
         subscription.state = "closed";
       } else if (!isTopic(topic, subscription.match)) {

@@ -224,7 +224,7 @@ print(len(sent), in_flight())
 
 CANCELLABLE = """
 from types import SimpleNamespace
-from stork_crossbar.connections.session_limits import calls_of_gone_sessions
+from stork_crossbar.limits.session_limits import calls_of_gone_sessions
 callee._session_roles = {"callee": SimpleNamespace(call_canceling=True)}
 for caller in callers:
     caller._authid = "joe"
@@ -270,7 +270,7 @@ print(sent, in_flight())
 def test_a_call_that_is_cancelled_while_it_is_decided_is_not_made():
     script = """
 from twisted.internet import defer
-from stork_crossbar.connections.session_limits import count_undecided
+from stork_crossbar.limits.session_limits import count_undecided
 count_undecided(callers[0], "call", defer.Deferred())
 dealer.processCancel(callers[0], message.Cancel(1))
 dealer.processCancel(callers[0], message.Cancel(2))

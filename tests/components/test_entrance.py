@@ -2,7 +2,7 @@
 
 import pytest
 
-from stork_crossbar.connections import client_limits
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import FIRST_STEP_S, Entrance
 from stork_crossbar.opening.unjoined import Step
@@ -132,3 +132,35 @@ def test_a_protocol_with_a_deadline_of_its_own_needs_no_other(entrance, clock):
     entrance.enter(transport, has_own_deadline=True)
     clock.advance(FIRST_STEP_S + 1)
     assert not transport.is_cut
+
+
+def test_places_are_counted_by_address_and_freed_when_a_client_is_gone(entrance):
+    client_limits.bounds().set(ClientLimits(connections=3, connections_per_address=2))
+    before = client_limits.bounds().counters.limited.copy()
+    first, second, third, other = enter(entrance, *["192.0.2.1"] * 3, "192.0.2.2")
+    assert [entrance.has_place(each, None) for each in (first, second, third, other)] == [True, True, False, True]
+    entrance.gone(third)
+    entrance.gone(first)
+    [fourth, fifth] = enter(entrance, "192.0.2.1", "192.0.2.3")
+    assert [entrance.has_place(each, None) for each in (fourth, fifth)] == [True, False]
+    limited = client_limits.bounds().counters.limited - before
+    assert (limited["connections"], limited["connections_per_address"]) == (1, 1)
+
+
+def test_the_forwarded_address_has_the_limit_and_the_balancer_none(entrance):
+    client_limits.bounds().set(ClientLimits(connections_per_address=1))
+    handshake.trust(networks("192.0.2.1"))
+    transports = enter(entrance, *["192.0.2.1"] * 5)
+    named = [None, None, "198.51.100.1", "198.51.100.1", "198.51.100.2"]
+    assert [entrance.has_place(*each) for each in zip(transports, named, strict=True)] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_connection_of_the_node_itself_needs_no_place(entrance):
+    client_limits.bounds().set(ClientLimits(connections=1))
+    assert all(entrance.has_place(Transport(), None) for _ in range(3))

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from twisted.internet import defer
 
 from stork_node import ClientSession, Deny, Principal, Stork
 from stork_node.application.running.runtime import Runtime
+from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.guard.core import NOT_AUTHORIZED
 from stork_node.protocol import uris
 from stork_node.testing import AppTester, Refused
@@ -22,6 +24,7 @@ with warnings.catch_warnings():
     # What autobahn imports has what is deprecated.
     warnings.simplefilter("ignore")
     from stork_components.guard import Guard
+    from stork_crossbar.limits import client_limits
 
 DEADLINE_S = 30
 PEER = "192.0.2.1"
@@ -220,3 +223,42 @@ def test_a_verifier_sees_one_session(guard: GuardAlone, tester: AppTester, seen:
     assert replace(in_test, id=1) == in_node
     assert in_node == ClientSession.parse(guard._session(1) or {})
     assert (in_node.realm, in_node.authmethod, in_node.address) == ("realm1", "ticket", PEER)
+
+
+def limited(limits: ClientLimits, guard: GuardAlone, tickets: list[str]) -> tuple[list[Outcome], Counter[str]]:
+    """The outcomes of joins under these limits, and what was counted."""
+    bounds = client_limits.bounds()
+    before = bounds.counters.limited.copy()
+    bounds.set(limits)
+    try:
+        outcomes = [guard.join(ticket, None, 1000 + number) for number, ticket in enumerate(tickets)]
+    finally:
+        bounds.set(DEFAULT_LIMITS)
+        for number in range(len(tickets)):
+            guard.left(1000 + number)
+    return outcomes, bounds.counters.limited - before
+
+
+AGAIN = Outcome(uris.UNAVAILABLE)
+"""The client is closed with 1013."""
+
+
+def test_joins_above_the_limit_of_a_second_come_again_later(guard: GuardAlone) -> None:
+    refusals = guard.counters.refusals.copy()
+    outcomes, counted = limited(ClientLimits(joins_per_second=2), guard, ["root", "joe", "joe", "root"])
+    assert outcomes == [Outcome(), Outcome(), AGAIN, AGAIN]
+    assert counted == {"joins_per_second": 2}
+    assert guard.counters.refusals - refusals == {"limit": 2}
+    # Who has joined notices nothing.
+    joe = {"session": 1, "authid": "joe", "authrole": "frontend"}
+    assert guard.outcome_of(guard.authorize(joe, "v1.orders.42", "subscribe", {"match": "exact"})) == Outcome()
+
+
+def test_sessions_of_one_user_are_limited_and_those_of_others_are_not(guard: GuardAlone) -> None:
+    for session_id in (100, 101):  # of tests before
+        guard.left(session_id)
+    # joe has one session from the start.
+    outcomes, counted = limited(ClientLimits(sessions_per_user=3), guard, ["joe", "joe", "joe", "root", "joe"])
+    assert outcomes == [Outcome(), Outcome(), AGAIN, Outcome(), AGAIN]
+    assert counted == {"sessions_per_user": 2}
+    assert limited(ClientLimits(sessions_per_user=3), guard, ["joe"])[0] == [Outcome()]

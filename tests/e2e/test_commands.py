@@ -132,6 +132,18 @@ def test_forget_has_the_next_subscription_ask_again(node: Node, publisher: Publi
         assert asked() == 2
 
 
+def test_a_receipt_says_what_became_of_a_push(many_ways: Deployment, node: Node, publisher: Publisher):
+    with node.join("user:one") as one, node.join("user:two") as two, node.join("user:three") as three:
+        for client in (one, two, three):
+            client.subscribe("v1.open.receipt")
+        position = publisher.push("v1.open.receipt", type="t", exclude=[three.session_id], receipt=True)
+        assert list((position.receipt or {}).values()) == [{"sent": 2, "slow": 0, "cut": 0, "excluded": 1}]
+        command = [*STORK, "push", "v1.open.receipt", "--type", "u", "--receipt", "--endpoint", many_ways.router]
+        said = json.loads(subprocess.run(command, check=True, capture_output=True, env=many_ways.environ).stdout)
+        assert list(said["receipt"].values()) == [{"sent": 3, "slow": 0, "cut": 0, "excluded": 0}]
+        assert [types(client, number) for client, number in ((one, 2), (three, 1))] == [["t", "u"], ["u"]]
+
+
 def test_a_frozen_node_obeys_before_it_delivers(node: Node, publisher: Publisher, asker: NodeAsker):
     with node.join("user:frozen") as client:
         client.subscribe("v1.open.frozen")

@@ -7,19 +7,27 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.parse
 from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
 import pytest
+import zmq
 
+from stork_node.protocol.commands.leases import Lease, encode_node_request
 from tests.book import block
 from tests.e2e.http_client import connect, read_to_the_end, request, status
 from tests.e2e.operator_port import samples, value
 from tests.gateway import ROOT, TICKET, Deployment, wait_for
+from tests.wamp import Closed
 
 KEY = "a-key-of-the-tests-0123456789"
 PUSHER, READER, NARROW = ("push-" + "p" * 20, "read-" + "r" * 20, "narrow-" + "n" * 20)
+COMMANDER = "command-" + "c" * 20
+ZERO = {"sessions": 0}
 SLOW_S = 2
 JSON = "Content-Type: application/json"
 GOOD = {"topics": ["v1.test.1"], "type": "hello", "data": {"a": 1}}
@@ -48,6 +56,10 @@ class Api:
         status, _, said = self.ask("POST", "/api/push", body, **headers)
         return status, said
 
+    def command(self, body: Any, **headers: str) -> tuple[int, Any]:
+        status, _, said = self.ask("POST", "/api/command", body, **headers)
+        return status, said
+
     def get(self, path: str) -> tuple[int, Any]:
         status, _, said = self.ask("GET", path)
         return status, said
@@ -64,6 +76,7 @@ def with_keys(config: dict[str, Any]) -> None:
     keys.append({"name": "pusher", "key": PUSHER, "rights": ["push"]})
     keys.append({"name": "reader", "key": "${READER_KEY}", "rights": ["read"]})
     keys.append({"name": "narrow", "key": NARROW, "rights": ["push", "read"], "topics": ["v1.test.*"]})
+    keys.append({"name": "commander", "key": COMMANDER, "rights": ["command"], "topics": ["v1.test.*"]})
     config["workers"][0]["transports"][0]["options"]["client_timeout"] = SLOW_S
 
 
@@ -319,6 +332,10 @@ def test_a_history_goes_on_after_a_position(api):
     assert api.error("GET", f"/api/topics/{topic}/history?since={last}&limit=0") == (400, "invalid_request")
 
 
+def topic_of(topic: str, sessions: int, *missing: str) -> dict[str, Any]:
+    return {"topic": topic, "sessions": {"node-1": sessions}, "missing": list(missing)}
+
+
 def test_topics_have_their_sessions(deployment, api):
     node = deployment.nodes[0]
     with node.join() as one, node.join() as two:
@@ -334,10 +351,138 @@ def test_topics_have_their_sessions(deployment, api):
         page = api.get("/api/topics?prefix=v1.test.&limit=2")[1]
         assert (len(page["topics"]), page["cursor"]) == (2, "v1.test.b")
         rest = api.get("/api/topics?prefix=v1.test.&cursor=v1.test.b")[1]
-        assert rest == {"topics": [{"topic": "v1.test.c", "sessions": 1}]}
-        assert api.get("/api/topics/v1.test.b") == (200, {"topic": "v1.test.b", "sessions": {"node-1": 2}})
-    assert api.get("/api/topics/no%2Fsuch%20topic") == (200, {"topic": "no/such topic", "sessions": {"node-1": 0}})
+        assert rest == {"topics": [{"topic": "v1.test.c", "sessions": 1}], "missing": []}
+        assert api.get("/api/topics/v1.test.b") == (200, topic_of("v1.test.b", 2))
+    assert api.get("/api/topics/no%2Fsuch%20topic") == (200, topic_of("no/such topic", 0))
     assert api.error("GET", "/api/topics?limit=1001") == (400, "invalid_request")
+
+
+def test_a_receipt_says_what_became_of_a_push(deployment, api):
+    with deployment.nodes[0].join() as one, deployment.nodes[0].join() as two:
+        for client in (one, two):
+            client.subscribe("v1.test.receipt")
+        body = {"topics": ["v1.test.receipt"], "type": "t", "receipt": True, "exclude": [two.session_id]}
+        status, stored = api.push(body)
+        assert (status, stored["receipt"]) == (200, {"node-1": {"sent": 1, "slow": 0, "cut": 0, "excluded": 1}})
+        answers = api.push([{**GOOD, "id": f"before-{api.port}"}, body, GOOD])[1]["answers"]
+        assert [each["receipt"]["node-1"]["sent"] if "receipt" in each else None for each in answers] == [None, 1, None]
+        numbers = [int(each["position"].partition(":")[2]) for each in answers]
+        assert numbers == sorted(numbers)
+
+
+def test_a_user_has_sessions_with_their_topics(deployment, api):
+    node = deployment.nodes[0]
+    with node.join(authid="ann/1") as one, node.join(authid="ann/1") as two, node.join(authid="bob"):
+        for topic in ("v1.test.b", "v1.test.a"):
+            one.subscribe(topic)
+        status, found = api.get("/api/users/ann%2F1")
+        assert (status, found["authid"], found["missing"]) == (200, "ann/1", [])
+        told = {each["session"]: each for each in found["sessions"]}
+        assert set(told) == {one.session_id, two.session_id}
+        since = told[one.session_id].pop("since")
+        assert 0 <= time.time() - datetime.fromisoformat(since).timestamp() < 60
+        assert told[one.session_id] == {
+            "session": one.session_id,
+            "node": "node-1",
+            "address": "127.0.0.1",
+            "topics": ["v1.test.a", "v1.test.b"],
+            "waiting_bytes": 0,
+        }
+    assert api.get("/api/users/nobody") == (200, {"authid": "nobody", "sessions": [], "missing": []})
+
+
+def test_the_nodes_are_known(deployment, api):
+    wait_for(lambda: api.get("/api/nodes")[1]["nodes"], "the node to attach")
+    with deployment.nodes[0].join():
+        wait_for(lambda: api.get("/api/nodes")[1]["nodes"][0]["sessions"] == 1, "the lease after the join")
+        [node] = api.get("/api/nodes")[1]["nodes"]
+        assert (node["node"], node["state"], node["version"]) == ("node-1", "attached", version("stork-node"))
+        assert set(node) == {"node", "incarnation", "version", "position", "sessions", "state"}
+        assert node["position"].partition(":")[0] == api.get("/api/position")[1]["position"].partition(":")[0]
+
+
+def test_a_node_that_says_nothing_is_missing(deployment, port):
+    api = Api(port)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as silent, deployment.nodes[0].join() as client:
+        silent.linger = 1_000
+        silent.connect(deployment.replay)
+        client.subscribe("v1.test.missing")
+        silent.send(encode_node_request(Lease("silent", "node-2")))
+        try:
+            silent.recv()
+            assert api.get("/api/topics/v1.test.missing") == (200, topic_of("v1.test.missing", 1, "node-2"))
+            assert [each["node"] for each in api.get("/api/nodes")[1]["nodes"]] == ["node-1", "node-2"]
+            status, given = api.command({"command": "disconnect", "authid": "nobody", "timeout_ms": 0})
+            assert (status, given["complete"], given["nodes"]["node-2"]) == (200, False, "pending")
+        finally:
+            silent.send(encode_node_request(Lease("silent", "node-2", leaves=True)))
+            silent.recv()
+        path = f"/api/command/{urllib.parse.quote(given['position'])}"
+        wait_for(lambda: api.get(path)[1]["complete"], "node-1 to obey")
+        assert api.get(path) == (200, {**given, "complete": True, "nodes": {"node-1": ZERO, "node-2": "gone"}})
+        assert api.get("/api/topics/v1.test.missing") == (200, topic_of("v1.test.missing", 1))
+    api.connection.close()
+
+
+def test_a_command_is_obeyed_once_with_its_id(deployment, api):
+    with deployment.nodes[0].join(authid="ann") as out, deployment.nodes[0].join(authid="bob") as stays:
+        body = {"command": "disconnect", "authid": "ann", "reason": "signed out"}
+        id = f"out-{api.port}"
+        status, given = api.command(body, Idempotency_Key=id)
+        assert (status, given["ok"], given["id"], given["complete"]) == (200, True, id, True)
+        assert given["nodes"] == {"node-1": {"sessions": 1}}
+        with pytest.raises(Closed):
+            out.receive_all()
+        assert api.command(body, Idempotency_Key=id) == (200, given)
+        assert api.command({**body, "id": id}) == (200, given)
+        assert api.error("POST", "/api/command", {**body, "authid": "b"}, Idempotency_Key=id) == (422, "id_reused")
+        assert api.error("POST", "/api/push", GOOD, Idempotency_Key=id) == (422, "id_reused")
+        assert api.get(f"/api/command/{urllib.parse.quote(given['position'])}") == (200, {**given, "id": None})
+        stays.call("virge.stork.example.foo", name="x")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"command": "disconnect"}, (422, "invalid_command")),
+        ({"command": "disconnect", "authid": "7", "session": 1}, (422, "invalid_command")),
+        ({"command": "ban", "authid": "7"}, (422, "invalid_command")),
+        ({"command": "refresh", "authid": "7", "timeout_ms": 30_001}, (422, "invalid_command")),
+        ({"authid": "7"}, (422, "invalid_command")),
+        (GOOD, (422, "invalid_command")),
+        ([{"command": "refresh", "authid": "7"}], (422, "invalid_command")),
+        ({"command": "refresh", "authid": "7", "id": "another"}, (422, "invalid_command")),
+        (b"{", (400, "invalid_json")),
+        (b"\xff", (400, "invalid_json")),
+        (b"", (400, "invalid_json")),
+        ({"command": "refresh", "authid": "x" * 20_000}, (413, "too_large")),
+    ],
+)
+def test_a_bad_command_is_refused(port, body, expected):
+    api = Api(port)
+    assert api.error("POST", "/api/command", body, Idempotency_Key="one") == expected
+    api.connection.close()
+
+
+def test_commands_need_their_right_and_topics(port):
+    disconnect = {"command": "disconnect", "topic": "v1.test.1"}
+    for key in (PUSHER, READER, NARROW):
+        api = Api(port, key)
+        assert api.error("POST", "/api/command", disconnect) == (403, "forbidden")
+        api.connection.close()
+    api = Api(port, COMMANDER)
+    assert api.error("GET", "/api/nodes") == (403, "forbidden")
+    assert api.error("POST", "/api/command", disconnect) == (403, "forbidden")
+    assert api.error("POST", "/api/command", {"command": "unsubscribe", "topic": "v1.a.b"}) == (403, "forbidden")
+    assert api.command({"command": "unsubscribe", "topic": "v1.test.nobody"})[0] == 200
+    assert api.command({"command": "forget", "feed": "v1.test"})[0] == 200
+    for position in ("nonsense", "other:1", api.command({"command": "forget", "feed": "v1.test"})[1]["position"] + "9"):
+        assert api.error("GET", f"/api/command/{urllib.parse.quote(position)}") == (404, "not_found")
+    api.connection.close()
+    narrow = Api(port, NARROW)
+    assert narrow.error("GET", "/api/users/ann") == (403, "forbidden")
+    assert narrow.error("GET", "/api/topics/v1.orders.1") == (403, "forbidden")
+    narrow.connection.close()
 
 
 def test_a_procedure_is_called(deployment, api):
@@ -393,7 +538,7 @@ def test_requests_are_counted(deployment, port):
 def test_no_key_is_in_the_log(deployment):
     log = deployment.nodes[0].log
     assert TICKET not in log
-    assert not [key for key in (KEY, PUSHER, READER, NARROW) if key in log]
+    assert not [key for key in (KEY, PUSHER, READER, NARROW, COMMANDER) if key in log]
 
 
 def test_keys_are_replaced_by_a_reload(deployment, port):

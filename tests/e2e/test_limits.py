@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from tests.e2e.operator_port import samples, value
-from tests.gateway import Deployment
+from tests.gateway import Deployment, wait_for
 from tests.stubborn import CONTINUATION, PING, PONG, TEXT, Stubborn, frame, message
-from tests.wamp import ABORT, CALL, ERROR, SUBSCRIBE, Refused
+from tests.wamp import ABORT, CALL, ERROR, SUBSCRIBE, Closed, Refused
 
 pytestmark = pytest.mark.alone
 
@@ -39,7 +39,7 @@ async def hang(call):
 
 def few(config):
     guard = config["workers"][0]["components"][0]["extra"]
-    guard["limits"] = {"subscriptions": 5, "calls_in_flight": 3}
+    guard["limits"] = {"subscriptions": 5, "calls_in_flight": 3, "calls_per_second": 20, "sessions_per_user": 3}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,56 @@ def test_calls_above_the_limit_are_refused_also_after_cancelled_ones(node, mode)
         while (answer := client.hear())[2] != 4:
             pass
         assert answer[4:6] == ["io.virge.stork.limit", ["a session has at most 3 calls in flight"]]
+
+
+def test_calls_above_the_rate_are_refused_and_those_of_others_are_not(deployment, node):
+    before = limited(node, "calls_per_second")
+    with Stubborn(node.port) as client, node.join("ann") as other:
+        client.join("joe")
+        # One at a time is in flight: each waits for its answer.
+        answers = []
+        while not any(answer[0] == ERROR for answer in answers):
+            assert len(answers) < 2000
+            client.say(message(CALL, len(answers) + 1, {}, "test.echo", [1]))
+            answers.append(client.hear())
+        assert answers[-1][4:6] == ["io.virge.stork.limit", ["a session has at most 20 calls a second"]]
+        assert len(answers) > 20
+        assert other.call("test.echo", 1) == [1]
+    assert limited(node, "calls_per_second") == before + 1
+
+
+def test_a_user_with_too_many_sessions_is_closed_and_others_are_not(deployment, node):
+    with contextlib.ExitStack() as sessions:
+        held = [sessions.enter_context(node.join("joe")) for _ in range(3)]
+        with node.connect() as fourth, pytest.raises(Closed) as closed:
+            fourth.join("joe")
+        assert (closed.value.code, closed.value.reason) == (1013, "try again later")
+        assert_others_are_served(deployment, node)
+        assert held[0].subscribe("v1.open.1")
+        held[1].close()
+        wait_for(lambda: joins(node, "joe"), "room for another session")
+    assert limited(node, "sessions_per_user") >= 1
+    node.wait_for_line("joe reached limits.sessions_per_user (3)")
+
+
+def joins(node, ticket):
+    try:
+        with node.connect() as client:
+            client.join(ticket)
+    except Closed:
+        return False
+    return True
+
+
+def test_a_message_that_is_too_large_is_counted_and_one_line_for_all(deployment, node):
+    before = limited(node, "message_bytes")
+    for _ in range(3):
+        with node.join("joe") as client, pytest.raises(Closed) as closed:
+            client.call("test.echo", "x" * 300_000)
+        assert closed.value.code == 1009
+    assert_others_are_served(deployment, node)
+    assert limited(node, "message_bytes") == before + 3
+    assert node.log.count("reached limits.message_bytes") == 1
 
 
 def test_a_backend_has_no_such_limits(node):

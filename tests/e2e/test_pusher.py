@@ -1,16 +1,15 @@
 """Pusher's protocol on one node: its clients, its backends, and both together."""
 
 import json
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from stork_node import Publisher
+from stork_node.clients.node_asker import NodeAsker
 from tests.e2e.operator_port import samples, value
-from tests.gateway import ROOT, Deployment, wait_for
+from tests.gateway import Deployment, wait_for
 from tests.pusher import KEY, PusherBackend, PusherClient, sign
 
 APPS = [
@@ -157,6 +156,42 @@ def test_channels_are_listed(port, backend):
     assert backend.get("/channels/a.1/users")[0] == 400
 
 
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+def test_commands_bind_clients_and_their_backend_may_give_one(port, deployment, backend):
+    with (
+        PusherClient(port) as ann,
+        PusherClient(port) as bob,
+        PusherClient(port) as cid,
+        Publisher(deployment.router) as publisher,
+    ):
+        for client, user in ((ann, "ann"), (bob, "bob"), (cid, "cid")):
+            client.sign_in(user)
+            client.join("private-room.9")
+        settle(deployment, publisher)
+        publisher.command("unsubscribe", authid="ann", feed="pusher.private-room")
+        told = ann.next()
+        assert (told["event"], told["channel"]) == ("pusher:subscription_error", "private-room.9")
+        assert (told["data"]["type"], told["data"]["status"]) == ("Unsubscribed", 403)
+        ann.join("private-room.9")
+
+        publisher.command("disconnect", authid="ann", reason="signed out")
+        [error], code = ann.end()
+        assert (error["data"], code) == ({"code": 4009, "message": "signed out"}, 4009)
+        publisher.command("refresh", session=int(bob.id.partition(".")[0]))
+        assert bob.end()[1] == 4200
+        assert backend.post("/users/cid/terminate_connections", {}) == (200, {})
+        assert cid.end()[1] == 4009
+
+
+def settle(deployment, publisher):
+    """Wait until commands bind the clients that are there: the node has said a lease after them."""
+    number = int(publisher.push("v1.both.settle", type="t", store=False).partition(":")[2])
+    with NodeAsker(deployment.replay, "") as asker:
+        wait_for(lambda: (nodes := asker.ask().nodes) and nodes[0].position >= number, "the next lease")
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -253,12 +288,6 @@ def test_a_large_body_without_a_signature_is_not_read(backend):
     assert (status, said["code"]) == (401, 401)
 
 
-def test_pusher_js_and_the_backend_of_npm_work(port):
-    command = [str(shutil.which("node")), str(ROOT / "tests/js/pusher_clients.mjs"), str(port), KEY, "app-secret"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
 # -- the node ----------------------------------------------------------------------------------------------------------
 
 
@@ -290,9 +319,16 @@ def test_a_reader_that_is_too_slow_is_cut_and_the_others_get_all(port, backend):
         assert len(frames) < 24
 
 
-def test_a_node_that_ends_tells_its_clients_to_come_back(deployment, port):
+def test_a_node_that_ends_tells_its_clients_to_come_back(deployment, port, backend):
+    backend.trigger("private-cache-price.1", "price", '{"euro":7}')
     with PusherClient(port) as client:
         deployment.nodes[0].popen.send_signal(signal.SIGTERM)
         [error], code = client.end()
         assert (error["data"]["code"], code) == (4200, 4200)
     assert deployment.nodes[0].stop() == 0
+
+
+def test_a_node_that_starts_knows_the_last_event_of_a_cache_channel(deployment):
+    with PusherClient(deployment.start_node("second").port) as client:
+        client.join("private-cache-price.1")
+        assert client.next()["data"] == {"euro": 7}

@@ -78,3 +78,17 @@ def test_sessions_that_never_join_are_forgotten():
     admitted.expect(Admission(ClientSession(id=3, authid="c")), now=61.0)
     assert admitted.get(1) is None
     assert admitted.get(2) is not None
+
+
+def test_sessions_of_a_user_count_from_their_tickets_to_their_leaves():
+    admitted = Admitted(pending_s=60.0)
+    for id in (1, 2, 3):
+        admitted.expect(Admission(ClientSession(id=id, authid="joe")), now=0.0)
+    admitted.expect(Admission(ClientSession(id=4, authid="ann")), now=0.0)
+    admitted.join(1)
+    assert [admitted.count(authid, 1.0) for authid in ("joe", "ann", "nobody")] == [3, 1, 0]
+    admitted.leave(1)
+    admitted.leave(2)  # before it joined
+    assert [admitted.count(authid, 1.0) for authid in ("joe", "ann")] == [1, 1]
+    assert [admitted.count(authid, 61.0) for authid in ("joe", "ann")] == [0, 0]
+    assert not vars(admitted)["_of_user"]

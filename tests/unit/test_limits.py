@@ -1,13 +1,17 @@
+from dataclasses import fields
+
 import pytest
 
-from stork_node.config.limits import GAVE_WAY, HELD, OF_KEYS, REFUSED, ClientLimits, LimitCounters
+from stork_node.config.limits import ClientLimits, LimitCounters
 from stork_node.config.settings import read
 from stork_node.errors import ConfigError
 
 
 def test_the_defaults():
     limits = read(ClientLimits, {}, {})
-    assert (limits.subscriptions, limits.calls_in_flight, limits.message_bytes) == (1_000, 64, 256 * 1024)
+    assert (limits.subscriptions, limits.calls_in_flight, limits.calls_per_second) == (1_000, 32, 50)
+    assert (limits.connections, limits.connections_per_address, limits.joins_per_second) == (20_000, 1_000, 500)
+    assert (limits.sessions_per_user, limits.message_bytes) == (1_000, 256 * 1024)
 
 
 def test_some_are_set_and_the_others_stay():
@@ -29,4 +33,11 @@ def test_what_is_wrong_is_named(value, sentence):
 
 
 def test_each_limit_is_counted_from_the_start():
-    assert dict(LimitCounters().limited) == dict.fromkeys(REFUSED + HELD + GAVE_WAY + OF_KEYS, 0)
+    limited = LimitCounters().limited
+    assert set(limited.values()) == {0}
+    settings = {field.name for field in fields(ClientLimits)} - {
+        "handshake_elements",
+        "message_elements",
+        "messages_a_turn",
+    }
+    assert set(limited) == settings | {"descriptors", "pushes_per_second", "client_events_per_second"}

@@ -18,7 +18,8 @@ class Client:
     """The shell and the client at once: sends frames, and notes what happens."""
 
     def __init__(self, app=None):
-        self.sent, self.pushed, self.topics, self.lasts, self.closed = [], [], [], [], None
+        self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
+        self.users, self.ended_users = [], set()
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
         self.connection = Connection(app, SOCKET, self, LIMITS)
@@ -36,11 +37,24 @@ class Client:
     def unsubscribe(self, channel, topic):
         self.topics.remove(topic)
 
+    def identify(self, user_id):
+        if user_id in self.ended_users:
+            self.close(4200, "")
+            return False
+        self.users.append(user_id)
+        return True
+
+    def forget(self, user_id):
+        self.users.remove(user_id)
+
     def send_last(self, channel, topic):
         self.lasts.append(topic)
 
     def push(self, event, topic):
         self.pushed.append((event.event, event.data, topic))
+
+    def reached(self, limit, number):
+        self.limits.append((limit, number))
 
     def close(self, code, reason):
         assert self.closed is None
@@ -79,6 +93,13 @@ def error_of(answers):
     told = json.loads(answer["data"])
     assert told["error"]
     return answer["channel"], told["type"], told["status"]
+
+
+def test_more_channels_than_the_limit_are_refused_and_reported(client):
+    for number in range(5):
+        client.subscribes(f"orders.{number}")
+    assert error_of(client.subscribes("orders.5")) == ("orders.5", "LimitReached", 4004)
+    assert (client.limits, len(client.topics)) == ([("subscriptions", 5)], 5)
 
 
 def test_a_public_channel_is_open_to_all(client):
@@ -363,3 +384,32 @@ def test_pings_are_answered_and_unknown_events_of_the_protocol_are_not(client):
 
 def test_the_data_of_a_frame_may_be_a_string_with_json_in_it(client):
     assert client.says("pusher:subscribe", data='{"channel":"a.1"}')[0]["channel"] == "a.1"
+
+
+def test_a_user_is_known_from_signing_in_until_the_end(client):
+    sign_in(client, '{"id":"7"}')
+    sign_in(client, '{"id":"7"}')
+    assert client.users == ["7"]
+    client.connection.leave()
+    assert client.users == []
+
+
+def test_a_user_whom_a_command_has_ended_does_not_sign_in(client):
+    client.ended_users.add("7")
+    assert sign_in(client, '{"id":"7"}') == []
+    assert client.closed == 4200
+    assert client.connection.user is None
+
+
+def test_a_subscription_that_a_command_ends_is_told_unless_it_is_there_again(client):
+    client.subscribes("a.1")
+    client.connection.end_subscription("a.1")
+    assert client.topics == []
+    client.connection.tell_ended("a.1", "moved")
+    told = client.sent[-1]
+    assert (told["event"], told["channel"]) == ("pusher:subscription_error", "a.1")
+    assert json.loads(told["data"]) == {"type": "Unsubscribed", "error": "moved", "status": 403}
+    client.subscribes("a.1")
+    before = len(client.sent)
+    client.connection.tell_ended("a.1", "moved")
+    assert len(client.sent) == before

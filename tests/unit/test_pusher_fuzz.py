@@ -51,6 +51,8 @@ class Outlet:
 
     def send_last(self, channel, topic): ...
 
+    def reached(self, limit, number): ...
+
     def push(self, event, topic):
         assert topic in self.topics
 

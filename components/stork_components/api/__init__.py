@@ -1,24 +1,23 @@
 """The HTTP API, in the router process: ``/api`` of the operator's port, and of the public port if there are keys."""
 
-import socket
 from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet import reactor
 
+from stork_components.api.command_link import CommandLink
 from stork_components.api.push_link import PushLink
 from stork_components.api.resource import ApiResource
 from stork_components.relay import Relay
 from stork_crossbar import registry
-from stork_crossbar.connections import client_limits
-from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits import client_limits
 from stork_crossbar.roles import KeyHolder
 from stork_node.api.counters import ApiCounters
 from stork_node.api.keys import Keyring
 from stork_node.api.pushes import MAX_DOCUMENTS, Ids
-from stork_node.api.rate import Allowance
 from stork_node.api.settings import ApiSettings
 from stork_node.clients.push_target import PushTarget
+from stork_node.limits.allowance import Allowance
 
 __all__ = ["Api", "PublicApi"]
 
@@ -29,10 +28,9 @@ class Api(KeyHolder):
 
     Attributes:
         keyring: the current keys.
-        link: the connection to the publish server.
+        link: the connection to the publish server, for pushes.
+        command_link: another one, for commands.
         ids: for pushes without one.
-        router: the subscriptions of this node.
-        node_name: of this node, in answers.
     """
 
     Settings = ApiSettings
@@ -44,9 +42,8 @@ class Api(KeyHolder):
         target = PushTarget.parse(settings.push, True, timeout_ms, settings.secret or None, None, 0)
         self.counters = ApiCounters()
         self.ids = Ids()
-        self.router = broadcasting.Router(self)
-        self.node_name = settings.node_name or socket.gethostname()
         self.link = PushLink(reactor, target, settings.timeout_s)
+        self.command_link = CommandLink(reactor, target, settings.timeout_s)
         self._take_keys(settings)
 
     @property
@@ -64,7 +61,7 @@ class Api(KeyHolder):
             self._allowances[key_name] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key_name].take(pushes, now):
             return True
-        client_limits.bounds().counters.limited["pushes_per_second"] += 1
+        client_limits.note_other("pushes_per_second", f"the key {key_name}", self._pushes_per_second)
         return False
 
     def _take_keys(self, settings: ApiSettings) -> None:

@@ -1,10 +1,10 @@
-"""The requests that only read: positions, histories and subscriptions."""
+"""The requests that only read: positions, histories and the description."""
 
 from typing import Any
 
 from twisted.internet import defer
 
-from stork_node.api.answers import ApiAnswer, ApiError, as_json
+from stork_node.api.answers import ApiAnswer, ApiError
 from stork_node.api.openapi import DESCRIPTION
 from stork_node.api.pushes import PositionQuestion, PushRequest, answer_of
 from stork_node.api.queries import Query
@@ -22,36 +22,13 @@ def position(call: Any) -> None:
     call.api.link.send([question])
 
 
-def topics(call: Any) -> None:
-    """The topics that sessions of this node are subscribed to, in order, in pages."""
-    query = Query(call.target.query, ("prefix", "limit", "cursor"))
-    limit, prefix, cursor = query.limit(), query.text("prefix") or "", query.text("cursor")
-    found = sorted(
-        (topic, sessions)
-        for topic, sessions in call.api.router.topics()
-        if topic.startswith(prefix) and (cursor is None or topic > cursor) and call.key.allows([topic])
-    )
-    page: dict[str, Any] = {"topics": [{"topic": topic, "sessions": sessions} for topic, sessions in found[:limit]]}
-    if len(found) > limit:
-        page["cursor"] = found[limit - 1][0]
-    call.reply(ApiAnswer(200, as_json(page)))
-
-
-def topic(call: Any) -> None:
-    """How many sessions of each node get the events of a topic."""
-    Query(call.target.query, ())
-    name = _topic(call)
-    sessions = {call.api.node_name: call.api.router.count_receivers(name)}
-    call.reply(ApiAnswer(200, as_json({"topic": name, "sessions": sessions})))
-
-
 def history(call: Any) -> None:
     """What this node keeps of a topic after a position."""
     query = Query(call.target.query, ("since", "limit"))
     limit, since = query.limit(), _position(query.text("since"))
     if call.api.relay is None:
         raise ApiError("not_ready", "this node has no relay")
-    asked = defer.ensureDeferred(call.api.relay.history(_topic(call), since, limit))
+    asked = defer.ensureDeferred(call.api.relay.history(allowed_topic(call), since, limit))
     call.reply_later(asked.addCallbacks(lambda page: ApiAnswer(200, page), _not_ready))
 
 
@@ -61,7 +38,13 @@ def description(call: Any) -> None:
     call.reply(ApiAnswer(200, DESCRIPTION))
 
 
-def _topic(call: Any) -> str:
+def allowed_topic(call: Any) -> str:
+    """
+    The topic of the request's path.
+
+    Raises:
+        ApiError: the key may not read it.
+    """
     name: str = call.target.names["topic"]
     if not call.key.allows([name]):
         raise ApiError("forbidden", _FOREIGN)

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet import defer
 from twisted.logger import Logger
 
-from stork_components.api import calling, pushing, reading
+from stork_components.api import calling, commanding, deployment, pushing, reading, why
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
 from stork_node.api.answers import JSON, ApiAnswer, ApiError, refusal
 from stork_node.api.keys import ApiKey, Keyring
@@ -18,9 +18,14 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "push": pushing.push,
     "call": calling.call,
     "position": reading.position,
-    "topics": reading.topics,
-    "topic": reading.topic,
+    "command": commanding.command,
+    "outcome": commanding.outcome,
+    "topics": deployment.topics,
+    "topic": deployment.topic,
+    "user": deployment.user,
+    "nodes": deployment.nodes,
     "history": reading.history,
+    "why": why.why,
     "description": reading.description,
 }
 # The body of a refused request is read if it is short: then the connection can stay.

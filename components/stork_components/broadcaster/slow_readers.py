@@ -6,8 +6,11 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.logger import Logger
 
 from stork_crossbar.internals import broadcasting
+from stork_node import clock
 from stork_node.broadcast.backlog import Backlog, ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
+from stork_node.process_state import singleton
+from stork_node.why.recent import Kind, RecentEvents
 
 
 class _Reader:
@@ -87,9 +90,14 @@ class SlowReaders:
             excess = self._excess(reader)
         if excess is None:
             return False
+        age_s = reader.backlog.age_s(self._reactor.seconds())
         self._let_go(reader)
         broadcasting.abort(reader.transport, reader.descriptor)
         self._counters.slow_readers += 1
+        since = clock.wall() - age_s
+        singleton(RecentEvents).note(
+            Kind.SLOW, broadcasting.session_id(reader.session) or 0, reason=excess, since=since
+        )
         self.log.warn(
             "cut a slow client, session {session}: {excess}",
             session=broadcasting.session_id(reader.session),

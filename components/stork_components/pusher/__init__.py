@@ -13,19 +13,20 @@ from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
 from stork_components.pusher.resource import PusherHttp
+from stork_components.pusher.resuming import Resuming
 from stork_components.relay import Relay
 from stork_crossbar import registry
-from stork_crossbar.component import Component
-from stork_crossbar.connections import client_limits
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
+from stork_crossbar.limits import client_limits
 from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
 from stork_crossbar.pusher.sockets import Sockets
+from stork_crossbar.roles import KeyHolder
 from stork_node.api.pushes import MAX_DOCUMENTS, ApiPush, Ids
-from stork_node.api.rate import Allowance
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
 from stork_node.http.heads import Head
+from stork_node.limits.allowance import Allowance
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
@@ -41,7 +42,7 @@ __all__ = ["Health", "Pusher", "PusherBackends", "PusherClients"]
 _HEALTH = b'{"health":"OK"}'
 
 
-class Pusher(Component):
+class Pusher(KeyHolder):
     """
     Holds what clients and backends of this protocol need.
 
@@ -58,12 +59,23 @@ class Pusher(Component):
         self.counters = PusherCounters()
         self.ids = Ids()
         self._allowances: dict[str, Allowance] = {}
+        self._pushes_per_second = settings.limits.pushes_per_second
         table = singleton(ChannelTable)
-        self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
+        resuming = Resuming(reactor, table, partial(registry.find, Relay))
+        self.sockets = Sockets(
+            reactor, settings, table, self.counters, self._push_client_event, _newest_first, resuming.begin
+        )
         self.sockets.begin()
         singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
+
+    def reload(self, extra: Mapping[str, Any]) -> None:
+        settings = self.read_settings(extra)
+        self.sockets.take(settings)
+        self._allowances.clear()
+        self._pushes_per_second = settings.limits.pushes_per_second
+        self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 
     @cached_property
     def link(self) -> PushLink:
@@ -81,10 +93,10 @@ class Pusher(Component):
         """Whether a backend may push so many with this key now."""
         now: float = reactor.seconds()
         if key not in self._allowances:
-            self._allowances[key] = Allowance(self.settings.limits.pushes_per_second, MAX_DOCUMENTS, now)
+            self._allowances[key] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key].take(pushes, now):
             return True
-        client_limits.bounds().counters.limited["pushes_per_second"] += 1
+        client_limits.note_other("pushes_per_second", f"the key {key}", self.settings.limits.pushes_per_second)
         return False
 
     def _push_client_event(self, socket: PusherSocket, number: int, event: ClientEvent, topic: str) -> None:

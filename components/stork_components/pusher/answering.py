@@ -9,6 +9,7 @@ from stork_node.http.heads import Head
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.errors import HttpRefusal, InvalidChannel
 from stork_node.pusher.http.answers import EMPTY, as_json, outcome, refusal
+from stork_node.pusher.http.commands import UserCommand
 from stork_node.pusher.http.events import EventPush, read_batch, read_event
 from stork_node.pusher.http.requests import PusherRequest
 
@@ -17,6 +18,7 @@ Done = Callable[[int, bytes], None]
 
 _IDEMPOTENCY_KEY = b"idempotency-key"
 _SUBSCRIPTION_COUNT = "subscription_count"
+_TOO_MANY = "this key has reached limits.pushes_per_second"
 
 
 def answer(pusher: Any, request: PusherRequest, head: Head, body: bytes, done: Done) -> None:
@@ -42,11 +44,13 @@ def answer(pusher: Any, request: PusherRequest, head: Head, body: bytes, done: D
         done(200, as_json({"occupied": subscribers is not None, **_told(subscribers, request.info)}))
     elif request.route == "connections":
         sockets = pusher.sockets.table.sockets.values()
-        done(200, as_json({"connections": sum(each.connection.app is request.app for each in sockets)}))
-    elif request.route == "users" and not _channel(request).is_presence:
+        done(200, as_json({"connections": sum(each.connection.app.id == request.app.id for each in sockets)}))
+    elif request.route == "terminate_connections":
+        _terminate(pusher, request, done)
+    elif not _channel(request).is_presence:
         raise HttpRefusal(400, "only presence channels have users")
     else:
-        raise HttpRefusal(501, "this is not served yet")
+        done(200, as_json({"users": []}))
 
 
 def _channel(request: PusherRequest) -> Channel:
@@ -68,6 +72,23 @@ def _told(subscribers: Any, info: Sequence[str]) -> dict[str, Any]:
     if _SUBSCRIPTION_COUNT not in info:
         return {}
     return {_SUBSCRIPTION_COUNT: len(subscribers.observers) if subscribers else 0}
+
+
+def _terminate(pusher: Any, request: PusherRequest, done: Done) -> None:
+    """End all connections of a user of this app, on all nodes; done when each node has obeyed."""
+    command = UserCommand(request.app, request.subject, pusher.ids.next())
+    if not pusher.may_push(request.key, 1):
+        raise HttpRefusal(429, _TOO_MANY)
+    command.done = partial(_settle_one, command, lambda: EMPTY, done)
+    pusher.link.send([command])
+
+
+def _settle_one(push: ApiPush, told: Callable[[], bytes], done: Done) -> None:
+    if push.error:
+        error = outcome(push.error, push.answer or b"")
+        done(error.status, refusal(error))
+    else:
+        done(200, told())
 
 
 # -- pushes ------------------------------------------------------------------------------------------------------------
@@ -101,19 +122,14 @@ def _push(
         id = pusher.ids.next() if event.id is None else event.id
         pushes.append(ApiPush(id, None, event.frame(id)))
     if not pusher.may_push(request.key, len(pushes)):
-        raise HttpRefusal(429, "this key has reached limits.pushes_per_second")
+        raise HttpRefusal(429, _TOO_MANY)
     waiting = set(pushes)
 
     def settle(push: ApiPush) -> None:
         waiting.discard(push)
         if waiting:
             return
-        failed = next((each for each in pushes if each.error), None)
-        if failed is None:
-            done(200, told())
-        else:
-            error = outcome(failed.error, failed.answer or b"")
-            done(error.status, refusal(error))
+        _settle_one(next((each for each in pushes if each.error), pushes[0]), told, done)
 
     for push in pushes:
         push.done = partial(settle, push)

@@ -16,6 +16,8 @@ final class Answer implements \Stringable
      * @param ?bool $complete of a command: whether every node has obeyed or is gone; null for a push
      * @param array<string, array<string, int>|string> $nodes of a command, by node: what it met there, such as
      *     `['sessions' => 2]`, or `gone`, `pending`, `old`
+     * @param ?array<string, array<string, int>|string> $receipt of a push with a receipt, by node: how many sessions got
+     *     it (`sent`), have bytes waiting (`slow`), were `cut`, were `excluded`; or `gone`, `pending`, `old`
      * @param ?string $warning of a push: why nobody can get it, though it is stored; null where there is nothing to say
      */
     private function __construct(
@@ -26,6 +28,7 @@ final class Answer implements \Stringable
         public readonly ?string $reason,
         public readonly ?bool $complete = null,
         public readonly array $nodes = [],
+        public readonly ?array $receipt = null,
         public readonly ?string $warning = null,
     ) {
     }
@@ -50,7 +53,8 @@ final class Answer implements \Stringable
                 $nodes = $fields['nodes'] ?? [];
                 $complete = is_bool($fields['complete'] ?? null) && is_array($nodes) ? $fields['complete'] : null;
                 $nodes = $complete === null ? [] : $nodes;
-                return new self($id, $text, $duplicate, null, null, $complete, $nodes, $warning);
+                $receipt = is_array($fields['receipt'] ?? null) ? $fields['receipt'] : null;
+                return new self($id, $text, $duplicate, null, null, $complete, $nodes, $receipt, $warning);
             }
             if (!$ok && is_string($text) && $text !== '') {
                 return new self($id, null, false, $text, $reason);

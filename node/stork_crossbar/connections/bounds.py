@@ -10,11 +10,11 @@ from crossbar.router.observation import UriObservationMap
 
 from stork_crossbar.compat import Incompatible, require_signature
 from stork_crossbar.component import end_worker
-from stork_crossbar.connections.client_limits import limits, note
 from stork_crossbar.connections.endings import end_for_good
 from stork_crossbar.connections.frame_reading import read_round_robin
 from stork_crossbar.connections.round_robin import RoundRobinReader
-from stork_crossbar.connections.session_limits import call_when_released, held_by
+from stork_crossbar.limits.client_limits import limits, note
+from stork_crossbar.limits.session_limits import call_when_released, held_by
 
 
 def keep_in_bounds(reactor: Any) -> None:

@@ -15,11 +15,11 @@ from crossbar.router.protocol import (
 )
 
 from stork_crossbar.compat import Incompatible, require_signature
-from stork_crossbar.connections import client_limits
-from stork_crossbar.connections.closing import PROTOCOL_ERROR, TOO_BIG
-from stork_crossbar.connections.delivering import deliver, refuse, sender
+from stork_crossbar.connections.closing import PROTOCOL_ERROR
+from stork_crossbar.connections.delivering import deliver, refuse, refuse_size, sender
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_crossbar.connections.whole_messages import WholeMessages
+from stork_crossbar.limits import client_limits
 from stork_node.gate.reading import SERIALIZERS
 
 
@@ -36,7 +36,7 @@ class GatedWebSocket(WholeMessages, WampWebSocketServerProtocol):
         return min(most, self.maxMessagePayloadSize) if self.maxMessagePayloadSize else most
 
     def refuse_size(self) -> None:
-        refuse(self, TOO_BIG, "too_big", f"the message has more than {self.most_bytes()} bytes")
+        refuse_size(self, f"the message has more than {self.most_bytes()} bytes")
 
 
 def install_gate() -> None:

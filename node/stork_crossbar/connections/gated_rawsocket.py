@@ -12,11 +12,11 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from crossbar.router.protocol import WampRawSocketServerProtocol
 from twisted.internet.address import UNIXAddress
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.connections.closing import TOO_BIG
-from stork_crossbar.connections.delivering import deliver, refuse, sender
+from stork_crossbar.connections.delivering import deliver, refuse, refuse_size, sender
 from stork_crossbar.connections.endings import is_ending
 from stork_crossbar.connections.round_robin import RoundRobinReader
+from stork_crossbar.limits import client_limits
 
 _HANDSHAKE_BYTES = 4
 _PREFIX_BYTES = 4
@@ -77,7 +77,7 @@ class GatedRawSocket(WampRawSocketServerProtocol):
         return bool(self._received)
 
     def lengthLimitExceeded(self, length: int) -> None:
-        refuse(self, TOO_BIG, "too_big", f"the message has more than {self.MAX_LENGTH} bytes")
+        refuse_size(self, f"the message has more than {self.MAX_LENGTH} bytes")
 
     def send(self, msg: Any) -> None:
         try:

@@ -15,8 +15,9 @@ from crossbar.router.session import RouterApplicationSession
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Server
 
-from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals.polling import is_ready
+from stork_crossbar.limits.insiders import INSIDERS
+from stork_node.protocol.timestamps import format_timestamp
 from stork_node.protocol.wamp_events import FRAMES
 
 OPEN = WebSocketProtocol.STATE_OPEN
@@ -127,6 +128,17 @@ def session_id(session: Any) -> int | None:
     """The id of a session; None if it has left."""
     number: int | None = session._session_id
     return number
+
+
+def joined_at(session: Any) -> str | None:
+    """When a session has joined, RFC 3339; None under stock Crossbar."""
+    joined: float | None = getattr(session, "stork_joined_at", None)
+    return None if joined is None else format_timestamp(joined)
+
+
+def has_said_goodbye(session: Any) -> bool:
+    """Whether one of both sides has ended a session with GOODBYE, after which its client does not come back."""
+    return bool(getattr(session, "_goodbye_sent", False))
 
 
 def transport(session: Any) -> Any:

@@ -10,14 +10,15 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.logger import Logger
 
-from stork_crossbar.connections import client_limits
 from stork_crossbar.http import refusals
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.descriptors import Descriptors
 from stork_crossbar.opening.unjoined import Step, Unjoined
 from stork_node.http.forwarded import client_network
 from stork_node.http.heads import Refusal
+from stork_node.limits.places import OF_ADDRESS, Places
 
 FULL = Refusal(503, "this node is full, try again later", "descriptors")
 FIRST_STEP_S = 30.0
@@ -48,6 +49,9 @@ class Entrance:
         self._clients: set[Any] = set()
         self._giving_way: set[Any] = set()
         self._unjoined: Unjoined[Any] = Unjoined(_most_of_one_address)
+        self._places: Places[Any] = Places(
+            lambda: client_limits.limits().connections, lambda: client_limits.limits().connections_per_address
+        )
         self._first_steps = Deadlines(clock, FIRST_STEP_S)
         self._deadlines: dict[Any, int] = {}
         self._full_until = 0.0
@@ -105,8 +109,25 @@ class Entrance:
         address = client_network(host)
         self._end_one_of(address, self._unjoined.belongs_to(transport, address))
 
+    def has_place(self, transport: Any, host: str | None) -> bool:
+        """
+        Whether there is room for a client whose WebSocket or RawSocket is open; then it has a place until it is gone.
+
+        Args:
+            host: the client's address, if a trusted balancer has named it.
+        """
+        if transport not in self._clients:  # the node's own
+            return True
+        host = host or transport.getPeer().host
+        address = None if handshake.is_trusted(host) else client_network(host)
+        limit = self._places.take(transport, address)
+        if limit is not None:
+            client_limits.note(limit, f"{address}" if limit == OF_ADDRESS else "this node")
+        return limit is None
+
     def gone(self, transport: Any) -> None:
         self._clients.discard(transport)
+        self._places.free(transport)
         self._giving_way.discard(transport)
         self.leave(transport)
 

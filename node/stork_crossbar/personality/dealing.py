@@ -7,7 +7,7 @@ from autobahn.wamp.exception import ApplicationError, ProtocolError
 from autobahn.wamp.message import Call, Cancel, Error, Interrupt
 from crossbar.router.dealer import Dealer
 
-from stork_crossbar.connections.session_limits import calls_of_gone_sessions, release, undecided_calls
+from stork_crossbar.limits.session_limits import calls_of_gone_sessions, release, undecided_calls
 from stork_crossbar.personality.broker import SelfCleaningUriMap
 from stork_crossbar.personality.meta_events import GivenUp
 

@@ -7,8 +7,8 @@ from autobahn.wamp.message import Error, Event, Result
 from crossbar.router.router import Router, RouterFactory
 from twisted.internet import defer
 
-from stork_crossbar.connections.insiders import INSIDERS
-from stork_crossbar.connections.session_limits import count_undecided
+from stork_crossbar.limits.insiders import INSIDERS
+from stork_crossbar.limits.session_limits import count_undecided
 from stork_crossbar.personality import direct_guard
 from stork_crossbar.personality.broker import StorkBroker
 from stork_crossbar.personality.dealing import StorkDealer

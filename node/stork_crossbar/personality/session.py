@@ -14,13 +14,14 @@ from stork_crossbar.connections.closing import PROTOCOL_ERROR, TRY_AGAIN_LATER, 
 from stork_crossbar.connections.connection_memory import release_handshake
 from stork_crossbar.connections.delivering import refuse
 from stork_crossbar.connections.endings import is_ending
-from stork_crossbar.connections.session_limits import refusal
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.internals.deadlines import Deadlines
+from stork_crossbar.limits.session_limits import refusal
 from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.opening.unjoined import Step
 from stork_crossbar.personality import direct_guard
+from stork_node import clock
 from stork_node.protocol import uris
 
 # The guard answers within 15 s (10 for an application that starts, 5 for its answer); a client needs its own time, too.
@@ -52,11 +53,14 @@ class StorkSession(RouterSession):
         entrance.step(connection, Step.ASKED)
         if address := handshake.apply_forwarded_headers(transport):
             entrance.belongs_to(connection, address)
+        has_place = entrance.has_place(connection, address)
         super().onOpen(transport)
         self._handshake = _handshakes.set(self._cut)
         self._said: frozenset[str] = frozenset()
         self._ask: Any = None
         self._asks_for: str | None = None
+        if not has_place:
+            self._send_away()
 
     def onMessage(self, msg: Any) -> None:
         if is_ending(self._transport):
@@ -113,11 +117,15 @@ class StorkSession(RouterSession):
     def _turn_away(self, answer: Any) -> Any:
         """The answer, if the client is still there."""
         if isinstance(answer, Deny) and answer.reason == uris.UNAVAILABLE:
-            close_transport(self._transport, TRY_AGAIN_LATER, "try again later")
+            self._send_away()
             return None
         if isinstance(answer, Deny):
             reactor.callLater(0, self._close)  # after the ABORT
         return answer
+
+    def _send_away(self) -> None:
+        if not close_transport(self._transport, TRY_AGAIN_LATER, "try again later"):
+            self._transport.close()  # a RawSocket has no codes
 
     def _fail(self, failure: Any) -> None:
         self.log.failure("the session cannot join", failure)
@@ -164,6 +172,7 @@ class StorkSession(RouterSession):
             self._transport.close()
 
     def onJoin(self, details: Any) -> None:
+        self.stork_joined_at = clock.wall()
         _handshakes.cancel(self._handshake)
         entrance.leave(broadcasting.descriptor(self._transport))
         guard = direct_guard.guard_of(self._realm)

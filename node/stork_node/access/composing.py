@@ -52,10 +52,11 @@ class Application:
         return Summary.of(self.stork, self.folder)
 
     def rules(self) -> dict[str, Any]:
-        """The rules for the guard, as JSON values: ``{"jwt", "patterns", "feeds"}``."""
+        """The rules for the guard, as JSON values: ``{"jwt", "patterns", "presence", "feeds"}``."""
         return {
             "jwt": self.tokens.to_wire() if self.tokens else None,
             "patterns": {feed: list(patterns) for feed, patterns in self.stork.patterns.items()},
+            "presence": self.stork.presence,
             "feeds": self._only_feeds(),
         }
 

@@ -17,6 +17,7 @@ STATUS = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "invalid_push": 422,
+    "invalid_command": 422,
     "id_reused": 422,
     "limit": 429,
     "storage_failed": 503,

@@ -6,7 +6,7 @@ Only digests are kept, so that no log and no traceback can show a key.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,12 @@ class ApiKey:
 
     def allows(self, topics: Iterable[str]) -> bool:
         """Whether the key may be used for all of these topics."""
-        return not self.topics or all(any(each.covers(topic) for each in self.topics) for topic in topics)
+        return allows(self.topics, topics)
+
+
+def allows(patterns: Collection[TopicPattern], topics: Iterable[str]) -> bool:
+    """Whether each topic is covered by one of the patterns; all are if there are none."""
+    return not patterns or all(any(each.covers(topic) for each in patterns) for topic in topics)
 
 
 class Keyring:

@@ -13,6 +13,7 @@ from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.publisher import POSITION_REQUEST
 from stork_node.errors import InvalidPush, PushRefused
 from stork_node.protocol.answers import encode_stored
+from stork_node.protocol.commands.documents import RECEIPT_TIMEOUT_MS
 from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_PUSH_BYTES, read_outline
 
 MAX_DOCUMENTS = 1_000
@@ -35,8 +36,8 @@ class ApiPush(PendingPush):
 
     __slots__ = ("answer", "done", "error", "shown_id")
 
-    def __init__(self, id: str | None, shown_id: str | None, frame: bytes) -> None:
-        super().__init__(id, frame)
+    def __init__(self, id: str | None, shown_id: str | None, frame: bytes, wait_ms: int = 0) -> None:
+        super().__init__(id, frame, wait_ms)
         self.shown_id = shown_id
         self.answer: bytes | None = None
         self.error = ""
@@ -50,8 +51,15 @@ class ApiPush(PendingPush):
         """The publish server has answered: ``outcome`` is set."""
         outcome = self.outcome
         if isinstance(outcome, StoredPosition):
-            is_known, warning = outcome.duplicate, outcome.warning
-            self.settle(encode_stored(self.shown_id, outcome, duplicate=is_known, warning=warning))
+            self.settle(
+                encode_stored(
+                    self.shown_id,
+                    outcome,
+                    duplicate=outcome.duplicate,
+                    receipt=outcome.receipt,
+                    warning=outcome.warning,
+                )
+            )
         elif isinstance(outcome, PushRefused):
             self.refuse(outcome.error, outcome.reason)
 
@@ -96,6 +104,11 @@ class PushRequest:
 
     def __init__(self, pushes: Sequence[ApiPush], *, is_array: bool) -> None:
         self.pushes, self._is_array = pushes, is_array
+
+    @property
+    def waits_for_nodes(self) -> bool:
+        """Whether a push of it has a receipt."""
+        return any(push.wait_ms for push in self.pushes)
 
     def open(self) -> Iterator[ApiPush]:
         """The pushes that the publish server has to answer."""
@@ -147,19 +160,27 @@ def _read_one(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -
     try:
         push = _read(document, header_id, key, ids)
     except InvalidPush as error:
-        try:
-            document.decode()
-            _decode_any(document)
-        except UnicodeDecodeError as cause:
-            raise ApiError("invalid_json", f"the body is not UTF-8, at byte {cause.start}") from None
-        except msgspec.DecodeError as cause:
-            raise _not_json(cause) from None
-        except RecursionError:
-            pass
+        check_json(document)
         raise ApiError("invalid_push", error.reason) from None
     if push.error:
         raise ApiError("forbidden", _FORBIDDEN)
     return push
+
+
+def check_json(document: bytes) -> None:
+    """
+    Raises:
+        ApiError: it is not JSON at all.
+    """
+    try:
+        document.decode()
+        _decode_any(document)
+    except UnicodeDecodeError as error:
+        raise ApiError("invalid_json", f"the body is not UTF-8, at byte {error.start}") from None
+    except msgspec.DecodeError as error:
+        raise _not_json(error) from None
+    except RecursionError:
+        pass  # it is JSON up to there
 
 
 def _not_json(error: Exception) -> ApiError:
@@ -177,20 +198,26 @@ def _read_of_many(document: bytes, key: ApiKey, ids: Ids) -> ApiPush:
 
 def _read(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -> ApiPush:
     outline = read_outline(document)
-    given = outline.id if header_id is None else _header_id(header_id, outline.id)
+    given = outline.id if header_id is None else read_header_id(header_id, outline.id)
     id = ids.next() if given is None else given
     frame = document
     if outline.id is None:
         frame = b'{"id":%b,%b' % (_to_json(id), document[1:])
         if len(frame) > MAX_PUSH_BYTES:
             raise InvalidPush(f"frame: {len(frame):,} bytes with its id, at most {MAX_PUSH_BYTES:,} are allowed")
-    push = ApiPush(id, given, frame)
+    push = ApiPush(id, given, frame, RECEIPT_TIMEOUT_MS if outline.receipt else 0)
     if not key.allows(outline.topics):
         push.refuse("forbidden", _FORBIDDEN)
     return push
 
 
-def _header_id(header: bytes, in_body: str | None) -> str:
+def read_header_id(header: bytes, in_body: str | None) -> str:
+    """
+    The id of a document: the value of Idempotency-Key.
+
+    Raises:
+        InvalidPush: it is none, or another one than the id in the body.
+    """
     try:
         id = header.decode()
     except UnicodeDecodeError:

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from stork_node.api.answers import ApiError
 from stork_node.api.pushes import MAX_BODY_BYTES
+from stork_node.protocol.commands.documents import MAX_COMMAND_BYTES
 
 MAX_CALL_BYTES = 1 << 20
 
@@ -31,11 +32,16 @@ class Route:
 
 ROUTES = (
     Route("push", "POST", "push", "push", MAX_BODY_BYTES),
+    Route("command", "POST", "command", "command", MAX_COMMAND_BYTES),
+    Route("outcome", "GET", "command/{position}", "command"),
     Route("call", "POST", "call", "call", MAX_CALL_BYTES),
     Route("position", "GET", "position", "read"),
     Route("topics", "GET", "topics", "read"),
     Route("topic", "GET", "topics/{topic}", "read"),
     Route("history", "GET", "topics/{topic}/history", "read"),
+    Route("user", "GET", "users/{authid}", "read"),
+    Route("nodes", "GET", "nodes", "read"),
+    Route("why", "GET", "why", "read"),
     Route("description", "GET", "openapi.json", ""),
 )
 _BY_PARTS = {tuple(route.path.split("/")): route for route in ROUTES}

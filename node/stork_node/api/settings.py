@@ -27,7 +27,7 @@ class ApiSettings:
     ``keys`` are those of the backends. ``push`` is the publish server's ROUTER, ``secret`` STORK_BUS_SECRET or empty.
 
     A push without an answer for ``timeout_s`` is not confirmed; a call without one for ``call_timeout_s`` has failed.
-    ``node_name`` names this node in answers; empty: the host's name.
+    ``node_name`` names this node where it has no relay, which knows its name.
     """
 
     keys: tuple[ApiKey, ...] = setting(keys, ())

@@ -16,6 +16,7 @@ from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.publisher import (
     NO_COMMANDS,
     POSITION_REQUEST,
+    longest_wait_ms,
     pending_command,
     pending_push,
     pending_pushes,
@@ -108,7 +109,7 @@ class AsyncPublisher:
         if not self._target.answered:
             await connection.send([pending_push.frame for pending_push in pending_pushes])
             return [StoredPosition()] * len(pending_pushes)
-        await connection.exchange(pending_pushes, self._timeout_ms)
+        await connection.exchange(pending_pushes, self._timeout_ms + longest_wait_ms(pending_pushes))
         return positions_of(pending_pushes, self._warnings)
 
     def _here(self) -> AsyncConnection:

@@ -17,7 +17,7 @@ from stork_node.clients.push_connections import PushConnections
 from stork_node.clients.push_options import PushOptions, PushWarnings
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush, NotConfirmed, PushFailed, PushRefused
-from stork_node.protocol.commands.documents import decode_command, encode_command
+from stork_node.protocol.commands.documents import RECEIPT_TIMEOUT_MS, decode_command, encode_command
 from stork_node.protocol.commands.results import CommandOptions, CommandResult
 from stork_node.protocol.push import encode_push
 
@@ -77,11 +77,12 @@ class Publisher:
             topics: URIs, 1 to 1,000, or one URI.
             type: 1 to 255 characters.
             data: anything with a JSON form: also dataclasses, datetimes, UUIDs; ``msgspec.Raw`` for ready JSON.
-            options: ``id``, ``exclude``, ``store`` and ``timestamp``, see ``PushOptions``.
+            options: ``id``, ``exclude``, ``store``, ``receipt`` and ``timestamp``, see ``PushOptions``.
 
         Returns:
             The push's position once it is stored; for a known id that of the first push; ``""`` with
-            ``answered=False``. Its ``warning`` says why nobody can get the push, if that is so.
+            ``answered=False``. With ``receipt=True`` it waits up to 5 s more, and the position has a ``receipt``.
+            Its ``warning`` says why nobody can get the push, if that is so.
 
         Raises:
             InvalidPush: the publish server would refuse it; nothing is sent.
@@ -164,7 +165,7 @@ class Publisher:
             frames = [pending_push.frame for pending_push in pending_pushes]
             self._own_connections().send(frames, self._timeout_ms)
             return [StoredPosition()] * len(pending_pushes)
-        self._exchange(pending_pushes, self._timeout_ms)
+        self._exchange(pending_pushes, self._timeout_ms + longest_wait_ms(pending_pushes))
         return positions_of(pending_pushes, self._warnings)
 
     def _exchange(self, pending_pushes: list[PendingPush], timeout_ms: int) -> None:
@@ -201,7 +202,13 @@ def pending_push(
         raise TypeError(f"push() has no option {min(unknown)!r} (those are {', '.join(PushOptions.__annotations__)})")
     if answered and options.get("id") is None:
         options["id"] = new_id()
-    return PendingPush(options.get("id"), encode_push(topics, type, data, **options))
+    wait_ms = RECEIPT_TIMEOUT_MS if options.get("receipt") else 0
+    return PendingPush(options.get("id"), encode_push(topics, type, data, **options), wait_ms)
+
+
+def longest_wait_ms(pending_pushes: Iterable[PendingPush]) -> int:
+    """How long the answers may wait for nodes."""
+    return max((each.wait_ms for each in pending_pushes), default=0)
 
 
 def pending_pushes(pushes: Iterable[Any], answered: bool) -> list[PendingPush]:

@@ -7,13 +7,13 @@ from typing import Any
 from stork_node.config.settings import count, setting
 from stork_node.metrics.figures import counter_by
 
-REFUSED = ("subscriptions", "calls_in_flight")
+REFUSED = ("subscriptions", "calls_in_flight", "calls_per_second")
+TURNED_AWAY = ("connections", "connections_per_address", "joins_per_second", "sessions_per_user")
+TOO_BIG = ("message_bytes", "handshake_bytes")
 GAVE_WAY = ("unjoined_connections", "descriptors")
 HELD = ("questions", "recoveries", "waiting_bytes")
-OF_KEYS = ("pushes_per_second",)
-"""Limits of the keys of the HTTP API and of Pusher's, which have them in their settings."""
-OF_PUSHER = ("connections",)
-"""Limits of Pusher clients."""
+OF_OTHERS = ("pushes_per_second", "client_events_per_second")
+"""Limits of the HTTP API and of Pusher's protocol, which have them in their settings."""
 
 
 def _at_least_one(value: Any) -> int:
@@ -32,8 +32,10 @@ class ClientLimits:
     session's requests above ``REFUSED`` are refused; above ``HELD`` its reading pauses. ``messages_a_turn``: maximum of
     frames of one connection before the others come.
 
-    ``unjoined_connections`` is for each address. Above it, the connection that has waited longest for its next step is
-    closed.
+    ``connections`` (WebSockets and RawSockets of clients) and ``joins_per_second`` are those of a node,
+    ``connections_per_address`` and ``unjoined_connections`` of one address, ``sessions_per_user`` of an authid. Clients
+    above ``TURNED_AWAY`` are closed with 1013, Pusher clients with 4100. Above ``unjoined_connections`` the connection
+    that has waited longest for its next step is closed.
     """
 
     handshake_bytes: int = setting(_at_least_one, 64 * 1024)
@@ -41,12 +43,17 @@ class ClientLimits:
     message_bytes: int = setting(_at_least_one, 256 * 1024)
     message_elements: int = setting(_at_least_one, 20_000)
     subscriptions: int = setting(_at_least_one, 1_000)
-    calls_in_flight: int = setting(_at_least_one, 64)
+    calls_in_flight: int = setting(_at_least_one, 32)
+    calls_per_second: int = setting(_at_least_one, 50)
     questions: int = setting(_at_least_one, 100)
     recoveries: int = setting(_at_least_one, 8)
     waiting_bytes: int = setting(_at_least_one, 256 * 1024)
     messages_a_turn: int = setting(_at_least_one, 8)
+    connections: int = setting(_at_least_one, 20_000)
+    connections_per_address: int = setting(_at_least_one, 1_000)
     unjoined_connections: int = setting(_at_least_one, 1_000)
+    joins_per_second: int = setting(_at_least_one, 500)
+    sessions_per_user: int = setting(_at_least_one, 1_000)
 
 
 DEFAULT_LIMITS = ClientLimits()
@@ -59,5 +66,5 @@ class LimitCounters:
     limited: Counter[str] = counter_by(
         "limit",
         "Limits that a client or a key reached: a request was refused, reading paused, or the connection ended.",
-        REFUSED + HELD + GAVE_WAY + OF_KEYS + OF_PUSHER,
+        REFUSED + HELD + TURNED_AWAY + TOO_BIG + GAVE_WAY + OF_OTHERS,
     )

@@ -5,7 +5,7 @@ The ticket is answered before the session joins, and some sessions never join. T
 ``pending_s``.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 from stork_node.application.grants import NO_GRANTS, Grants
@@ -18,6 +18,7 @@ class Admission:
     """
     A session that may join, until ``expires_at`` (Unix time in seconds). ``grants``: the topics of its ticket.
     ``issued_at``: the time of the ticket, if it is a token that says so. ``opening`` is when it was taken.
+    ``presence``: JSON of what others see of its user.
     """
 
     session: ClientSession
@@ -25,6 +26,7 @@ class Admission:
     grants: Grants = NO_GRANTS
     issued_at: float | None = None
     opening: Opening | None = None
+    presence: bytes = b"null"
 
 
 @dataclass
@@ -38,15 +40,22 @@ class Admitted:
         self._pending_s = pending_s
         self._pending: OrderedDict[int, _Entry] = OrderedDict()
         self._joined: dict[int, Admission] = {}
+        self._of_user: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._joined)
 
     def expect(self, admission: Admission, now: float) -> None:
         """A ticket was accepted: its session is about to join."""
-        while self._pending and next(iter(self._pending.values())).since < now - self._pending_s:
-            self._pending.popitem(last=False)
+        self._drop_old(now)
+        self.leave(admission.session.id)
         self._pending[admission.session.id] = _Entry(admission, now)
+        self._of_user[admission.session.authid] += 1
+
+    def count(self, authid: str, now: float) -> int:
+        """How many sessions this user has, with those that are about to join."""
+        self._drop_old(now)
+        return self._of_user[authid]
 
     def join(self, session_id: int) -> Admission | None:
         """The session has joined. None if the guard has not let it in (a backend, a component)."""
@@ -57,7 +66,12 @@ class Admitted:
         return entry.admission
 
     def leave(self, session_id: int) -> Admission | None:
-        return self._joined.pop(session_id, None)
+        """The session is gone, or its client left before it joined."""
+        entry = self._pending.pop(session_id, None)
+        admission = entry.admission if entry else self._joined.pop(session_id, None)
+        if admission:
+            self._forget_user(admission)
+        return admission
 
     def get(self, session_id: int) -> ClientSession | None:
         """The session of this id, from its ticket on."""
@@ -68,6 +82,16 @@ class Admitted:
         """The topics that the ticket of this session permits."""
         admission = self._admission(session_id)
         return admission.grants if admission else NO_GRANTS
+
+    def _drop_old(self, now: float) -> None:
+        while self._pending and next(iter(self._pending.values())).since < now - self._pending_s:
+            self._forget_user(self._pending.popitem(last=False)[1].admission)
+
+    def _forget_user(self, admission: Admission) -> None:
+        authid = admission.session.authid
+        self._of_user[authid] -= 1
+        if not self._of_user[authid]:
+            del self._of_user[authid]
 
     def _admission(self, session_id: int) -> Admission | None:
         entry = self._pending.get(session_id)

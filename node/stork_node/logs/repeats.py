@@ -33,9 +33,14 @@ class Repeats:
 
     A kind without lines for one period is new again. Time is passed in, in seconds of a clock that never goes back.
     Kinds beyond the first ``KINDS`` are counted together.
+
+    Args:
+        period_s: in place of ``PERIOD_S``.
+        texts: in place of ``TEXTS``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, period_s: float = PERIOD_S, texts: int = TEXTS) -> None:
+        self._period_s, self._texts = period_s, texts
         self._kinds: dict[Kind, _Seen] = {}
         self._since = 0.0
 
@@ -47,7 +52,7 @@ class Repeats:
             kind = (kind[0], "", "")
         seen = self._kinds.setdefault(kind, _Seen())
         is_once = kind[2].startswith(ONCE)
-        if text not in seen.texts and len(seen.texts) < (1 if is_once else TEXTS):
+        if text not in seen.texts and len(seen.texts) < (1 if is_once else self._texts):
             seen.texts.add(text)
             return True
         seen.more += 1
@@ -56,7 +61,7 @@ class Repeats:
 
     def due(self, now: float) -> float | None:
         """Seconds until ``summaries`` is due; None if there was no line."""
-        return max(0.0, self._since + PERIOD_S - now) if self._kinds else None
+        return max(0.0, self._since + self._period_s - now) if self._kinds else None
 
     def summaries(self, now: float) -> list[tuple[Kind, str]]:
         """The summaries of the lines that were not shown, if they are due."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateFrame
 from stork_node.protocol.commands.leases import MOST_REPORTS, FeedNames, Lease, Leased, Report
 from stork_node.protocol.positions import Position
+from stork_node.protocol.presence.entries import PresenceBatch
 
 _MOST_GOODBYES = 10
 
@@ -52,8 +53,8 @@ class Attachment:
         """Whether there are reports that the log does not have yet, as far as is known."""
         return bool(self._unmet)
 
-    def lease(self, position: Position | None, sessions: int) -> Lease:
-        """What to say now; each has the next number."""
+    def lease(self, position: Position | None, sessions: int, presence: PresenceBatch | None = None) -> Lease:
+        """What to say now, with what is said of users; each has the next number."""
         self._leases += 1
         at = position or Position("", 0)
         reports = tuple(self._unmet)[:MOST_REPORTS]
@@ -66,6 +67,7 @@ class Attachment:
             sessions,
             reports,
             number=self._leases,
+            presence=presence if self.is_attached else None,
             feeds=self._feeds(),
         )
 

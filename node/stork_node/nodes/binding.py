@@ -23,7 +23,7 @@ def names_session(command: Command, session_id: int, authid: str, role: str) -> 
 def names_subscription(command: Command, uri: str, match: str) -> bool:
     """Whether a subscription could get what the command's ``topic`` or ``feed`` names; True without one of them."""
     if command.topic is not None:
-        return _gets_topic(uri, match, command.topic)
+        return gets_topic(uri, match, command.topic)
     return command.feed is None or _gets_feed(uri, match, command.feed)
 
 
@@ -49,7 +49,7 @@ def names_answer(
     return action == "subscribe" and names_subscription(command, uri, match)
 
 
-def _gets_topic(uri: str, match: str, topic: str) -> bool:
+def gets_topic(uri: str, match: str, topic: str) -> bool:
     if match == "prefix":
         return topic.startswith(uri)
     return _matches_parts(uri, topic.split(".")) if match == "wildcard" else uri == topic

@@ -16,7 +16,13 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from stork_node.errors import InvalidPush, InvalidTopic
 from stork_node.protocol import push_limits
-from stork_node.protocol.commands.documents import CommandRequest, decode_command, is_command
+from stork_node.protocol.commands.documents import (
+    CommandRequest,
+    OutcomeRequest,
+    decode_command,
+    decode_outcome,
+    is_command,
+)
 from stork_node.protocol.push_limits import DEFAULT_DEPTH, MAX_DEPTH
 from stork_node.protocol.push_refusals import explain_refusal, shorten, too_deep
 from stork_node.protocol.timestamps import is_timestamp
@@ -42,6 +48,7 @@ class Push(Struct, frozen=True, gc=False):
         id: idempotency key, 1 to 128 characters; None if the pusher gave none.
         exclude: WAMP session ids that do not get it.
         store: False for what neither log nor history keeps.
+        receipt: whether each node is to report what it has written of it.
     """
 
     topics: tuple[str, ...]
@@ -51,6 +58,7 @@ class Push(Struct, frozen=True, gc=False):
     id: str | None = None
     exclude: tuple[int, ...] = ()
     store: bool = True
+    receipt: bool = False
 
 
 class PositionRequest(Struct, frozen=True):
@@ -66,6 +74,7 @@ class _Document(Struct, forbid_unknown_fields=True, gc=False):
     id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | UnsetType = UNSET
     exclude: tuple[Annotated[int, Meta(ge=1, le=2**53)], ...] = ()
     store: bool = True
+    receipt: bool = False
 
 
 class PushOutline(Struct, frozen=True, gc=False):
@@ -73,6 +82,7 @@ class PushOutline(Struct, frozen=True, gc=False):
 
     id: str | None
     topics: list[str]
+    receipt: bool
 
 
 class _PositionDocument(Struct, forbid_unknown_fields=True):
@@ -94,13 +104,17 @@ _to_json = json.JSONEncoder(
 _parse_topic = lru_cache(10_000)(Topic.parse)  # most pushes are to topics that were pushed to before
 
 
-def decode_request(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push | PositionRequest | CommandRequest:
+def decode_request(
+    frame: bytes, now: str, depth: int = DEFAULT_DEPTH
+) -> Push | PositionRequest | CommandRequest | OutcomeRequest:
     """
-    Decode what a peer of the ROUTER sends: ``{"position": true}``, a command document (see ``decode_command``), or a
-    push document (see ``decode_push``).
+    Decode what a peer of the ROUTER sends: ``{"position": true}``, a command document (see ``decode_command``), a
+    request for its outcome, or a push document (see ``decode_push``).
     """
     if is_command(frame):
         return decode_command(frame)
+    if asked := decode_outcome(frame):
+        return asked
     if len(frame) <= 256 and b'"position"' in frame:
         try:
             if _decode_position(frame).position:
@@ -142,6 +156,7 @@ def decode_push(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push:
         None if document.id is UNSET else document.id,
         document.exclude,
         document.store,
+        document.receipt,
     )
 
 
@@ -154,7 +169,7 @@ def read_outline(frame: bytes) -> PushOutline:
     """
     _check_size(frame)
     document = _read_document(frame, MAX_DEPTH)
-    return PushOutline(None if document.id is UNSET else document.id, document.topics)
+    return PushOutline(None if document.id is UNSET else document.id, document.topics, document.receipt)
 
 
 def is_data(text: bytes, depth: int = DEFAULT_DEPTH) -> bool:
@@ -225,6 +240,7 @@ def encode_push(
     id: str | None = None,
     exclude: Iterable[int] = (),
     store: bool = True,
+    receipt: bool = False,
     timestamp: str | datetime | None = None,
 ) -> bytes:
     """
@@ -248,6 +264,8 @@ def encode_push(
         document["exclude"] = excluded
     if store is not True:
         document["store"] = store
+    if receipt is not False:
+        document["receipt"] = receipt
     frame = b'%b,"data":%b}' % (_encode_json(document, "frame")[:-1], _encode_json(data, "data"))
     decode_push(frame, "", MAX_DEPTH)  # a publish server may be set to take as much
     return frame

@@ -13,7 +13,7 @@ import msgspec
 
 from stork_node.errors import UnwritableEvent
 from stork_node.pusher import server_frames
-from stork_node.pusher.server_frames import event_body
+from stork_node.pusher.server_frames import beat_body, event_body
 
 _pack_msgpack = msgspec.msgpack.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
@@ -71,7 +71,7 @@ class Content:
         if serializer == "json":
             return b'[%b],{"position":"%b"}' % (self._event or b"", self.position.encode())
         if serializer == PUSHER:
-            return event_body(self._event or b"", self.position)
+            return beat_body(self.position) if self._event is None else event_body(self._event, self.position)
         encode = _ENCODERS[serializer]
         args = self.args()
         try:
@@ -123,7 +123,7 @@ def framed(first_byte: int, message: bytes) -> bytes:
 
 
 def _pusher_frame(_subscription: int, _publication: int, channel: str | None, content: Content) -> bytes:
-    return framed(_TEXT, server_frames.event(channel or "", content.end(PUSHER)))
+    return framed(_TEXT, server_frames.event(channel, content.end(PUSHER)))
 
 
 PUSHER = "pusher"

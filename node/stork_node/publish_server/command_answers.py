@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stork_node.protocol.answers import encode_obeyed, encode_refused
+from stork_node.protocol.answers import encode_obeyed, encode_refused, encode_stored
 from stork_node.protocol.positions import Position
 from stork_node.publish_server.intake import Awaited
 from stork_node.push_log import PushLog
@@ -82,10 +82,12 @@ class CommandAnswers:
         tail, awaited = self._log.tail, each.awaited
         given = self._log.state.commands.get(awaited.number) if each.epoch == tail.epoch else None
         if given is None:
-            return encode_refused(
-                awaited.id, "not_confirmed", "a new epoch of the log has begun: give the command again"
-            )
+            again = "push it" if awaited.push else "give the command"
+            return encode_refused(awaited.id, "not_confirmed", f"a new epoch of the log has begun: {again} again")
         is_complete = given.is_complete and not old
         if not is_complete and now < each.until:
             return None
+        if awaited.push:
+            outcomes = given.outcomes(old)
+            return encode_stored(awaited.id, awaited.push, duplicate=awaited.is_duplicate, receipt=outcomes)
         return encode_obeyed(awaited.id, Position(tail.epoch, awaited.number), is_complete, given.outcomes(old))

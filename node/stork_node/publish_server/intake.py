@@ -1,6 +1,6 @@
 """The decision of one wake-up: which pushes are stored, and what each peer is told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -8,7 +8,7 @@ from msgspec import structs
 from stork_node import clock
 from stork_node.nodes.revocations import revokes
 from stork_node.protocol.answers import Error, encode_refused, encode_stored, encode_tail
-from stork_node.protocol.commands.documents import Command, CommandRequest
+from stork_node.protocol.commands.documents import RECEIPT, RECEIPT_TIMEOUT_MS, Command, CommandRequest, OutcomeRequest
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.protocol.push_refusals import kind_of, shorten
@@ -26,16 +26,24 @@ class Refusal:
     error: Error = "invalid_push"
 
 
-Request = Push | CommandRequest | PositionRequest | Refusal
+_ASKED = Command(RECEIPT)
+
+Request = Push | CommandRequest | OutcomeRequest | PositionRequest | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """In place of an answer: the command with this number is answered once nodes have obeyed it."""
+    """
+    In place of an answer: the command with this number is answered once nodes have obeyed it.
+
+    ``push``: the answer is that of a push with a receipt, which is stored there. ``is_duplicate``: and was before.
+    """
 
     id: str | None
     number: int
     timeout_ms: int
+    push: Position | None = None
+    is_duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +93,13 @@ class Intake:
         stored: dict[int, Position] = {}
         if new:
             try:
-                entries = self._log.append([self._stamped(given) for given in new.values()])
+                additions = self._additions(new.values())
+                entries = self._log.append(additions)
             except StorageFailed as error:
                 failure = error.reason
             else:
-                stored = dict(zip(new, (entry.position for entry in entries), strict=True))
+                pairs = zip(entries, additions, strict=True)
+                stored = dict(zip(new, (entry.position for entry, given in pairs if given is not _ASKED), strict=True))
                 self._ids.remember_documents([(push, stored[i]) for i, push in new.items()], now)
         tail = self._log.tail
         reused = {i: reason for i, request in enumerate(requests) if i not in new and (reason := self._reused(request))}
@@ -103,6 +113,15 @@ class Intake:
             for i, request in enumerate(requests)
         ]
         return Outcome(answers, len(stored), failure, reused, warnings)
+
+    def _additions(self, documents: Iterable[Push | Command]) -> list[Push | Command]:
+        """What is appended; a receipt is asked for by an entry of its own, right after the push."""
+        additions: list[Push | Command] = []
+        for given in documents:
+            additions.append(self._stamped(given))
+            if isinstance(given, Push) and given.receipt:
+                additions.append(_ASKED)
+        return additions
 
     def _stamped(self, given: Push | Command) -> Push | Command:
         is_revoking = isinstance(given, Command) and revokes(given)
@@ -140,9 +159,13 @@ class Intake:
     ) -> bytes | Awaited:
         if isinstance(request, CommandRequest):
             return self._answer_command(request, position, failure, reused)
+        if isinstance(request, OutcomeRequest):
+            return self._answer_outcome(request, tail)
         if isinstance(request, Push):
             if position is not None:
                 self._counters.accepted += 1
+                if request.receipt:
+                    return _receipt(request, position)
                 return encode_stored(request.id, position, warning=warning)
             first = None if request.id is None else self._ids.position(request.id)
             if reused:
@@ -150,6 +173,8 @@ class Intake:
                 return encode_refused(request.id, "id_reused", reused)
             if first is not None:
                 self._counters.duplicates += 1
+                if request.receipt and self._log.state.commands.has_receipt(first, tail):
+                    return _receipt(request, first, is_duplicate=True)
                 return encode_stored(request.id, first, duplicate=True, warning=warning)
             self._counters.storage_failed += 1
             return encode_refused(request.id, "storage_failed", failure)
@@ -157,6 +182,15 @@ class Intake:
             return encode_tail(tail)
         self._counters.refused[kind_of(request.reason)] += 1
         return encode_refused(request.id, request.error, request.reason)
+
+    def _answer_outcome(self, request: OutcomeRequest, tail: Position) -> bytes | Awaited:
+        epoch, _, number = request.outcome.partition(":")
+        is_known = epoch == tail.epoch and number.isascii() and number.isdigit()
+        given = self._log.state.commands.get(int(number)) if is_known else None
+        if given and given.command.kind != RECEIPT:
+            return Awaited(request.id, int(number), 0)
+        reason = f"{shorten(request.outcome)} is not the position of a command of the last 5 minutes"
+        return encode_refused(request.id, "not_found", reason)
 
     def _answer_command(
         self, request: CommandRequest, position: Position | None, failure: str, reused: str
@@ -173,6 +207,10 @@ class Intake:
             return Awaited(id, given.number, request.timeout_ms)
         self._counters.storage_failed += 1
         return encode_refused(id, "storage_failed", failure)
+
+
+def _receipt(push: Push, position: Position, *, is_duplicate: bool = False) -> Awaited:
+    return Awaited(push.id, position.sequence + 1, RECEIPT_TIMEOUT_MS, position, is_duplicate)
 
 
 def _document(request: Request) -> Push | Command | None:

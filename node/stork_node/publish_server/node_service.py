@@ -1,13 +1,19 @@
-"""Attaches nodes, takes their leases and reports, and ends those that are silent: each is an entry of the log."""
+"""Attaches nodes, takes what they say, and ends those that are silent: each is an entry of the log."""
 
 import logging
 from collections.abc import Callable, Mapping
 
+from stork_node import clock
 from stork_node.nodes.declared_feeds import DeclaredFeeds
 from stork_node.nodes.leases import STALL_S, Leases
+from stork_node.presence.absences import Absences
+from stork_node.presence.snapshots import Snapshots
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
+from stork_node.protocol.presence.entries import PresenceChanges, PresenceSettled
+from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 from stork_node.publish_server.counters import Counters, figures
+from stork_node.publish_server.questions import AskedNode
 from stork_node.push_log import PushLog, StorageFailed
 
 log = logging.getLogger("stork_node.publish_server")
@@ -31,6 +37,7 @@ class NodeService:
         """``count_old`` says how many nodes of a release without leases follow."""
         self._log, self._counters = push_log, counters
         self._leases = Leases()
+        self._absences, self._snapshots = Absences(), Snapshots()
         self._said: dict[str, Lease] = {}
         self._epoch = push_log.tail.epoch
         self._next_look = 0.0
@@ -50,6 +57,8 @@ class NodeService:
             if lease.incarnation not in state.nodes and len(state.nodes) < MOST_NODES:
                 entries = [NodeAttached(lease.incarnation, lease.name, lease.version)]
             entries += [Obeyed(lease.incarnation, each.report, each.command, each.counts) for each in lease.reports]
+            if batch := lease.presence:
+                entries.append(PresenceChanges(lease.incarnation, batch.batch, batch.topics, _now_ms()))
             self._leases.raise_for(lease.incarnation, now)
             earlier = self._said.get(lease.incarnation)
             self._said[lease.incarnation] = lease
@@ -68,6 +77,7 @@ class NodeService:
             tail.sequence,
             at,
             state.last_report(lease.incarnation),
+            state.last_batch(lease.incarnation),
         )
 
     def end_silent(self, now: float, has_read_all: bool) -> None:
@@ -85,9 +95,23 @@ class NodeService:
         silent = self._leases.silent((row.incarnation for row in nodes.rows), now)
         for incarnation in silent if has_read_all else ():
             self._append(NodeGone(incarnation, "silent"))
+        if has_read_all:
+            self._end_absences(now)
+        self._snapshots.forget_old(now)
         if len(self._said) > len(nodes):
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
         self._update_feeds()
+
+    def presence(self, request: PresenceRequest, now: float) -> PresenceRows:
+        """A part of the table of presence."""
+        return self._snapshots.part(request, self._log.state.presence, self._log.tail, self._log.run, now)
+
+    def _end_absences(self, now: float) -> None:
+        table = self._log.state.presence
+        for over in list(self._absences.over(table, now, _now_ms())):
+            self._append(over)
+        if not table.is_settled and self._absences.is_settling_over(now):
+            self._append(PresenceSettled(_now_ms()))
 
     def table(self, request: NodesRequest, old: int, now: float) -> Nodes:
         """The table of nodes now; ``old``: how many nodes have no leases."""
@@ -103,6 +127,11 @@ class NodeService:
             figures(self._counters, self._log),
             self._log.state.revoked.by_user if request.revoked else {},
         )
+
+    def asked_nodes(self, now: float) -> list[AskedNode]:
+        """The attached nodes, for a question."""
+        labels = self._log.state.nodes.labels()
+        return [AskedNode(label, each, self._leases.age_s(each, now) > STALL_S) for each, label in labels.items()]
 
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
         row = next(row for row in self._log.state.nodes.rows if row.incarnation == incarnation)
@@ -129,23 +158,29 @@ class NodeService:
         if self._log.tail.epoch != self._epoch:
             self._epoch = self._log.tail.epoch
             self._leases.begin_anew()
+            self._absences.begin_anew()
 
     def _append(self, entry: StateEntry) -> None:
         if not self.may_append or not self._log.state.accepts(entry):
             return
-        before = self._log.state.nodes.labels()
+        before = self._log.state.nodes.labels() if isinstance(entry, NodeAttached | NodeGone) else {}
         try:
             self._log.append([entry])
         except StorageFailed as error:  # a node says it again
             log.debug("%s is not stored: %s", entry, error.reason)
             return
-        self._tell(entry, {**before, **self._log.state.nodes.labels()})
+        if isinstance(entry, NodeAttached | NodeGone):
+            self._tell(entry, {**before, **self._log.state.nodes.labels()})
 
-    def _tell(self, entry: StateEntry, labels: Mapping[str, str]) -> None:
+    def _tell(self, entry: NodeAttached | NodeGone, labels: Mapping[str, str]) -> None:
         if isinstance(entry, NodeAttached):
             label = labels[entry.incarnation]
             log.info("node %s has attached (%s, %s)", label, entry.version, entry.incarnation)
             if label != entry.name:
                 log.warning("there is another node named %s: set STORK_NODE_NAME on each", entry.name)
-        elif isinstance(entry, NodeGone):
+        else:
             log.info("node %s is gone: it %s", labels[entry.incarnation], _WHY[entry.why])
+
+
+def _now_ms() -> int:
+    return int(clock.wall() * 1000)

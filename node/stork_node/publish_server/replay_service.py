@@ -1,5 +1,6 @@
 """The replay port: relays that ask for pages and say that they live, and operators who have topics erased."""
 
+import errno
 import logging
 from collections.abc import Callable
 
@@ -7,12 +8,16 @@ import zmq
 
 from stork_node.errors import InvalidFrame, InvalidTopic
 from stork_node.protocol.commands.leases import Lease, NodesRequest, encode_node_answer
+from stork_node.protocol.commands.questions import Ask, Reply
+from stork_node.protocol.presence.entries import check_topics
+from stork_node.protocol.presence.snapshots import PresenceRequest
 from stork_node.protocol.push_refusals import shorten
 from stork_node.protocol.replay import EraseRequest, ReplayRequest, decode_request, encode_refusal
 from stork_node.protocol.topics import Topic
 from stork_node.publish_server.counters import Counters
 from stork_node.publish_server.erasures import Erasures
 from stork_node.publish_server.node_service import NodeService
+from stork_node.publish_server.questions import Questions
 from stork_node.publish_server.replaying import Claim, Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
@@ -28,6 +33,8 @@ MOST_ERASURES = 100
 class ReplayService:
     """
     Serves the ROUTER ``socket``; a turn takes one request, so that pushes need not wait for many.
+
+    ``questions``: those that nodes are asked; ``due`` and ``work`` are to be called in each turn.
 
     Args:
         publish: publishes what was appended.
@@ -53,6 +60,7 @@ class ReplayService:
         self._nodes, self._count_old = nodes, count_old
         self._replay = Replay(push_log, counters)
         self._erasures = Erasures(push_log, counters)
+        self.questions = Questions(nodes.asked_nodes, self._send_question)
 
     @property
     def has_work(self) -> bool:
@@ -73,6 +81,8 @@ class ReplayService:
             if isinstance(request, EraseRequest):
                 self._check_right(address, right)
                 Topic.parse(request.topic)
+            elif isinstance(request, Lease) and request.presence:
+                check_topics(request.presence.topics)
         except InvalidFrame as error:
             self._refuse(envelope, error.reason)
         except InvalidTopic as error:
@@ -84,6 +94,14 @@ class ReplayService:
                 leased = self._nodes.take(request, now)
                 self._publish()
                 self._send(envelope, [encode_node_answer(leased)])
+                if leased.state == "attached":
+                    self.questions.note(request.incarnation, envelope)
+            elif isinstance(request, Ask):
+                self.questions.ask(envelope, request, self._count_old(), now)
+            elif isinstance(request, Reply):
+                self.questions.take(envelope, request)
+            elif isinstance(request, PresenceRequest):
+                self._send(envelope, [encode_node_answer(self._nodes.presence(request, now))])
             elif isinstance(request, NodesRequest):
                 self._send(envelope, [encode_node_answer(self._nodes.table(request, self._count_old(), now))])
             elif len(self._erasures) < MOST_ERASURES:
@@ -133,3 +151,14 @@ class ReplayService:
     def _send(self, envelope: list[bytes], answer: list[bytes]) -> None:
         if not answer_peer(self._socket, [*envelope, *answer], self._counters):
             self._counters.replay_refused += 1
+
+    def _send_question(self, envelope: list[bytes], frames: list[bytes]) -> bool:
+        try:
+            self._socket.answer([*envelope, *frames])
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != errno.EHOSTUNREACH:
+                raise
+            self._counters.unreachable += 1
+        return True

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from stork_node.errors import InvalidCommand, InvalidPush
 from stork_node.protocol.commands.documents import is_command
 from stork_node.protocol.push import decode_push, decode_request, readable_id
@@ -22,7 +24,9 @@ def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
         frame = _only(frames)
         if is_command(frame):
             return Arrival(Refusal(None, "command: only the answered port takes commands", "invalid_command"), [])
-        return Arrival(decode_push(frame, now, depth), [])
+        push = decode_push(frame, now, depth)
+        # Nobody is told.
+        return Arrival(structs.replace(push, receipt=False) if push.receipt else push, [])
     except InvalidPush as error:
         return Arrival(Refusal(None, error.reason), [])
 

@@ -176,6 +176,7 @@ class PublishServer:
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
             self._command_answers.due(now),
+            self._replay.questions.due(now),
         ]
         timeout_s = max(0.0, min(timer for timer in timers if timer is not None))
         ready = self._ready = dict(self._poller.poll(int(timeout_s * 1000) + 1))
@@ -221,6 +222,7 @@ class PublishServer:
             self._replay.answer_one(now)
         else:
             self._sockets.replay.note_drained()
+        self._replay.questions.work(now)
         self._nodes.end_silent(now, has_read_all=self._sockets.replay.socket not in ready)
         self._publish_committed()
         self._answer_commands(now, awake)

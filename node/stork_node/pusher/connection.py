@@ -6,12 +6,12 @@ The shell passes each text message to ``receive``, and does what the connection 
 
 from typing import Protocol
 
-from stork_node.api.rate import Allowance
+from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import is_data
 from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel
-from stork_node.pusher.client_frames import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe
+from stork_node.pusher.client_frames import ClientEvent, Ping, Resumption, SignIn, Subscribe, Unsubscribe
 from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember
 from stork_node.pusher.members import Member, read_channel_data, read_user_data
 from stork_node.pusher.settings import PusherLimits
@@ -29,14 +29,32 @@ class Outlet(Protocol):
     def subscribe(self, channel: Channel, topic: str) -> None:
         """From now on the socket gets the events of this channel. It was not subscribed before."""
 
+    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
+        """
+        Send that the subscription has succeeded, and what the client has missed; from then on the socket gets the
+        events of this channel. It may be subscribed already.
+        """
+
     def unsubscribe(self, channel: Channel, topic: str) -> None:
-        """It gets them no longer. It was subscribed."""
+        """It gets them no longer. It was subscribed, or was about to be."""
+
+    def identify(self, user_id: str) -> bool:
+        """
+        The socket is this user's now, too. False: a command may have named the user since the socket was opened, and
+        the socket is being closed.
+        """
+
+    def forget(self, user_id: str) -> None:
+        """It is not this user's any more."""
 
     def send_last(self, channel: Channel, topic: str) -> None:
         """Send the last event of a cache channel, or that there is none."""
 
     def push(self, event: ClientEvent, topic: str) -> None:
         """Send the event to all other subscribers of the topic; it is not stored."""
+
+    def reached(self, limit: str, number: int) -> None:
+        """The client has reached this field of ``PusherLimits``, which is ``number``."""
 
     def close(self, code: int, reason: str) -> None:
         """Send the error, and close the connection with the same code."""
@@ -114,8 +132,12 @@ class Connection:
         except Refused as error:
             self._outlet.send(server_frames.subscription_error(asked.channel, error.kind, error.reason, error.status))
             return
-        if channel.name not in self.channels:
-            self.channels[channel.name] = channel, topic
+        is_new = channel.name not in self.channels
+        self.channels[channel.name] = channel, topic
+        if asked.resumption is not None:
+            self._outlet.resume(channel, topic, asked.resumption)
+            return
+        if is_new:
             self._outlet.subscribe(channel, topic)
         self._outlet.send(server_frames.subscription_succeeded(channel.name))
         if channel.is_cache:
@@ -138,6 +160,7 @@ class Connection:
             raise Refused(codes.NOT_SERVED, "presence channels are not served yet", codes.NOT_SERVED_STATUS)
         if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
             most = self._limits.subscriptions
+            self._outlet.reached("subscriptions", most)
             raise Refused(codes.LIMIT_REACHED, f"a connection has at most {most:,} channels", codes.LIMIT_STATUS)
         return channel, topic
 
@@ -176,6 +199,18 @@ class Connection:
         """The socket is closed: all subscriptions end."""
         for name in list(self.channels):
             self._unsubscribe(name)
+        if self.user is not None:
+            self._outlet.forget(self.user.user_id)
+
+    def end_subscription(self, name: str) -> None:
+        """A command ends a subscription; ``tell_ended`` tells the client."""
+        self._unsubscribe(name)
+
+    def tell_ended(self, name: str, reason: str) -> None:
+        """Unless the client has subscribed again meanwhile."""
+        if name not in self.channels:
+            frame = server_frames.subscription_error(name, codes.UNSUBSCRIBED, reason, codes.UNSUBSCRIBED_STATUS)
+            self._outlet.send(frame)
 
     # -- users and client events ---------------------------------------------------------------------------------------
 
@@ -192,7 +227,7 @@ class Connection:
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
-        else:
+        elif self.user is not None or self._outlet.identify(user.user_id):
             self.user = user
             self._outlet.send(server_frames.signin_success(told.user_data))
 
@@ -216,7 +251,10 @@ class Connection:
             return "the data of this client event cannot be passed on: numbers, depth or texts are beyond the bounds"
         per_s = self._limits.client_events_per_second
         self._allowance = self._allowance or Allowance(per_s, 1, now)
-        return "" if self._allowance.take(1, now) else f"a connection sends at most {per_s} client events a second"
+        if self._allowance.take(1, now):
+            return ""
+        self._outlet.reached("client_events_per_second", per_s)
+        return f"a connection sends at most {per_s} client events a second"
 
 
 def _unauthorized(reason: str) -> Refused:

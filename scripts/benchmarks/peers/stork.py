@@ -99,6 +99,10 @@ class Stork(Peer):
                 extra["bus"] = f"tcp://127.0.0.1:{self.bus.pub}"
                 if "replay" in extra:
                     extra["replay"] = f"tcp://127.0.0.1:{self.bus.replay}"
+            if component["classname"].endswith(".Guard"):
+                # All subscribers of a benchmark come from one address, at once, as one user.
+                limits = ("connections", "connections_per_address", "joins_per_second", "sessions_per_user")
+                extra["limits"] = dict.fromkeys(limits, 1_000_000)
             if "listen" in extra:
                 extra["listen"] = f"tcp://127.0.0.1:{operator_port}"
 

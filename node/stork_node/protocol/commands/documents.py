@@ -17,6 +17,11 @@ from stork_node.protocol.topics import Topic, is_part
 
 Kind = Literal["disconnect", "unsubscribe", "refresh", "forget"]
 
+RECEIPT_TIMEOUT_MS = 5_000
+"""How long the answer to a push with a receipt waits for nodes."""
+RECEIPT: Literal["receipt"] = "receipt"
+"""The kind of the entry right after a push with a receipt: each node reports what it has written of that push."""
+
 MAX_COMMAND_BYTES = 16 << 10
 MAX_NAME_CHARACTERS = 255
 MAX_REASON_BYTES = 123
@@ -39,7 +44,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
     One command that keeps every rule; a key that it does not have is None or empty.
 
     Attributes:
-        kind: what is to happen.
+        kind: what is to happen; ``receipt`` is given by the publish server only.
         authid, session, role: the sessions that it binds.
         topic: a URI.
         feed: ``version.name``.
@@ -48,7 +53,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
         given_s: when the publish server took a ``disconnect`` of a user, Unix time in seconds; 0 for other commands.
     """
 
-    kind: Kind
+    kind: Kind | Literal["receipt"]
     authid: Name | None = None
     session: SessionId | None = None
     role: Name | None = None
@@ -64,6 +69,13 @@ class CommandRequest(Struct, frozen=True):
 
     command: Command
     timeout_ms: int = DEFAULT_TIMEOUT_MS
+
+
+class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``{"outcome": "<position>"}``: a peer asks what became of the command with this position."""
+
+    outcome: Annotated[str, Meta(max_length=100)]
+    id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
 class _Document(Struct, forbid_unknown_fields=True):
@@ -84,6 +96,8 @@ class _AnyCommand(Struct):
 
 _decode_document = msgspec.json.Decoder(_Document).decode
 _decode_any = msgspec.json.Decoder(_AnyCommand).decode
+_decode_outcome = msgspec.json.Decoder(OutcomeRequest).decode
+_MAX_OUTCOME_BYTES = 1_024
 
 
 def is_command(frame: bytes) -> bool:
@@ -94,6 +108,16 @@ def is_command(frame: bytes) -> bool:
         return _decode_any(frame).command is not UNSET
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
+
+
+def decode_outcome(frame: bytes) -> OutcomeRequest | None:
+    """Read a request for a command's outcome; None for other documents."""
+    if b'"outcome"' not in frame or len(frame) > _MAX_OUTCOME_BYTES:
+        return None
+    try:
+        return _decode_outcome(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def decode_command(frame: bytes) -> CommandRequest:
@@ -155,9 +179,12 @@ def _check_targets(command: Command) -> None:
                 raise InvalidCommand("feed: forget names topic or feed, not both")
             if not sessions and not topics:
                 raise InvalidCommand("authid: missing (forget names authid, topic or feed)")
+        case "receipt":
+            if named := [*sessions, *topics]:
+                raise InvalidCommand(f"{named[0]}: receipt names nobody")
 
 
-def _check_exactly_one(kind: Kind, named: list[str], allowed: tuple[str, ...]) -> None:
+def _check_exactly_one(kind: str, named: list[str], allowed: tuple[str, ...]) -> None:
     choice = f"{kind} names exactly one of {', '.join(allowed)}"
     for name in named:
         if name not in allowed:

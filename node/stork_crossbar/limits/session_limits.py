@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from autobahn.wamp.message import Call, Error, Subscribe
-from twisted.internet import defer
+from twisted.internet import defer, reactor
 
-from stork_crossbar.connections.client_limits import limits, note
-from stork_crossbar.connections.insiders import INSIDERS
 from stork_crossbar.internals import broadcasting
+from stork_crossbar.limits.client_limits import limits, note
+from stork_crossbar.limits.insiders import INSIDERS
+from stork_node.limits.allowance import Allowance
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 
@@ -28,6 +29,9 @@ def refusal(session: Any, message: Any) -> Error | None:
     elif isinstance(message, Call) and message.procedure != uris.RECOVER:
         limit, text = "calls_in_flight", f"a session has at most {limits().calls_in_flight:,} calls in flight"
         is_over = _calls(session) >= limits().calls_in_flight
+        if not is_over and not _may_call_now(session):
+            limit, text = "calls_per_second", f"a session has at most {limits().calls_per_second:,} calls a second"
+            is_over = True
     else:
         return None
     if not is_over:
@@ -156,6 +160,16 @@ def _undecided(session: Any) -> UndecidedRequests:
 def undecided_calls(session: Any) -> int:
     """The number of a session's calls that wait for the guard."""
     return _undecided(session).calls
+
+
+def _may_call_now(session: Any) -> bool:
+    """Counts the call, too."""
+    now = reactor.seconds()
+    # Most sessions never call.
+    allowance = session.__dict__.get("_stork_calls_allowance")
+    if allowance is None:
+        allowance = session.__dict__["_stork_calls_allowance"] = Allowance(limits().calls_per_second, 1, now)
+    return bool(allowance.take(1, now))
 
 
 def _subscriptions(session: Any) -> int:

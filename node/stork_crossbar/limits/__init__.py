@@ -1,0 +1,1 @@
+"""The limits of clients and of their sessions, and who has none."""
