@@ -50,7 +50,8 @@ def test_a_pusher_without_libzmq_is_answered_after_a_silence(language: str, serv
     BUILT.mkdir(parents=True, exist_ok=True)
     subprocess.run(build(), cwd=CLIENTS / language, check=True, timeout=900)
     with subprocess.Popen([program, server.router_endpoint], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as pusher:
-        assert pusher.stdin and pusher.stdout
+        assert pusher.stdin
+        assert pusher.stdout
         for number in range(3):
             pusher.stdin.write(document(id=f"push-{number}") + b"\n")
             pusher.stdin.flush()
