@@ -89,6 +89,24 @@ def go_install(module: str, version: str) -> Path:
     return program
 
 
+def cargo_install(crate: str, version: str, *flags: str) -> Path:
+    """
+    Compile a crate's program, once; that takes minutes.
+
+    Raises:
+        BenchError: no Rust here, or no registry in reach.
+    """
+    folder = PROGRAMS / f"{crate}-{version}"
+    program = folder / "bin" / crate
+    if program.exists():
+        return program
+    if not shutil.which("cargo"):
+        raise BenchError(f"{crate} needs Rust to be compiled: apt-get install cargo, or leave it out with --peers")
+    command = ["cargo", "install", crate, "--version", version, "--locked", "--root", str(folder), *flags]
+    run(command, f"could not install {crate} {version}")
+    return program
+
+
 def run(command: Sequence[str], problem: str, environ: Mapping[str, str] | None = None) -> str:
     """
     Run a command to its end, and return what it said.

@@ -172,6 +172,11 @@ def test_the_setting_is_rules_by_feed():
     assert read.rule("v1.other.42") == HistoryRule(60, 2 << 20)
     assert (read.longest_s, read.most_bytes) == (60, 5000)
     assert histories({}) == HistorySettings()
+    begins = histories({"p.cache-*": {"seconds": 900}, "p.cache-a": 0, "p.*": {"seconds": 7}})
+    assert begins.rule("p.cache-b.1").seconds == 900
+    assert begins.rule("p.cache-a.1").is_off
+    assert (begins.rule("p.other.1").seconds, begins.rule("q.cache-b.1").seconds) == (7, 300)
+    assert begins.longest_s == 900
     assert histories({"*": 0}).most_bytes == 0
 
 
@@ -198,3 +203,16 @@ def test_all_that_is_wrong_with_the_setting_is_named(value, problem):
     with pytest.raises(ValueError) as wrong:  # noqa: PT011  # the text is compared whole
         histories(value)
     assert str(wrong.value) == problem
+
+
+def test_the_busiest_topics_are_those_with_the_most_pushes_of_the_last_seconds():
+    kept = new(seconds=300, bytes=1 << 20)
+    for number in range(1, 6):
+        kept.keep(push(number, "v1.a.old"))
+    for second in range(60):
+        kept.sweep(float(second))
+    for number in range(6, 10):
+        kept.keep(push(number, "v1.a.1", *(["v1.a.2"] if number % 2 else [])))
+    assert kept.busiest(60, 5) == [("v1.a.1", 4), ("v1.a.2", 2)]
+    assert kept.busiest(60, 1) == [("v1.a.1", 4)]
+    assert kept.busiest(61, 5)[0] == ("v1.a.old", 5)

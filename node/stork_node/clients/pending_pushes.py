@@ -16,15 +16,17 @@ class StoredPosition(str):
         duplicate: whether the id was known: then this is the position of the first push, and nothing was delivered.
         receipt: for a push with ``receipt``: by node, how many sessions got it (``sent``), have bytes waiting
             (``slow``), were cut and were excluded; or ``"pending"``, ``"gone"``, ``"old"``.
+        warning: why the stored push reaches nobody, in a sentence; else empty.
     """
 
     duplicate = False
     receipt: dict[str, dict[str, int] | str] | None = None
+    warning = ""
 
     @classmethod
     def of(cls, answer: Answer) -> "StoredPosition":
         position = cls(answer.position)
-        position.duplicate = answer.duplicate
+        position.duplicate, position.warning = answer.duplicate, answer.warning
         position.receipt = answer.receipt
         return position
 

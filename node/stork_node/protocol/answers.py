@@ -8,7 +8,7 @@ A peer may send several push documents in one frame, a bundle; what can be answe
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,7 @@ class Answer(Struct, frozen=True, gc=False):
     ``position`` is set if ``ok``; otherwise ``error`` and ``reason`` are. ``id`` is that of the push; None for a
     request of the position, and for a document whose id could not be read. ``complete`` and ``nodes`` are those of a
     command: what it met on each node, or why it has not. ``receipt`` is that of a push: what each node has written.
+    ``warning``: why a stored push reaches nobody, in a sentence.
     """
 
     ok: bool
@@ -36,6 +37,7 @@ class Answer(Struct, frozen=True, gc=False):
     complete: bool | None = None
     nodes: dict[str, dict[str, int] | str] = {}
     receipt: dict[str, dict[str, int] | str] | None = None
+    warning: str = ""
 
 
 MOST_BUNDLED = 1_000
@@ -54,11 +56,21 @@ def encode_stored(
     *,
     duplicate: bool = False,
     receipt: Mapping[str, dict[str, int] | str] | None = None,
+    warning: str = "",
 ) -> bytes:
-    """The push is stored at ``position``, or was when its id first came; ``receipt``: what each node has written."""
-    if receipt is not None:
-        stored = {"ok": True, "id": id, "position": str(position), "receipt": receipt}
-        return _encode(stored | {"duplicate": True} if duplicate else stored)
+    """
+    The push is stored at ``position``, or was when its id first came; ``receipt``: what each node has written;
+    ``warning``: why nobody can get it.
+    """
+    if receipt is not None or warning:
+        stored: dict[str, Any] = {"ok": True, "id": id, "position": str(position)}
+        if duplicate:
+            stored["duplicate"] = True
+        if receipt is not None:
+            stored["receipt"] = receipt
+        if warning:
+            stored["warning"] = warning
+        return _encode(stored)
     form = (
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
     )

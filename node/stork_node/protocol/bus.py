@@ -3,7 +3,7 @@ Bus frames: what the publish server publishes and every relay reads, one ZMQ fra
 
     stork 1 push {"epoch":"…","sequence":12,"run":"…","topics":[…],"exclude":[…],"store":true,"proof":"…"}⏎{"type":…,…}
     stork 1 erase {"epoch":"…","sequence":13,"run":"…","topic":"…","proof":"…"}
-    stork 1 command | attached | gone | obeyed {…}      see ``commands.entries``
+    stork 1 command | attached | gone | obeyed | presence | absent | settled {…}      see ``commands.entries``
     stork 1 heartbeat {"epoch":"…","sequence":13,"run":"…","time":"2026-01-31T12:00:00.000Z","counters":{…}}
 
 ``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log

@@ -17,12 +17,15 @@ class Arrival:
     """
     A request, and the frames to put before its answer: none for one that is not answered.
 
-    ``is_bundled``: answered in one frame with the others that have this very envelope.
+    Attributes:
+        is_bundled: answered in one frame with the others that have this very envelope.
+        until: when to give up, for one that is taken again.
     """
 
     request: Request
     envelope: list[bytes]
     is_bundled: bool = False
+    until: float = float("inf")
 
 
 def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
