@@ -10,10 +10,9 @@ from twisted.internet import defer
 from stork_components.questions.deployment import Deployment
 from stork_node.nodes.answers import Answers
 from stork_node.protocol.commands.questions import MAX_CONTENT_BYTES, MAX_PARAMS_BYTES
+from stork_node.publish_server import PublishServerSettings
+from tests.components.routerless import Node, fixed_settings, run
 from tests.components.served import serving
-from tests.components.test_nodes_obey import Node, attached, chosen, run
-
-__all__ = ["chosen"]
 
 
 class AskingNode(Node):
@@ -27,6 +26,11 @@ class AskingNode(Node):
 
     def _leased(self, messages: list[list[bytes]]) -> None:
         super()._leased([message for message in messages if not self.deployment.heard(message)])
+
+
+@pytest.fixture
+def chosen(tmp_path) -> PublishServerSettings:
+    return fixed_settings(tmp_path)
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def asked(nodes: list[AskingNode], question: str, *args: Any, awake: list[Asking
 
 
 def known(nodes: list[AskingNode]) -> None:
-    run(nodes, attached(nodes))
+    run(nodes, lambda: all(node.is_attached for node in nodes))
     run(nodes, lambda: all(len(node.attending.nodes.table) == 3 for node in nodes))
 
 
