@@ -6,13 +6,8 @@ from itertools import islice
 from msgspec import Raw
 from msgspec.json import encode as _encode
 
-from stork_node.protocol.presence.entries import (
-    MAX_INFO_BYTES,
-    MOST_AUTHID_CHARACTERS,
-    MOST_CHANGES,
-    PresenceBatch,
-    TopicChanges,
-)
+from stork_node.protocol.presence.entries import PresenceBatch, TopicChanges
+from stork_node.protocol.presence.limits import MAX_INFO_BYTES, MOST_AUTHID_CHARACTERS, MOST_CHANGES
 
 NO_INFO = b"null"
 _MOST_BATCH_BYTES = 40 << 10  # a lease carries it, and a request has 64 KiB at most
