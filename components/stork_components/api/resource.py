@@ -27,6 +27,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "history": reading.history,
     "online": presence.online,
     "why": why.why,
+    "busy": deployment.busy,
     "description": reading.description,
 }
 # The body of a refused request is read if it is short: then the connection can stay.

@@ -97,7 +97,7 @@ class Presence:
         return begun.sequence if begun is not None and is_followed else MAX_SEQUENCE
 
     def _subscribed_now(self) -> Iterator[Subscribed]:
-        for session in self._broadcaster.visitors():
+        for session in self._broadcaster.sessions():
             for subscription in self._broadcaster.subscriptions_of(session):
                 if subscription.match == "exact":
                     yield broadcasting.session_id(session) or 0, broadcasting.authid(session), subscription.uri

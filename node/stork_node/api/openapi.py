@@ -149,6 +149,19 @@ _SCHEMAS = {
         sessions={"type": "object", "additionalProperties": {"type": "integer"}},
         missing=_MISSING,
     ),
+    "Busy": _object(
+        "within_s topics slow missing",
+        within_s={"type": "integer"},
+        topics={"type": "array", "items": _object("topic pushes sessions", topic=_TEXT, pushes={"type": "integer"},
+                                                   sessions={"type": "integer"})},
+        slow={
+            "type": "array",
+            "items": _object("node session authid address waiting_bytes age_s", node=_TEXT,
+                             session={"type": ["integer", "null"]}, authid={"type": ["string", "null"]}, address=_TEXT,
+                             waiting_bytes={"type": "integer"}, age_s={"type": "number"}),
+        },
+        missing={"type": "array", "items": _TEXT},
+    ),
     "Why": _object(
         "topic user position causes missing",
         topic=_TEXT,
@@ -201,6 +214,7 @@ _RESULTS: dict[str, Any] = {
     "history": _refer("History"),
     "online": _refer("Online"),
     "why": _refer("Why"),
+    "busy": _refer("Busy"),
     "description": {"type": "object"},
 }
 _SUMMARIES = {
@@ -215,6 +229,7 @@ _SUMMARIES = {
     "topic": "How many sessions get the events of a topic.",
     "history": "The events of a topic after a position.",
     "online": "Who is online in a topic.",
+    "busy": "The busiest topics of the last minute, and the clients that do not keep up.",
     "why": "What became of an event for a user: the causes, the strongest first.",
     "description": "This description.",
 }
@@ -267,6 +282,7 @@ _OWN_ERRORS = {
     "history": "invalid_request not_ready too_large",
     "online": "invalid_request not_found not_ready too_large",
     "why": "invalid_request not_ready too_large",
+    "busy": "invalid_request not_ready too_large",
 }
 
 

@@ -42,6 +42,7 @@ ROUTES = (
     Route("online", "GET", "topics/{topic}/online", "read"),
     Route("user", "GET", "users/{authid}", "read"),
     Route("nodes", "GET", "nodes", "read"),
+    Route("busy", "GET", "busy", "read"),
     Route("why", "GET", "why", "read"),
     Route("description", "GET", "openapi.json", ""),
 )

@@ -10,7 +10,7 @@ from stork_node.protocol.presence.entries import PresenceBatch, TopicChanges
 from stork_node.protocol.presence.limits import MAX_INFO_BYTES, MOST_AUTHID_CHARACTERS, MOST_CHANGES
 
 NO_INFO = b"null"
-_MOST_BATCH_BYTES = 40 << 10  # a lease carries it, and a request has 64 KiB at most
+_MOST_BATCH_BYTES = 24 << 10  # a lease carries it, and a request has 64 KiB at most
 
 _TOLD, _ONE = 1, 2
 """A user's number is twice its sessions, and one more if the log has been told of it."""
