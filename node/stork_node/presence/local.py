@@ -115,9 +115,10 @@ class LocalPresence:
         if self.batch is not None and batch == self.batch.batch:
             self.batch, self.numbered = None, batch
 
-    def agrees(self, last: int) -> bool:
-        """Whether the log can have ``last`` as the last batch of this incarnation."""
-        return last == self.numbered or (self.batch is not None and last == self.batch.batch)
+    @property
+    def last_said(self) -> int:
+        """The number of the last batch that was made."""
+        return self.batch.batch if self.batch else self.numbered
 
     def begin_anew(self) -> None:
         """A new incarnation has said nothing: all users are to be reported."""
