@@ -1,4 +1,4 @@
-"""One node and two publish servers on one Redis: what browsers see of a server that freezes, and of a Redis that ends."""
+"""One node and two publish servers on one Redis: a server that freezes is not seen, and a Redis that ends is told."""
 
 import json
 import signal

@@ -437,6 +437,6 @@ def test_the_next_of_several_servers_gets_the_push_with_its_id(transport: str) -
         nobody = f"tcp://127.0.0.1:{free_port()}"
         options = {"transport": transport, "timeout_ms": 9_000}
         options["endpoint"] = f"{nobody},{silent.endpoint},{server.endpoint}"
-        program = "$publisher = new Publisher($options); say(attempt(fn () => $publisher->push('v1.a.1', new SimpleMessage('t', 1))));"
+        program = "say(attempt(fn () => (new Publisher($options))->push('v1.a.1', new SimpleMessage('t', 1))));"
         assert run_php(program, {"options": options}, command=interpreter(transport)).only["result"] == "epoch:7"
         assert {each.document["id"] for each in silent.arrivals} == {each.document["id"] for each in server.arrivals}

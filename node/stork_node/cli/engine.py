@@ -49,8 +49,8 @@ def wait(replicas: str) -> None:
     """
     Set how many REPLICAS have a push before it is answered.
 
-    auto: one, from when the first replica was seen. 0: none; what is answered may be lost with the master. all: each one
-    that is connected.
+    auto: one, from when the first replica was seen. all: each one that is connected. 0: none; what is answered may be
+    lost with the master.
     """
     name, connection = _connect()
     try:
