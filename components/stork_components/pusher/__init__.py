@@ -12,6 +12,7 @@ from msgspec import Raw
 from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
+from stork_components.pusher.presence import ChannelPresence
 from stork_components.pusher.resource import PusherHttp
 from stork_components.pusher.resuming import Resuming
 from stork_components.relay import Relay
@@ -49,6 +50,7 @@ class Pusher(KeyHolder):
     Attributes:
         sockets: the clients of this node.
         ids: for pushes without one.
+        presence: the members of presence channels.
     """
 
     Settings = PusherSettings
@@ -61,9 +63,11 @@ class Pusher(KeyHolder):
         self._allowances: dict[str, Allowance] = {}
         self._pushes_per_second = settings.limits.pushes_per_second
         table = singleton(ChannelTable)
+        self.presence = ChannelPresence(partial(registry.find, Relay))
         resuming = Resuming(reactor, table, partial(registry.find, Relay))
+        push = self._push_client_event
         self.sockets = Sockets(
-            reactor, settings, table, self.counters, self._push_client_event, _newest_first, resuming.begin
+            reactor, settings, table, self.counters, push, _newest_first, resuming.begin, self.presence
         )
         self.sockets.begin()
         singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)
