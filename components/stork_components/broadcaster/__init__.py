@@ -189,6 +189,10 @@ class Broadcaster:
         session = None if self._fault else self._router.session(session_id)
         return self._waits_for(session) if session else 0
 
+    def slow_readers(self, most: int) -> list[tuple[Any, int, float]]:
+        """The sessions with the most bytes waiting, with their numbers and ages (s)."""
+        return [] if self._fault else self._slow_readers.waiting(most)
+
     def close_subscribers(self, code: int, reason: str) -> None:
         """
         Write no event to any session that has a subscription now, and close their connections, without GOODBYE.

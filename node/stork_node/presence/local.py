@@ -1,11 +1,11 @@
 """The users of this node: who has a session here in which topic, and what of it the log does not know yet."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from msgspec import Raw
 from msgspec.json import encode as _encode
 
-from stork_node.presence.table import NO_INFO
 from stork_node.protocol.presence.entries import (
     MAX_INFO_BYTES,
     MOST_AUTHID_CHARACTERS,
@@ -14,6 +14,7 @@ from stork_node.protocol.presence.entries import (
     TopicChanges,
 )
 
+NO_INFO = b"null"
 _MOST_BATCH_BYTES = 40 << 10  # a lease carries it, and a request has 64 KiB at most
 
 _TOLD, _ONE = 1, 2
@@ -138,8 +139,8 @@ class LocalPresence:
     def _take_news(self) -> Iterator[TopicChanges]:
         found: dict[str, _Changes] = {}
         size = 0
-        for count, (key, how) in enumerate(list(self._dirty.items())):
-            if count >= MOST_CHANGES or size >= _MOST_BATCH_BYTES:
+        for key, how in list(islice(self._dirty.items(), MOST_CHANGES)):
+            if size >= _MOST_BATCH_BYTES:
                 break
             topic, authid = key
             if topic not in found:
@@ -148,6 +149,8 @@ class LocalPresence:
             size += 2 * len(_encode(authid)) + len(self._infos.get(key, b"")) + 8
             del self._dirty[key]
             self._take(found[topic], key, how)
+        if not self._dirty:
+            self._dirty = {}  # a dict keeps its size
         for topic, changes in found.items():
             if changes:
                 yield changes.of(topic, self._waits[topic])

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from stork_node.presence.local import LocalPresence
-from stork_node.presence.table import NO_INFO
+from stork_node.presence.local import NO_INFO, LocalPresence
 from stork_node.process_state import singleton
 
 Subscribed = tuple[int, str, str]

@@ -12,10 +12,16 @@ from stork_node.publish_server.intake import Refusal, Request
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request, and the frames to put before its answer: none for one that is not answered."""
+    """
+    A request, and the frames to put before its answer: none for one that is not answered.
+
+    Attributes:
+        until: when to give up, for one that is taken again.
+    """
 
     request: Request
     envelope: list[bytes]
+    until: float = float("inf")
 
 
 def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:

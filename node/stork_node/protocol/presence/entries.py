@@ -18,7 +18,7 @@ from stork_node.protocol.topics import MAX_TOPIC_LENGTH, Topic
 
 MOST_CHANGES = 2_000
 """Users in one batch, counted once for each topic."""
-MOST_AUTHID_CHARACTERS = 1_024
+MOST_AUTHID_CHARACTERS = 255
 """A user with a longer name is not reported."""
 MAX_INFO_BYTES = 4_096
 """JSON of what an application says of a user."""
