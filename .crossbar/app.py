@@ -37,6 +37,10 @@ def is_own_topic(session, topic):
     return topic.feed_id == session.authid
 
 
+# Clients see who is online in a topic of this feed: client.presence("v1.room.lobby", {onchange}).
+stork.feed("v1", "room", presence=True)
+
+
 # A procedure that browsers may call (allow=True), with foo(name="x") or foo({"name": "x"}).
 @stork.rpc("virge.stork.example.foo", allow=True)
 def foo(call):

@@ -8,6 +8,7 @@ role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator), ``….sess
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn
 
 from autobahn.wamp.exception import ApplicationError
@@ -41,7 +42,9 @@ from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
 from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.presence.subscribers import PresenceSubscribers
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.commands.documents import Command
@@ -89,12 +92,15 @@ class Guard(DirectGuard):
         self.counters = GuardCounters(messages_refused=client_limits.bounds().messages_refused)
         self._admitted = Admitted()
         self._marks = singleton(SessionMarks)
+        self._presence = singleton(PresenceSubscribers)
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters, core.user_of)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
         # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
         self._callees = Registrations(reactor, callees, registered=self._forget)
         self._deciders = Deciders(self.settings.backends_decide, self._callees.has)
+        self._served = singleton(ServedFeeds)
+        self._served.ask_backend(partial(self._deciders.is_by_backend, SUBSCRIPTIONS))
         self._application = ApplicationClient(
             self,
             self._callees,
@@ -116,11 +122,15 @@ class Guard(DirectGuard):
         await self.register(lambda *args: in_turn(self.authorize(*args)), uris.GUARD_TOPIC_AUTH)
         await self.register(self._backend, uris.GUARD_BACKEND)
         await self.register(self._session, uris.GUARD_SESSION)
-        await self.register(self._tokens.take, uris.GUARD_RULES)
+        await self.register(self._take_rules, uris.GUARD_RULES)
+
+    def _take_rules(self, wire: Mapping[str, Any]) -> None:
+        self._tokens.take(wire)
+        self._presence.set_feeds(wire.get("presence") or {})
 
     def _forget(self) -> None:
         self._verdicts.forget()
-        self._application.forget()
+        self._application.callees_changed()
 
     def forget_answers(self, because: tuple[Command, frozenset[str]] | None) -> int:
         """As ``DirectGuard``. Late answers to requests that nobody waits for are all forgotten."""
@@ -177,7 +187,8 @@ class Guard(DirectGuard):
         session = ClientSession.by_ticket(principal, details["session"], realm, details["transport"]["peer"])
         if self._marks.missed(opening, session.id, *_names(session)):
             self._turn_away("unavailable", details, "a command came while the ticket was being checked")
-        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening)
+        info = principal.presence_json
+        admission = Admission(session, principal.expires_at_s, decision.grants, decision.issued_at, opening, info)
         self._admitted.expect(admission, reactor.seconds())
         self.counters.joins += 1
         return {"authid": principal.authid, "role": principal.role, "extra": principal.extra}
@@ -205,7 +216,13 @@ class Guard(DirectGuard):
             decision = read_backend_ticket_answer(answer, self.settings.roles)
         else:
             decision = read_ticket_answer(answer, self.settings.roles, clock.wall())
-        return decision if isinstance(decision, Deny) else Bearer(decision, Grants.parse(decision.topics))
+        if isinstance(decision, Deny):
+            if self._application.passes_over(uris.BACKEND_AUTH):
+                raise Unavailable("the backend does not answer, and the application does not know the ticket")
+            return decision
+        grants = Grants.parse(decision.topics)
+        self._served.permit(grants.all_feeds())
+        return Bearer(decision, grants)
 
     async def _rules_known(self) -> None:
         """Wait for the first application of this node: it says whether tickets are tokens, and registers later."""
@@ -238,6 +255,8 @@ class Guard(DirectGuard):
         admission = self._admitted.join(session_id)
         opening = admission.opening if admission else None
         self._marks.joined(session_id, opening)
+        if admission:
+            self._presence.joined(session_id, admission.presence)
         if admission and opening and self._marks.missed(opening, session_id, *_names(admission.session)):
             closing.close(self, session_id, closing.SESSION_IS_OVER, "a command came while it joined")
         if admission and admission.expires_at is not None:
@@ -246,6 +265,7 @@ class Guard(DirectGuard):
     def left(self, session_id: int) -> None:
         """A session is gone; may be called more than once."""
         self._marks.left(session_id)
+        self._presence.left(session_id)
         self._expiries.forget(session_id)
         self.gave_up(session_id)
 
@@ -326,6 +346,10 @@ class Guard(DirectGuard):
         self, details: dict[str, Any], uri: str, action: str, options: Mapping[str, Any]
     ) -> Permission:
         match: Match = options.get("match") or "exact"
+        if action == "subscribe" and match == "exact" and uri.startswith(uris.PRESENCE):
+            uri = uri.removeprefix(uris.PRESENCE)  # whoever may subscribe to a topic may see who is online there
+            if not self._presence.has_presence(uri):
+                return Permission(False, reason=f"the feed of {uri} has no presence")
         role, authid = details["authrole"], details["authid"]
         grants = self._admitted.grants(details["session"])
         if core.is_granted(grants, action, uri, match, self._tokens.patterns):
@@ -359,8 +383,14 @@ class Guard(DirectGuard):
         try:
             with self._waiting.asking_for(details["session"]):
                 answered_by, answer = await self._application.ask(question)
-            is_backend = answered_by == uris.BACKEND_TOPIC_AUTH
-            return read_backend_permission(answer) if is_backend else Permission.from_wire(answer)
+            if answered_by == uris.BACKEND_TOPIC_AUTH:
+                return read_backend_permission(answer)
+            permission = Permission.from_wire(answer)
+            if action != "subscribe" or not self._application.passes_over(uris.BACKEND_TOPIC_AUTH):
+                return permission
+            if not permission.allow:
+                raise Unavailable("the backend does not answer, and the application does not permit it")
+            return replace(permission, cache_s=0.0)
         except CallerLeft:
             raise
         except (Unavailable, InvalidAnswer) as error:

@@ -122,6 +122,7 @@ class OperatorPort(Component):
                 is_draining=bool(drain and drain.is_draining),
                 has_caught_up=bool(relay and relay.is_ready),
                 is_full=entrance.is_full,
+                engine_trouble=relay.engine_trouble if relay else "",
                 server_trouble=relay.server_trouble if relay else "",
                 relay_trouble=relay.trouble if relay else "the relay has not started",
             )

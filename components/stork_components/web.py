@@ -20,7 +20,9 @@ _TEXT = {
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_CLIENT_FILES = (b"stork.js", b"stork.mjs", b"stork.d.ts", b"stork.d.mts")
+_CLIENT_FILES = tuple(
+    f"{name}.{suffix}".encode() for name in ("stork", "stork-pusher") for suffix in ("js", "mjs", "d.ts", "d.mts")
+)
 
 
 class _Files(File):

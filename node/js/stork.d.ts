@@ -23,7 +23,8 @@ export type Handler<Data = any> = (push: Push<Data>, position: Position | null, 
  * The reason why a connection ended or a try failed.
  *
  * Final: `denied` (the application said no to the ticket), `expired` if the ticket is a plain string, `disconnected`
- * (logged out by the backend), `refused` (any other ABORT, such as a realm that does not exist), `closed` (by `close()`).
+ * (logged out by the backend), `refused` (any other ABORT, such as a realm that does not exist; and the close codes 1002,
+ * 1007 and 1009: what this client sends is refused), `closed` (by `close()`).
  *
  * The client comes back: `expired` if the ticket is a function, `unavailable` (application absent, raised or too slow),
  * `draining` (to another node), `session_over` (the session's time), `break` (events were lost: recovery
@@ -95,15 +96,50 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
+/** A user who is online. `info` is what the application says of it (`Principal.presence`), `since` RFC 3339, UTC. */
+export interface OnlineUser<Info = any> {
+  authid: string;
+  info: Info | null;
+  since: string;
+}
+
+export interface PresenceChange<Info = any> {
+  /** Who is online now, in the order in which they came; empty if there are more than 1,000. */
+  users: OnlineUser<Info>[];
+  /** Who has come, or has other information now. The first time: everybody. */
+  online: OnlineUser<Info>[];
+  /** Who has gone. */
+  offline: string[];
+  count: number;
+  position: Position;
+}
+
+export interface PresenceOptions<Info = any> {
+  /** Called once the node has said who is online, and after each change. */
+  onchange?: (change: PresenceChange<Info>) => void;
+  onstate?: (event: SubscriptionEvent) => void;
+}
+
+export interface Presence<Info = any> {
+  readonly topic: string;
+  readonly users: ReadonlyMap<string, OnlineUser<Info>>;
+  /** Null before the node has said who is online. */
+  readonly count: number | null;
+  readonly state: SubscriptionState;
+  close(): void;
+}
+
 export interface ConnectOptions {
   /** `wss://…/ws`; in a browser by default `/ws` of the page's own host. */
   url?: string;
   /**
    * A ticket; or the address of one (`/my-ticket`, `https://…`), requested with the page's cookies at each try; or a
-   * function, called at each try. After 401 and 403 the client does not come back; after other failures, and if the
+   * function, called at each try. A text that begins with one `/`, or with `http://` or `https://`, is an address.
+   * `{ value }` is a ticket and `{ address }` an address, whatever the text. An answer that is a page (HTML) or empty is
+   * no ticket. After 401 and 403 the client does not come back; after other failures, and if the
    * function throws, it tries again. `expired` says that the node refused the last ticket as expired.
    */
-  ticket: string | ((why: { expired: boolean }) => string | Promise<string>);
+  ticket: string | { value: string } | { address: string } | ((why: { expired: boolean }) => string | Promise<string>);
   authid?: string;
   /** Default `realm1`. */
   realm?: string;
@@ -121,6 +157,8 @@ export interface Client {
   on(name: "state", listener: (event: StateEvent) => void): () => void;
   on(name: "recovered", listener: (topic: string, ok: boolean, position: Position | null) => void): () => void;
   subscribe<Data = any>(topic: string, handler: Handler<Data>, options?: SubscribeOptions): Subscription;
+  /** Who is online in a topic of a feed with presence: for who may subscribe to the topic. It makes nobody online. */
+  presence<Info = any>(topic: string, options?: PresenceOptions<Info>): Presence<Info>;
   /** A subscription, or all subscriptions to a topic. */
   unsubscribe(which: Subscription | string): void;
   /**

@@ -20,6 +20,7 @@ const WAKE_MS = 10_000; // the time for an answer after sleep or a change of net
 
 const RECOVER = "io.virge.stork.recover";
 const BEAT = "io.virge.stork.beat";
+const ONLINE = "io.virge.stork.online", PRESENCE = "io.virge.stork.presence.";
 const LOST = "io.virge.stork.error.lost";
 
 // --- Delays and positions ---------------------------------------------------------------------------------------
@@ -60,10 +61,11 @@ function goodbyeEnding(uri) {
   return uri === "io.virge.stork.disconnected" ? { reason: "disconnected", again: false } : { reason: "goodbye", again: true };
 }
 
-const CLOSE_REASONS = { 1012: "draining", 1013: "unavailable", 4001: "session_over", 4010: "break" };
+const CLOSE_REASONS = { 1012: "draining", 1013: "unavailable", 4001: "session_over", 4010: "break", 1002: "refused", 1007: "refused", 1009: "refused" };
 
 function closeEnding(code) {
-  return { reason: CLOSE_REASONS[code] || "lost", again: true };
+  const reason = CLOSE_REASONS[code] || "lost";
+  return { reason, again: reason !== "refused" }; // what this client sends is refused each time
 }
 
 function subscriptionEnding(uri) {
@@ -436,13 +438,107 @@ class Subscription {
   }
 }
 
+// --- Presence -------------------------------------------------------------------------------------------------------
+
+/** Who is online in a topic: asked once at a position, and then by the events after it. */
+class Presence {
+  constructor(client, topic, { onchange, onstate } = {}) {
+    Object.assign(this, { client, topic, onchange, onstate, users: new Map(), count: null, position: null });
+    this._held = []; // events that came while the answer was on its way; null once it is there
+    this._asked = null;
+    this._attempt = 0;
+    this._timer = null;
+    this._subscription = client._follow(topic, PRESENCE + topic, (push, position) => this._event(push, position), {
+      onstate: (event) => this._changed(event),
+      onrecovered: (_, ok) => ok || this._load(),
+    });
+  }
+
+  get state() {
+    return this._subscription.state;
+  }
+
+  close() {
+    this._subscription.unsubscribe();
+  }
+
+  _changed(event) {
+    // After the first answer, recovery says whether to ask again.
+    if (event.state === "subscribed" && this._held) this._load();
+    if (event.state !== "subscribed") this._stop();
+    this.client._tell(this.onstate, event);
+  }
+
+  _stop() {
+    this._asked = null;
+    this.client.clock.clearTimeout(this._timer);
+  }
+
+  _load() {
+    this._stop();
+    this._held ??= [];
+    const asked = (this._asked = {});
+    this.client.call(ONLINE, [this.topic]).then(
+      (answer) => this._asked === asked && this._known(answer),
+      () => {
+        if (this._asked !== asked) return;
+        this._timer = this.client.clock.setTimeout(() => this._load(), retryDelay(this._attempt++, this.client.random()));
+      },
+    );
+  }
+
+  _known({ users, count, position }) {
+    this._attempt = 0;
+    this.position = parsePosition(position);
+    const before = this.users;
+    this.users = new Map((users ?? []).map((user) => [user.authid, user]));
+    this._isWhole = Boolean(users);
+    this.count = count;
+    const held = this._held;
+    this._held = null;
+    const online = [...this.users.values()].filter((user) => !isDeepEqual(before.get(user.authid), user));
+    const offline = [...before.keys()].filter((authid) => !this.users.has(authid));
+    this._tell(online, offline);
+    for (const [push, at] of held) this._event(push, at);
+  }
+
+  _event(push, position) {
+    if (this._held) {
+      this._held.push([push, position]);
+      return;
+    }
+    const at = parsePosition(position);
+    const { epoch, sequence } = this.position;
+    if (at?.epoch === epoch && at.sequence <= sequence) return;
+    const { online, offline } = asObject(push.data);
+    if (at?.epoch !== epoch || !online || !this._isWhole) {
+      this._load();
+      return;
+    }
+    this.position = at;
+    for (const user of online) this.users.set(user.authid, user);
+    for (const authid of offline) this.users.delete(authid);
+    this.count = this.users.size;
+    this._tell(online, offline);
+  }
+
+  _tell(online, offline) {
+    const { users, count, position, client } = this;
+    client._tell(this.onchange, { users: [...users.values()], online, offline, count, position: position.text });
+  }
+}
+
+function isDeepEqual(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 // --- Client: the socket, the clock and the tries ----------------------------------------------------------------------
 
 class Client {
   constructor({ url, ticket, authid, realm = "realm1", WebSocket = global.WebSocket, random = Math.random, clock = systemClock }) {
     if (typeof WebSocket !== "function") throw new TypeError("no WebSocket here: pass one as connect({WebSocket})");
-    if (typeof ticket !== "function" && typeof ticket !== "string") {
-      throw new TypeError("connect({ticket}) wants a ticket, the address of one, or a function that returns one");
+    if (!isTicket(ticket)) {
+      throw new TypeError("connect({ticket}) wants a ticket, the address of one, {value}, {address}, or a function that returns one");
     }
     Object.assign(this, { ticket, authid, realm, random, clock });
     this.WebSocket = WebSocket;
@@ -481,7 +577,17 @@ class Client {
   }
 
   subscribe(topic, handler, options) {
-    const subscription = new Subscription(this, topic, handler, options);
+    return this._follow(topic, topic, handler, options);
+  }
+
+  /** Who is online in a topic, and who comes and goes. */
+  presence(topic, options) {
+    return new Presence(this, topic, options);
+  }
+
+  /** Subscribe to `uri`, which belongs to `topic`. */
+  _follow(topic, uri, handler, options) {
+    const subscription = new Subscription(this, uri, handler, options);
     if (this.state === "closed") {
       subscription.state = "closed";
     } else if (!isTopic(topic, subscription.match)) {
@@ -557,6 +663,7 @@ class Client {
   /** Connect again after a final ending, with the subscriptions that it ended; `ticket` replaces the one before. */
   reopen({ ticket = this.ticket } = {}) {
     if (this.state !== "closed") return;
+    if (!isTicket(ticket)) throw new TypeError("reopen({ticket}) wants what connect() takes");
     this.ticket = ticket;
     this._attempt = 0;
     this._expired = false;
@@ -588,7 +695,7 @@ class Client {
     const ask = this.ticket;
     const expired = this._expired;
     Promise.resolve()
-      .then(() => (typeof ask === "function" ? ask({ expired }) : isAddress(ask) ? fetchTicket(ask) : ask))
+      .then(() => (typeof ask === "function" ? ask({ expired }) : isAddress(ask) ? fetchTicket(ask.address ?? ask) : ask.value ?? ask))
       .then(
         (ticket) => this._link === link && this._open(link, String(ticket ?? "")),
         (error) => this._link === link && this._end(ticketEnding(error)),
@@ -660,7 +767,7 @@ class Client {
     }
     this.clock.clearTimeout(this._timer);
     // A ticket that is a plain string has no successor to ask for.
-    const again = ending.again && !(ending.reason === "expired" && typeof this.ticket === "string" && !isAddress(this.ticket));
+    const again = ending.again && !(ending.reason === "expired" && typeof this.ticket !== "function" && !isAddress(this.ticket));
     for (const call of [...this._calls]) {
       if (call.sent || !again) call.failed(new StorkError(LOST, [`connection: ${ending.reason}`]));
     }
@@ -1019,8 +1126,13 @@ function checkText(key, value) {
   return value;
 }
 
+// A text may be either; {value} and {address} say which.
 function isAddress(ticket) {
-  return /^(\/(?!\/)|https?:\/\/)/.test(ticket);
+  return typeof ticket === "string" ? /^(\/(?!\/)|https?:\/\/)/.test(ticket) : typeof ticket.address === "string";
+}
+
+function isTicket(ticket) {
+  return ["string", "function"].includes(typeof ticket) || typeof (ticket?.value ?? ticket?.address) === "string";
 }
 
 class TicketError extends Error {}
@@ -1029,7 +1141,13 @@ async function fetchTicket(address) {
   const response = await global.fetch(address, { credentials: "same-origin", cache: "no-store" });
   if (response.status === 401 || response.status === 403) throw new TicketError(`${address} answered ${response.status}`);
   if (!response.ok) throw new Error(`${address} answered ${response.status}`);
-  return (await response.text()).trim();
+  const text = (await response.text()).trim();
+  // A site that sends visitors to a page for signing in answers 200 as well.
+  if (/html/i.test(response.headers?.get("content-type") ?? "") || text.startsWith("<")) {
+    throw new Error(`${address} answered with a page, and not with a ticket${response.redirected ? ` (${response.url})` : ""}`);
+  }
+  if (text === "") throw new Error(`${address} answered with an empty ticket`);
+  return text;
 }
 
 // Only who asked for the ticket by its address knows that a no is final.

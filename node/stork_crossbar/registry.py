@@ -36,6 +36,12 @@ def find(component_class: type) -> Any:
     return started.get(component_class) or next((c for c in started.values() if isinstance(c, component_class)), None)
 
 
+def named(classname: str) -> Any:
+    """The component that config.json calls so; None if it has not started here."""
+    started = singleton(Components).started.values()
+    return next((c for c in started if f"{type(c).__module__}.{type(c).__qualname__}" == classname), None)
+
+
 def session_ids() -> list[int]:
     """The session ids of all components of this process."""
     return [component.session_id for component in singleton(Components).started.values()]

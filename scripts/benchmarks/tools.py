@@ -49,6 +49,8 @@ def install_packages(packages: Iterable[Package]) -> None:
 
 COMPILER = (Package("gcc", "gcc"), Package("libc6-dev", "/usr/include/stdio.h"))
 """The packages for ``compile_c``."""
+WRK = Package("wrk", "wrk")
+"""The load of the case ``http``."""
 
 
 def compile_c(folder: str) -> Path:
@@ -84,6 +86,24 @@ def go_install(module: str, version: str) -> Path:
     folder = PROGRAMS / "go"
     run(["go", "install", f"{module}@{version}"], f"could not install {module}@{version}", {"GOBIN": str(folder)})
     (folder / module.split("/")[2]).rename(program)
+    return program
+
+
+def cargo_install(crate: str, version: str, *flags: str) -> Path:
+    """
+    Compile a crate's program, once; that takes minutes.
+
+    Raises:
+        BenchError: no Rust here, or no registry in reach.
+    """
+    folder = PROGRAMS / f"{crate}-{version}"
+    program = folder / "bin" / crate
+    if program.exists():
+        return program
+    if not shutil.which("cargo"):
+        raise BenchError(f"{crate} needs Rust to be compiled: apt-get install cargo, or leave it out with --peers")
+    command = ["cargo", "install", crate, "--version", version, "--locked", "--root", str(folder), *flags]
+    run(command, f"could not install {crate} {version}")
     return program
 
 

@@ -46,8 +46,14 @@ __all__ = [
 _SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer}
 
 
-def push(sequence: int, *topics: str, event: bytes = b'{"type":"t","data":null}', exclude: tuple[int, ...] = ()) -> Any:
-    return PushFrame(Position("e", sequence), "run", topics, exclude, True, event)
+def push(
+    sequence: int,
+    *topics: str,
+    event: bytes = b'{"type":"t","data":null}',
+    exclude: tuple[int, ...] = (),
+    receipt: bool = False,
+) -> Any:
+    return PushFrame(Position("e", sequence), "run", topics, exclude, True, event, receipt=receipt)
 
 
 class Reactor(task.Clock):

@@ -164,6 +164,28 @@ def test_a_component_that_fails_on_an_event_keeps_nobody_from_it(inside, broadca
     assert broadcaster.counters.unwritable == 0
 
 
+def test_a_receipt_counts_each_session_once_for_what_became_of_it(inside, broadcaster):
+    well, twice, excluded, closing = (inside.connect(TOPIC) for _ in range(4))
+    twice.subscribe("v1.orders.", "prefix")
+    other = inside.connect("v1.orders.43")
+    slow, cut = inside.connect(TOPIC), inside.connect(TOPIC)
+    slow.tcp.write(b"waits")
+    assert cut.fill() > SMALL.max_waiting_bytes
+    broadcaster.end([closing.session], lambda _: None)
+    topics, exclude = (TOPIC, "v1.orders.43"), (excluded.id, 4711)
+    broadcaster.deliver([push(1, TOPIC), push(2, *topics, exclude=exclude, receipt=True), push(3, TOPIC)])
+    assert (well.events(), other.events(), excluded.events()) == (["e:1", "e:2", "e:3"], ["e:2"], ["e:1", "e:3"])
+    assert broadcaster.receipts.take(2) == {"sent": 3, "slow": 1, "cut": 1, "excluded": 1}
+    zeros = {"sent": 0, "slow": 0, "cut": 0, "excluded": 0}
+    assert [broadcaster.receipts.take(number) for number in (1, 2, 3)] == [zeros] * 3
+
+
+def test_receipts_that_nobody_takes_are_forgotten(inside, broadcaster):
+    inside.connect(TOPIC)
+    broadcaster.deliver([push(number, TOPIC, receipt=True) for number in range(1, 1_002)])
+    assert [broadcaster.receipts.take(number)["sent"] for number in (1, 2)] == [0, 1]
+
+
 def test_a_reader_above_the_bound_is_cut_and_its_bytes_are_freed(inside, broadcaster):
     slow, well = inside.connect(TOPIC), inside.connect(TOPIC)
     assert slow.fill() > SMALL.max_waiting_bytes

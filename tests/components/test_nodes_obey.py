@@ -2,110 +2,26 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import zmq
 
-from stork_components.commands.attending import Attending
-from stork_components.publish_server_link import PublishServerLink
 from stork_node.nodes import leases
-from stork_node.nodes.session_marks import SessionMarks
-from stork_node.protocol.bus import decode_frame
-from stork_node.protocol.commands.documents import Command, encode_command
-from stork_node.protocol.replay import decode_answer
+from stork_node.protocol.commands.documents import encode_command
 from stork_node.publish_server import PublishServerSettings
-from stork_node.relay.history_settings import HistorySettings
-from stork_node.relay.stream import Ask, Break, Events, NodeStream, State
-from tests.components.served import DEADLINE_S, Peer, peer, serving, settings
-from tests.components.test_relay_sockets import Reactor
-from tests.gateway import free_ports
+from tests.components.routerless import Node, fixed_settings, run
+from tests.components.served import Peer, peer, serving
+from tests.link import Link
 from tests.malformed import document
 
 BOTH = {"node-1": {"sessions": 1}, "node-2": {"sessions": 1}}
 
 
-class Node:
-    """What a relay does, without a router: ``done`` has what it obeyed and delivered, in order."""
-
-    def __init__(self, bus: str, replay: str, name: str) -> None:
-        self.reactor, self.stream, self.marks = Reactor(), NodeStream(HistorySettings()), SessionMarks()
-        self.link = PublishServerLink(
-            self.reactor, bus, replay, "", self._heard, self._answered, self._leased, lambda *_: None
-        )
-        environ = {"STORK_NODE_NAME": name}
-        self.attending = Attending(self.reactor, self.link.say, self.marks, lambda: self.stream.position, environ)
-        self.done: list[str] = []
-        self.breaks = 0
-        self._said_at = self._before = time.monotonic()
-
-    @property
-    def is_attached(self) -> bool:
-        return self.attending._attachment.is_attached
-
-    def turn(self) -> None:
-        now = time.monotonic()
-        self.reactor.advance(now - self._before)
-        self._before = now
-        for reader in list(self.reactor.readers):
-            reader.doRead()
-        self._act(self.stream.tick(now))
-        if now - self._said_at > 0.05:
-            self._said_at = now
-            self.attending.say()
-
-    def close(self) -> None:
-        self.attending.close()
-        self.link.close()
-
-    def _heard(self, messages: list[list[bytes]]) -> None:
-        self._act(self.stream.take([decode_frame(message[0]) for message in messages], time.monotonic()))
-
-    def _answered(self, messages: list[list[bytes]]) -> None:
-        for message in messages:
-            page = decode_answer(message)
-            actions = self.stream.answer(page, time.monotonic())
-            self.attending.is_understood = page.header.nodes
-            self._act(actions)
-
-    def _leased(self, messages: list[list[bytes]]) -> None:
-        for message in messages:
-            self.attending.answered(message)
-
-    def _act(self, actions: list[Any]) -> None:
-        for action in actions:
-            if isinstance(action, Ask):
-                self.link.ask(action)
-            elif isinstance(action, Events):
-                self.done += [json.loads(push.event)["type"] for push in action.pushes]
-            elif isinstance(action, Break):
-                self.breaks += 1
-                self.attending.begin_anew()
-            elif isinstance(action, State):
-                self.attending.met(action.frame)
-                if isinstance(action.frame.content, Command):
-                    self.done.append(action.frame.content.kind)
-                    self.attending.obeyed(action.frame.position, {"sessions": 1})
-        self.marks.obeyed = self.stream.position
-
-
-def run(nodes: list[Node], fact: Callable[[], object]) -> None:
-    """Turns of these nodes; the others are frozen."""
-    give_up_at = time.monotonic() + DEADLINE_S
-    while not fact():
-        assert time.monotonic() < give_up_at
-        for node in nodes:
-            node.turn()
-        time.sleep(0.002)
-
-
 @pytest.fixture
 def chosen(tmp_path) -> PublishServerSettings:
-    names = ("pull", "router", "pub", "replay")
-    ports = {name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, free_ports(4), strict=True)}
-    return settings(data=tmp_path / "data", **ports)
+    return fixed_settings(tmp_path)
 
 
 @pytest.fixture
@@ -208,5 +124,54 @@ def test_a_node_that_stops_keeps_no_command_waiting(chosen, nodes, pusher):
         run(nodes, attached(nodes))
         leaving = nodes.pop()
         pusher.send(encode_command("disconnect", authid="7", timeout_ms=20_000))
+        run(nodes, lambda: nodes[0].done)  # it has a number
         leaving.close()
         assert answer_of(pusher, nodes)["nodes"] == {"node-1": {"sessions": 1}, "node-2": "gone"}
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_node_that_is_cut_off_obeys_when_it_is_back(chosen, pusher, reset):
+    with serving(chosen), Link(chosen.pub) as bus, Link(chosen.replay) as replay:
+        nodes = [Node(chosen.pub, chosen.replay, "node-1"), Node(bus.endpoint, replay.endpoint, "node-2")]
+        run(nodes, attached(nodes))
+        for link in (bus, replay):
+            link.cut(reset=reset)
+        pusher.send(encode_command("disconnect", authid="7", id="k", timeout_ms=100))
+        pusher.send(document(type="after"))
+        told = next(answer for answer in [answer_of(pusher, nodes) for _ in range(2)] if "complete" in answer)
+        assert (told["complete"], told["nodes"]["node-2"]) == (False, "pending")
+        for link in (bus, replay):
+            link.mend()
+        run(nodes, lambda: len(nodes[1].done) == 2)
+        assert (nodes[1].done, nodes[1].breaks) == (["disconnect", "after"], 0)
+        pusher.send(encode_command("disconnect", authid="7", id="k"))
+        assert answer_of(pusher, nodes) == told | {"complete": True, "nodes": BOTH}
+        for node in nodes:
+            node.close()
+
+
+def test_a_node_that_is_killed_is_gone_and_its_successor_is_another(chosen, nodes, pusher, monkeypatch):
+    monkeypatch.setattr(leases, "LEASE_S", 1.0)
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        killed = nodes.pop()
+        killed.link.close()  # without a goodbye
+        pusher.send(encode_command("disconnect", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == {"node-1": {"sessions": 1}, "node-2": "gone"}
+        nodes.append(Node(chosen.pub, chosen.replay, "node-2"))
+        run(nodes, attached(nodes))
+        pusher.send(encode_command("refresh", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == BOTH
+
+
+def test_a_node_that_is_just_starting_keeps_no_command_waiting_and_obeys_what_it_reads(chosen, nodes, pusher):
+    with serving(chosen):
+        awake, starting = nodes
+        run([awake], attached([awake]))
+        pusher.send(encode_command("disconnect", authid="7"))
+        told = answer_of(pusher, [awake])
+        assert (told["complete"], told["nodes"]) == (True, {"node-1": {"sessions": 1}})
+        run(nodes, attached(nodes))
+        assert starting.done == ["disconnect"]
+        pusher.send(encode_command("refresh", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == BOTH

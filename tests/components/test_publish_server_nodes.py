@@ -24,6 +24,7 @@ from stork_node.protocol.commands.leases import (
     encode_node_request,
 )
 from stork_node.protocol.replay import ReplayRefused, decode_node_answer
+from stork_node.publish_server import intake
 from tests.components.replaying import ask_page, request
 from tests.components.served import Peer, peer, serving, settings, wait_for
 from tests.malformed import document
@@ -162,11 +163,68 @@ def test_a_repeated_id_is_obeyed_once_and_answered_alike(peers):
     assert say(node, lease("i1")).tail == tail
 
 
-def test_a_node_that_leaves_keeps_no_command_waiting(peers):
+def test_a_push_with_a_receipt_is_answered_when_every_node_has_written_it(peers):
+    bus, node, pusher = peers
+    for incarnation in ("i1", "i2"):
+        say(node, lease(incarnation))
+    pusher.send(document(id="r", receipt=True))
+    pusher.send(document(id="p"))
+    assert answer_of(pusher)["id"] == "p"  # other documents do not wait for a receipt
+    frames = [decode_frame(bus.recv()) for _ in range(5)]
+    push, asked = [frame for frame in frames if not isinstance(frame, Heartbeat)][2:4]
+    assert isinstance(push, PushFrame)
+    assert isinstance(asked, StateFrame)
+    assert (push.receipt, asked.content) == (True, Command("receipt"))
+    assert asked.position.sequence == push.position.sequence + 1
+    counts = {"sent": 2, "slow": 0, "cut": 1, "excluded": 1}
+    say(node, lease("i1", Report(1, asked.position.sequence, counts)))
+    say(node, lease("i2", leaves=True))
+    answer = answer_of(pusher)
+    receipt = {"node-1": counts, "node-1~2": "gone"}
+    assert answer == {"ok": True, "id": "r", "position": str(push.position), "receipt": receipt}
+    pusher.send(document(id="r", receipt=True))
+    assert answer_of(pusher) == answer | {"duplicate": True}
+    pusher.send(document(id="r"))
+    assert answer_of(pusher) == {key: value for key, value in answer.items() if key != "receipt"} | {"duplicate": True}
+    pusher.send(b'{"outcome":"%b","id":"o"}' % str(asked.position).encode())
+    assert answer_of(pusher)["error"] == "not_found"
+
+
+def test_a_receipt_that_a_node_does_not_give_is_pending(peers, monkeypatch):
+    monkeypatch.setattr(intake, "RECEIPT_TIMEOUT_MS", 100)
     _, node, pusher = peers
+    say(node, lease("i1"))
+    pusher.send(document(id="r", receipt=True))
+    assert answer_of(pusher)["receipt"] == {"node-1": "pending"}
+    say(node, lease("i1", Report(1, 3, {"sent": 1})))
+    pusher.send(document(id="r", receipt=True))
+    assert answer_of(pusher)["receipt"] == {"node-1": {"sent": 1}}
+
+
+def test_the_outcome_of_a_command_is_asked_for_later(peers):
+    _, node, pusher = peers
+    say(node, lease("i1"))
+    give(pusher, id="k", timeout_ms=0)
+    given = answer_of(pusher)
+    question = b'{"outcome":"%b","id":"o"}' % given["position"].encode()
+    pusher.send(question)
+    assert answer_of(pusher) == given | {"id": "o"}
+    say(node, lease("i1", Report(1, 2, {"sessions": 3})))
+    pusher.send(question)
+    assert answer_of(pusher) == given | {"id": "o", "complete": True, "nodes": {"node-1": {"sessions": 3}}}
+    for position in ("other:2", given["position"][:-1] + "1", "x", given["position"] + "0"):
+        pusher.send(json.dumps({"outcome": position}).encode())
+        refused = answer_of(pusher)
+        assert (refused["ok"], refused["error"], refused["id"]) == (False, "not_found", None)
+
+
+def test_a_node_that_leaves_keeps_no_command_waiting(peers):
+    bus, node, pusher = peers
     for incarnation in ("i1", "i2"):
         say(node, lease(incarnation))
     give(pusher)
+    for _ in range(3):
+        next_entry(bus)
     say(node, lease("i1", leaves=True))
     say(node, lease("i2", Report(1, 3, {"sessions": 0})))
     assert answer_of(pusher)["nodes"] == {"node-1": "gone", "node-1~2": {"sessions": 0}}
@@ -243,3 +301,48 @@ def test_a_malformed_lease_is_refused(peers):
     node.send(b'stork 1 lease {"incarnation":""}')
     with pytest.raises(ReplayRefused):
         decode_node_answer(node.recv_multipart())
+
+
+def push(pusher: Peer, topic: str, **fields: Any) -> dict[str, Any]:
+    pusher.send(document(topics=[topic], **fields))
+    return answer_of(pusher)
+
+
+UNDECLARED = "no application declares the feed v1.oders: no client can subscribe to it"
+
+
+def test_a_push_to_a_feed_that_no_node_declares_is_stored_with_a_warning(peers, caplog):
+    _, node, pusher = peers
+    assert "warning" not in push(pusher, "v1.oders.1")
+    say(node, lease("i1", feeds=("v1.orders", "pusher.*")))
+    answer = push(pusher, "v1.oders.1", id="k")
+    assert (answer["ok"], answer["warning"]) == (True, UNDECLARED)
+    again = push(pusher, "v1.oders.1", id="k")
+    assert (again["duplicate"], again["warning"], again["position"]) == (True, UNDECLARED, answer["position"])
+    assert "warning" not in push(pusher, "v1.orders.1")
+    assert "warning" not in push(pusher, "pusher.public.chat")
+    lines = [record.message for record in caplog.records if "reaches nobody" in record.message]
+    assert len(lines) == 1
+    assert lines[0].endswith(f"reaches nobody: {UNDECLARED}")
+
+
+def test_there_is_no_warning_while_a_node_does_not_say_its_feeds(peers):
+    _, node, pusher = peers
+    say(node, lease("i1", feeds=("v1.orders",)))
+    say(node, lease("i2"))
+    assert "warning" not in push(pusher, "v1.oders.1")
+    say(node, lease("i2", feeds=()))
+    assert push(pusher, "v1.oders.1")["warning"] == UNDECLARED
+    say(node, lease("i2", feeds=("v1.oders",)))
+    assert "warning" not in push(pusher, "v1.oders.1")
+    say(node, lease("i2", leaves=True))
+    assert push(pusher, "v1.oders.1")["warning"] == UNDECLARED
+
+
+def test_there_is_no_warning_beside_a_node_of_a_release_without_leases(peers):
+    _, node, pusher = peers
+    say(node, lease("i1", feeds=("v1.orders",)))
+    server_bus = peers[0]
+    assert push(pusher, "v1.oders.1")["warning"] == UNDECLARED
+    server_bus.unsubscribe(NODES_PREFIX)
+    wait_for(lambda: "warning" not in push(pusher, "v1.oders.1"), "the old node is seen")

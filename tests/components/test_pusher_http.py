@@ -13,6 +13,7 @@ from stork_node.api.pushes import Ids
 from stork_node.clients.pending_pushes import StoredPosition
 from stork_node.errors import PushRefused
 from stork_node.process_state import singleton
+from stork_node.protocol.commands.results import CommandResult
 from stork_node.protocol.push import decode_push
 from stork_node.pusher.apps import App, Apps
 from stork_node.pusher.channel_table import ChannelTable
@@ -27,7 +28,7 @@ with warnings.catch_warnings():
 
     from stork_components.pusher import Health, Pusher, PusherClients
     from stork_components.pusher.resource import PusherHttp
-    from stork_crossbar.http import turns
+    from stork_crossbar.connections import http_turns as turns
     from stork_crossbar.http.bounded_site import BoundedSite
     from stork_crossbar.http.rules import Rules
 
@@ -57,12 +58,14 @@ class Node:
     def __init__(self):
         self.link, self.allowed, self.channels = Link(), 1_000, []
         self.table = singleton(ChannelTable)
+        self.online = {"presence-a": ["ann", "7"]}
         self.pusher = SimpleNamespace(
             apps=Apps([APP]),
             counters=PusherCounters(),
             ids=Ids(),
             link=self.link,
             sockets=SimpleNamespace(table=self.table),
+            presence=SimpleNamespace(users=self._users, channels=lambda _version, prefix: self._channels(prefix)),
             may_push=lambda _key, pushes: pushes <= self.allowed,
         )
         root = Resource()
@@ -70,6 +73,12 @@ class Node:
         root.putChild(b"app", PusherClients())
         root.putChild(b"up", Health())
         self.site = BoundedSite(root, Rules(websocket=_websocket))
+
+    def _users(self, topic):
+        return next((users for name, users in self.online.items() if Channel.parse(name).topic("pusher") == topic), [])
+
+    def _channels(self, prefix):
+        return [(Channel.parse(name), len(users)) for name, users in self.online.items() if name.startswith(prefix)]
 
     def talk(self, *pieces):
         transport = StringTransport()
@@ -163,7 +172,7 @@ def test_what_is_asked_of_channels_is_told(node):
         channel = Channel.parse(name)
         node.table.add(channel, channel.topic("pusher"), "pusher", object())
     info = {"info": "subscription_count,user_count"}
-    assert node.get("/channels") == (200, {"channels": {"a.1": {}, "private-b": {}}})
+    assert node.get("/channels") == (200, {"channels": {"a.1": {}, "private-b": {}, "presence-a": {}}})
     assert node.get("/channels", filter_by_prefix="private-", **info) == (
         200,
         {"channels": {"private-b": {"subscription_count": 1}}},
@@ -176,10 +185,30 @@ def test_what_is_asked_of_channels_is_told(node):
     assert node.get("/connections") == (200, {"connections": 0})
 
 
-def test_what_is_not_served_yet_is_told(node):
-    for answered in (node.get("/channels/presence-a/users"), node.post("/users/7/terminate_connections", {})):
-        assert answered == (501, {"error": "this is not served yet", "code": 501})
+def test_only_presence_channels_have_users(node):
+    assert node.get("/channels/presence-a/users") == (200, {"users": [{"id": "ann"}, {"id": "7"}]})
+    assert node.get("/channels/presence-b/users") == (200, {"users": []})
+    counted = {"user_count": 2}
+    assert node.get("/channels/presence-a", info="user_count") == (200, {"occupied": True, **counted})
+    assert node.get("/channels/presence-b", info="user_count") == (200, {"occupied": False, "user_count": 0})
+    channels = {"channels": {"presence-a": counted}}
+    assert node.get("/channels", filter_by_prefix="presence-", info="user_count") == (200, channels)
+    assert node.post("/events", EVENT | {"channel": "presence-a", "info": "user_count"}) == (200, channels)
     assert node.get("/channels/a.1/users")[0] == 400
+
+
+def test_the_connections_of_a_user_are_ended_by_a_command(node):
+    node.link.outcome = CommandResult("e:7", False, {"node-1": "pending"})
+    assert node.post("/users/ann@x.org/terminate_connections", {}) == (200, {})
+    assert node.post("/users/ann@x.org/terminate_connections", b"") == (200, {})
+    first, second = (json.loads(push.frame) for push in node.link.pushes)
+    assert (first["command"], first["topic"]) == ("disconnect", "pusher.~user.ann@x~2eorg")
+    assert first["id"] != second["id"]
+    node.link.outcome = PushRefused("storage_failed", "the disk is full")
+    assert node.post("/users/ann/terminate_connections", {})[0] == 503
+    assert node.post(f"/users/{'x' * 129}/terminate_connections", {})[0] == 400
+    node.allowed = 0
+    assert node.post("/users/ann/terminate_connections", {})[0] == 429
 
 
 def test_a_head_without_a_signature_ends_it_before_a_large_body(node):

@@ -140,6 +140,11 @@ def test_an_idempotency_key_is_stored_once(api):
     assert api.error("POST", "/api/push", {**GOOD, "id": "x"}, Idempotency_Key=key) == (422, "invalid_push")
 
 
+def test_a_push_that_nobody_can_get_is_stored_with_a_warning(api):
+    wait_for(lambda: "warning" in api.push({**GOOD, "topics": ["v1.tset.1"]})[1], "the node has said its feeds")
+    assert "warning" not in api.push(GOOD)[1]
+
+
 def test_an_array_is_answered_in_order(deployment, api):
     bad = {"topics": ["nonsense"], "type": "x"}
     status, said = api.push([GOOD, bad] * 500)
@@ -351,6 +356,19 @@ def test_topics_have_their_sessions(deployment, api):
         assert api.get("/api/topics/v1.test.b") == (200, topic_of("v1.test.b", 2))
     assert api.get("/api/topics/no%2Fsuch%20topic") == (200, topic_of("no/such topic", 0))
     assert api.error("GET", "/api/topics?limit=1001") == (400, "invalid_request")
+
+
+def test_a_receipt_says_what_became_of_a_push(deployment, api):
+    with deployment.nodes[0].join() as one, deployment.nodes[0].join() as two:
+        for client in (one, two):
+            client.subscribe("v1.test.receipt")
+        body = {"topics": ["v1.test.receipt"], "type": "t", "receipt": True, "exclude": [two.session_id]}
+        status, stored = api.push(body)
+        assert (status, stored["receipt"]) == (200, {"node-1": {"sent": 1, "slow": 0, "cut": 0, "excluded": 1}})
+        answers = api.push([{**GOOD, "id": f"before-{api.port}"}, body, GOOD])[1]["answers"]
+        assert [each["receipt"]["node-1"]["sent"] if "receipt" in each else None for each in answers] == [None, 1, None]
+        numbers = [int(each["position"].partition(":")[2]) for each in answers]
+        assert numbers == sorted(numbers)
 
 
 def test_a_user_has_sessions_with_their_topics(deployment, api):

@@ -1,16 +1,15 @@
 """Pusher's protocol on one node: its clients, its backends, and both together."""
 
 import json
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from stork_node import Publisher
+from stork_node.clients.node_asker import NodeAsker
 from tests.e2e.operator_port import samples, value
-from tests.gateway import ROOT, Deployment, wait_for
+from tests.gateway import Deployment, wait_for
 from tests.pusher import KEY, PusherBackend, PusherClient, sign
 
 APPS = [
@@ -81,7 +80,9 @@ def test_a_push_of_another_backend_reaches_a_channel(port, deployment):
         client.join("orders.9", "private-a=b")
         publisher.push(["pusher.orders.9", "pusher.private-~.a~3db"], type="paid", data={"a": 1})
         publisher.push(["pusher.orders.9"], type="pusher:error", data={"code": 4001})
-        publisher.push(["pusher.orders.9"], type="n", data=7)
+        warning = "no application declares the feed pushre.orders: no client can subscribe to it"
+        wait_for(lambda: publisher.push("pushre.orders.9", type="t").warning == warning, "the node has said its feeds")
+        assert publisher.push(["pusher.orders.9"], type="n", data=7).warning == ""
         assert [client.next()["channel"], client.next()["channel"]] == ["orders.9", "private-a=b"]
         assert json.loads(client.next_text())["data"] == "7"
         assert client.has_nothing()
@@ -153,6 +154,89 @@ def test_channels_are_listed(port, backend):
     assert backend.get("/channels", filter_by_prefix="nothing") == (200, {"channels": {}})
     assert backend.get("/channels/a%20b")[0] == 400
     assert backend.get("/channels/a.1/users")[0] == 400
+
+
+# -- presence channels -------------------------------------------------------------------------------------------------
+
+
+def test_members_of_a_presence_channel_are_told_of_each_other(port, backend):
+    with PusherClient(port) as ann, PusherClient(port) as bob:
+        assert ann.join_as("presence-room.1", "ann", name="Ann") == {"ann": {"name": "Ann"}}
+        members = bob.join_as("presence-room.1", 7)
+        assert members["7"] == {}
+        added = ann.next()
+        assert (added["event"], added["channel"]) == ("pusher_internal:member_added", "presence-room.1")
+        assert added["data"] == {"user_id": "7", "user_info": {}}
+        if "ann" not in members:  # who has joined a moment ago is told later
+            assert bob.next()["data"] == {"user_id": "ann", "user_info": {"name": "Ann"}}
+        assert ann.has_nothing()
+        assert bob.has_nothing()
+        assert backend.get("/channels/presence-room.1/users") == (200, {"users": [{"id": "ann"}, {"id": "7"}]})
+        assert backend.get("/channels", filter_by_prefix="presence-room", info="user_count") == (
+            200,
+            {"channels": {"presence-room.1": {"user_count": 2}}},
+        )
+        bob.send("client-typing", channel="presence-room.1", data={"a": [1]})
+        event = json.loads(ann.next_text())
+        assert (event["event"], event["user_id"], event["data"]) == ("client-typing", "7", {"a": [1]})
+
+        with PusherClient(port) as again:
+            assert set(again.join_as("presence-room.1", 7)) == {"ann", "7"}
+            bob.send("pusher:unsubscribe", data={"channel": "presence-room.1"})
+            assert ann.has_nothing()
+        removed = ann.next()
+        assert (removed["event"], removed["data"]) == ("pusher_internal:member_removed", {"user_id": "7"})
+        assert backend.get("/channels/presence-room.1/users") == (200, {"users": [{"id": "ann"}]})
+
+
+def test_who_is_no_member_is_told_why(port):
+    with PusherClient(port) as client:
+        for data, kind, status in (
+            (None, "AuthError", 401),
+            ({}, "AuthError", 401),
+            ({"user_id": ""}, "AuthError", 401),
+            ({"user_id": "1", "user_info": "x" * 10_000}, "LimitReached", 4004),
+        ):
+            told = client.subscribe_as("presence-bad.1", data)["data"]
+            assert (told["type"], told["status"]) == (kind, status)
+        client.sign_in("ann")
+        assert client.subscribe_as("presence-bad.1", None)["data"]["presence"]["ids"] == ["ann"]
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+def test_commands_bind_clients_and_their_backend_may_give_one(port, deployment, backend):
+    with (
+        PusherClient(port) as ann,
+        PusherClient(port) as bob,
+        PusherClient(port) as cid,
+        Publisher(deployment.router) as publisher,
+    ):
+        for client, user in ((ann, "ann"), (bob, "bob"), (cid, "cid")):
+            client.sign_in(user)
+            client.join("private-room.9")
+        settle(deployment, publisher)
+        publisher.command("unsubscribe", authid="ann", feed="pusher.private-room")
+        told = ann.next()
+        assert (told["event"], told["channel"]) == ("pusher:subscription_error", "private-room.9")
+        assert (told["data"]["type"], told["data"]["status"]) == ("Unsubscribed", 403)
+        ann.join("private-room.9")
+
+        publisher.command("disconnect", authid="ann", reason="signed out")
+        [error], code = ann.end()
+        assert (error["data"], code) == ({"code": 4009, "message": "signed out"}, 4009)
+        publisher.command("refresh", session=int(bob.id.partition(".")[0]))
+        assert bob.end()[1] == 4200
+        assert backend.post("/users/cid/terminate_connections", {}) == (200, {})
+        assert cid.end()[1] == 4009
+
+
+def settle(deployment, publisher):
+    """Wait until commands bind the clients that are there: the node has said a lease after them."""
+    number = int(publisher.push("v1.both.settle", type="t", store=False).partition(":")[2])
+    with NodeAsker(deployment.replay, "") as asker:
+        wait_for(lambda: (nodes := asker.ask().nodes) and nodes[0].position >= number, "the next lease")
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
@@ -251,12 +335,6 @@ def test_a_large_body_without_a_signature_is_not_read(backend):
     assert (status, said["code"]) == (401, 401)
 
 
-def test_pusher_js_and_the_backend_of_npm_work(port):
-    command = [str(shutil.which("node")), str(ROOT / "tests/js/pusher_clients.mjs"), str(port), KEY, "app-secret"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
 # -- the node ----------------------------------------------------------------------------------------------------------
 
 
@@ -288,9 +366,16 @@ def test_a_reader_that_is_too_slow_is_cut_and_the_others_get_all(port, backend):
         assert len(frames) < 24
 
 
-def test_a_node_that_ends_tells_its_clients_to_come_back(deployment, port):
+def test_a_node_that_ends_tells_its_clients_to_come_back(deployment, port, backend):
+    backend.trigger("private-cache-price.1", "price", '{"euro":7}')
     with PusherClient(port) as client:
         deployment.nodes[0].popen.send_signal(signal.SIGTERM)
         [error], code = client.end()
         assert (error["data"]["code"], code) == (4200, 4200)
     assert deployment.nodes[0].stop() == 0
+
+
+def test_a_node_that_starts_knows_the_last_event_of_a_cache_channel(deployment):
+    with PusherClient(deployment.start_node("second").port) as client:
+        client.join("private-cache-price.1")
+        assert client.next()["data"] == {"euro": 7}

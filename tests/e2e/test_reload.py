@@ -66,7 +66,7 @@ def joined(session):
 def left(session):
     print("left", session.authid, RELEASE)
 """
-KEYS = "stork: the keys of the HTTP API are those of config.json now"
+KEYS = "stork: the keys of the HTTP API and of Pusher's apps are those of config.json now"
 NEXT = APP.replace('"one"', '"number two"')
 
 

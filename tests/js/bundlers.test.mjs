@@ -20,6 +20,8 @@ const SOURCES = {
   import: `import { connect, feedId } from "stork-node-client"; globalThis.made = [typeof connect, feedId("a.b")];`,
   "default import": `import Stork from "stork-node-client"; globalThis.made = [typeof Stork.connect, Stork.feedId("a.b")];`,
   "dynamic import": `import("stork-node-client").then(({ connect, feedId }) => { globalThis.made = [typeof connect, feedId("a.b")]; });`,
+  pusher: `import { recover } from "stork-node-client/pusher"; globalThis.made = [typeof recover, "a~2Eb"];`,
+  "require pusher": `const { recover } = require("stork-node-client/pusher"); globalThis.made = [typeof recover, "a~2Eb"];`,
   require: `const { connect, feedId } = require("stork-node-client"); globalThis.made = [typeof connect, feedId("a.b")];`,
   unused: `import { connect } from "stork-node-client"; globalThis.made = [typeof fetch];`,
 };
@@ -50,12 +52,14 @@ function text(out) {
 
 test("the package has the client, its types, and nothing else", () => {
   const files = packed[0].files.map(({ path }) => path).sort();
-  assert.deepEqual(files, ["package.json", "stork.d.mts", "stork.d.ts", "stork.js", "stork.mjs"]);
+  const kinds = ["d.mts", "d.ts", "js", "mjs"];
+  const clients = ["stork-pusher", "stork"].flatMap((name) => kinds.map((kind) => `${name}.${kind}`));
+  assert.deepEqual(files, ["package.json", ...clients]);
 });
 
 for (const [bundler, bundle] of Object.entries(BUNDLERS)) {
   for (const [kind, source] of Object.entries(SOURCES)) {
-    if (bundler === "vite" && kind === "require") continue; // Vite takes ES modules only
+    if (bundler === "vite" && kind.startsWith("require")) continue; // Vite takes ES modules only
     test(`${bundler} bundles ${kind}`, async () => {
       const root = mkdtempSync(join(folder, `${bundler}-`));
       writeFileSync(join(root, "package.json"), "{}");
@@ -63,7 +67,8 @@ for (const [bundler, bundle] of Object.entries(BUNDLERS)) {
       writeFileSync(entry, source);
       await bundle(root, entry);
       const code = text(join(root, "out"));
-      assert.equal(code.includes("wamp.2.json"), kind !== "unused");
+      assert.equal(code.includes("wamp.2.json"), kind !== "unused" && !kind.includes("pusher"));
+      assert.equal(code.includes("stork_beat"), kind.includes("pusher"));
       if (kind === "dynamic import") return; // its chunk loads in a page only
       globalThis.made = null;
       await import(`data:text/javascript,${encodeURIComponent(code)}`);

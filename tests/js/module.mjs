@@ -1,31 +1,34 @@
-// stork.mjs is made of stork.js: the same code, as a module. `node tests/js/module.mjs` writes it.
+// The modules are made of the scripts: the same code, with exports. `node tests/js/module.mjs` writes them.
 import { readFileSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 
-const SCRIPT = new URL("../../node/js/stork.js", import.meta.url);
-export const MODULE = new URL("../../node/js/stork.mjs", import.meta.url);
+export const MODULES = [
+  { name: "stork", global: "Stork", names: "connect, feedId, StorkError, core" },
+  { name: "stork-pusher", global: "StorkPusher", names: "recover" },
+];
+
+const path = (name) => new URL(`../../node/js/${name}`, import.meta.url);
+
+export const modulePath = ({ name }) => path(`${name}.mjs`);
 
 const BEGIN = '(function (global) {\n  "use strict";\n';
-const END = `  global.Stork = Stork;
-  if (typeof module === "object" && module.exports) module.exports = Stork;
+
+export function moduleText({ name, global, names }) {
+  const text = readFileSync(path(`${name}.js`), "utf8");
+  const end = `  global.${global} = ${global};
+  if (typeof module === "object" && module.exports) module.exports = ${global};
 })(globalThis);
 `;
-const HEAD = `// stork.js as an ES module: import { connect } from "/stork.mjs". Made by tests/js/module.mjs: change stork.js.
-
-const global = globalThis;
-`;
-const TAIL = `
-export { connect, feedId, StorkError, core };
-export default Stork;
-`;
-
-export function moduleText() {
-  const text = readFileSync(SCRIPT, "utf8");
   const begin = text.indexOf(BEGIN);
-  if (begin < 0 || !text.endsWith(END)) throw new Error("stork.js begins or ends in another way");
-  const body = text.slice(begin + BEGIN.length, -END.length).replace(/^ {2}/gm, "");
-  return HEAD + body + TAIL;
+  if (begin < 0 || !text.endsWith(end)) throw new Error(`${name}.js begins or ends in another way`);
+  const body = text.slice(begin + BEGIN.length, -end.length).replace(/^ {2}/gm, "");
+  const first = names.split(",")[0];
+  const head = `// ${name}.js as an ES module: import { ${first} } from "/${name}.mjs". Made by tests/js/module.mjs: change ${name}.js.\n`;
+  const needsGlobal = /\bglobal\./.test(body) ? "\nconst global = globalThis;\n" : "";
+  return `${head}${needsGlobal}${body}\nexport { ${names} };\nexport default ${global};\n`;
 }
 
-if (argv[1] === fileURLToPath(import.meta.url)) writeFileSync(MODULE, moduleText());
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  for (const module of MODULES) writeFileSync(modulePath(module), moduleText(module));
+}

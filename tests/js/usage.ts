@@ -1,5 +1,14 @@
 // Compiled by types.test.mjs, never run: what an application writes.
 import { connect, feedId, StorkError, type Position, type StateEvent } from "../../node/js/stork.mjs";
+import PusherModule from "pusher-js";
+import { recover } from "../../node/js/stork-pusher.mjs";
+
+const pusher = recover(new PusherModule.default("key", { cluster: "" }), {
+  onrecovered: (channel, ok) => console.log(channel.toUpperCase(), ok ? 1 : 0),
+});
+pusher.subscribe("orders.42");
+// @ts-expect-error: no client of pusher-js
+recover({ connection: {} });
 
 const stork = connect({ url: "wss://example.org/ws", ticket: async ({ expired }) => (expired ? "new" : "cached"), authid: "joe" });
 
@@ -22,6 +31,8 @@ console.log(answer.bar, last, stork.session?.authid, new StorkError("a.b") insta
 stop();
 stork.check();
 stork.reopen({ ticket: "/my-ticket" });
+stork.reopen({ ticket: { value: "/9j/4AAQ" } });
+stork.reopen({ ticket: { address: "my-ticket" } });
 const topic: string = `v1.user.${feedId("ann@example.com")}`;
 console.log(topic);
 stork.retry();

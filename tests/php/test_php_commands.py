@@ -68,7 +68,20 @@ def test_what_makes_no_sense_is_not_sent(given: dict[str, Any], message: str) ->
     assert (said["thrown"], said["message"]) == ("InvalidCommand", message)
 
 
-def test_by_http_there_are_no_commands() -> None:
-    options = {"endpoint": "http://127.0.0.1:1", "api_key": "x" * 20}
-    said = run_php(GIVE, {"options": options, "kind": "refresh", "given": {"authid": "7"}}, command=PLAIN).only
-    assert said["message"] == "commands are given to the publish server: name its endpoint, tcp://HOST:5557"
+def test_a_receipt_says_what_each_node_has_written(transport: str) -> None:
+    def write(server: RouterDouble, arrival: Arrival) -> None:
+        receipt = {"node-1": {"sent": 2, "slow": 0, "cut": 0, "excluded": 1}, "node-2": "gone"}
+        server.reply(
+            arrival.peer, {"ok": True, "id": arrival.document["id"], "position": "epoch:7", "receipt": receipt}
+        )
+
+    push = """
+    $publisher = new Publisher($options);
+    say($publisher->pushMany([['v1.a.1', new SimpleMessage('hi', null), ['receipt' => true]]])[0]->receipt);
+    """
+    with RouterDouble(write) as server:
+        options = {"endpoint": server.endpoint, "transport": transport, "timeout_ms": 20_000}
+        said = run_php(push, {"options": options}, command=interpreter(transport)).only
+        [arrival] = server.arrivals
+    assert said == {"node-1": {"sent": 2, "slow": 0, "cut": 0, "excluded": 1}, "node-2": "gone"}
+    assert arrival.document["receipt"] is True

@@ -210,3 +210,56 @@ def test_nobody_there_is_not_confirmed(server, php):
 def test_a_wrong_setting_is_told(wrong, text):
     said = run_php("say(attempt(fn () => new Publisher($options)));", {"options": {"api_key": KEY, **wrong}}).only
     assert (said["thrown"], text in said["message"]) == ("InvalidSettings", True)
+
+
+GIVE = "say(attempt(fn () => (new Publisher($options))->command('disconnect', ['authid' => '7', 'id' => 'k'])));"
+
+
+def obeyed(body: Any) -> tuple[int, Any]:
+    nodes = {"node-1": {"sessions": 2}, "node-2": "gone"}
+    return 200, {"ok": True, "id": body["id"], "complete": True, "position": "e:9", "nodes": nodes}
+
+
+def test_a_command_is_given(server, php):
+    server.answer = obeyed
+    said = run_php(GIVE, options(server), command=php).only["result"]
+    assert (said["position"], said["complete"]) == ("e:9", True)
+    assert said["nodes"] == {"node-1": {"sessions": 2}, "node-2": "gone"}
+    [(method, path, _, body)] = server.asked
+    assert (method, path) == ("POST", "/api/command")
+    assert body == {"command": "disconnect", "authid": "7", "id": "k"}
+
+
+def test_a_command_is_given_again_until_it_is_answered(server, php):
+    answers = [error(503, "not_confirmed"), (502, b"a proxy"), obeyed({"id": "k"})]
+    server.answer = lambda _: answers.pop(0)
+    assert run_php(GIVE, options(server), command=php).only["result"]["position"] == "e:9"
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "thrown"),
+    [
+        (error(422, "invalid_command"), "PushRefused"),
+        (error(403, "forbidden"), "PushRefused"),
+        ((404, b"no such page"), "NotConfirmed"),
+    ],
+)
+def test_a_command_that_is_refused_is_not_given_again(server, php, answer, thrown):
+    server.answer = lambda _: answer
+    assert run_php(GIVE, options(server), command=php).only["thrown"] == thrown
+    assert len(server.asked) == 1
+
+
+def test_a_receipt_comes_with_the_answer(server, php):
+    receipt = {"node-1": {"sent": 1, "slow": 0, "cut": 0, "excluded": 0}}
+    server.answer = lambda body: (
+        200,
+        {"ok": True, "answers": [{"ok": True, "id": body[0]["id"], "position": "e:9", "receipt": receipt}]},
+    )
+    code = """
+    $pushes = [['v1.a.1', new SimpleMessage('t'), ['receipt' => true]]];
+    say((new Publisher($options))->pushMany($pushes)[0]->receipt);
+    """
+    assert run_php(code, options(server), command=php).only == receipt
+    assert server.asked[0][3][0]["receipt"] is True

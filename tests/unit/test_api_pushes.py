@@ -72,7 +72,11 @@ def test_the_idempotency_key_is_the_id(in_body):
         ([GOOD], b"key-1", "id: an array takes no Idempotency-Key, each document has its own id"),
         ({"topics": ["v1.orders.1"]}, None, "type: missing"),
         ({**GOOD, "topics": []}, None, "topics: expected a list of length >= 1"),
-        ({"position": True}, None, "key: 'position' is not one of topics, type, data, timestamp, id, exclude, store"),
+        (
+            {"position": True},
+            None,
+            "key: 'position' is not one of topics, type, data, timestamp, id, exclude, store, receipt",
+        ),
         ("text", None, "frame: expected an object, got str"),
         ({**GOOD, "command": "disconnect"}, None, None),
         ({**GOOD, "data": "x" * MAX_PUSH_BYTES}, None, None),

@@ -11,9 +11,11 @@ from stork_node.access.declaring import declare
 from stork_node.access.http_questions import connect_question, read_connect, read_subscribe, request_headers
 from stork_node.access.settings import Feeds, HttpSettings, feeds_section, http_section
 from stork_node.application.permission import Permission
+from stork_node.config.cache_histories import share_cache_times
 from stork_node.config.feed_histories import share_histories
 from stork_node.config.settings import read, section, setting
 from stork_node.errors import ConfigError, NoDecision
+from stork_node.relay.history_settings import histories
 from stork_node.testing import AppTester, Denied
 from stork_node.tokens.claims import ClaimRules
 from stork_node.tokens.settings import JwtSettings, TokenRules
@@ -167,6 +169,7 @@ def test_a_key_whose_variable_is_not_set_is_no_key(tmp_path):
     assert compose_in(tmp_path, "app_without_keys:stork", jwt={"keys": [{"key": "${EMPTY:-}"}]}).rules() == {
         "jwt": None,
         "patterns": {},
+        "feeds": None,
     }
 
 
@@ -387,3 +390,38 @@ def test_everything_else_is_no_decision_and_the_log_says_what_came(status, locat
         with pytest.raises(NoDecision) as nothing:
             read_answer(status, location, body)
         assert str(nothing.value).startswith(said)
+
+
+def test_cache_channels_of_each_app_are_kept_for_its_time():
+    keys = [{"key": "k", "secret": "${SECRET}"}]
+    apps = [{"id": "1", "keys": keys, "cache_s": 60}, {"id": ["", "${ID:-}"], "keys": [{"key": "", "secret": ""}]}]
+    workers = [
+        {
+            "components": [
+                {"classname": "stork_components.relay.Relay", "extra": {"history": {"pusher.cache-*": 0}}},
+                {"classname": "stork_components.pusher.Pusher", "extra": {"apps": apps}},
+            ]
+        }
+    ]
+    share_cache_times(workers, {"SECRET": "s"})
+    prefixes = ("private-encrypted-cache-", "private-cache-", "presence-cache-")
+    own = {"pusher.cache-*": 0}
+    kept = workers[0]["components"][0]["extra"]
+    assert kept["history"] == {f"pusher.{prefix}*": {"seconds": 60} for prefix in prefixes} | own
+    histories(kept["history"])
+    for unusable in ("x", [5], [{"id": "1"}]):
+        workers[0]["components"][0]["extra"] = {}
+        workers[0]["components"][1]["extra"] = {"apps": unusable}
+        share_cache_times(workers, {})
+        assert workers[0]["components"][0]["extra"] == {}
+
+
+def test_a_ticket_that_may_name_any_topic_leaves_the_feeds_open(tmp_path):
+    feeds = {"v1.a": {"verify": "own"}}
+    (tmp_path / "app_with_feeds.py").write_text(
+        "from stork_node import Stork\nstork = Stork()\nstork.feed('v1', 'b')\n"
+    )
+    jwt, http = {"keys": [{"key": SECRET}]}, {"connect": "http://127.0.0.1:1/connect"}
+    assert compose_in(tmp_path, "app_with_feeds:stork", feeds=feeds).rules()["feeds"] == ["v1.b", "v1.a"]
+    assert compose_in(tmp_path, "app_with_feeds:stork", feeds=feeds, jwt=jwt).rules()["feeds"] is None
+    assert compose_in(tmp_path, "app_with_feeds:stork", feeds=feeds, http=http).rules()["feeds"] is None

@@ -172,6 +172,11 @@ def test_the_setting_is_rules_by_feed():
     assert read.rule("v1.other.42") == HistoryRule(60, 2 << 20)
     assert (read.longest_s, read.most_bytes) == (60, 5000)
     assert histories({}) == HistorySettings()
+    begins = histories({"p.cache-*": {"seconds": 900}, "p.cache-a": 0, "p.*": {"seconds": 7}})
+    assert begins.rule("p.cache-b.1").seconds == 900
+    assert begins.rule("p.cache-a.1").is_off
+    assert (begins.rule("p.other.1").seconds, begins.rule("q.cache-b.1").seconds) == (7, 300)
+    assert begins.longest_s == 900
     assert histories({"*": 0}).most_bytes == 0
 
 

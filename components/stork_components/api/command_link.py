@@ -1,5 +1,5 @@
 """
-The answered connection of the HTTP API to the publish server for commands, whose answers wait for nodes.
+The answered connection of the HTTP API to the publish server for commands and pushes whose answers wait for nodes.
 
 Each command has an id, so it is sent again while there is no answer: the publish server obeys it once.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import zmq
 
 from stork_crossbar.internals.zmq_reader import Message, ZmqReader
-from stork_node.api.commands import ApiCommand
+from stork_node.api.pushes import ApiPush
 from stork_node.clients.pending_pushes import PendingPushes
 from stork_node.clients.push_target import PushTarget
 
@@ -30,11 +30,11 @@ class CommandLink:
     def __init__(self, reactor: Any, target: PushTarget, timeout_s: float) -> None:
         self._reactor, self._target, self._timeout_s = reactor, target, timeout_s
         self._open = PendingPushes()
-        self._timers: dict[ApiCommand, Any] = {}
+        self._timers: dict[ApiPush, Any] = {}
         self._reader: ZmqReader | None = None
         self._socket: zmq.Socket[bytes] | None = None
 
-    def send(self, command: ApiCommand) -> None:
+    def send(self, command: ApiPush) -> None:
         """Send it, and settle it later."""
         if len(self._open) >= MOST_OPEN:
             command.refuse("not_confirmed", _TOO_MANY)
@@ -46,7 +46,7 @@ class CommandLink:
         until = self._reactor.seconds() + self._timeout_s + command.wait_ms / 1000
         self._try(command, until, _FIRST_RETRY_S)
 
-    def _try(self, command: ApiCommand, until: float, patience_s: float) -> None:
+    def _try(self, command: ApiPush, until: float, patience_s: float) -> None:
         left_s = until - self._reactor.seconds()
         if left_s <= 0:
             del self._timers[command]

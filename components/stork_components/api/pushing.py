@@ -33,7 +33,11 @@ class _Answering:
     def begin(self) -> None:
         for push in self._open:
             push.done = self._one_is_done
-        self._call.api.link.send(self._open)
+        if self._request.waits_for_nodes:  # all of them, so that they keep their order
+            for push in self._open:
+                self._call.api.command_link.send(push)
+        else:
+            self._call.api.link.send(self._open)
         self._one_is_done()
 
     def _one_is_done(self) -> None:

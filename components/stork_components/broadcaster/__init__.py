@@ -6,7 +6,7 @@ for all connections with the same subscriptions, which goes to each socket in on
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,12 +14,14 @@ from twisted.logger import Logger
 
 from stork_components.broadcaster import fallback_publish
 from stork_components.broadcaster.closing import Closing
+from stork_components.broadcaster.receipts import Receipts
 from stork_components.broadcaster.slow_readers import SlowReaders
 from stork_components.broadcaster.writing import Writer
 from stork_crossbar.component import end_worker
 from stork_crossbar.internals import broadcasting
-from stork_crossbar.internals.broadcasting import is_visitor
+from stork_crossbar.internals.broadcasting import is_embedded, is_visitor
 from stork_crossbar.internals.self_test import fault
+from stork_crossbar.pusher.socket import PusherSocket
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.broadcast.delivery_batch import DeliveryBatch
@@ -28,7 +30,7 @@ from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.positions import Position
-from stork_node.protocol.wamp_events import PUSHER, Content
+from stork_node.protocol.wamp_events import PUSHER, Content, ToldToChannel
 from stork_node.pusher.channel_table import ChannelTable, Subscribers
 
 _LOOK_EVERY_S = 1.0
@@ -48,6 +50,7 @@ class Broadcaster:
     def __init__(self, component: Any, reactor: Any, *, limits: ReaderLimits | None = None) -> None:
         self._component, self._reactor = component, reactor
         self.counters = BroadcastCounters()
+        self.receipts = Receipts(self._waits_for, self._is_closing)
         self._channels = singleton(ChannelTable)
         self._fault = fault(component)
         if self._fault:
@@ -75,6 +78,28 @@ class Broadcaster:
 
     def deliver(self, pushes: Sequence[PushFrame]) -> None:
         """Write all pushes of one turn, in order."""
+        if self._fault or not any(push.receipt for push in pushes):
+            self._deliver_turn(pushes)
+            return
+        expected = self.receipts.expect(pushes, self._receivers, self._receiver)
+        self._deliver_turn(pushes)
+        self.receipts.note(expected)
+
+    def _receivers(self, topic: str) -> list[Any]:
+        """All clients that are subscribed to a topic."""
+        sessions = chain.from_iterable(subscription.observers for subscription in self._router.match(topic))
+        channel = self._channels.match(topic)
+        return [each for each in sessions if not is_embedded(each)] + list(channel.observers if channel else ())
+
+    def _is_closing(self, session: Any) -> bool:
+        return session in self._closing.sessions or broadcasting.transport(session) is None
+
+    def _waits_for(self, session: Any) -> int:
+        transport = broadcasting.transport(session)
+        descriptor = broadcasting.descriptor(transport)
+        return broadcasting.waiting_bytes(transport, descriptor) if descriptor else 0
+
+    def _deliver_turn(self, pushes: Sequence[PushFrame]) -> None:
         self.counters.pushes += len(pushes)
         if self.way == "public":
             self.counters.public_pushes += len(pushes)
@@ -109,18 +134,35 @@ class Broadcaster:
                     delivery = DeliveryBatch(_observers)
         self._writer.write(delivery)
 
+    def tell(self, topic: str, body: bytes, exclude: Iterable[Any]) -> None:
+        """
+        Write a frame that is no push to all clients of a channel, but to some.
+
+        Args:
+            body: as ``server_frames.event`` takes it.
+        """
+        subscribers = self._channels.match(topic)
+        if subscribers is not None and not self._fault:
+            delivery = DeliveryBatch(_observers)
+            delivery.add(subscribers, 0, 0, subscribers.channel.name, ToldToChannel(body), exclude)
+            self._writer.write(delivery)
+
     def _receiver(self, number: int) -> Any:
         """The session with this id, or the client of another protocol with this number; None if there is none."""
         return self._router.session(number) or self._channels.sockets.get(number)
 
     def beat(self, position: Position) -> None:
         """Tell all who listen the position up to which they have been sent everything."""
+        content = Content(None, str(position))
+        delivery = DeliveryBatch(_observers)
         if self.way == "public":
             self._component.publish(uris.BEAT, position=str(position))
-            return
-        delivery = DeliveryBatch(_observers)
-        _add(delivery, self._router.match(uris.BEAT), uris.BEAT, Content(None, str(position)), ())
-        self._writer.write(delivery)
+        else:
+            _add(delivery, self._router.match(uris.BEAT), uris.BEAT, content, ())
+        if self._channels.followers.observers:
+            delivery.add(self._channels.followers, 0, 0, None, content)
+        if not self._fault:
+            self._writer.write(delivery)
 
     def receives(self, session_id: int, topic: str, match: str | None = None) -> bool:
         """
@@ -145,9 +187,7 @@ class Broadcaster:
     def waiting_bytes(self, session_id: int) -> int:
         """What has been written to a session and has not been sent yet; 0 where the session is gone or embedded."""
         session = None if self._fault else self._router.session(session_id)
-        transport = broadcasting.transport(session) if session else None
-        descriptor = broadcasting.descriptor(transport)
-        return broadcasting.waiting_bytes(transport, descriptor) if descriptor else 0
+        return self._waits_for(session) if session else 0
 
     def slow_readers(self, most: int) -> list[tuple[Any, int, float]]:
         """The sessions with the most bytes waiting, with their numbers and ages (s)."""
@@ -180,30 +220,61 @@ class Broadcaster:
         Where the router's sessions cannot be read, this process ends, which closes them all.
         """
         self._end_if_blind()
-        return self._router.visitors(authid, role, id)
+        return self._router.visitors(authid, role, id) + self._channels.clients(authid, role, id)
+
+    def sessions(self) -> list[Any]:
+        """All of ``visitors`` that are WAMP sessions."""
+        self._end_if_blind()
+        return self._router.visitors(None, None, None)
 
     def subscribers(self, topic: str) -> list[Any]:
-        """Those of ``visitors`` that get the events of a topic."""
+        """
+        Those of ``visitors`` that get the events of a topic. If it is the own topic of a Pusher user: just this user's
+        connections.
+        """
         self._end_if_blind()
+        if (sockets := self._channels.of_user_topic(topic)) is not None:
+            return sockets
         observers = (subscription.observers for subscription in self._router.match(topic))
-        return [session for session in dict.fromkeys(chain.from_iterable(observers)) if is_visitor(session)]
+        found = [session for session in dict.fromkeys(chain.from_iterable(observers)) if is_visitor(session)]
+        subscribers = self._channels.match(topic)
+        return [*found, *(subscribers.observers if subscribers else ())]
 
     def _end_if_blind(self) -> None:
         if self._fault:
             end_worker(f"a command cannot be obeyed: {self._fault}")
 
     def subscriptions_of(self, session: Any) -> list[Any]:
-        """The subscriptions of one session of ``visitors``."""
+        """The subscriptions of one session of ``visitors``: each has ``uri`` and ``match``."""
+        if isinstance(session, PusherSocket):
+            return session.subscriptions()
         return self._router.subscriptions_of(session)
 
-    def end_subscriptions(self, pairs: Sequence[tuple[Any, Any]], reason: str) -> None:
-        """End subscriptions of sessions now, and tell their clients over a second or two; ``reason`` is a URI."""
+    def end_subscriptions(self, pairs: Sequence[tuple[Any, Any]], uri: str, reason: str) -> None:
+        """
+        End subscriptions of sessions now, and tell their clients over a second or two: WAMP clients get ``uri``, others
+        ``reason``.
+        """
         for session, subscription in pairs:
-            self._router.end_subscription(session, subscription)
-        self._closing.pace(pairs, lambda pair: self._router.tell_ended(pair[0], pair[1], reason))
+            if isinstance(session, PusherSocket):
+                session.end_subscription(subscription)
+            else:
+                self._router.end_subscription(session, subscription)
+
+        def tell(pair: tuple[Any, Any]) -> None:
+            session, subscription = pair
+            if isinstance(session, PusherSocket):
+                session.tell_ended(subscription, reason)
+            else:
+                self._router.tell_ended(session, subscription, uri)
+
+        self._closing.pace(pairs, tell)
 
     def end(self, sessions: Sequence[Any], end: Callable[[Any], None]) -> None:
         """Write no event to these sessions from now on, and call ``end`` for each, over a second or two."""
+        for session in sessions:
+            if isinstance(session, PusherSocket):
+                session.stop_listening()
         self._closing.end(sessions, end)
 
     def _look(self) -> None:

@@ -18,6 +18,7 @@ from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 
 _REFRESH = "ask for a new ticket"
+_UNSUBSCRIBED = "this subscription was ended"
 
 
 class Obeying:
@@ -46,7 +47,8 @@ class Obeying:
         counts = {"sessions": len(bound) + len(doubtful)}
         if command.kind == "unsubscribe":
             pairs = [(session, each) for session in bound for each in self._subscriptions(session, command)]
-            self._broadcaster.end_subscriptions(pairs, _reason_uri(command.reason))
+            reason = command.reason or _UNSUBSCRIBED
+            self._broadcaster.end_subscriptions(pairs, _reason_uri(command.reason), reason)
             return counts | {"subscriptions": len(pairs)}
         self._broadcaster.end(bound, _ending(command))
         return counts

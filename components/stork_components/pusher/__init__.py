@@ -12,20 +12,23 @@ from msgspec import Raw
 from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
+from stork_components.pusher.presence import ChannelPresence
 from stork_components.pusher.resource import PusherHttp
+from stork_components.pusher.resuming import Resuming
 from stork_components.relay import Relay
 from stork_crossbar import registry
-from stork_crossbar.component import Component
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
 from stork_crossbar.limits import client_limits
 from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
 from stork_crossbar.pusher.sockets import Sockets
+from stork_crossbar.roles import KeyHolder
 from stork_node.api.pushes import MAX_DOCUMENTS, ApiPush, Ids
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
 from stork_node.http.heads import Head
 from stork_node.limits.allowance import Allowance
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
 from stork_node.pusher import codes, server_frames
@@ -40,13 +43,14 @@ __all__ = ["Health", "Pusher", "PusherBackends", "PusherClients"]
 _HEALTH = b'{"health":"OK"}'
 
 
-class Pusher(Component):
+class Pusher(KeyHolder):
     """
     Holds what clients and backends of this protocol need.
 
     Attributes:
         sockets: the clients of this node.
         ids: for pushes without one.
+        presence: the members of presence channels.
     """
 
     Settings = PusherSettings
@@ -57,11 +61,25 @@ class Pusher(Component):
         self.counters = PusherCounters()
         self.ids = Ids()
         self._allowances: dict[str, Allowance] = {}
+        self._pushes_per_second = settings.limits.pushes_per_second
         table = singleton(ChannelTable)
-        self.sockets = Sockets(reactor, settings, table, self.counters, self._push_client_event, _newest_first)
+        self.presence = ChannelPresence(partial(registry.find, Relay))
+        resuming = Resuming(reactor, table, partial(registry.find, Relay))
+        push = self._push_client_event
+        self.sockets = Sockets(
+            reactor, settings, table, self.counters, push, _newest_first, resuming.begin, self.presence
+        )
         self.sockets.begin()
+        singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
+
+    def reload(self, extra: Mapping[str, Any]) -> None:
+        settings = self.read_settings(extra)
+        self.sockets.take(settings)
+        self._allowances.clear()
+        self._pushes_per_second = settings.limits.pushes_per_second
+        self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 
     @cached_property
     def link(self) -> PushLink:
@@ -79,7 +97,7 @@ class Pusher(Component):
         """Whether a backend may push so many with this key now."""
         now: float = reactor.seconds()
         if key not in self._allowances:
-            self._allowances[key] = Allowance(self.settings.limits.pushes_per_second, MAX_DOCUMENTS, now)
+            self._allowances[key] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
         if self._allowances[key].take(pushes, now):
             return True
         client_limits.note_other("pushes_per_second", f"the key {key}", self.settings.limits.pushes_per_second)

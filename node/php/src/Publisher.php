@@ -19,8 +19,9 @@ use Stork\Transport\Transport;
  *     new Publisher(['endpoint' => 'https://push.example.org', 'api_key' => '…']);
  *
  * A forked child gets a connection of its own. Options of a push: `id` (idempotency key; otherwise a random one),
- * `exclude` (session ids that do not get it), `store` (false: delivered at most once, kept nowhere), `timestamp`
- * (DateTimeInterface or an RFC 3339 string).
+ * `exclude` (session ids that do not get it), `store` (false: delivered at most once, kept nowhere), `receipt` (true:
+ * pushMany()'s answer waits up to 5 s more, and says what each node has written), `timestamp` (DateTimeInterface or an
+ * RFC 3339 string).
  */
 final class Publisher
 {
@@ -31,6 +32,7 @@ final class Publisher
     private static array $failedAt = [];
 
     private Settings $settings;
+    private Warnings $warnings;
     private ?Transport $transport = null;
     private ?Link $link = null;
     private ?Http\Client $client = null;
@@ -44,13 +46,15 @@ final class Publisher
     public function __construct(#[\SensitiveParameter] array $settings = [])
     {
         $this->settings = Settings::from($settings);
+        $this->warnings = new Warnings($this->settings->warn);
     }
 
     /**
      * Pushes, and waits until it is stored; what has no answer is sent again, with the same id, while there is time.
      *
      * @param array<string>|string $topics one or up to 1,000, such as `v1.orders.42`
-     * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
+     * @param array{id?: string, exclude?: list<int>, store?: bool, receipt?: bool,
+     *     timestamp?: \DateTimeInterface|string} $options
      * @return string its position, `<epoch>:<sequence>`
      *
      * @throws InvalidPush nothing was sent
@@ -75,14 +79,17 @@ final class Publisher
     public function pushMany(iterable $pushes): array
     {
         $documents = [];
+        $waitMs = 0;
         foreach ($pushes as $push) {
             $document = PushDocument::encode(...$push);
+            $waitMs = max($waitMs, $document->waitMs);
             if (isset($documents[$document->id])) {
                 throw new InvalidPush("the id '{$document->id}' is used twice in one call");
             }
             $documents[$document->id] = $document->json;
         }
-        [$answers, $cause] = $this->exchange($documents);
+        array_walk($documents, $this->warnings->lookAt(...));
+        [$answers, $cause] = $this->exchange($documents, true, $waitMs);
         $ids = array_map('strval', array_keys($documents));
         $byIndex = [];
         foreach ($ids as $index => $id) {
@@ -97,6 +104,7 @@ final class Publisher
             if (!$answer->isOk()) {
                 throw new PushRefused($answer, $ids[$index], $index, $byIndex);
             }
+            $this->warnings->answered($answer->warning);
         }
         return $byIndex;
     }
@@ -114,6 +122,7 @@ final class Publisher
     public function send(array|string $topics, Message $message, array $options = []): void
     {
         $document = PushDocument::encode($topics, $message, $options);
+        $this->warnings->lookAt($document->json);
         [, $cause] = $this->exchange([$document->id => $document->json], false);
         if ($cause !== null) {
             throw $this->notConfirmed($cause, [$document->id]);
@@ -135,11 +144,8 @@ final class Publisher
      */
     public function command(string $command, array $options): Answer
     {
-        if ($this->settings->apiKey !== '') {
-            throw new InvalidCommand('commands are given to the publish server: name its endpoint, tcp://HOST:5557');
-        }
         $document = CommandDocument::encode($command, $options);
-        [$answers, $cause] = $this->exchange([$document->id => $document->json], true, $document->timeoutMs);
+        [$answers, $cause] = $this->exchange([$document->id => $document->json], true, $document->timeoutMs, '/command');
         $answer = $answers[$document->id] ?? throw $this->notConfirmed($cause, [$document->id]);
         if (!$answer->isOk()) {
             throw new PushRefused($answer, $document->id);
@@ -176,10 +182,15 @@ final class Publisher
     /**
      * @param array<string, string> $documents JSON by id
      * @param int $moreMs how long an answer may take beside the time-out
+     * @param string $path of the HTTP API
      * @return array{array<string, Answer>, ?string} answers by id, and what went wrong where that is not all
      */
-    private function exchange(array $documents, bool $answered = true, int $moreMs = 0): array
-    {
+    private function exchange(
+        array $documents,
+        bool $answered = true,
+        int $moreMs = 0,
+        string $path = '/push',
+    ): array {
         if ($this->pid !== getmypid()) {
             // A fork: the connection is the parent's, with its encryption, and libzmq's threads stayed there.
             $this->link = $this->transport = $this->client = null;
@@ -189,7 +200,7 @@ final class Publisher
         $hurried = !$answered || Clock::now() - (self::$failedAt[$endpoint] ?? -INF) < self::REMEMBERED_S;
         $timeoutMs = $this->settings->timeoutMs + $moreMs;
         if ($this->settings->apiKey !== '') {
-            return $this->exchangeByHttp($documents, $hurried);
+            return $this->exchangeByHttp($documents, $hurried, $timeoutMs, $path);
         }
         $this->transport ??= $this->makeTransport();
         $exchange = new Exchange($this->transport, $this->link, $documents, $answered, $timeoutMs, $hurried);
@@ -205,18 +216,18 @@ final class Publisher
      * @param array<string, string> $documents
      * @return array{array<string, Answer>, ?string}
      */
-    private function exchangeByHttp(array $documents, bool $hurried): array
+    private function exchangeByHttp(array $documents, bool $hurried, int $timeoutMs, string $path): array
     {
         $this->client ??= extension_loaded('curl') ? new Http\CurlClient() : new Http\StreamClient();
         $endpoint = $this->settings->endpoint;
         $key = $this->settings->apiKey;
-        $exchange = new Http\Exchange($this->client, $endpoint, $key, $documents, $this->settings->timeoutMs, $hurried);
+        $exchange = new Http\Exchange($this->client, $endpoint, $key, $documents, $timeoutMs, $hurried);
         if (array_keys($documents) === ['']) {
             $position = $exchange->position();
             self::remember($endpoint, $position !== null);
             return $position === null ? [[], $exchange->cause] : [['' => Answer::position($position)], null];
         }
-        $done = $exchange->push();
+        $done = $path === '/command' ? $exchange->command() : $exchange->push();
         self::remember($endpoint, $done);
         return [$exchange->answers, $done ? null : $exchange->cause];
     }

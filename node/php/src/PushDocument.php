@@ -18,15 +18,22 @@ final class PushDocument
 
     private const FLAGS = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
         | JSON_PRESERVE_ZERO_FRACTION;
-    private const OPTIONS = ['id', 'exclude', 'store', 'timestamp'];
+    private const OPTIONS = ['id', 'exclude', 'store', 'receipt', 'timestamp'];
+    // How long the answer to a push with a receipt may wait for nodes.
+    private const RECEIPT_MS = 5000;
 
-    private function __construct(public readonly string $id, public readonly string $json)
-    {
+    /** @param int $waitMs how long its answer may wait for nodes, beside the time-out */
+    private function __construct(
+        public readonly string $id,
+        public readonly string $json,
+        public readonly int $waitMs,
+    ) {
     }
 
     /**
      * @param array<string>|string $topics
-     * @param array{id?: string, exclude?: list<int>, store?: bool, timestamp?: \DateTimeInterface|string} $options
+     * @param array{id?: string, exclude?: list<int>, store?: bool, receipt?: bool,
+     *     timestamp?: \DateTimeInterface|string} $options
      *
      * @throws InvalidPush
      */
@@ -57,12 +64,13 @@ final class PushDocument
             'id' => self::json('id', $id),
             'exclude' => isset($options['exclude']) ? self::exclude($options['exclude']) : null,
             'store' => isset($options['store']) ? self::json('store', (bool) $options['store']) : null,
+            'receipt' => ($options['receipt'] ?? false) ? 'true' : null,
         ]);
         if (strlen($json) > self::MAX_BYTES) {
             $size = sprintf('%d bytes as JSON; at most %d (1 MiB)', strlen($json), self::MAX_BYTES);
             throw new InvalidPush("the push has {$size} can be sent");
         }
-        return new self($id, $json);
+        return new self($id, $json, ($options['receipt'] ?? false) ? self::RECEIPT_MS : 0);
     }
 
     /** @return list<string> */

@@ -48,8 +48,11 @@ def say_goodbye(session: Any, reason: str, message: str) -> None:
 
     Args:
         reason: a URI.
-        message: text for the client.
+        message: text for the client. The client of another protocol gets nothing else.
     """
+    if hasattr(session, "end_for_good"):
+        session.end_for_good(message)
+        return
     is_over = session._transport is None or session._session_id is None or session._goodbye_sent
     if not is_over:
         session.leave(reason, message)
@@ -58,10 +61,10 @@ def say_goodbye(session: Any, reason: str, message: str) -> None:
 def close_session(session: Any, code: int, reason: str) -> None:
     """
     Close the connection of a session that has joined. A RawSocket has no codes, and is just closed. The client of
-    another protocol has other codes: it is cut, and comes back.
+    another protocol has other codes; it comes back as well.
     """
     if hasattr(session, "come_again"):
-        session.come_again()
+        session.come_again(code, reason)
         return
     transport = session._transport
     if transport is not None and not close_transport(transport, code, reason):

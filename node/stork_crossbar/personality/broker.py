@@ -5,6 +5,7 @@ from typing import Any
 from crossbar.router.broker import Broker
 from crossbar.router.observation import UriObservationMap
 
+from stork_crossbar.connections import presence_hook
 from stork_crossbar.limits.insiders import INSIDERS
 from stork_crossbar.personality.meta_events import GivenUp
 from stork_node.process_state import singleton
@@ -26,8 +27,8 @@ class SelfCleaningUriMap(UriObservationMap):
         self._observation_id_to_observation.pop(observation.id, None)
 
 
-class RememberingUriMap(SelfCleaningUriMap):
-    """Of subscriptions: what visitors subscribe to is remembered for a while (``stork_node.why``)."""
+class SubscriptionMap(SelfCleaningUriMap):
+    """What visitors subscribe to is remembered for a while (``stork_node.why``), and presence hears of exact topics."""
 
     __slots__ = ()
 
@@ -37,6 +38,8 @@ class RememberingUriMap(SelfCleaningUriMap):
         added = super().add_observer(observer, uri, match, extra, observer_extra)
         if not added[1] and _is_remembered(observer):
             singleton(RecentEvents).note(Kind.SUBSCRIBED, observer._session_id, observer._authid, (uri, match))
+        if not added[1] and match == "exact":
+            presence_hook.subscribed(observer, uri)
         return added
 
 
@@ -57,7 +60,7 @@ class StorkBroker(Broker):
         # Crossbar ignores ``disclose_me``: what a role's ``disclose`` in config.json says is done to all its events.
         self._role_features.publisher_identification = None
         if not self._event_store:  # an event store has attached itself to the map
-            self._subscription_map = RememberingUriMap()
+            self._subscription_map = SubscriptionMap()
             singleton(RecentEvents).is_kept = True
 
     def attach(self, session: Any) -> None:
@@ -90,6 +93,8 @@ class StorkBroker(Broker):
         is_deleted = was_last and not subscription.extra.retained_events
         if is_deleted:
             self._subscription_map.delete_observation(subscription)
+        if was_subscribed and subscription.match == "exact":
+            presence_hook.unsubscribed(session, subscription.uri)
         if was_subscribed:
             given_up.add(subscription, is_deleted=is_deleted)
         return was_subscribed, was_last

@@ -299,9 +299,9 @@ class Node(crossbar_node.Node):
         except (NoPlace, OSError) as error:
             self._print.line("warn", f"stork reload will not find this node: {error}")
 
-    async def reload_keys(self, router_id: str, extra: dict[str, Any]) -> str:
-        """Give keys to the HTTP API of a router; returns the problem, or an empty string."""
-        return str(await self._call_worker(router_id, "stork_reload_keys", extra) or "")
+    async def reload_keys(self, router_id: str, classname: str, extra: dict[str, Any]) -> str:
+        """Give keys to a component of a router; returns the problem, or an empty string."""
+        return str(await self._call_worker(router_id, "stork_reload_keys", classname, extra) or "")
 
     async def _reload(self, say: Callable[[str], None]) -> str:
         if self._draining or self._is_ending or self._reloading:

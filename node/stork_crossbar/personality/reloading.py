@@ -9,6 +9,8 @@ from stork_node.config import configuration
 from stork_node.config.old_components import is_application
 from stork_node.errors import StorkError
 
+# The components whose keys are replaced, by what they are called.
+_KEY_HOLDERS = {configuration.HTTP_API: "of the HTTP API", configuration.PUSHER: "of Pusher's apps"}
 # The time for an application that opens a pool, or waits for its database.
 _START_TIMEOUT_S = 60.0
 _GONE_TIMEOUT_S = 10.0
@@ -50,24 +52,26 @@ def has_application(worker: dict[str, Any]) -> bool:
 
 async def reload_keys(node: Any, folder: Path, say: Callable[[str], None]) -> bool:
     """
-    Give the keys of the changed config.json to the HTTP API; returns whether there is one.
+    Give the keys of the changed config.json to the components that hold some; returns whether there is one.
 
     Raises:
         ConfigError: config.json cannot be read.
-        ReloadRefused: its keys cannot be used; the former keys stay.
+        ReloadRefused: the keys of a component cannot be used; its former keys stay.
     """
     workers = configuration.load(folder, os.environ).crossbar["workers"]
     found = [
-        (worker["id"], f"workers[{w}].components[{c}]", component["extra"])
+        (worker["id"], f"workers[{w}].components[{c}]", component["classname"], component["extra"])
         for w, worker in enumerate(workers)
         for c, component in enumerate(worker.get("components", []))
-        if worker["type"] == "router" and component.get("classname") == configuration.HTTP_API
+        if worker["type"] == "router" and component.get("classname") in _KEY_HOLDERS
     ]
-    for router, path, extra in found:
-        problem = await node.reload_keys(router, extra)
+    for router, path, classname, extra in found:
+        problem = await node.reload_keys(router, classname, extra)
         if problem:
             raise ReloadRefused("\n".join(f"{path}.{line}" for line in problem.splitlines()))
-        say("the keys of the HTTP API are those of config.json now")
+    if found:
+        holders = " and ".join(dict.fromkeys(_KEY_HOLDERS[classname] for _, _, classname, _ in found))
+        say(f"the keys {holders} are those of config.json now")
     return bool(found)
 
 

@@ -84,14 +84,14 @@ class RouterController(CrossbarRouterController):
         await task.deferLater(self._reactor, _FLUSH_S, lambda: None)
 
     @wamp.register(None)
-    def stork_reload_keys(self, extra: dict[str, Any], details: Any = None) -> str:
-        """Take the keys of a changed ``extra``; returns why it cannot be used, or an empty string."""
+    def stork_reload_keys(self, classname: str, extra: dict[str, Any], details: Any = None) -> str:
+        """Give the keys of a changed ``extra`` to a component; returns why they cannot be used, or an empty string."""
         from stork_crossbar import registry
         from stork_crossbar.roles import KeyHolder
 
-        holder = registry.find(KeyHolder)
+        holder = registry.named(classname)
         try:
-            if holder:
+            if isinstance(holder, KeyHolder):
                 holder.reload(extra)
         except ConfigError as error:
             return str(error)

@@ -1,21 +1,34 @@
 """A Pusher client, as its own connection and the broadcaster see it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from autobahn.exception import Disconnected
+from msgspec import Raw
 
-from stork_crossbar.connections.closing import close_transport
+from stork_crossbar.connections.closing import BREAK, close_transport
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.limits import client_limits
-from stork_node.pusher import server_frames
+from stork_node import clock
+from stork_node.nodes.session_marks import Opening
+from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App
-from stork_node.pusher.channels import Channel
-from stork_node.pusher.client_frames import ClientEvent
+from stork_node.pusher.channels import USER_PREFIX, Channel
+from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
+from stork_node.pusher.members import Member
 from stork_node.pusher.settings import PusherLimits
 
 _MOST_REASON_BYTES = 120
+
+
+class Subscription(NamedTuple):
+    """One channel of a socket, with the names that the router's subscriptions have."""
+
+    channel: str
+    uri: str
+    match: str = "exact"
 
 
 class PusherSocket:
@@ -26,24 +39,52 @@ class PusherSocket:
         hub: the sockets of this process (``Sockets``).
     """
 
-    __slots__ = ("_hub", "_session_id", "_stork_connection", "_transport", "connection", "heard_at", "is_pinged")
+    __slots__ = (
+        "_has_left",
+        "_hub",
+        "_is_ending",
+        "_opening",
+        "_resumptions",
+        "_session_id",
+        "_stork_connection",
+        "_transport",
+        "connection",
+        "heard_at",
+        "is_pinged",
+    )
 
     serializer = "pusher"
 
-    def __init__(self, hub: Any, protocol: Any, app: App, number: int, id: str, limits: PusherLimits) -> None:
-        self._hub, self._transport = hub, protocol
+    def __init__(
+        self, hub: Any, protocol: Any, app: App, number: int, id: str, limits: PusherLimits, opening: Opening
+    ) -> None:
+        self._hub, self._transport, self._opening = hub, protocol, opening
+        self._is_ending = self._has_left = False
         self._session_id: int | None = number
         self._stork_connection = broadcasting.direct_connection(self, protocol, self.serializer)
         self.connection = Connection(app, id, self, limits)
         self.heard_at: float = hub.now()
         self.is_pinged = False
+        self._resumptions: dict[str, Resumption] | None = None
 
     @property
     def is_open(self) -> bool:
         return self._session_id is not None
 
+    @property
+    def version(self) -> str:
+        """The first part of the topics of its app."""
+        return self.connection.app.version
+
+    @property
+    def _authid(self) -> str:
+        user = self.connection.user
+        return user.user_id if user else ""
+
     def receive(self, payload: bytes, *, is_binary: bool) -> None:
         self.hear()
+        if self._is_ending:
+            return
         if is_binary:
             self.connection.receive_binary()
         else:
@@ -56,12 +97,41 @@ class PusherSocket:
     def lost(self) -> None:
         """The WebSocket is closed."""
         if self._session_id is not None:
-            self.connection.leave()
+            self.connection.leave(has_left=self._has_left)
+            self._hub.table.followers.observers.discard(self)
             self._hub.closed(self._session_id)
             self._session_id = None
 
-    def come_again(self) -> None:
-        """Cut the connection: the client opens another one by itself."""
+    # -- what commands do ----------------------------------------------------------------------------------------------
+
+    def subscriptions(self) -> list[Subscription]:
+        return [Subscription(name, topic) for name, (_, topic) in self.connection.channels.items()]
+
+    def end_subscription(self, subscription: Subscription) -> None:
+        self.connection.end_subscription(subscription.channel)
+
+    def tell_ended(self, subscription: Subscription, reason: str) -> None:
+        self.connection.tell_ended(subscription.channel, reason)
+
+    def stop_listening(self) -> None:
+        """It is being ended: what its client sends from now on does nothing."""
+        self._is_ending = True
+
+    def end_for_good(self, reason: str) -> None:
+        """Close the connection so that the client does not come back by itself."""
+        self._has_left = True
+        self.close(codes.UNAUTHORIZED, reason)
+
+    def come_again(self, code: int, reason: str) -> None:
+        """
+        End the connection so that the client opens another one by itself.
+
+        Args:
+            code: that of a WAMP client. After a break, the connection is cut: nothing more can be written to it.
+        """
+        if code != BREAK:
+            self.close(codes.RECONNECT, reason)
+            return
         descriptor = broadcasting.descriptor(self._transport)
         if descriptor is None:
             self._transport.dropConnection(abort=True)
@@ -81,11 +151,77 @@ class PusherSocket:
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
 
+    def join(self, channel: Channel, topic: str, member: Member) -> bool:
+        if self._hub.presence.join(self, topic, member):
+            return True
+        self._is_ending = True
+        self._hub.hold(self._transport, "this node does not know yet who is online")
+        return False
+
+    def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
+        self._hub.presence.leave(self, topic, member, has_left)
+
+    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
+        if self._session_id is not None:
+            self._hub.table.discard(topic, self)
+            self._hub.table.followers.observers.discard(self)
+            self._resumptions = self._resumptions or {}
+            self._resumptions[topic] = resumption
+            self._hub.resume(self, self._session_id, channel, topic, resumption)
+
+    def waiting_bytes(self) -> int:
+        """What has been written and has not been sent yet."""
+        descriptor = broadcasting.descriptor(self._transport)
+        return broadcasting.waiting_bytes(self._transport, descriptor) if descriptor else 0
+
+    def succeed(self, channel: Channel, topic: str, **told: Any) -> Mapping[str, bytes]:
+        """Returns the members that the client is told; none in other channels than presence channels."""
+        member = self.connection.members.get(channel.name)
+        if member is not None:
+            told["presence"] = Raw(self._hub.presence.members(topic, member))
+        self.send(server_frames.subscription_succeeded(channel.name, **told))
+        return self._hub.presence.shown(topic) if member else {}
+
+    def tell_changes(self, channel: Channel, topic: str, shown: Mapping[str, bytes]) -> None:
+        """Tell what has changed since the client was told these members."""
+        member = self.connection.members.get(channel.name)
+        for body in self._hub.presence.changes(topic, member, shown) if member else ():
+            self.send(server_frames.event(channel.name, body))
+
+    def is_resuming(self, topic: str, resumption: Resumption) -> bool:
+        """Whether the client still waits for this."""
+        return self._session_id is not None and (self._resumptions or {}).get(topic) is resumption
+
+    def resumed(self, channel: Channel, topic: str) -> None:
+        """What was missed has been sent: the channel is live."""
+        self._end_resumption(topic)
+        self.subscribe(channel, topic)
+
+    def _end_resumption(self, topic: str) -> None:
+        if self._resumptions is not None:
+            self._resumptions.pop(topic, None)
+            if not self._resumptions:
+                self._resumptions = None
+                self._hub.table.followers.observers.add(self)
+
     def unsubscribe(self, channel: Channel, topic: str) -> None:
+        self._end_resumption(topic)
         self._hub.table.discard(topic, self)
 
+    def identify(self, user_id: str) -> bool:
+        own_topic = Channel.parse(USER_PREFIX + user_id).topic(self.version)
+        if self._hub.marks.user_missed(self._opening, user_id, own_topic):
+            self.close(codes.RECONNECT, "a command about this user came since the connection was opened")
+            return False
+        self._hub.table.add_user(user_id, self)
+        return True
+
+    def forget(self, user_id: str) -> None:
+        self._hub.table.discard_user(user_id, self)
+
     def send_last(self, channel: Channel, topic: str) -> None:
-        body = server_frames.last_event(self._hub.newest_first(topic))
+        since = clock.wall() - self.connection.app.cache_s
+        body = server_frames.last_event(self._hub.newest_first(topic), since)
         self.send(server_frames.event(channel.name, body) if body else server_frames.cache_miss(channel.name))
 
     def push(self, event: ClientEvent, topic: str) -> None:

@@ -14,10 +14,13 @@ from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.pusher.protocol import PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
+from stork_node.nodes.session_marks import SessionMarks
+from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App, Apps, new_socket_id
 from stork_node.pusher.channel_table import ChannelTable
-from stork_node.pusher.client_frames import ClientEvent
+from stork_node.pusher.channels import Channel
+from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.counters import PusherCounters, PusherFigures
 from stork_node.pusher.opening import NotOpened, choose_app
 from stork_node.pusher.settings import PusherSettings
@@ -32,9 +35,12 @@ class Sockets:
     Args:
         push: passes the event of a client on: its socket, the socket's number, the event and its topic.
         newest_first: returns the kept events of a topic with their positions, the newest first.
+        resume: sends a client what it has missed in a channel: its socket, the socket's number, the channel, its topic,
+            and what the client asks for. Then it calls ``resumed`` of the socket.
+        presence: the members of presence channels (``ChannelPresence``).
 
     Attributes:
-        apps: may be replaced; it counts for new connections.
+        apps: the current ones.
     """
 
     log = Logger()
@@ -47,10 +53,14 @@ class Sockets:
         counters: PusherCounters,
         push: Callable[[PusherSocket, int, ClientEvent, str], None],
         newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
+        resume: Callable[[PusherSocket, int, Channel, str, Resumption], None],
+        presence: Any,
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
+        self.resume, self.presence = resume, presence
         self.apps = Apps(settings.apps)
+        self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
         self._looking.clock = reactor
 
@@ -59,6 +69,23 @@ class Sockets:
 
     def end(self) -> None:
         self._looking.stop()
+
+    def take(self, settings: PusherSettings) -> None:
+        """
+        Take changed apps and limits. Clients stay connected if their app stays and has the same topics; limits count
+        for new connections.
+        """
+        self._settings, self.apps = settings, Apps(settings.apps)
+        for socket in list(self.table.sockets.values()):
+            app = self.apps.by_id(socket.connection.app.id)
+            if app is None:
+                socket.close(codes.APP_UNKNOWN, "this app is not here any more")
+            elif not app.is_enabled:
+                socket.close(codes.APP_DISABLED, "this app is disabled")
+            elif app.version != socket.version:
+                socket.close(codes.RECONNECT, "this app has other topics now")
+            else:
+                socket.connection.app = app
 
     def now(self) -> float:
         return float(self._reactor.seconds())
@@ -82,14 +109,14 @@ class Sockets:
         if isinstance(app, NotOpened):
             self._refuse(protocol, app.code, app.reason)
         elif self.table.unserved:
-            self._hold(protocol, "this node cannot serve this protocol now")
+            self.hold(protocol, "this node cannot serve this protocol now")
         elif len(self.table.sockets) >= (most := self._settings.limits.connections):
             client_limits.note_other("connections", "Pusher's protocol", most)
-            self._hold(protocol, "this node has as many connections as it takes")
+            self.hold(protocol, "this node has as many connections as it takes")
         elif not entrance.has_place(connection, address):
-            self._hold(protocol, "this node has as many connections as it takes")
+            self.hold(protocol, "this node has as many connections as it takes")
         elif not client_limits.may_join():
-            self._hold(protocol, "too many clients come at once")
+            self.hold(protocol, "too many clients come at once")
         else:
             self._establish(protocol, app)
 
@@ -105,8 +132,10 @@ class Sockets:
             number, id = new_socket_id()
         entrance.leave(broadcasting.descriptor(protocol))
         release_websocket(protocol, PusherProtocol)
-        socket = PusherSocket(self, protocol, app, number, id, self._settings.limits)
+        opening = self.marks.open()
+        socket = PusherSocket(self, protocol, app, number, id, self._settings.limits, opening)
         protocol.socket = self.table.sockets[number] = socket
+        self.marks.joined(number, opening)
         self.counters.opened += 1
         socket.send(server_frames.connection_established(id, int(self._settings.activity_timeout_s)))
 
@@ -114,12 +143,14 @@ class Sockets:
         if close_with_error(protocol, code, reason):
             self.counters.closed[str(code)] += 1
 
-    def _hold(self, protocol: PusherProtocol, reason: str) -> None:
+    def hold(self, protocol: PusherProtocol, reason: str) -> None:
+        """Close a connection that cannot be served now, after a while."""
         held_s = random.uniform(*_HELD_S)  # noqa: S311  # only to spread them
         self._reactor.callLater(held_s, self._refuse, protocol, codes.OVER_CAPACITY, reason)
 
     def closed(self, number: int) -> None:
         self.table.sockets.pop(number, None)
+        self.marks.left(number)
 
     # -- silence, and the end of the node ------------------------------------------------------------------------------
 

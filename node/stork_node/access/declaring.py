@@ -96,6 +96,8 @@ def _declare_feed(
         feed.location = location
         stork.declared.feeds[version, own_name] = feed
     feed.patterns = tuple(dict.fromkeys((*feed.patterns, *settings.patterns)))
+    if settings.presence:
+        feed.presence, feed.leave_after_s = True, settings.leave_after_s
     if settings.verify == ALL and is_open:
         return
     if settings.verify not in BUILT_IN:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from stork_node.application.feeds import Pattern
+from stork_node.application.feeds import LEAVE_AFTER_S, Pattern
 from stork_node.config.settings import name, names, parse_each, read, seconds, setting, text
 from stork_node.errors import ConfigError, Problem
+from stork_node.protocol.presence.entries import LONGEST_ABSENCE_S
 from stork_node.protocol.topics import is_part
 from stork_node.protocol.uris import RESERVED_TOPICS
 from stork_node.relay.history_settings import histories
@@ -94,6 +95,13 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _absence(value: Any) -> float:
+    found = seconds(value)
+    if found > LONGEST_ABSENCE_S:
+        raise ValueError(f"{value!r} is too long (want at most 3600)")
+    return found
+
+
 def _history(value: Any) -> str:
     try:
         histories({"*": value})
@@ -106,12 +114,14 @@ def _history(value: Any) -> str:
 class FeedSettings:
     """
     ``verify``: ``own`` (the id is the authid), ``all``, ``claim`` (the ticket's topics), ``http``, or a verifier of
-    app.py. ``cache_s`` is for answers of ``http`` without their own. ``history`` is as in the relay's settings.
+    app.py. ``cache_s`` is for answers of ``http`` without their own. ``presence``: whether clients see who is online;
+    ``leave_after_s``: how long a user may be away. ``history`` is as in the relay's settings.
     """
 
     verify: str = setting(name, "")
     patterns: tuple[Pattern, ...] = setting(_patterns, ())
     presence: bool = setting(_flag, False)
+    leave_after_s: float = setting(_absence, LEAVE_AFTER_S)
     history: str = setting(_history, "")
     cache_s: float = setting(seconds, 0.0)
 

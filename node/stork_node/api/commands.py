@@ -15,17 +15,9 @@ _to_json = msgspec.json.Encoder().encode
 
 
 class ApiCommand(ApiPush):
-    """
-    A command of a request, or a question about one.
+    """A command of a request, or a question about one."""
 
-    ``wait_ms`` is how long its answer may wait for nodes.
-    """
-
-    __slots__ = ("wait_ms",)
-
-    def __init__(self, id: str, shown_id: str | None, frame: bytes, wait_ms: int) -> None:
-        super().__init__(id, shown_id, frame)
-        self.wait_ms = wait_ms
+    __slots__ = ()
 
     def take_outcome(self) -> None:
         outcome = self.outcome

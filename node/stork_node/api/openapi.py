@@ -24,6 +24,16 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS}
 _PART = "[\\w:@~-]+"
 _MISSING = {"type": "array", "items": _TEXT, "description": "Nodes that have said nothing in time."}
 
+_BY_NODE = {
+    "type": "object",
+    "additionalProperties": {
+        "oneOf": [
+            {"enum": ["gone", "pending", "old"]},
+            {"type": "object", "additionalProperties": {"type": "integer"}},
+        ]
+    },
+}
+
 
 def _object(required: str, optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
     return {
@@ -54,6 +64,7 @@ _SCHEMAS = {
         id={"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
         exclude={"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 2**53}},
         store={"type": "boolean", "default": True},
+        receipt={"type": "boolean", "default": False},
     ),
     "Stored": _object(
         "ok id position",
@@ -61,6 +72,8 @@ _SCHEMAS = {
         id={"type": ["string", "null"]},
         position=_POSITION,
         duplicate={"type": "boolean"},
+        receipt=_BY_NODE,
+        warning=_TEXT,
     ),
     "Error": _object("ok error reason", ok={"const": False}, error=_TEXT, reason=_TEXT),
     "Answers": _object(
@@ -88,15 +101,7 @@ _SCHEMAS = {
         id={"type": ["string", "null"]},
         complete={"type": "boolean"},
         position=_POSITION,
-        nodes={
-            "type": "object",
-            "additionalProperties": {
-                "oneOf": [
-                    {"enum": ["gone", "pending", "old"]},
-                    {"type": "object", "additionalProperties": {"type": "integer"}},
-                ]
-            },
-        },
+        nodes=_BY_NODE,
     ),
     "User": _object(
         "authid sessions missing",
@@ -170,6 +175,12 @@ _SCHEMAS = {
         },
         missing={"type": "array", "items": _TEXT},
     ),
+    "Online": _object(
+        "count position",
+        users={"type": "array", "items": _object("authid info since", authid=_TEXT, info={}, since=_TEXT)},
+        count={"type": "integer"},
+        position=_POSITION,
+    ),
     "History": _object(
         "recovered position events",
         recovered={"type": "boolean"},
@@ -201,6 +212,7 @@ _RESULTS: dict[str, Any] = {
     "user": _refer("User"),
     "nodes": _refer("Nodes"),
     "history": _refer("History"),
+    "online": _refer("Online"),
     "why": _refer("Why"),
     "busy": _refer("Busy"),
     "description": {"type": "object"},
@@ -216,6 +228,7 @@ _SUMMARIES = {
     "topics": "The topics with subscribers, in pages.",
     "topic": "How many sessions get the events of a topic.",
     "history": "The events of a topic after a position.",
+    "online": "Who is online in a topic.",
     "busy": "The busiest topics of the last minute, and the clients that do not keep up.",
     "why": "What became of an event for a user: the causes, the strongest first.",
     "description": "This description.",
@@ -235,6 +248,16 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         _LIMIT,
     ],
     "history": [{"name": "since", "in": "query", "schema": _TEXT}, _LIMIT],
+    "online": [
+        {"name": "node", "in": "query", "description": "As this node knows it.", "schema": _TEXT},
+        {
+            "name": "wait_for",
+            "in": "query",
+            "description": "The position that the node has to reach before it answers.",
+            "schema": _POSITION,
+        },
+        {"name": "users", "in": "query", "description": "Whether to name them.", "schema": {"type": "boolean"}},
+    ],
     "why": [
         {"name": "topic", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
         {"name": "user", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
@@ -257,6 +280,7 @@ _OWN_ERRORS = {
     "user": "invalid_request not_ready too_large",
     "nodes": "invalid_request not_ready too_large",
     "history": "invalid_request not_ready too_large",
+    "online": "invalid_request not_found not_ready too_large",
     "why": "invalid_request not_ready too_large",
     "busy": "invalid_request not_ready too_large",
 }

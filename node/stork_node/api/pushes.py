@@ -13,6 +13,7 @@ from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.publisher import POSITION_REQUEST
 from stork_node.errors import InvalidPush, PushRefused
 from stork_node.protocol.answers import encode_stored
+from stork_node.protocol.commands.documents import RECEIPT_TIMEOUT_MS
 from stork_node.protocol.push import MAX_ID_CHARACTERS, MAX_PUSH_BYTES, read_outline
 
 MAX_DOCUMENTS = 1_000
@@ -35,8 +36,8 @@ class ApiPush(PendingPush):
 
     __slots__ = ("answer", "done", "error", "shown_id")
 
-    def __init__(self, id: str | None, shown_id: str | None, frame: bytes) -> None:
-        super().__init__(id, frame)
+    def __init__(self, id: str | None, shown_id: str | None, frame: bytes, wait_ms: int = 0) -> None:
+        super().__init__(id, frame, wait_ms)
         self.shown_id = shown_id
         self.answer: bytes | None = None
         self.error = ""
@@ -50,7 +51,15 @@ class ApiPush(PendingPush):
         """The publish server has answered: ``outcome`` is set."""
         outcome = self.outcome
         if isinstance(outcome, StoredPosition):
-            self.settle(encode_stored(self.shown_id, outcome, duplicate=outcome.duplicate))
+            self.settle(
+                encode_stored(
+                    self.shown_id,
+                    outcome,
+                    duplicate=outcome.duplicate,
+                    receipt=outcome.receipt,
+                    warning=outcome.warning,
+                )
+            )
         elif isinstance(outcome, PushRefused):
             self.refuse(outcome.error, outcome.reason)
 
@@ -95,6 +104,11 @@ class PushRequest:
 
     def __init__(self, pushes: Sequence[ApiPush], *, is_array: bool) -> None:
         self.pushes, self._is_array = pushes, is_array
+
+    @property
+    def waits_for_nodes(self) -> bool:
+        """Whether a push of it has a receipt."""
+        return any(push.wait_ms for push in self.pushes)
 
     def open(self) -> Iterator[ApiPush]:
         """The pushes that the publish server has to answer."""
@@ -191,7 +205,7 @@ def _read(document: bytes, header_id: bytes | None, key: ApiKey, ids: Ids) -> Ap
         frame = b'{"id":%b,%b' % (_to_json(id), document[1:])
         if len(frame) > MAX_PUSH_BYTES:
             raise InvalidPush(f"frame: {len(frame):,} bytes with its id, at most {MAX_PUSH_BYTES:,} are allowed")
-    push = ApiPush(id, given, frame)
+    push = ApiPush(id, given, frame, RECEIPT_TIMEOUT_MS if outline.receipt else 0)
     if not key.allows(outline.topics):
         push.refuse("forbidden", _FORBIDDEN)
     return push

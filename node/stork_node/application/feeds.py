@@ -7,10 +7,12 @@ from typing import Any, Literal, TypeVar, cast, get_args, overload
 
 from stork_node.application.declarations import Handler, SourceLocation
 from stork_node.errors import DeclarationError, InvalidTopic
+from stork_node.protocol.presence.entries import LONGEST_ABSENCE_S
 from stork_node.protocol.topics import Topic
 from stork_node.protocol.uris import RESERVED_TOPICS
 
 Pattern = Literal["prefix", "wildcard"]
+LEAVE_AFTER_S = 3.0
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -45,7 +47,14 @@ class Feed:
     refusal decides.
     """
 
-    def __init__(self, version: str, name: str, patterns: Sequence[Pattern]) -> None:
+    def __init__(
+        self,
+        version: str,
+        name: str,
+        patterns: Sequence[Pattern] = (),
+        presence: bool = False,
+        leave_after_s: float = LEAVE_AFTER_S,
+    ) -> None:
         self.version, self.name = version, name
         self.location = SourceLocation.of_caller()
         self.verifiers: list[Verifier | NamedVerifier] = []
@@ -53,6 +62,12 @@ class Feed:
         if isinstance(patterns, str) or not all(pattern in get_args(Pattern) for pattern in patterns):
             raise DeclarationError(f'{self.location}: patterns is {patterns!r}, want some of ("prefix", "wildcard")')
         self.patterns = tuple(patterns)
+        if not isinstance(presence, bool):
+            raise DeclarationError(f"{self.location}: presence is {presence!r}, want True or False")
+        is_number = isinstance(leave_after_s, int | float) and not isinstance(leave_after_s, bool)
+        if not is_number or not 0 <= leave_after_s <= LONGEST_ABSENCE_S:
+            raise DeclarationError(f"{self.location}: leave_after_s is {leave_after_s!r}, want seconds, at most 3,600")
+        self.presence, self.leave_after_s = presence, float(leave_after_s)
 
     def _check_name(self) -> None:
         if not (isinstance(self.version, str) and isinstance(self.name, str)):

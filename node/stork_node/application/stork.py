@@ -7,7 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, Unpack
 
 from stork_node.application.declarations import Declarations, Handler, SourceLocation, declare_once, declared_twice
-from stork_node.application.feeds import Feed, NamedVerifier, Pattern, Verifier, check_cache_s, check_patterns
+from stork_node.application.feeds import (
+    LEAVE_AFTER_S,
+    Feed,
+    NamedVerifier,
+    Pattern,
+    Verifier,
+    check_cache_s,
+    check_patterns,
+)
 from stork_node.application.pushers import AsyncPusher, BlockingPusher, NotRunning
 from stork_node.application.rpc import Invoke, Procedure
 from stork_node.application.running.thread_switching import is_on_loop
@@ -54,7 +62,14 @@ class Stork:
         self.declared.authenticator = handler
         return function
 
-    def feed(self, version: str, name: str, patterns: Sequence[Pattern] = ()) -> Feed:
+    def feed(
+        self,
+        version: str,
+        name: str,
+        patterns: Sequence[Pattern] = (),
+        presence: bool = False,
+        leave_after_s: float = LEAVE_AFTER_S,
+    ) -> Feed:
         """
         Let clients subscribe to the topics ``version.name.*``, if its verifiers agree.
 
@@ -63,8 +78,10 @@ class Stork:
             name: second part, such as ``orders``.
             patterns: ``"prefix"``, ``"wildcard"``, or both: with these, clients may subscribe to many topics at
                 once. The verifiers must accept patterns: ``@orders.verify(patterns=True)``.
+            presence: whether clients may see who is online in a topic: who is subscribed to it, not by a pattern.
+            leave_after_s: how long a user may be away, in seconds, before it counts as offline.
         """
-        feed = Feed(version, name, patterns)
+        feed = Feed(version, name, patterns, presence, leave_after_s)
         declare_once(self.declared.feeds, (version, name), feed, f"feed {feed}", lambda other: other.location)
         return feed
 
@@ -230,6 +247,12 @@ class Stork:
     def patterns(self) -> dict[str, tuple[str, ...]]:
         """The patterns of each feed that has some, by its name (``v1.orders``)."""
         return {str(feed): feed.patterns for feed in self.declared.feeds.values() if feed.patterns}
+
+    @property
+    def presence(self) -> dict[str, int]:
+        """How long a user may be away, in ms, by each feed with presence (``v1.room``)."""
+        feeds = self.declared.feeds.values()
+        return {str(feed): round(feed.leave_after_s * 1000) for feed in feeds if feed.presence}
 
     @property
     def follows_sessions(self) -> bool:

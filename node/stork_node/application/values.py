@@ -1,5 +1,6 @@
 """The values that an application's handlers get and return: frozen, and never invalid."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, Self
 
 from stork_node.application.grants import Grants
 from stork_node.errors import InvalidAnswer
+from stork_node.protocol.presence.entries import MAX_INFO_BYTES
 from stork_node.protocol.wire_values import to_wire
 
 # Year 5138. A larger number is a time in milliseconds, as in JavaScript, by mistake.
@@ -43,6 +45,7 @@ class Principal:
         private: JSON object for the handlers, as ``session.private``; it stays in the node.
         expires_at: when the session ends: a ``datetime`` with a time zone, or Unix time in seconds. None: never.
         topics: topics that it may subscribe to without asking: ``v1.orders.42``, or ``v1.orders.*`` for a whole feed.
+        presence: JSON object that others see of the user where it is online; at most 4 KiB.
 
     Raises:
         TypeError, ValueError: a wrong field; the text names it.
@@ -54,6 +57,7 @@ class Principal:
     private: dict[str, Any] = field(default_factory=dict, repr=False)
     expires_at: datetime | float | None = None
     topics: Sequence[str] = ()
+    presence: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _require_text(self.authid, "authid")
@@ -61,7 +65,22 @@ class Principal:
         object.__setattr__(self, "extra", _wire_object(self.extra, "extra"))
         object.__setattr__(self, "private", _wire_object(self.private, "private"))
         object.__setattr__(self, "topics", tuple(Grants.parse(self.topics).to_wire()))
+        self._check_presence()
         self._check_expiry()
+
+    def _check_presence(self) -> None:
+        if self.presence is None:
+            return
+        object.__setattr__(self, "presence", _wire_object(self.presence, "presence"))
+        if len(self.presence_json) > MAX_INFO_BYTES:
+            raise ValueError(
+                f"presence has {len(self.presence_json):,} bytes of JSON, at most {MAX_INFO_BYTES:,} are allowed"
+            )
+
+    @property
+    def presence_json(self) -> bytes:
+        """``presence`` as JSON; ``null`` if there is none."""
+        return json.dumps(self.presence, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _check_expiry(self) -> None:
         at = self.expires_at
@@ -93,18 +112,22 @@ class Principal:
             "private": self.private,
             "expires_at": self.expires_at_s,
         }
-        return {**wire, "topics": list(self.topics)} if self.topics else wire
+        if self.topics:
+            wire["topics"] = list(self.topics)
+        if self.presence is not None:
+            wire["presence"] = self.presence
+        return wire
 
     @classmethod
     def from_wire(cls, answer: Mapping[str, Any]) -> Self:
         """
-        Read what ``to_wire`` wrote; ``extra``, ``private``, ``expires_at`` and ``topics`` may be missing.
+        Read what ``to_wire`` wrote; ``extra``, ``private``, ``expires_at``, ``topics`` and ``presence`` may be missing.
 
         Raises:
             InvalidAnswer: a field is missing or wrong.
         """
         objects: Any = {name: answer.get(name) or {} for name in ("extra", "private")}
-        named: Any = {name: answer.get(name) for name in ("authid", "role", "expires_at")}
+        named: Any = {name: answer.get(name) for name in ("authid", "role", "expires_at", "presence")}
         try:
             return cls(**named, topics=answer.get("topics") or (), **objects)
         except (TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from stork_node.cli.json_values import parse_json
+from stork_node.cli.json_values import echo_json, parse_json
 
 
 @click.command()
@@ -21,6 +21,7 @@ from stork_node.cli.json_values import parse_json
 @click.option("--id", "id_", metavar="KEY", help="Idempotency key: a second push with it is not delivered.")
 @click.option("--exclude", multiple=True, type=int, metavar="SESSION", help="A session id that does not get the push.")
 @click.option("--no-store", is_flag=True, help="Deliver at most once, and do not store the push.")
+@click.option("--receipt", is_flag=True, help="Wait until each node has written it; print what became of it as JSON.")
 @click.option("--endpoint", metavar="ENDPOINT", help="The publish server's ROUTER. [default: tcp://127.0.0.1:5557]")
 @click.option("--timeout-ms", type=click.IntRange(min=1), default=2000, show_default=True)
 @click.option("--push-key", help="The push key, for an encrypted bus; see stork push-key.")
@@ -31,6 +32,7 @@ def push(
     id_: str | None,
     exclude: tuple[int, ...],
     no_store: bool,
+    receipt: bool,
     endpoint: str | None,
     timeout_ms: int,
     push_key: str | None,
@@ -38,12 +40,14 @@ def push(
     """
     Push a message to each TOPIC (version.feed.id), and print its position once it is stored.
 
-    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1.
+    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1. If
+    nobody can get it, though it is stored, a warning on stderr says so.
 
     \b
     Examples:
       stork push v1.test.1 --type hello --data '{"n": 1}'
       stork push v1.orders.42,v1.user.7 --type order_paid --data '{"id": 42}' --id order-42-paid
+      stork push v1.orders.42 --type order_paid --receipt
       cat order.json | stork push v1.orders.42 --type order_paid --data -
 
     \b
@@ -56,16 +60,22 @@ def push(
     from msgspec import Raw
 
     from stork_node.clients.publisher import Publisher
+    from stork_node.clients.push_options import PushOptions
     from stork_node.transport.endpoints import Port, publish_server_endpoint
 
     secret = os.environ.get("STORK_BUS_SECRET") if push_key is None else None
     with Publisher(
         endpoint or publish_server_endpoint(Port.ROUTER, os.environ), timeout_ms, secret, push_key
     ) as publisher:
-        # Raw: as it was written, digit for digit.
-        click.echo(
-            publisher.push(topics.split(","), type_, Raw(content.encode()), id=id_, exclude=exclude, store=not no_store)
-        )
+        raw = Raw(content.encode())  # as it was written, digit for digit
+        options: PushOptions = {"id": id_, "exclude": exclude, "store": not no_store, "receipt": receipt}
+        position = publisher.push(topics.split(","), type_, raw, **options)
+    if receipt:
+        echo_json({"position": position, "receipt": position.receipt or {}})
+    else:
+        click.echo(position)
+    if position.warning:
+        click.echo(f"warning: {position.warning}", err=True)
 
 
 def _stdin() -> str:

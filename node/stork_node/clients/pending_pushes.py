@@ -14,24 +14,34 @@ class StoredPosition(str):
 
     Attributes:
         duplicate: whether the id was known: then this is the position of the first push, and nothing was delivered.
+        receipt: for a push with ``receipt``: by node, how many sessions got it (``sent``), have bytes waiting
+            (``slow``), were cut and were excluded; or ``"pending"``, ``"gone"``, ``"old"``.
+        warning: why the stored push reaches nobody, in a sentence; else empty.
     """
 
     duplicate = False
+    receipt: dict[str, dict[str, int] | str] | None = None
+    warning = ""
 
     @classmethod
     def of(cls, answer: Answer) -> "StoredPosition":
         position = cls(answer.position)
-        position.duplicate = answer.duplicate
+        position.duplicate, position.warning = answer.duplicate, answer.warning
+        position.receipt = answer.receipt
         return position
 
 
 class PendingPush:
-    """One document that waits for its answer; ``id`` is None for a request of the position."""
+    """
+    One document that waits for its answer; ``id`` is None for a request of the position.
 
-    __slots__ = ("frame", "id", "outcome")
+    ``wait_ms`` is how long the answer may wait for nodes, besides the time-out.
+    """
 
-    def __init__(self, id: str | None, frame: bytes) -> None:
-        self.id, self.frame = id, frame
+    __slots__ = ("frame", "id", "outcome", "wait_ms")
+
+    def __init__(self, id: str | None, frame: bytes, wait_ms: int = 0) -> None:
+        self.id, self.frame, self.wait_ms = id, frame, wait_ms
         self.outcome: StoredPosition | CommandResult | PushRefused | None = None
         """The position, the result of a command, or the refusal; None until there is an answer."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stork_node.config.cache_histories import share_cache_times
 from stork_node.config.expansion import expand
 from stork_node.config.feed_histories import share_histories
 from stork_node.config.port_variables import PUBLIC, PortVariables
@@ -20,6 +21,8 @@ from stork_node.transport.endpoints import Endpoint, bracketed
 
 HTTP_API = "stork_components.api.Api"
 """The class of the component with the keys of the HTTP API."""
+PUSHER = "stork_components.pusher.Pusher"
+"""The class of the component with the apps of Pusher's protocol."""
 
 PAGE = "stork_components.web.Page"
 """The class of the web service in config.json that serves the page."""
@@ -106,6 +109,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
         component["extra"] = dict(extra or {})
     share_histories(expanded["workers"])
+    share_cache_times(expanded["workers"], environ)
     ports = PortVariables(environ, problems)
     _set_public_port(expanded, ports)
     for path, component in _with_paths(expanded):

@@ -12,18 +12,24 @@ def share_histories(workers: list[dict[str, Any]]) -> None:
     relay has already stays. Values that are no objects are left for ``stork check``.
     """
     rules: dict[str, Any] = {}
-    for extra in _extras(workers, None):
+    for extra in extras(workers):
         feeds = extra.get("feeds")
         for feed, settings in feeds.items() if isinstance(feeds, dict) else ():
             if isinstance(settings, dict) and "history" in settings:
                 rules[feed] = settings["history"]
-    for extra in _extras(workers, RELAY):
+    add_rules(workers, rules)
+
+
+def add_rules(workers: list[dict[str, Any]], rules: dict[str, Any]) -> None:
+    """Give rules to the relays, beside their own."""
+    for extra in extras(workers, RELAY):
         own = extra.get("history", {})
         if rules and isinstance(own, dict):
             extra["history"] = {**rules, **own}
 
 
-def _extras(workers: list[dict[str, Any]], classname: str | None) -> Iterator[dict[str, Any]]:
+def extras(workers: list[dict[str, Any]], classname: str | None = None) -> Iterator[dict[str, Any]]:
+    """The settings of all components, or of those of a class."""
     for worker in workers:
         for component in worker.get("components", []):
             extra = component.get("extra")

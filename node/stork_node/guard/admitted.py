@@ -18,6 +18,7 @@ class Admission:
     """
     A session that may join, until ``expires_at`` (Unix time in seconds). ``grants``: the topics of its ticket.
     ``issued_at``: the time of the ticket, if it is a token that says so. ``opening`` is when it was taken.
+    ``presence``: JSON of what others see of its user.
     """
 
     session: ClientSession
@@ -25,6 +26,7 @@ class Admission:
     grants: Grants = NO_GRANTS
     issued_at: float | None = None
     opening: Opening | None = None
+    presence: bytes = b"null"
 
 
 @dataclass

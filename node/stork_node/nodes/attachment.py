@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable
 
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateFrame
-from stork_node.protocol.commands.leases import MOST_REPORTS, Lease, Leased, Report
+from stork_node.protocol.commands.leases import MOST_REPORTS, FeedNames, Lease, Leased, Report
 from stork_node.protocol.positions import Position
+from stork_node.protocol.presence.entries import PresenceBatch
 
 _MOST_GOODBYES = 10
 
@@ -28,8 +29,14 @@ class Attachment:
         is_attached: whether its entry was met in the log.
     """
 
-    def __init__(self, name: str, version: str, new: Callable[[], str] = new_incarnation) -> None:
-        self._name, self._version, self._new = name, version, new
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        new: Callable[[], str] = new_incarnation,
+        feeds: Callable[[], FeedNames | None] = lambda: None,
+    ) -> None:
+        self._name, self._version, self._new, self._feeds = name, version, new, feeds
         self.incarnation = new()
         self._attached: Position | None = None
         self._unmet: deque[Report] = deque()
@@ -46,13 +53,22 @@ class Attachment:
         """Whether there are reports that the log does not have yet, as far as is known."""
         return bool(self._unmet)
 
-    def lease(self, position: Position | None, sessions: int) -> Lease:
-        """What to say now; each has the next number."""
+    def lease(self, position: Position | None, sessions: int, presence: PresenceBatch | None = None) -> Lease:
+        """What to say now, with what is said of users; each has the next number."""
         self._leases += 1
         at = position or Position("", 0)
         reports = tuple(self._unmet)[:MOST_REPORTS]
         return Lease(
-            self.incarnation, self._name, self._version, at.epoch, at.sequence, sessions, reports, number=self._leases
+            self.incarnation,
+            self._name,
+            self._version,
+            at.epoch,
+            at.sequence,
+            sessions,
+            reports,
+            number=self._leases,
+            presence=presence if self.is_attached else None,
+            feeds=self._feeds(),
         )
 
     def goodbyes(self) -> list[Lease]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from stork_node.protocol.commands.documents import Command
+from stork_node.protocol.commands.documents import RECEIPT, Command
+from stork_node.protocol.positions import Position
 
 GONE, PENDING, OLD = "gone", "pending", "old"
 
@@ -56,6 +57,11 @@ class Commands:
 
     def with_id(self, id: str | None) -> GivenCommand | None:
         return None if id is None else self._by_id.get(id)
+
+    def has_receipt(self, push: Position, tail: Position) -> bool:
+        """Whether it is known what nodes have written of the push that was stored there."""
+        given = self._given.get(push.sequence + 1) if push.epoch == tail.epoch else None
+        return given is not None and given.command.kind == RECEIPT
 
     def begin(self, command: Command, number: int, labels: Mapping[str, str]) -> None:
         """A command was numbered while the nodes of ``labels`` were attached."""

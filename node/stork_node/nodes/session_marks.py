@@ -7,6 +7,7 @@ above ``high`` is younger. Between them nobody knows.
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 
 from msgspec import Struct
@@ -116,16 +117,30 @@ class SessionMarks:
         self._losses += 1
         self._recent.clear()
 
+    def user_missed(self, opening: Opening, authid: str, topic: str) -> bool:
+        """
+        Whether a command since ``opening`` ends the connections of a user, or may have: somebody who says only now who
+        it is was not there to be bound. ``topic`` is the user's own one.
+        """
+        return self._any_missed(opening, lambda command: _ends_user(command, authid, topic))
+
     def missed(self, opening: Opening, session_id: int, authid: str, role: str) -> bool:
         """Whether a command since ``opening`` names the session, or may have: it was not there to be bound."""
+        return self._any_missed(opening, lambda command: names_session(command, session_id, authid, role))
+
+    def _any_missed(self, opening: Opening, names: Callable[[Command], bool]) -> bool:
         if opening.losses != self._losses or _is_after(self._forgotten, opening.low):
             return True
         for at, command in reversed(self._recent):
             if not _is_after(at, opening.low):
                 return False
-            if names_session(command, session_id, authid, role):
+            if names(command):
                 return True
         return False
+
+
+def _ends_user(command: Command, authid: str, topic: str) -> bool:
+    return command.kind in ("disconnect", "refresh") and (command.authid == authid or command.topic == topic)
 
 
 def _is_after(at: Position | None, low: Position | None) -> bool:

@@ -1,7 +1,7 @@
 """Answers of the publish server to its peers, one JSON frame each (docs/delivery.md#answers)."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +17,8 @@ class Answer(Struct, frozen=True, gc=False):
 
     ``position`` is set if ``ok``; otherwise ``error`` and ``reason`` are. ``id`` is that of the push; None for a
     request of the position, and for a document whose id could not be read. ``complete`` and ``nodes`` are those of a
-    command: what it met on each node, or why it has not.
+    command: what it met on each node, or why it has not. ``receipt`` is that of a push: what each node has written.
+    ``warning``: why a stored push reaches nobody, in a sentence.
     """
 
     ok: bool
@@ -28,14 +29,35 @@ class Answer(Struct, frozen=True, gc=False):
     reason: str = ""
     complete: bool | None = None
     nodes: dict[str, dict[str, int] | str] = {}
+    receipt: dict[str, dict[str, int] | str] | None = None
+    warning: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
 
 
-def encode_stored(id: str | None, position: Position | str, *, duplicate: bool = False) -> bytes:
-    """The push is stored at ``position``, or was when its id first came."""
+def encode_stored(
+    id: str | None,
+    position: Position | str,
+    *,
+    duplicate: bool = False,
+    receipt: Mapping[str, dict[str, int] | str] | None = None,
+    warning: str = "",
+) -> bytes:
+    """
+    The push is stored at ``position``, or was when its id first came; ``receipt``: what each node has written;
+    ``warning``: why nobody can get it.
+    """
+    if receipt is not None or warning:
+        stored: dict[str, Any] = {"ok": True, "id": id, "position": str(position)}
+        if duplicate:
+            stored["duplicate"] = True
+        if receipt is not None:
+            stored["receipt"] = receipt
+        if warning:
+            stored["warning"] = warning
+        return _encode(stored)
     form = (
         b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
     )

@@ -3,7 +3,7 @@ Bus frames: what the publish server publishes and every relay reads, one ZMQ fra
 
     stork 1 push {"epoch":"…","sequence":12,"run":"…","topics":[…],"exclude":[…],"store":true,"proof":"…"}⏎{"type":…,…}
     stork 1 erase {"epoch":"…","sequence":13,"run":"…","topic":"…","proof":"…"}
-    stork 1 command | attached | gone | obeyed {…}      see ``commands.entries``
+    stork 1 command | attached | gone | obeyed | presence | absent | settled {…}      see ``commands.entries``
     stork 1 heartbeat {"epoch":"…","sequence":13,"run":"…","time":"2026-01-31T12:00:00.000Z","counters":{…}}
 
 ``run`` names one run of the publish server over its log. A relay that meets another run asks what became of the log
@@ -52,7 +52,11 @@ _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
 
 class PushFrame(Struct, frozen=True, gc=False):
-    """One push on the bus; ``event`` is the exact JSON of the object that clients get."""
+    """
+    One push on the bus; ``event`` is the exact JSON of the object that clients get.
+
+    ``receipt``: the next entry asks what each node has written of it (``commands.documents.RECEIPT``).
+    """
 
     position: Position
     run: str
@@ -61,6 +65,7 @@ class PushFrame(Struct, frozen=True, gc=False):
     store: bool
     event: bytes
     proof: str = ""
+    receipt: bool = False
 
 
 class EraseFrame(Struct, frozen=True, gc=False):
@@ -105,6 +110,7 @@ class _PushHeader(Struct, gc=False, omit_defaults=True):
     exclude: bus_checks.Exclude
     store: bool
     proof: bus_checks.Proof = ""
+    receipt: bool = False
 
 
 class _EraseHeader(Struct, gc=False, omit_defaults=True):
@@ -139,7 +145,8 @@ _decode_other_header = msgspec.json.Decoder(_OtherHeader).decode
 
 def encode_push_frame(position: Position, run: str, push: Push, proof: str = "") -> bytes:
     """The frame of a push at its position: ``push.data`` goes into the event as the bytes that came."""
-    header = _PushHeader(position.epoch, position.sequence, run, push.topics, push.exclude, push.store, proof)
+    epoch, number = position.epoch, position.sequence
+    header = _PushHeader(epoch, number, run, push.topics, push.exclude, push.store, proof, push.receipt)
     return b'%b%b\n{"type":%b,"data":%b,"timestamp":"%b"}' % (
         _PUSH,
         _encode(header),
@@ -182,7 +189,7 @@ def _decode(kind: bytes, header: bytes, event: bytes | None) -> Frame:
         if kind == b"push" and event is not None:
             push = _decode_push_header(header)
             position = Position(push.epoch, push.sequence)
-            return PushFrame(position, push.run, push.topics, push.exclude, push.store, event, push.proof)
+            return PushFrame(position, push.run, push.topics, push.exclude, push.store, event, push.proof, push.receipt)
         if kind == b"erase" and event is None:
             erase = _decode_erase_header(header)
             return EraseFrame(Position(erase.epoch, erase.sequence), erase.run, erase.topic, erase.proof)

@@ -48,6 +48,7 @@ class Push(Struct, frozen=True, gc=False):
         id: idempotency key, 1 to 128 characters; None if the pusher gave none.
         exclude: WAMP session ids that do not get it.
         store: False for what neither log nor history keeps.
+        receipt: whether each node is to report what it has written of it.
     """
 
     topics: tuple[str, ...]
@@ -57,6 +58,7 @@ class Push(Struct, frozen=True, gc=False):
     id: str | None = None
     exclude: tuple[int, ...] = ()
     store: bool = True
+    receipt: bool = False
 
 
 class PositionRequest(Struct, frozen=True):
@@ -72,6 +74,7 @@ class _Document(Struct, forbid_unknown_fields=True, gc=False):
     id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | UnsetType = UNSET
     exclude: tuple[Annotated[int, Meta(ge=1, le=2**53)], ...] = ()
     store: bool = True
+    receipt: bool = False
 
 
 class PushOutline(Struct, frozen=True, gc=False):
@@ -79,6 +82,7 @@ class PushOutline(Struct, frozen=True, gc=False):
 
     id: str | None
     topics: list[str]
+    receipt: bool
 
 
 class _PositionDocument(Struct, forbid_unknown_fields=True):
@@ -152,6 +156,7 @@ def decode_push(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push:
         None if document.id is UNSET else document.id,
         document.exclude,
         document.store,
+        document.receipt,
     )
 
 
@@ -164,7 +169,7 @@ def read_outline(frame: bytes) -> PushOutline:
     """
     _check_size(frame)
     document = _read_document(frame, MAX_DEPTH)
-    return PushOutline(None if document.id is UNSET else document.id, document.topics)
+    return PushOutline(None if document.id is UNSET else document.id, document.topics, document.receipt)
 
 
 def is_data(text: bytes, depth: int = DEFAULT_DEPTH) -> bool:
@@ -235,6 +240,7 @@ def encode_push(
     id: str | None = None,
     exclude: Iterable[int] = (),
     store: bool = True,
+    receipt: bool = False,
     timestamp: str | datetime | None = None,
 ) -> bytes:
     """
@@ -258,6 +264,8 @@ def encode_push(
         document["exclude"] = excluded
     if store is not True:
         document["store"] = store
+    if receipt is not False:
+        document["receipt"] = receipt
     frame = b'%b,"data":%b}' % (_encode_json(document, "frame")[:-1], _encode_json(data, "data"))
     decode_push(frame, "", MAX_DEPTH)  # a publish server may be set to take as much
     return frame

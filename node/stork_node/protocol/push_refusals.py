@@ -7,7 +7,7 @@ from typing import NoReturn
 import msgspec
 
 _QUOTED_CHARACTERS = 80
-_KEYS = "topics, type, data, timestamp, id, exclude, store"
+_KEYS = "topics, type, data, timestamp, id, exclude, store, receipt"
 _PHP_SERIALIZED = re.compile(rb'(?:a:[0-9]+:\{|[OC]:[0-9]+:"|s:[0-9]+:"|i:-?[0-9]+;|d:[-+.0-9A-Z]+;|b:[01];|N;)')
 _WRONG_VALUE = re.compile(r"Expected `(\w+)`(.*?)(?: - at `\$\.?(.*)`)?")
 _WIDE_NUMBER = re.compile(r"(?:Integer value|Number) out of range - at `\$\.(.*)`")

@@ -37,8 +37,13 @@ BEAT = "io.virge.stork.beat"
 PROBE = "io.virge.stork.relay.probe"
 NOT_READY = "io.virge.stork.not_ready"
 
+# Who is online in a topic, and what comes before a topic in the name of the topic of its changes.
+ONLINE = "io.virge.stork.online"
+PRESENCE = "io.virge.stork.presence."
+NO_PRESENCE = "io.virge.stork.no_presence"
+
 # Requests that every session may make, whatever the application says.
-OPEN_TO_ALL = frozenset({("call", RECOVER), ("subscribe", BEAT)})
+OPEN_TO_ALL = frozenset({("call", RECOVER), ("call", ONLINE), ("subscribe", BEAT)})
 
 # No application may declare a procedure with these prefixes.
 RESERVED = ("wamp.", "crossbar.", "io.virge.stork.")

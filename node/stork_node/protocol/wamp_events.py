@@ -13,7 +13,7 @@ import msgspec
 
 from stork_node.errors import UnwritableEvent
 from stork_node.pusher import server_frames
-from stork_node.pusher.server_frames import event_body
+from stork_node.pusher.server_frames import beat_body, event_body
 
 _pack_msgpack = msgspec.msgpack.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
@@ -71,13 +71,23 @@ class Content:
         if serializer == "json":
             return b'[%b],{"position":"%b"}' % (self._event or b"", self.position.encode())
         if serializer == PUSHER:
-            return event_body(self._event or b"", self.position)
+            return beat_body(self.position) if self._event is None else event_body(self._event, self.position)
         encode = _ENCODERS[serializer]
         args = self.args()
         try:
             return encode(args) + encode({"position": self.position})
         except (ValueError, OverflowError, TypeError, RecursionError) as error:
             raise UnwritableEvent(f"{serializer} cannot hold it: {error}") from None
+
+
+class ToldToChannel(Content):
+    """A frame for the clients of a channel of Pusher that is no push; ``body`` as ``server_frames.event`` takes it."""
+
+    __slots__ = ()
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, "")
+        self._ends[PUSHER] = body
 
 
 def _encode_msgpack(value: Any) -> bytes:
@@ -123,7 +133,7 @@ def framed(first_byte: int, message: bytes) -> bytes:
 
 
 def _pusher_frame(_subscription: int, _publication: int, channel: str | None, content: Content) -> bytes:
-    return framed(_TEXT, server_frames.event(channel or "", content.end(PUSHER)))
+    return framed(_TEXT, server_frames.event(channel, content.end(PUSHER)))
 
 
 PUSHER = "pusher"

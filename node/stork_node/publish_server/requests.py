@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from stork_node.errors import InvalidCommand, InvalidPush
 from stork_node.protocol.commands.documents import is_command
 from stork_node.protocol.push import decode_push, decode_request, readable_id
@@ -10,10 +12,16 @@ from stork_node.publish_server.intake import Refusal, Request
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request, and the frames to put before its answer: none for one that is not answered."""
+    """
+    A request, and the frames to put before its answer: none for one that is not answered.
+
+    Attributes:
+        until: when to give up, for one that is taken again.
+    """
 
     request: Request
     envelope: list[bytes]
+    until: float = float("inf")
 
 
 def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
@@ -22,7 +30,9 @@ def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
         frame = _only(frames)
         if is_command(frame):
             return Arrival(Refusal(None, "command: only the answered port takes commands", "invalid_command"), [])
-        return Arrival(decode_push(frame, now, depth), [])
+        push = decode_push(frame, now, depth)
+        # Nobody is told.
+        return Arrival(structs.replace(push, receipt=False) if push.receipt else push, [])
     except InvalidPush as error:
         return Arrival(Refusal(None, error.reason), [])
 

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from stork_node.protocol.bus import encode_erase_frame, encode_push_frame
 from stork_node.protocol.commands.documents import Command
-from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, encode_state_frame
+from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry, encode_state_frame
 from stork_node.protocol.positions import Position
+from stork_node.protocol.presence.entries import AbsencesOver, PresenceChanges, PresenceSettled
 from stork_node.protocol.push import Push
 from stork_node.push_log.proofs import Proofs
 
@@ -29,6 +30,8 @@ COMMAND = 6
 """A command, with its frame."""
 ATTACHED, GONE, OBEYED = 7, 8, 9
 """What nodes say, with its frame."""
+PRESENCE, ABSENT, SETTLED = 10, 11, 12
+"""Who is online, with its frame."""
 
 
 class Erasure(Struct, frozen=True):
@@ -37,11 +40,19 @@ class Erasure(Struct, frozen=True):
     topic: str
 
 
-Addition = Push | Erasure | Command | NodeAttached | NodeGone | Obeyed
+Addition = Push | Erasure | StateEntry
 """What can be appended."""
 
 
-_STATE_KINDS: dict[type[Addition], int] = {Command: COMMAND, NodeAttached: ATTACHED, NodeGone: GONE, Obeyed: OBEYED}
+_STATE_KINDS: dict[type[StateEntry], int] = {
+    Command: COMMAND,
+    NodeAttached: ATTACHED,
+    NodeGone: GONE,
+    Obeyed: OBEYED,
+    PresenceChanges: PRESENCE,
+    AbsencesOver: ABSENT,
+    PresenceSettled: SETTLED,
+}
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -89,7 +100,15 @@ def number_entries(additions: Sequence[Addition], tail: Position, run: str, proo
                 yield Entry(position, kind, addition.id or "", encode_push_frame(position, run, addition, proof))
             case Erasure():
                 yield Entry(position, ERASURE, "", encode_erase_frame(position, run, addition.topic, proof))
-            case Command() | NodeAttached() | NodeGone() | Obeyed():
+            case (
+                Command()
+                | NodeAttached()
+                | NodeGone()
+                | Obeyed()
+                | PresenceChanges()
+                | AbsencesOver()
+                | PresenceSettled()
+            ):
                 id = addition.id if isinstance(addition, Command) else None
                 frame = encode_state_frame(position, run, addition, proof)
                 yield Entry(position, _STATE_KINDS[type(addition)], id or "", frame)

@@ -26,6 +26,7 @@ _PREFIXES = (
     "private-",
     "presence-",
 )
+CACHE_PREFIXES = tuple(prefix for prefix in _PREFIXES if prefix.endswith("cache-"))
 _NAME = re.compile(r"[-A-Za-z0-9_=@,.;]+")
 _ESCAPED = re.compile(r"[^A-Za-z0-9_@-]")
 _ESCAPE = re.compile(r"(?:~[0-9a-f]{2})+")

@@ -1,26 +1,49 @@
 """The frames that a Pusher client sends: JSON objects with an event, decoded."""
 
+import re
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
+from stork_node.errors import InvalidPosition
+from stork_node.protocol.positions import Position
 from stork_node.pusher.data import CLIENT_EVENT
 from stork_node.pusher.errors import InvalidFrame
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_EVENT_CHARACTERS = 200
+MOST_EARLIER_SOCKETS = 1_000
 
 _PROTOCOL = "pusher:"
+_NUMBER = re.compile(r"[0-9]{1,16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """
+    What stork-pusher.js adds to a subscription.
+
+    Attributes:
+        since: the client has all events up to here; None if it has no position, or one that cannot be read.
+        sockets: the numbers of its earlier sockets. What was not for them is not for this one.
+    """
+
+    since: Position | None
+    sockets: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """``auth`` and ``channel_data`` are as the client sent them; None if it sent none."""
+    """
+    ``auth`` and ``channel_data`` are as the client sent them; None if it sent none. ``resumption`` is None for clients
+    without recovery.
+    """
 
     channel: str
     auth: str | None
     channel_data: str | None
+    resumption: Resumption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +89,8 @@ class _Subscribe(Struct, gc=False):
     channel: str
     auth: str | None = None
     channel_data: str | None = None
+    since: str | UnsetType | None = UNSET
+    sessions: list[str] | None = None
 
 
 class _Unsubscribe(Struct, gc=False):
@@ -107,7 +132,7 @@ def _read(frame: _Frame) -> ClientFrame:
     match frame.event:
         case "pusher:subscribe":
             asked = _decode_subscribe(_object(frame.data))
-            return Subscribe(asked.channel, asked.auth, asked.channel_data)
+            return Subscribe(asked.channel, asked.auth, asked.channel_data, _resumption(asked))
         case "pusher:unsubscribe":
             return Unsubscribe(_decode_unsubscribe(_object(frame.data)).channel)
         case "pusher:signin":
@@ -120,6 +145,17 @@ def _read(frame: _Frame) -> ClientFrame:
     if frame.event.startswith(_PROTOCOL):
         return Other()
     raise InvalidFrame(f"clients send events that begin with {CLIENT_EVENT}")
+
+
+def _resumption(asked: _Subscribe) -> Resumption | None:
+    if asked.since is UNSET:
+        return None
+    numbers = [id.partition(".")[0] for id in (asked.sessions or [])[-MOST_EARLIER_SOCKETS:]]
+    try:
+        since = Position.parse(asked.since) if isinstance(asked.since, str) else None
+    except InvalidPosition:
+        since = None
+    return Resumption(since, frozenset(int(number) for number in numbers if _NUMBER.fullmatch(number)))
 
 
 def _client_event(frame: _Frame) -> ClientEvent:

@@ -4,6 +4,9 @@ The codes of ``pusher:error``, which are close codes as well. A client decides b
 4000: at once, with TLS. 4001 to 4099: never. 4100 to 4199: after a second, for ever. 4200 to 4299: at once.
 """
 
+ROLE = "frontend"
+"""All clients have it, as WAMP clients have theirs: commands name it."""
+
 APP_UNKNOWN = 4001
 APP_DISABLED = 4003
 OVER_QUOTA = 4004
@@ -21,10 +24,9 @@ AUTH_ERROR = "AuthError"
 LIMIT_REACHED = "LimitReached"
 INVALID_CHANNEL = "InvalidChannel"
 UNSUBSCRIBED = "Unsubscribed"
-NOT_SERVED = "NotServed"
 """Types of ``pusher:subscription_error``."""
 
 UNAUTHORIZED_STATUS = 401
 INVALID_STATUS = 400
+UNSUBSCRIBED_STATUS = 403
 LIMIT_STATUS = 4004
-NOT_SERVED_STATUS = 501

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from stork_node.errors import UnwritableEvent
-from stork_node.pusher.data import CLIENT_EVENT, to_client
+from stork_node.protocol.bus import stamped_at
+from stork_node.pusher.data import CLIENT_EVENT, split_member, to_client
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,8 +32,8 @@ def error(code: int | None, message: str) -> bytes:
     return _encode({"event": "pusher:error", "data": {"code": code, "message": message}})
 
 
-def subscription_succeeded(channel: str) -> bytes:
-    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": "{}"})
+def subscription_succeeded(channel: str, **told: Any) -> bytes:
+    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": _text(told)})
 
 
 def subscription_error(channel: str, kind: str, reason: str, status: int) -> bytes:
@@ -77,25 +78,35 @@ def event_body(event: bytes, position: str) -> bytes:
         read = _decode_event(event)
         if is_reserved(read.type):
             return b""
-        data = to_client(read.type, bytes(read.data))
+        member, given = split_member(read.type, bytes(read.data))
+        data = to_client(read.type, given)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnwritableEvent(f"it is not an event: {error}") from None
-    return b'"event":%b,"data":%b,"position":%b' % (_encode(read.type), data, _encode(position))
+    user = b',"user_id":%b' % member if member else b""
+    return b'"event":%b,"data":%b%b,"position":%b' % (_encode(read.type), data, user, _encode(position))
 
 
-def last_event(events: Iterable[tuple[bytes, str]]) -> bytes:
+def beat_body(position: str) -> bytes:
+    """The members of a frame that tells the position up to which a client has been sent everything."""
+    return b'"event":"pusher_internal:stork_beat","data":%b' % _encode(_text({"position": position}))
+
+
+def last_event(events: Iterable[tuple[bytes, str]], since: float) -> bytes:
     """
     The body of the first event that a cache channel keeps; empty if there is none.
 
     Args:
         events: of the channel's topic with their positions, the newest first.
+        since: what is older is kept no longer; Unix time in seconds.
     """
     for event, position in events:
+        if (stamped_at(event) or since) < since:
+            return b""
         if not _decode_event(event).type.startswith(CLIENT_EVENT) and (body := event_body(event, position)):
             return body
     return b""
 
 
-def event(channel: str, body: bytes) -> bytes:
-    """The frame of one push in one channel; ``body`` is that of ``event_body``."""
-    return b'{"channel":%b,%b}' % (_encode(channel), body)
+def event(channel: str | None, body: bytes) -> bytes:
+    """The frame of one push in one channel, with the body of ``event_body``; or of a beat, which has no channel."""
+    return b"{%b}" % body if channel is None else b'{"channel":%b,%b}' % (_encode(channel), body)

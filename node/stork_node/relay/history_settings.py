@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from stork_node.protocol.topics import is_part
 
 _TOTAL = "total_bytes"
-_OTHERS = "*"
+_OTHERS = _ALL = "*"
 _KEYS = ("seconds", "bytes")
 _WANT = '(want {"seconds": 300, "bytes": 2097152}, or 0 for none)'
 
@@ -26,7 +27,11 @@ class HistoryRule:
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """Rules by feed (``v1.orders``), one for ``others``, and how much all histories may take together."""
+    """
+    Rules by feed (``v1.orders``), one for ``others``, and how much all histories may take together.
+
+    A feed ``v1.orders-*`` stands for all whose names begin so; a feed's own rule goes before, and the longest of these.
+    """
 
     feeds: Mapping[str, HistoryRule] = field(default_factory=dict)
     others: HistoryRule = field(default_factory=HistoryRule)
@@ -34,7 +39,14 @@ class HistorySettings:
 
     def rule(self, topic: str) -> HistoryRule:
         """The rule for a topic."""
-        return self.feeds.get(topic.rpartition(".")[0], self.others)
+        feed = topic.rpartition(".")[0]
+        own = self.feeds.get(feed)
+        return own or next((rule for begin, rule in self._beginnings if feed.startswith(begin)), self.others)
+
+    @cached_property
+    def _beginnings(self) -> list[tuple[str, HistoryRule]]:
+        found = [(feed[:-1], rule) for feed, rule in self.feeds.items() if feed.endswith(_ALL)]
+        return sorted(found, key=lambda pair: -len(pair[0]))
 
     @property
     def longest_s(self) -> float:
@@ -64,7 +76,7 @@ def histories(value: Any) -> HistorySettings:
         if feed in (_TOTAL, _OTHERS):
             continue
         version, dot, name = feed.partition(".")
-        if not (dot and is_part(version) and is_part(name)):
+        if not (dot and is_part(version) and (name == _ALL or is_part(name.removesuffix(_ALL)))):
             problems.append(f"{feed!r} is not a feed (want v1.orders, {_OTHERS!r} for all others, or {_TOTAL!r})")
         feeds[feed] = _rule(rule, feed, others, problems)
     if problems:

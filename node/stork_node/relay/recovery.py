@@ -174,6 +174,9 @@ class Recovery:
         if position.epoch != here.epoch or position.sequence > here.sequence:
             return False
         histories = self._stream.histories
+        if match is None and topic.startswith(uris.PRESENCE):
+            floor = max(self._stream.presence_floor(), self._stream.presence_events.floor(topic))
+            return floor <= position.sequence
         if match is None:
             return histories.floor(topic) <= position.sequence
         return histories.floor_of(pattern_matcher(topic, match), position.sequence) <= position.sequence
@@ -183,7 +186,9 @@ class Recovery:
     ) -> dict[str, Any]:
         events: list[dict[str, Any]] = []
         reached = str(position)
-        for kept in self._stream.histories.after(topic, position.sequence):
+        is_presence = topic.startswith(uris.PRESENCE)
+        histories = self._stream.presence_events if is_presence else self._stream.histories
+        for kept in histories.after(topic, position.sequence):
             if audience.lacks(kept):
                 continue
             if not budget.takes(len(kept.event)):

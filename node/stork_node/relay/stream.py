@@ -1,16 +1,16 @@
 """The stream of a node: where it stands, what it remembers, and what its shell has to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from stork_node.protocol.bus import EraseFrame, Frame, PushFrame, StateFrame
-from stork_node.protocol.positions import Position
+from stork_node.protocol.positions import MAX_SEQUENCE, Position
 from stork_node.protocol.replay import Page
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.following import Follower
 from stork_node.relay.histories import Histories
-from stork_node.relay.history_settings import HistorySettings
+from stork_node.relay.history_settings import HistoryRule, HistorySettings
 from stork_node.relay.steps import Ask, HistoricPush, Step, StreamStart
 
 
@@ -39,13 +39,24 @@ class State:
 Action = Events | Break | State | Ask
 
 
+_PRESENCE = HistorySettings({}, HistoryRule(300.0, 1 << 20), 16 << 20)
+
+
 class NodeStream:
-    """Follower and histories as one: what is delivered can be recovered from then on, and nothing else can be."""
+    """
+    Follower and histories as one: what is delivered can be recovered from then on, and nothing else can be.
+
+    Attributes:
+        presence_events: the events about who is online, which are numbers of the log, too.
+        presence_floor: says after which number they are known; its owner sets it.
+    """
 
     def __init__(self, settings: HistorySettings) -> None:
         self.counters = RelayCounters()
         self.follower = Follower(settings.longest_s, settings.most_bytes, self.counters)
         self.histories = Histories(settings)
+        self.presence_events = Histories(_PRESENCE)
+        self.presence_floor: Callable[[], int] = lambda: MAX_SEQUENCE
 
     @property
     def position(self) -> Position | None:
@@ -104,6 +115,7 @@ class NodeStream:
                     self.histories.erase(step.topic, step.position.sequence)
                 case StreamStart():
                     self.histories.begin(step.position.sequence)
+                    self.presence_events.begin(step.position.sequence)
                     if step.is_break:
                         actions.append(Break(before, step.position))
                 case StateFrame():

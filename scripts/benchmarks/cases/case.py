@@ -8,7 +8,7 @@ from typing import Protocol
 from benchmarks.load_client import Counted
 from benchmarks.peers import Peer
 
-SERVERS = ("stork", "crossbar", "nchan", "nats", "mosquitto", "centrifugo")
+SERVERS = ("stork", "crossbar", "nchan", "nats", "mosquitto", "centrifugo", "stork-pusher", "sockudo")
 LOOPS = ("bare", "bare-joined")
 
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hmac.h"
+
 enum { OUT_SIZE = 2048 };
 
 static bool begins(const char *message, size_t length, const char *with) {
@@ -107,11 +109,31 @@ static enum step centrifugo_heard(const struct subscriber *who, const char *mess
     return contains(message, length, "\"id\":2,\"subscribe\":") ? STEP_SUBSCRIBED : STEP_WAIT;
 }
 
+// Pusher: a private channel, signed for the socket. The ticket is KEY:SECRET, and the channel of v1.bench.0 is
+// private-bench.0.
+
+static enum step pusher_heard(const struct subscriber *who, const char *message, size_t length, char *out, size_t *out_length) {
+    static const char mark[] = "socket_id\\\":\\\"";
+    const char *id = memmem(message, length, mark, sizeof mark - 1), *secret = strchr(who->ticket, ':') + 1;
+    if (contains(message, length, "subscription_succeeded")) return STEP_SUBSCRIBED;
+    if (!id) return STEP_REFUSED;
+    id += sizeof mark - 1;
+    char text[256], signature[HMAC_HEX];
+    const char *channel = who->topic + strlen("v1.");
+    int size = snprintf(text, sizeof text, "%.*s:private-%s", (int)strcspn(id, "\\"), id, channel);
+    hmac_hex(secret, strlen(secret), text, (size_t)size, signature);
+    *out_length = (size_t)snprintf(out, OUT_SIZE,
+        "{\"event\":\"pusher:subscribe\",\"data\":{\"channel\":\"private-%s\",\"auth\":\"%.*s%s\"}}", channel,
+        (int)(secret - who->ticket), who->ticket, signature);
+    return STEP_WAIT;
+}
+
 static const struct protocol PROTOCOLS[] = {
     {"wamp", "wamp.2.json", 1, true, wamp_greet, wamp_heard, NULL, NULL},
     {"nats", "", 2, true, nats_greet, nats_heard, "PING\r\n", "PONG\r\n"},
     {"mqtt", "mqtt", 2, true, mqtt_greet, mqtt_heard, NULL, NULL},
     {"centrifugo", "", 1, true, centrifugo_greet, centrifugo_heard, "{}", "{}"},
+    {"pusher", "", 1, true, NULL, pusher_heard, "{\"event\":\"pusher:ping\",\"data\":\"{}\"}", "{\"event\":\"pusher:pong\",\"data\":\"{}\"}"},
     {"raw", "", 1, false, NULL, NULL, NULL, NULL},
 };
 

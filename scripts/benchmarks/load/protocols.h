@@ -16,7 +16,7 @@ struct protocol {
     const char *name, *subprotocol;
     unsigned char opcode; // of what the client sends
     bool speaks;          // false: subscribed by its upgrade alone
-    // What to send after the upgrade; returns its length.
+    // What to send after the upgrade; returns its length. NULL: the server begins.
     size_t (*greet)(const struct subscriber *, char *out, size_t size);
     // Judge one message; writes the answer to it, if any.
     enum step (*heard)(const struct subscriber *, const char *message, size_t length, char *out, size_t *out_length);

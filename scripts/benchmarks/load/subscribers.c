@@ -14,7 +14,7 @@
 #include "recovery.h"
 #include "websocket.h"
 
-enum { READ_SIZE = 256 << 10, MESSAGE_SIZE = 2048, SHORT = 16, LOOK_NS = 20000000 };
+enum { READ_SIZE = 256 << 10, MESSAGE_SIZE = 2048, SHORT = 48, LOOK_NS = 20000000 };
 
 enum state { AWAY, CONNECTING, UPGRADING, JOINING, RECOVERING, SUBSCRIBED, GONE };
 
@@ -240,7 +240,7 @@ static void read_upgrade(struct connection *c, const char *text, size_t length, 
     if (option.protocol->speaks) {
         char out[MESSAGE_SIZE];
         c->state = JOINING;
-        say(c, option.protocol->opcode, out, option.protocol->greet(&c->who, out, sizeof out));
+        if (option.protocol->greet) say(c, option.protocol->opcode, out, option.protocol->greet(&c->who, out, sizeof out));
     } else {
         subscribed(c);
     }

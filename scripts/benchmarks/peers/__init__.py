@@ -7,12 +7,26 @@ from benchmarks.peers.mosquitto import Mosquitto
 from benchmarks.peers.nats import Nats
 from benchmarks.peers.nchan import Nchan
 from benchmarks.peers.peer import Peer
+from benchmarks.peers.pusher_protocol import Sockudo, StorkPusher
 from benchmarks.peers.stork import PublishServer, Stork, StorkJwt
 
 __all__ = ["PEERS", "Peer"]
 
 PEERS: dict[str, type[Peer]] = {
     peer.name: peer
-    for peer in (Stork, StorkJwt, PublishServer, Crossbar, Nchan, Nats, Mosquitto, Centrifugo, Bare, BareJoined)
+    for peer in (
+        Stork,
+        StorkJwt,
+        StorkPusher,
+        PublishServer,
+        Crossbar,
+        Nchan,
+        Nats,
+        Mosquitto,
+        Centrifugo,
+        Sockudo,
+        Bare,
+        BareJoined,
+    )
 }
 """By name, in the order of the table."""

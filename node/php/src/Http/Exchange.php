@@ -66,6 +66,30 @@ final class Exchange
         return true;
     }
 
+    /** Whether the one command was answered in time; if not, `$cause` says why. */
+    public function command(): bool
+    {
+        $id = (string) array_key_first($this->documents);
+        $pause = self::SHORTEST_PAUSE_S;
+        while (true) {
+            $answer = $this->request('/command', $this->documents[$id]);
+            if ($answer !== null) {
+                [$status, $body] = $answer;
+                $this->cause = self::cause($status, $body);
+                if (!in_array($status, self::PASSING, true)) {
+                    $this->settle([$id], $body);
+                }
+            }
+            if (isset($this->answers[$id])) {
+                return true;
+            }
+            if (!$this->wait($answer, $pause)) {
+                return false;
+            }
+            $pause = min(self::LONGEST_PAUSE_S, 2 * $pause);
+        }
+    }
+
     /** The position of the newest push; null where `$cause` says why there is none. */
     public function position(): ?string
     {
@@ -120,7 +144,7 @@ final class Exchange
         if ($status !== 200) {
             $this->cause = self::cause($status, $body);
             if (!in_array($status, self::PASSING, true)) {
-                $this->refuse($ids, $status, $body);
+                $this->settle($ids, $body, false);
             }
             return;
         }
@@ -146,18 +170,18 @@ final class Exchange
     }
 
     /**
-     * The whole request is refused, and so is each document. An answer of a proxy decides nothing about them.
+     * The whole request has this answer, and so has each document. An answer of a proxy decides nothing about them.
      *
      * @param list<string> $ids
      */
-    private function refuse(array $ids, int $status, string $body): void
+    private function settle(array $ids, string $body, bool $mayBeOk = true): void
     {
         try {
             $answer = Answer::decode($body);
         } catch (ConnectionFailed) {
             return;
         }
-        foreach ($answer->isOk() ? [] : $ids as $id) {
+        foreach ($answer->isOk() && !$mayBeOk ? [] : $ids as $id) {
             $this->answers[$id] = $answer;
         }
     }

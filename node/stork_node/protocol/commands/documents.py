@@ -17,6 +17,11 @@ from stork_node.protocol.topics import Topic, is_part
 
 Kind = Literal["disconnect", "unsubscribe", "refresh", "forget"]
 
+RECEIPT_TIMEOUT_MS = 5_000
+"""How long the answer to a push with a receipt waits for nodes."""
+RECEIPT: Literal["receipt"] = "receipt"
+"""The kind of the entry right after a push with a receipt: each node reports what it has written of that push."""
+
 MAX_COMMAND_BYTES = 16 << 10
 MAX_NAME_CHARACTERS = 255
 MAX_REASON_BYTES = 123
@@ -39,7 +44,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
     One command that keeps every rule; a key that it does not have is None or empty.
 
     Attributes:
-        kind: what is to happen.
+        kind: what is to happen; ``receipt`` is given by the publish server only.
         authid, session, role: the sessions that it binds.
         topic: a URI.
         feed: ``version.name``.
@@ -48,7 +53,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
         given_s: when the publish server took a ``disconnect`` of a user, Unix time in seconds; 0 for other commands.
     """
 
-    kind: Kind
+    kind: Kind | Literal["receipt"]
     authid: Name | None = None
     session: SessionId | None = None
     role: Name | None = None
@@ -174,9 +179,12 @@ def _check_targets(command: Command) -> None:
                 raise InvalidCommand("feed: forget names topic or feed, not both")
             if not sessions and not topics:
                 raise InvalidCommand("authid: missing (forget names authid, topic or feed)")
+        case "receipt":
+            if named := [*sessions, *topics]:
+                raise InvalidCommand(f"{named[0]}: receipt names nobody")
 
 
-def _check_exactly_one(kind: Kind, named: list[str], allowed: tuple[str, ...]) -> None:
+def _check_exactly_one(kind: str, named: list[str], allowed: tuple[str, ...]) -> None:
     choice = f"{kind} names exactly one of {', '.join(allowed)}"
     for name in named:
         if name not in allowed:

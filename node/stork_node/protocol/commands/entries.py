@@ -5,8 +5,9 @@ Entries of the log that are neither pushes nor erasures, and their frames on the
     stork 1 attached {…,"content":{"incarnation":"…","name":"node-1","version":"26.11"}}
     stork 1 gone {…,"content":{"incarnation":"…","why":"silent"}}
     stork 1 obeyed {…,"content":{"incarnation":"…","report":1,"command":14,"counts":{"sessions":2}}}
+    stork 1 presence | absent | settled {…}      see ``presence.entries``
 
-A relay of an older release passes over all four (``bus.OtherFrame``).
+A relay of an older release passes over all of them (``bus.OtherFrame``).
 """
 
 from collections.abc import Callable
@@ -18,6 +19,13 @@ from msgspec import Meta, Struct
 from stork_node.errors import InvalidCommand, InvalidFrame
 from stork_node.protocol.commands.documents import Command, check_command
 from stork_node.protocol.positions import MAX_SEQUENCE, Position
+from stork_node.protocol.presence.entries import (
+    AbsencesOver,
+    PresenceChanges,
+    PresenceEntry,
+    PresenceSettled,
+    check_topics,
+)
 
 T = TypeVar("T")
 
@@ -68,7 +76,7 @@ class Obeyed(Struct, frozen=True):
     counts: Counts
 
 
-StateEntry = Command | NodeAttached | NodeGone | Obeyed
+StateEntry = Command | NodeAttached | NodeGone | Obeyed | PresenceEntry
 
 
 class StateFrame(Struct, frozen=True):
@@ -93,12 +101,18 @@ _WORDS: dict[type[StateEntry], bytes] = {
     NodeAttached: b"attached",
     NodeGone: b"gone",
     Obeyed: b"obeyed",
+    PresenceChanges: b"presence",
+    AbsencesOver: b"absent",
+    PresenceSettled: b"settled",
 }
 _DECODERS: dict[bytes, Callable[[bytes], Any]] = {
     b"command": msgspec.json.Decoder(_Header[Command]).decode,
     b"attached": msgspec.json.Decoder(_Header[NodeAttached]).decode,
     b"gone": msgspec.json.Decoder(_Header[NodeGone]).decode,
     b"obeyed": msgspec.json.Decoder(_Header[Obeyed]).decode,
+    b"presence": msgspec.json.Decoder(_Header[PresenceChanges]).decode,
+    b"absent": msgspec.json.Decoder(_Header[AbsencesOver]).decode,
+    b"settled": msgspec.json.Decoder(_Header[PresenceSettled]).decode,
 }
 STATE_KINDS = frozenset(_DECODERS)
 
@@ -106,7 +120,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def entry_kind(content: StateEntry) -> str:
-    """The word for an entry: ``command``, ``attached``, ``gone`` or ``obeyed``."""
+    """The word for an entry, such as ``command`` or ``presence``."""
     return _WORDS[type(content)].decode()
 
 
@@ -121,7 +135,7 @@ def decode_state_header(kind: bytes, header: bytes) -> StateFrame:
     Read the header of a frame whose kind is one of ``STATE_KINDS``.
 
     Raises:
-        InvalidFrame: a command that breaks a rule.
+        InvalidFrame: a command or a presence that breaks a rule.
         msgspec.DecodeError: it has another form.
     """
     read = _DECODERS[kind](header)
@@ -130,4 +144,6 @@ def decode_state_header(kind: bytes, header: bytes) -> StateFrame:
             check_command(read.content)
         except InvalidCommand as error:
             raise InvalidFrame(f"its command: {error.reason}") from None
+    elif isinstance(read.content, PresenceChanges):
+        check_topics(read.content.topics)
     return StateFrame(Position(read.epoch, read.sequence), read.run, read.content, read.proof)

@@ -7,6 +7,8 @@ What a node says to its publish server each second, by the replay port, and how 
     DEALER → stork 1 nodes {}
     ROUTER → stork 1 nodes {"epoch":"…","run":"…","tail":14,"nodes":[…],"gone":[…],"old":0}
 
+    DEALER → stork 1 presence {…}      and ROUTER → stork 1 rows {…}: see ``presence.snapshots``
+
 The first lease of an incarnation attaches it. A lease carries the node's reports that it has not met in the log yet. A
 server says in its pages that it understands leases (``PageHeader.nodes``): nobody sends one to another server.
 """
@@ -20,12 +22,19 @@ from msgspec import Meta, Struct
 from stork_node.protocol.commands.entries import Counts, Incarnation, NodeName, Version
 from stork_node.protocol.commands.questions import Ask, Reply
 from stork_node.protocol.positions import MAX_SEQUENCE
+from stork_node.protocol.presence.entries import PresenceBatch
+from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 
 MOST_REPORTS = 200
 """In one lease."""
+MOST_FEEDS, MOST_FEEDS_CHARACTERS = 500, 16_000
+"""In one lease. A node with more says nothing of its feeds."""
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 _Name = Annotated[str, Meta(max_length=64)]
+
+FeedNames = tuple[Annotated[str, Meta(max_length=255)], ...]
+"""``v1.orders``, and ``pusher.*`` for all feeds of a version."""
 
 LeaseState = Literal["attached", "gone", "waits"]
 
@@ -48,6 +57,8 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         reports: those that it has not met in the log yet, the oldest first.
         leaves: whether this is its goodbye.
         number: the answer has it again.
+        presence: the batch about its users that it has not met in the log yet.
+        feeds: those to which its clients may subscribe; None: that is not known.
     """
 
     incarnation: Incarnation
@@ -59,6 +70,8 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     reports: Annotated[tuple[Report, ...], Meta(max_length=MOST_REPORTS)] = ()
     leaves: bool = False
     number: _Sequence = 0
+    presence: PresenceBatch | None = None
+    feeds: Annotated[FeedNames, Meta(max_length=MOST_FEEDS)] | None = None
 
 
 class Leased(Struct, frozen=True):
@@ -70,6 +83,7 @@ class Leased(Struct, frozen=True):
         tail: the log's last number.
         state: ``waits``: the server cannot append the entry that attaches the node now.
         reports: the number of the node's last report in the log.
+        batches: the number of the node's last batch in the log; None from a release that has no presence.
     """
 
     incarnation: Incarnation
@@ -79,6 +93,7 @@ class Leased(Struct, frozen=True):
     tail: _Sequence
     state: LeaseState
     reports: _Sequence = 0
+    batches: _Sequence | None = None
 
 
 class NodesRequest(Struct, frozen=True, omit_defaults=True):
@@ -134,8 +149,8 @@ class Nodes(Struct, frozen=True):
     ] = {}
 
 
-NodeRequest = Lease | NodesRequest | Ask | Reply
-NodeAnswer = Leased | Nodes
+NodeRequest = Lease | NodesRequest | Ask | Reply | PresenceRequest
+NodeAnswer = Leased | Nodes | PresenceRows
 
 _encode = msgspec.json.Encoder().encode
 _REQUESTS: dict[bytes, Callable[[bytes], NodeRequest]] = {
@@ -143,23 +158,32 @@ _REQUESTS: dict[bytes, Callable[[bytes], NodeRequest]] = {
     b"nodes": msgspec.json.Decoder(NodesRequest).decode,
     b"ask": msgspec.json.Decoder(Ask).decode,
     b"reply": msgspec.json.Decoder(Reply).decode,
+    b"presence": msgspec.json.Decoder(PresenceRequest).decode,
 }
-_WORDS: dict[type[NodeRequest], bytes] = {Lease: b"lease", NodesRequest: b"nodes", Ask: b"ask", Reply: b"reply"}
 _ANSWERS: dict[bytes, Callable[[bytes], NodeAnswer]] = {
     b"leased": msgspec.json.Decoder(Leased).decode,
     b"nodes": msgspec.json.Decoder(Nodes).decode,
+    b"rows": msgspec.json.Decoder(PresenceRows).decode,
 }
+_REQUEST_WORDS: dict[type[NodeRequest], bytes] = {
+    Lease: b"lease",
+    NodesRequest: b"nodes",
+    Ask: b"ask",
+    Reply: b"reply",
+    PresenceRequest: b"presence",
+}
+_ANSWER_WORDS: dict[type[NodeAnswer], bytes] = {Leased: b"leased", Nodes: b"nodes", PresenceRows: b"rows"}
 NODE_REQUESTS = frozenset(_REQUESTS)
 
 
 def encode_node_request(request: NodeRequest) -> bytes:
     """The one frame of a request."""
-    return b"stork 1 %b %b" % (_WORDS[type(request)], _encode(request))
+    return b"stork 1 %b %b" % (_REQUEST_WORDS[type(request)], _encode(request))
 
 
 def encode_node_answer(answer: NodeAnswer) -> bytes:
     """The one frame of an answer."""
-    return b"stork 1 %b %b" % (b"leased" if isinstance(answer, Leased) else b"nodes", _encode(answer))
+    return b"stork 1 %b %b" % (_ANSWER_WORDS[type(answer)], _encode(answer))
 
 
 def decode_node_request(kind: bytes, header: bytes) -> NodeRequest:
