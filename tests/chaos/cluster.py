@@ -164,7 +164,8 @@ class Cluster(Deployment):
         if not folder.exists():
             self.write_folder(name)
         port, operator_port = self._node_ports[index]
-        node = Node(folder, port, operator_port, self.folder / f"{name}.log", self.environ)
+        # The folder is fine, and to check it takes seconds.
+        node = Node(folder, port, operator_port, self.folder / f"{name}.log", self.environ, "--checked")
         self.processes.append(node)
         self.nodes[index : index + 1] = [node]
 
