@@ -28,7 +28,7 @@ class Node:
     def __init__(self, bus: str, replay: str, name: str) -> None:
         self.reactor, self.stream, self.marks = Reactor(), NodeStream(HistorySettings()), SessionMarks()
         self.link = PublishServerLink(
-            self.reactor, bus, replay, "", self._heard, self._answered, self._leased, lambda *_: None
+            self.reactor, [bus], [replay], "", self._heard, self._answered, self._leased, lambda *_: None
         )
         environ = {"STORK_NODE_NAME": name}
         self.local, self.told = LocalPresence(), list[Change]()
