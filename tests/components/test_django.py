@@ -29,6 +29,7 @@ MORE = """
 
 from django.db import transaction
 from stork_node.django import push_on_commit
+from stork_node.testing import Expired
 from stork_node.django import tickets as tickets_module
 
 
@@ -67,7 +68,7 @@ class Tickets(TransactionTestCase):
                 with self.assertRaises(Denied):
                     tester.join(wrong)
             tickets_module.MAX_AGE_S = -1
-            with self.assertRaises(Denied) as denied:
+            with self.assertRaises(Expired):
                 tester.join(ticket)
             tickets_module.MAX_AGE_S = 60
             User.objects.filter(pk=self.ann.pk).update(is_active=False)

@@ -34,6 +34,7 @@ RUN_BY_BROWSER = {
     "page.html",
     "stork.js",
     "stork-pusher.js",
+    "pusher page",
     "laravel broadcasting",
     "laravel channels",
     "laravel echo",

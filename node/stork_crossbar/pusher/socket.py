@@ -190,7 +190,9 @@ class PusherSocket:
 
     def is_resuming(self, topic: str, resumption: Resumption) -> bool:
         """Whether the client still waits for this."""
-        return self._session_id is not None and (self._resumptions or {}).get(topic) is resumption
+        if self._session_id is None or self._is_ending:
+            return False
+        return (self._resumptions or {}).get(topic) is resumption
 
     def resumed(self, channel: Channel, topic: str) -> None:
         """What was missed has been sent: the channel is live."""

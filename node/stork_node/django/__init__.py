@@ -1,8 +1,7 @@
 """
 For Django projects: pushes after the commit, tickets from the session, and what app.py needs beside Django.
 
-``settings.STORK`` has the arguments of ``Publisher``: ``{"endpoint": "tcp://publish:5557", "timeout_ms": 500}``. It may be
-missing.
+``settings.STORK`` may have arguments of ``Publisher``: ``{"endpoint": "tcp://publish:5557", "timeout_ms": 500}``.
 """
 
 from stork_node.django.connections import closing_connections

@@ -18,8 +18,8 @@ def captured_pushes() -> Iterator[list[RecordedPush]]:
             client.post("/orders/42/pay")
         assert pushes[0].type == "order_paid"
 
-    In a ``TestCase``, whose transaction is never committed, they are there when the block ends; what is rolled back is not
-    among them.
+    In a ``TestCase``, whose transaction is never committed, they are there when the block ends. What is rolled back is
+    not among them.
     """
     pushes: list[RecordedPush] = []
     before, Pushing.publisher = Pushing.publisher, PushRecorder(pushes)

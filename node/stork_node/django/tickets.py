@@ -38,8 +38,8 @@ def _ticket_of(user: Any) -> str:
 
 def check_user(request: AuthRequest) -> Principal | Deny:
     """
-    An authenticator, as in ``stork.authenticator(check_user)``: the user of a ticket of ``ticket``, or else of Django's session cookie.
-    The authid is the user's primary key.
+    An authenticator, as in ``stork.authenticator(check_user)``: lets in the user of a ticket of ``ticket``, or else of
+    Django's session cookie. The authid is the primary key of the user.
     """
     try:
         user = _user_of_ticket(request.ticket) or _user_of_session(request)
