@@ -31,7 +31,7 @@ class ChannelPresence:
         presence = self._presence()
         if presence is None:
             return False
-        online = {user: each.info for user, each in presence.users(topic).items()}
+        online = {user: bytes(each.info) for user, each in presence.users(topic).items()}
         info = self._rooms.enter(topic, online, member, socket)
         presence.join(topic, member.user_id, int(socket.connection.app.leave_after_s * 1000), info)
         return True
@@ -82,6 +82,6 @@ class ChannelPresence:
     def _changed(self, topic: str, online: Sequence[str], offline: Sequence[str]) -> None:
         assert self._watched is not None  # noqa: S101  # it calls this
         users = self._watched.users(topic)
-        came = [(user, users[user].info) for user in online]
+        came = [(user, bytes(users[user].info)) for user in online]
         for told in self._rooms.changed(topic, came, offline):
             self._find_relay().broadcaster.tell(topic, told.body, told.exclude)
