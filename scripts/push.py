@@ -68,6 +68,8 @@ def main() -> int:
         print(f"push.py: {error}", file=sys.stderr)
         return FAILED
     print(position or "sent")
+    if position.warning:
+        print(f"push.py: warning: {position.warning}", file=sys.stderr)
     return 0
 
 

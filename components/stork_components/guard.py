@@ -8,6 +8,7 @@ role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator), ``….sess
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn
 
 from autobahn.wamp.exception import ApplicationError
@@ -41,6 +42,7 @@ from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
 from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.presence.subscribers import PresenceSubscribers
 from stork_node.process_state import singleton
@@ -97,6 +99,8 @@ class Guard(DirectGuard):
         # A new callee may decide otherwise than the one before: a backend beside the application, or a new release.
         self._callees = Registrations(reactor, callees, registered=self._forget)
         self._deciders = Deciders(self.settings.backends_decide, self._callees.has)
+        self._served = singleton(ServedFeeds)
+        self._served.ask_backend(partial(self._deciders.is_by_backend, SUBSCRIPTIONS))
         self._application = ApplicationClient(
             self,
             self._callees,
@@ -126,7 +130,7 @@ class Guard(DirectGuard):
 
     def _forget(self) -> None:
         self._verdicts.forget()
-        self._application.forget()
+        self._application.callees_changed()
 
     def forget_answers(self, because: tuple[Command, frozenset[str]] | None) -> int:
         """As ``DirectGuard``. Late answers to requests that nobody waits for are all forgotten."""
@@ -212,7 +216,13 @@ class Guard(DirectGuard):
             decision = read_backend_ticket_answer(answer, self.settings.roles)
         else:
             decision = read_ticket_answer(answer, self.settings.roles, clock.wall())
-        return decision if isinstance(decision, Deny) else Bearer(decision, Grants.parse(decision.topics))
+        if isinstance(decision, Deny):
+            if self._application.passes_over(uris.BACKEND_AUTH):
+                raise Unavailable("the backend does not answer, and the application does not know the ticket")
+            return decision
+        grants = Grants.parse(decision.topics)
+        self._served.permit(grants.all_feeds())
+        return Bearer(decision, grants)
 
     async def _rules_known(self) -> None:
         """Wait for the first application of this node: it says whether tickets are tokens, and registers later."""
@@ -373,8 +383,14 @@ class Guard(DirectGuard):
         try:
             with self._waiting.asking_for(details["session"]):
                 answered_by, answer = await self._application.ask(question)
-            is_backend = answered_by == uris.BACKEND_TOPIC_AUTH
-            return read_backend_permission(answer) if is_backend else Permission.from_wire(answer)
+            if answered_by == uris.BACKEND_TOPIC_AUTH:
+                return read_backend_permission(answer)
+            permission = Permission.from_wire(answer)
+            if action != "subscribe" or not self._application.passes_over(uris.BACKEND_TOPIC_AUTH):
+                return permission
+            if not permission.allow:
+                raise Unavailable("the backend does not answer, and the application does not permit it")
+            return replace(permission, cache_s=0.0)
         except CallerLeft:
             raise
         except (Unavailable, InvalidAnswer) as error:

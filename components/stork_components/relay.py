@@ -15,8 +15,9 @@ from twisted.internet import defer, reactor, task
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
-from stork_components.presence import Presence, answering
+from stork_components.presence import Presence, answering, online
 from stork_components.publish_server_link import PublishServerLink
+from stork_components.questions.busy import NodeBusy
 from stork_components.questions.deployment import Deployment
 from stork_components.questions.sessions import NodeSessions
 from stork_components.questions.why import WhyAnswers, note_recoveries
@@ -31,6 +32,7 @@ from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.config.settings import endpoints, interval, seconds, setting, text
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.metrics.node_figures import RelayState
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.nodes.table import NodeTable
 from stork_node.process_state import singleton
@@ -114,14 +116,21 @@ class Relay(Component):
         self._obeying = Obeying(self._broadcaster, self._marks)
         self.presence = Presence(self._stream, self._broadcaster)
         self._attending = Attending(
-            reactor, self._say, self._marks, lambda: self.position, changed=self.presence.changed
+            reactor,
+            self._say,
+            self._marks,
+            lambda: self.position,
+            changed=self.presence.changed,
+            feeds=singleton(ServedFeeds),
         )
         self.presence.follow(self._attending.presence)
         self._deployment = singleton(Deployment)
         self._recent = singleton(RecentEvents)
         WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
         self._deployment.join(reactor, self._say, self._attending)
+        NodeBusy(self, self._broadcaster, self._stream).answer_in(self._deployment)
         NodeSessions(self, self._broadcaster).answer_in(self._deployment)
+        online.answer_in(self._deployment, self.online_at)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -216,6 +225,11 @@ class Relay(Component):
             return now - waits_since
         return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
 
+    @property
+    def broadcaster(self) -> Broadcaster:
+        """Writes to the clients of this node."""
+        return self._broadcaster
+
     def newest_first(self, topic: str) -> Iterator[tuple[bytes, str]]:
         """The events of a topic that this node keeps, with their positions."""
         kept = self._stream.histories.after(topic, 0)
@@ -245,6 +259,7 @@ class Relay(Component):
 
     def state(self) -> RelayState:
         """The current state, for metrics."""
+        here = self.presence.here
         return RelayState(
             lag_seconds=self.lag_s or 0.0,
             heard_seconds=reactor.seconds() - self.heard_at,
@@ -253,6 +268,10 @@ class Relay(Component):
             attached=int(self._attending.is_attached),
             history_bytes=self._stream.histories.bytes,
             history_topics=self._stream.histories.topics,
+            online_users=len(here.table),
+            online_topics=len(here.table.rooms),
+            online_here=len(here.local),
+            online_unsaid=here.local.news_count,
         )
 
     # -- following -----------------------------------------------------------------------------------------------------
@@ -482,6 +501,18 @@ class Relay(Component):
             CallError: this node cannot say it now.
         """
         return answering.answer(self.presence, topic, has_users, self.position, reactor.seconds())
+
+    async def online_at(self, topic: str, has_users: bool, at: Position | None) -> dict[str, Any]:
+        """
+        As ``online``, once this node has come to a position.
+
+        Raises:
+            CallError: it cannot say it, or has not come so far.
+        """
+        answering.check_topic(topic)
+        if at is not None:
+            await self._reach(at)
+        return self.online(topic, has_users)
 
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
         """

@@ -23,7 +23,8 @@ export type Handler<Data = any> = (push: Push<Data>, position: Position | null, 
  * The reason why a connection ended or a try failed.
  *
  * Final: `denied` (the application said no to the ticket), `expired` if the ticket is a plain string, `disconnected`
- * (logged out by the backend), `refused` (any other ABORT, such as a realm that does not exist), `closed` (by `close()`).
+ * (logged out by the backend), `refused` (any other ABORT, such as a realm that does not exist; and the close codes 1002,
+ * 1007 and 1009: what this client sends is refused), `closed` (by `close()`).
  *
  * The client comes back: `expired` if the ticket is a function, `unavailable` (application absent, raised or too slow),
  * `draining` (to another node), `session_over` (the session's time), `break` (events were lost: recovery
@@ -133,10 +134,12 @@ export interface ConnectOptions {
   url?: string;
   /**
    * A ticket; or the address of one (`/my-ticket`, `https://…`), requested with the page's cookies at each try; or a
-   * function, called at each try. After 401 and 403 the client does not come back; after other failures, and if the
+   * function, called at each try. A text that begins with one `/`, or with `http://` or `https://`, is an address.
+   * `{ value }` is a ticket and `{ address }` an address, whatever the text. An answer that is a page (HTML) or empty is
+   * no ticket. After 401 and 403 the client does not come back; after other failures, and if the
    * function throws, it tries again. `expired` says that the node refused the last ticket as expired.
    */
-  ticket: string | ((why: { expired: boolean }) => string | Promise<string>);
+  ticket: string | { value: string } | { address: string } | ((why: { expired: boolean }) => string | Promise<string>);
   authid?: string;
   /** Default `realm1`. */
   realm?: string;

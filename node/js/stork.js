@@ -65,10 +65,11 @@
     return uri === "io.virge.stork.disconnected" ? { reason: "disconnected", again: false } : { reason: "goodbye", again: true };
   }
 
-  const CLOSE_REASONS = { 1012: "draining", 1013: "unavailable", 4001: "session_over", 4010: "break" };
+  const CLOSE_REASONS = { 1012: "draining", 1013: "unavailable", 4001: "session_over", 4010: "break", 1002: "refused", 1007: "refused", 1009: "refused" };
 
   function closeEnding(code) {
-    return { reason: CLOSE_REASONS[code] || "lost", again: true };
+    const reason = CLOSE_REASONS[code] || "lost";
+    return { reason, again: reason !== "refused" }; // what this client sends is refused each time
   }
 
   function subscriptionEnding(uri) {
@@ -540,8 +541,8 @@
   class Client {
     constructor({ url, ticket, authid, realm = "realm1", WebSocket = global.WebSocket, random = Math.random, clock = systemClock }) {
       if (typeof WebSocket !== "function") throw new TypeError("no WebSocket here: pass one as connect({WebSocket})");
-      if (typeof ticket !== "function" && typeof ticket !== "string") {
-        throw new TypeError("connect({ticket}) wants a ticket, the address of one, or a function that returns one");
+      if (!isTicket(ticket)) {
+        throw new TypeError("connect({ticket}) wants a ticket, the address of one, {value}, {address}, or a function that returns one");
       }
       Object.assign(this, { ticket, authid, realm, random, clock });
       this.WebSocket = WebSocket;
@@ -666,6 +667,7 @@
     /** Connect again after a final ending, with the subscriptions that it ended; `ticket` replaces the one before. */
     reopen({ ticket = this.ticket } = {}) {
       if (this.state !== "closed") return;
+      if (!isTicket(ticket)) throw new TypeError("reopen({ticket}) wants what connect() takes");
       this.ticket = ticket;
       this._attempt = 0;
       this._expired = false;
@@ -697,7 +699,7 @@
       const ask = this.ticket;
       const expired = this._expired;
       Promise.resolve()
-        .then(() => (typeof ask === "function" ? ask({ expired }) : isAddress(ask) ? fetchTicket(ask) : ask))
+        .then(() => (typeof ask === "function" ? ask({ expired }) : isAddress(ask) ? fetchTicket(ask.address ?? ask) : ask.value ?? ask))
         .then(
           (ticket) => this._link === link && this._open(link, String(ticket ?? "")),
           (error) => this._link === link && this._end(ticketEnding(error)),
@@ -769,7 +771,7 @@
       }
       this.clock.clearTimeout(this._timer);
       // A ticket that is a plain string has no successor to ask for.
-      const again = ending.again && !(ending.reason === "expired" && typeof this.ticket === "string" && !isAddress(this.ticket));
+      const again = ending.again && !(ending.reason === "expired" && typeof this.ticket !== "function" && !isAddress(this.ticket));
       for (const call of [...this._calls]) {
         if (call.sent || !again) call.failed(new StorkError(LOST, [`connection: ${ending.reason}`]));
       }
@@ -1128,8 +1130,13 @@
     return value;
   }
 
+  // A text may be either; {value} and {address} say which.
   function isAddress(ticket) {
-    return /^(\/(?!\/)|https?:\/\/)/.test(ticket);
+    return typeof ticket === "string" ? /^(\/(?!\/)|https?:\/\/)/.test(ticket) : typeof ticket.address === "string";
+  }
+
+  function isTicket(ticket) {
+    return ["string", "function"].includes(typeof ticket) || typeof (ticket?.value ?? ticket?.address) === "string";
   }
 
   class TicketError extends Error {}
@@ -1138,7 +1145,13 @@
     const response = await global.fetch(address, { credentials: "same-origin", cache: "no-store" });
     if (response.status === 401 || response.status === 403) throw new TicketError(`${address} answered ${response.status}`);
     if (!response.ok) throw new Error(`${address} answered ${response.status}`);
-    return (await response.text()).trim();
+    const text = (await response.text()).trim();
+    // A site that sends visitors to a page for signing in answers 200 as well.
+    if (/html/i.test(response.headers?.get("content-type") ?? "") || text.startsWith("<")) {
+      throw new Error(`${address} answered with a page, and not with a ticket${response.redirected ? ` (${response.url})` : ""}`);
+    }
+    if (text === "") throw new Error(`${address} answered with an empty ticket`);
+    return text;
   }
 
   // Only who asked for the ticket by its address knows that a no is final.

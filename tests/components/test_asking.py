@@ -187,6 +187,94 @@ def test_a_backend_of_whose_end_no_event_told_is_not_asked_a_second_time(asking)
     assert asking.session.calls[-1].uri == APP
 
 
+class Passing(Asking):
+    """A backend that was asked once, and was silent."""
+
+    def __init__(self) -> None:
+        super().__init__(is_embedded=True)
+        self.register(APP, 1)
+        self.register(BACKEND, 2)
+        self.first = self.ask()
+        self.clock.advance(5.0)
+
+    @property
+    def asked(self) -> list[str]:
+        return [call.uri for call in self.session.calls]
+
+    def answer_last(self, uri):
+        call = [call for call in self.session.calls if call.uri == uri][-1]
+        call.answer.callback("yes")
+
+
+def test_a_silent_backend_is_passed_over_after_one_time_out():
+    passing = Passing()
+    # Beside the application, another callee of the backend's registration is asked.
+    assert passing.asked == [BACKEND, BACKEND, APP]
+    passing.answer_last(APP)
+    assert passing.first == [(APP, "yes")]
+    for _ in range(3):
+        outcome = passing.ask()
+        passing.answer_last(APP)
+        assert outcome == [(APP, "yes")]
+    assert passing.asked == [BACKEND, BACKEND, APP, APP, APP, APP]
+    assert passing.client.passes_over(BACKEND)
+
+
+def test_a_silent_backend_is_asked_again_and_nobody_waits_for_it():
+    passing = Passing()
+    passing.clock.advance(10.0)
+    passing.ask()
+    assert passing.asked[-2:] == [BACKEND, APP]
+    calls = [call for call in passing.session.calls if call.uri == BACKEND]
+    assert [call.cancelled for call in calls] == [True, False, False]
+    passing.answer_last(BACKEND)
+    assert not passing.client.passes_over(BACKEND)
+    passing.ask()
+    assert passing.asked[-1] == BACKEND
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["to the first question", "to the second"])
+def test_any_late_answer_of_a_backend_ends_that(number):
+    passing = Passing()
+    error = ApplicationError("php.error")
+    [call for call in passing.session.calls if call.uri == BACKEND][number].answer.errback(error)
+    assert not passing.client.passes_over(BACKEND)
+    outcome = passing.ask()
+    passing.answer_last(BACKEND)
+    assert outcome == [(BACKEND, "yes")]
+
+
+def test_a_new_registration_ends_that():
+    passing = Passing()
+    passing.client.callees_changed()
+    passing.ask()
+    assert passing.asked[-1] == BACKEND
+
+
+def test_without_an_application_a_silent_backend_is_unavailable_at_once():
+    asking = Asking(is_embedded=True)
+    asking.register(BACKEND, 2)
+    question = Request("", (), BACKEND, ("jack",))
+    outcome = asking.ask(question)
+    asking.clock.advance(5.0)
+    again = asking.ask(question)
+    assert [str(each) for each in (*outcome, *again)] == ["the backend of backend does not answer"] * 2
+
+
+def test_a_backend_that_has_answered_others_meanwhile_is_not_silent():
+    asking = Asking(is_embedded=True)
+    asking.register(APP, 1)
+    asking.register(BACKEND, 2)
+    outcome = asking.ask()
+    asking.clock.advance(1.0)
+    asking.ask()
+    asking.session.calls[1].answer.callback("yes")
+    asking.clock.advance(4.0)
+    assert [str(each) for each in outcome] == ["backend took longer than 5 s"]
+    assert asking.session.calls[0].cancelled
+    assert not asking.client.passes_over(BACKEND)
+
+
 @pytest.mark.parametrize("left", ["wamp.session.on_leave", "wamp.registration.on_unregister"])
 def test_what_is_registered_is_compared_when_somebody_leaves(asking, left):
     asking.register(APP, 1)

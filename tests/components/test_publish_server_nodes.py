@@ -163,7 +163,7 @@ def test_a_repeated_id_is_obeyed_once_and_answered_alike(peers):
     assert say(node, lease("i1")).tail == tail
 
 
-def test_a_push_with_a_receipt_is_answered_when_every_node_has_written_it(peers):
+def test_a_push_with_a_receipt_waits_until_every_node_has_written_it(peers):
     bus, node, pusher = peers
     for incarnation in ("i1", "i2"):
         say(node, lease(incarnation))
@@ -301,3 +301,48 @@ def test_a_malformed_lease_is_refused(peers):
     node.send(b'stork 1 lease {"incarnation":""}')
     with pytest.raises(ReplayRefused):
         decode_node_answer(node.recv_multipart())
+
+
+def push(pusher: Peer, topic: str, **fields: Any) -> dict[str, Any]:
+    pusher.send(document(topics=[topic], **fields))
+    return answer_of(pusher)
+
+
+UNDECLARED = "no application declares the feed v1.oders: no client can subscribe to it"
+
+
+def test_a_push_to_a_feed_that_no_node_declares_is_stored_with_a_warning(peers, caplog):
+    _, node, pusher = peers
+    assert "warning" not in push(pusher, "v1.oders.1")
+    say(node, lease("i1", feeds=("v1.orders", "pusher.*")))
+    answer = push(pusher, "v1.oders.1", id="k")
+    assert (answer["ok"], answer["warning"]) == (True, UNDECLARED)
+    again = push(pusher, "v1.oders.1", id="k")
+    assert (again["duplicate"], again["warning"], again["position"]) == (True, UNDECLARED, answer["position"])
+    assert "warning" not in push(pusher, "v1.orders.1")
+    assert "warning" not in push(pusher, "pusher.public.chat")
+    lines = [record.message for record in caplog.records if "reaches nobody" in record.message]
+    assert len(lines) == 1
+    assert lines[0].endswith(f"reaches nobody: {UNDECLARED}")
+
+
+def test_there_is_no_warning_while_a_node_does_not_say_its_feeds(peers):
+    _, node, pusher = peers
+    say(node, lease("i1", feeds=("v1.orders",)))
+    say(node, lease("i2"))
+    assert "warning" not in push(pusher, "v1.oders.1")
+    say(node, lease("i2", feeds=()))
+    assert push(pusher, "v1.oders.1")["warning"] == UNDECLARED
+    say(node, lease("i2", feeds=("v1.oders",)))
+    assert "warning" not in push(pusher, "v1.oders.1")
+    say(node, lease("i2", leaves=True))
+    assert push(pusher, "v1.oders.1")["warning"] == UNDECLARED
+
+
+def test_there_is_no_warning_beside_a_node_of_a_release_without_leases(peers):
+    _, node, pusher = peers
+    say(node, lease("i1", feeds=("v1.orders",)))
+    server_bus = peers[0]
+    assert push(pusher, "v1.oders.1")["warning"] == UNDECLARED
+    server_bus.unsubscribe(NODES_PREFIX)
+    wait_for(lambda: "warning" not in push(pusher, "v1.oders.1"), "the old node is seen")

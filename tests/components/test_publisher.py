@@ -221,6 +221,30 @@ def test_a_push_without_an_answer_is_sent_again_with_the_same_id():
         assert pushed.result() == "e:7"
 
 
+def test_warnings_are_told_once_and_are_in_the_position():
+    told: list[str] = []
+    with (
+        double() as (server, endpoint),
+        Publisher(endpoint, warn=told.append) as publisher,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        for _ in range(2):
+            pushed = threads.submit(publisher.push, "v1.oders.1", "t", 2**53 + 1)
+            routing_id, id = server.take_push()
+            server.answer(routing_id, encode_stored(id, at(7), warning="nobody can get it"))
+            assert pushed.result().warning == "nobody can get it"
+    rounded = "JavaScript rounds integers beyond 2^53, so send it as a string"
+    assert told == [f"a push holds the integer 9007199254740993: {rounded}", "nobody can get it"]
+
+
+def test_an_unanswered_push_tells_of_integers_too(server):
+    told: list[str] = []
+    with Publisher(server.pull_endpoint, answered=False, warn=told.append) as publisher:
+        publisher.push_many([{"topics": "v1.a.1", "type": "t", "data": data} for data in (1, -(2**53) - 1, 2**60)])
+    assert len(told) == 1
+    assert told[0].startswith("a push holds the integer -9007199254740993: ")
+
+
 def test_an_answer_to_an_abandoned_attempt_is_not_taken_for_a_later_push():
     with double() as (server, endpoint), Publisher(endpoint, 200) as publisher, ThreadPoolExecutor(1) as threads:
         with pytest.raises(NotConfirmed):

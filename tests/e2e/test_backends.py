@@ -82,6 +82,13 @@ def test_a_backends_topic_authorizer_wins_and_gets_the_original_arguments(node):
         assert len(php.asked) == 2
 
 
+def test_a_push_to_a_feed_of_a_backend_has_no_warning(node, many_ways):
+    with Backend(node, "php", topic_auth=lambda *_: True), node.join("user:joe") as client:
+        client.subscribe("v1.php.1")
+        with many_ways.publisher() as publisher:
+            wait_for(lambda: publisher.push("v1.php.1", type="t").warning == "", "the node says no feeds")
+
+
 @pytest.mark.parametrize(
     ("topic", "match"),
     [
@@ -263,6 +270,21 @@ def test_a_backend_that_hangs_turns_nobody_away_for_good(node):
             with pytest.raises(Closed) as closed:
                 client.join("42")
             assert closed.value.code == 1013
+
+
+def test_a_silent_backend_is_passed_over(node):
+    with node.backend() as silent:
+        silent.register(AUTH, None, invoke="last")
+        silent.register(TOPIC_AUTH, None, invoke="last")
+        for topic in ("v1.open.1", "v1.open.2", "v1.open.3"):
+            with node.join("user:joe") as client:
+                assert client.subscribe(topic)
+        # The application does not know what the backend knows: its no is not final.
+        with node.connect() as client, pytest.raises(Closed) as closed:
+            client.join("bad")
+        assert closed.value.code == 1013
+    with node.join("user:joe") as client:
+        client.subscribe("v1.open.1")
 
 
 def test_a_frontend_cannot_stand_in_for_a_backend(node):

@@ -118,6 +118,14 @@ def test_an_id_seen_again_gets_the_first_position_and_no_delivery(shipped):
         assert [client.event()[1]["data"] for _ in range(2)] == [1, 3]
 
 
+def test_a_push_to_a_feed_that_no_application_declares_has_a_warning(shipped):
+    with shipped.publisher() as publisher:
+        warning = "no application declares the feed v1.tset: no client can subscribe to it"
+        wait_for(lambda: publisher.push("v1.tset.1", type="t").warning == warning, "the node has said its feeds")
+        assert publisher.push("v1.test.1", type="t").warning == ""
+    assert shipped.publish_server.log.count(f"reaches nobody: {warning}") == 1
+
+
 def test_positions_grow_by_one_and_the_tail_can_be_asked_for(shipped):
     with shipped.publisher() as publisher:
         before = Position.parse(publisher.position())

@@ -115,7 +115,7 @@ function site(t, ...answers) {
     asked.push([address, options.credentials]);
     const answer = answers.shift();
     if (answer instanceof Error) throw answer;
-    return new Response(answer[1], { status: answer[0] });
+    return new Response(answer[1], { status: answer[0], headers: answer[2] });
   });
   return asked;
 }
@@ -138,6 +138,62 @@ test("an address of a ticket is asked at each try, and again where it gives none
   assert.equal((await router.join()).authenticate[1], "two");
   assert.deepEqual(asked, Array(5).fill(["/my-ticket", "same-origin"]));
 });
+
+const SIGN_IN = "<!DOCTYPE html><form>";
+const HTML = { "content-type": "text/html; charset=utf-8" };
+for (const [name, body, headers] of [["a page", SIGN_IN, {}], ["what is called a page", "Sign in", HTML]]) {
+  test(`${name} is no ticket, and the address is asked again`, async (t) => {
+    const router = await Router.start(t);
+    site(t, [200, body, headers], [200, " \n"], [200, "one"]);
+    const { clock, until } = client(t, router, { ticket: "/my-ticket" });
+    for (const message of ["/my-ticket answered with a page, and not with a ticket", "/my-ticket answered with an empty ticket"]) {
+      const waiting = await until("waiting");
+      assert.deepEqual([waiting.reason, waiting.message], ["ticket", message]);
+      clock.advance(20_000);
+    }
+    assert.equal((await router.join()).authenticate[1], "one");
+  });
+}
+
+for (const value of ["/9j/4AAQ", "//x", "https://token", "plain"]) {
+  test(`{value: ${JSON.stringify(value)}} is a ticket, and final where it has expired`, async (t) => {
+    t.mock.method(console, "warn", () => {});
+    const router = await Router.start(t);
+    const asked = site(t);
+    const { until } = client(t, router, { ticket: { value } });
+    const peer = await router.accept();
+    await peer.expect(1);
+    peer.send([4, "ticket", {}]);
+    assert.equal((await peer.expect(5))[1], value);
+    peer.send([3, {}, "io.virge.stork.expired"]);
+    assert.equal((await until("closed")).reason, "expired");
+    assert.deepEqual(asked, []);
+  });
+}
+
+test("{address} is an address, whatever it looks like", async (t) => {
+  const router = await Router.start(t);
+  const asked = site(t, [200, "one"]);
+  client(t, router, { ticket: { address: "my-ticket?a=1" } });
+  assert.equal((await router.join()).authenticate[1], "one");
+  assert.deepEqual(asked, [["my-ticket?a=1", "same-origin"]]);
+});
+
+for (const ticket of [undefined, null, 7, {}, { value: 7 }, { address: null }, []]) {
+  test(`${JSON.stringify(ticket)} is no ticket`, () => {
+    assert.throws(() => connect({ url: "ws://127.0.0.1:1", ticket, WebSocket }), /^TypeError: connect\(\{ticket\}\) wants a ticket/);
+  });
+}
+
+for (const code of [1002, 1007, 1009]) {
+  test(`a node that closes with ${code} is not asked again`, async (t) => {
+    t.mock.method(console, "warn", () => {});
+    const { peer, until } = await joined(t);
+    peer.socket.close(code);
+    const closed = await until("closed");
+    assert.deepEqual([closed.reason, closed.code], ["refused", code]);
+  });
+}
 
 for (const status of [401, 403]) {
   test(`an address that answers ${status} says a final no`, async (t) => {

@@ -31,6 +31,8 @@ console.log(answer.bar, last, stork.session?.authid, new StorkError("a.b") insta
 stop();
 stork.check();
 stork.reopen({ ticket: "/my-ticket" });
+stork.reopen({ ticket: { value: "/9j/4AAQ" } });
+stork.reopen({ ticket: { address: "my-ticket" } });
 const topic: string = `v1.user.${feedId("ann@example.com")}`;
 console.log(topic);
 stork.retry();

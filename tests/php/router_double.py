@@ -76,6 +76,8 @@ class RouterDouble:
         self.respond = respond
         self.arrivals: list[Arrival] = []
         self.positions: dict[str, str] = {}
+        self.undeclared: dict[str, str] = {}
+        """The warning of each topic that nobody declares."""
         self._changed = threading.Condition()
         self._failure: Exception | None = None
         self._context = zmq.Context()
@@ -133,7 +135,9 @@ class RouterDouble:
         if known is not None:
             return {"ok": True, "id": document["id"], "position": known, "duplicate": True}
         self.positions[document["id"]] = f"epoch:{len(self.positions) + 1}"
-        return {"ok": True, "id": document["id"], "position": self.positions[document["id"]]}
+        answer = {"ok": True, "id": document["id"], "position": self.positions[document["id"]]}
+        warnings = [self.undeclared[topic] for topic in document["topics"] if topic in self.undeclared]
+        return answer | {"warning": warnings[0]} if warnings else answer
 
     def reply(self, peer: bytes, *frames: bytes | dict[str, Any]) -> None:
         """Sends one message to a peer; only from `respond`."""

@@ -189,6 +189,27 @@ def test_a_duplicate_is_flagged_and_has_the_first_position(transport: str, serve
     assert push(transport, server.endpoint, code) == [["epoch:1", False], ["epoch:2", False], ["epoch:1", True]]
 
 
+def test_warnings_are_told_once(transport: str, server: RouterDouble) -> None:
+    code = """
+    $told = [];
+    $publisher = new Publisher([
+        ...$options,
+        'warn' => function (string $sentence) use (&$told): void { $told[] = $sentence; },
+    ]);
+    foreach (['v1.oders.1', 'v1.oders.1', 'v1.test.1'] as $topic) {
+        $publisher->push($topic, new SimpleMessage('t', 2 ** 53 + 1));
+    }
+    [$answer] = $publisher->pushMany([['v1.oders.1', new SimpleMessage('t')]]);
+    say([$told, $answer->warning]);
+    """
+    server.undeclared["v1.oders.1"] = "nobody can get it"
+    rounded = "JavaScript rounds integers beyond 2^53, so send it as a string"
+    assert push(transport, server.endpoint, code) == [
+        [f"a push holds the integer 9007199254740993: {rounded}", "nobody can get it"],
+        "nobody can get it",
+    ]
+
+
 def test_the_position_is_asked_for_between_pushes(transport: str, server: RouterDouble) -> None:
     code = """
     $first = $publisher->position();

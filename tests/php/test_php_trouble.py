@@ -30,12 +30,17 @@ def one_push(transport: str, endpoint: str, timeout_ms: int = 20_000) -> Any:
     return run_php(ONE_PUSH, args(transport, endpoint, timeout_ms), command=interpreter(transport)).only
 
 
+def test_a_host_without_an_address_is_named(transport: str) -> None:
+    said = one_push(transport, "tcp://no-such-host.invalid:5557", 300)
+    assert said["cause"].startswith("nobody answers at tcp://no-such-host.invalid:5557 (is the publish server running")
+
+
 def test_no_publish_server_is_named_with_endpoint_time_and_cause(transport: str) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     said = one_push(transport, endpoint, 300)
     assert said["thrown"] == "NotConfirmed"
     assert said["message"] == f"not confirmed by {endpoint} within 300 ms: {said['cause']}"
-    assert said["cause"].startswith("connection refused")
+    assert said["cause"] == f"nobody answers at {endpoint} (is the publish server running there?): connection refused"
     assert (said["endpoint"], said["timeoutMs"]) == (endpoint, 300)
     assert len(said["ids"][0]) == 32
 

@@ -50,6 +50,11 @@ def test_an_answer_is_read_or_is_none() -> None:
         assert ("thrown" in said) == (case["answer"] is None), case["name"]
 
 
+def test_integers_that_javascript_rounds_are_found() -> None:
+    for case, said in php("rounded_integers", "texts"):
+        assert said == {"result": case["number"]}, case["name"]
+
+
 def test_any_text_is_the_id_of_a_feed() -> None:
     for case, said in php("feed_ids", "ids"):
         assert said == {"result": case["id"]}, case["name"]

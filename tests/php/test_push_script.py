@@ -101,7 +101,8 @@ def test_wrong_usage_is_one_sentence_and_status_2(arguments: list[str], sentence
 def test_no_publish_server_is_one_sentence_and_status_1() -> None:
     status, out, err = run("v1.test.1", "t", "--endpoint", "tcp://127.0.0.1:1", "--timeout-ms", "200")
     assert (status, out) == (1, "")
-    assert err == "push.php: not confirmed by tcp://127.0.0.1:1 within 200 ms: connection refused\n"
+    nobody = "nobody answers at tcp://127.0.0.1:1 (is the publish server running there?): connection refused"
+    assert err == f"push.php: not confirmed by tcp://127.0.0.1:1 within 200 ms: {nobody}\n"
 
 
 def test_a_refusal_is_one_sentence_and_status_1() -> None:

@@ -11,6 +11,7 @@ use Stork\PushDocument;
 use Stork\SimpleMessage;
 use Stork\Stork;
 use Stork\StorkException;
+use Stork\Warnings;
 
 require __DIR__ . '/../../node/php/autoload.php';
 
@@ -50,7 +51,17 @@ function document(array $push): string
 /** @return array<string, mixed> */
 function answer(string $frame): array
 {
-    return get_object_vars(Answer::decode($frame));
+    // Of a push: what only commands have is left out.
+    return array_diff_key(get_object_vars(Answer::decode($frame)), ['complete' => 0, 'nodes' => 0]);
+}
+
+function rounded(string $text): ?string
+{
+    $told = null;
+    (new Warnings(function (string $sentence) use (&$told): void {
+        $told = explode(':', substr($sentence, strlen('a push holds the integer ')))[0];
+    }))->lookAt($text);
+    return $told;
 }
 
 [, $file, $group] = $argv;
@@ -60,6 +71,7 @@ foreach ($cases as $case) {
         $result = match ($file) {
             'push_documents' => document(expand($case['push'])),
             'push_answers' => answer(expand($case['frame'])),
+            'rounded_integers' => rounded($case['text']),
             'feed_ids' => Stork::feedId($case['text']),
         };
         $said = ['result' => $result];

@@ -28,6 +28,16 @@ POSITION = Position("e", 12)
             Answer(True, '"\n', "e:12", True),
         ),
         (
+            encode_stored("k", POSITION, warning="nobody gets it"),
+            {"ok": True, "id": "k", "position": "e:12", "warning": "nobody gets it"},
+            Answer(True, "k", "e:12", warning="nobody gets it"),
+        ),
+        (
+            encode_stored("k", POSITION, duplicate=True, warning="nobody gets it"),
+            {"ok": True, "id": "k", "position": "e:12", "duplicate": True, "warning": "nobody gets it"},
+            Answer(True, "k", "e:12", True, warning="nobody gets it"),
+        ),
+        (
             encode_refused("k", "storage_failed", "disk full"),
             {"ok": False, "id": "k", "error": "storage_failed", "reason": "disk full"},
             Answer(False, "k", error="storage_failed", reason="disk full"),

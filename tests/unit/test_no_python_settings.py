@@ -169,6 +169,8 @@ def test_a_key_whose_variable_is_not_set_is_no_key(tmp_path):
     assert compose_in(tmp_path, "app_without_keys:stork", jwt={"keys": [{"key": "${EMPTY:-}"}]}).rules() == {
         "jwt": None,
         "patterns": {},
+        "presence": {},
+        "feeds": None,
     }
 
 
@@ -413,3 +415,14 @@ def test_cache_channels_of_each_app_are_kept_for_its_time():
         workers[0]["components"][1]["extra"] = {"apps": unusable}
         share_cache_times(workers, {})
         assert workers[0]["components"][0]["extra"] == {}
+
+
+def test_a_ticket_that_may_name_any_topic_leaves_the_feeds_open(tmp_path):
+    feeds = {"v1.a": {"verify": "own"}}
+    (tmp_path / "app_with_feeds.py").write_text(
+        "from stork_node import Stork\nstork = Stork()\nstork.feed('v1', 'b')\n"
+    )
+    jwt, http = {"keys": [{"key": SECRET}]}, {"connect": "http://127.0.0.1:1/connect"}
+    assert compose_in(tmp_path, "app_with_feeds:stork", feeds=feeds).rules()["feeds"] == ["v1.b", "v1.a"]
+    assert compose_in(tmp_path, "app_with_feeds:stork", feeds=feeds, jwt=jwt).rules()["feeds"] is None
+    assert compose_in(tmp_path, "app_with_feeds:stork", feeds=feeds, http=http).rules()["feeds"] is None

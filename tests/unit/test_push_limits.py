@@ -1,6 +1,8 @@
 import pytest
 
 from stork_node.protocol import push_limits
+from stork_node.protocol.push_limits import rounded_integer
+from tests.vector_files import vectors
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,8 @@ def test_depth_counts_brackets_outside_of_strings(text, deep):
 def test_a_string_that_begins_with_nul_is_found(text, nul):
     assert push_limits.has_nul_string(text) == nul
     assert push_limits.may_have_nul_string(text) >= nul
+
+
+@vectors("rounded_integers", "texts")
+def test_integers_that_javascript_rounds_are_found(case):
+    assert rounded_integer(case["text"].encode()) == (case["number"] or "")

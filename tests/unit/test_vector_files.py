@@ -21,6 +21,7 @@ READERS = {
     "pusher": (),
     "recover_answers": ("js",),
     "retry_delays": ("js",),
+    "rounded_integers": ("php",),
     "signatures": (),
     "topics": ("js",),
 }

@@ -3,8 +3,9 @@ Calls the application: chooses the procedure that answers now, limits the waitin
 leaves.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
@@ -14,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from stork_components.asking.batches import Batches
 from stork_components.asking.late_answers import LateAnswers
 from stork_components.asking.registrations import Registrations
+from stork_components.asking.silent_callees import SilentCallees
 from stork_crossbar.internals.deadlines import Deadlines
 from stork_node.errors import StorkError
 from stork_node.protocol import uris
@@ -31,6 +33,10 @@ class Unavailable(StorkError):
 
 class NotAsked(Unavailable):
     """The application did not begin with the request: its caller was gone, or had waited for too long."""
+
+
+class _PassedOver(Unavailable):
+    """A backend took too long, and somebody else may be asked."""
 
 
 class CallerLeft(NotAsked):
@@ -74,6 +80,7 @@ class ApplicationClient:
         self._application_timeout_s, self._starting_timeout_s = application_timeout_s, starting_timeout_s
         self._deadlines = Deadlines(reactor, application_timeout_s)
         self._late = LateAnswers(reactor)
+        self._silent = SilentCallees(reactor)
         self._batch_uris, self._batches = batches or {}, Batches(session, reactor)
 
     async def ask(self, question: Request) -> tuple[str, Any]:
@@ -81,19 +88,27 @@ class ApplicationClient:
         Returns:
             The URI that answered, and its answer as it came.
 
+        A backend that takes too long is passed over from then on, until it answers, or one registers.
+
         Raises:
             NotAsked: the application did not begin with it.
             Unavailable: there was no answer in time, or the callee raised an error; the text says which.
         """
         give_up_at = self._reactor.seconds() + self._starting_timeout_s
         while True:
+            if self.passes_over(question.backend_uri):
+                self._silent.probe(
+                    question.backend_uri, partial(self._begin, question.backend_uri, question.backend_args)
+                )
             uri = self._callee(question)
             if uri:
                 is_app = uri == question.app_uri
                 try:
                     if is_app:
                         return uri, await self._call(uri, question.app_args, question.repeats)
-                    return uri, await self._call(uri, question.backend_args, None)
+                    return uri, await self._call_backend(uri, question)
+                except _PassedOver:
+                    continue
                 except ApplicationError as error:
                     if is_app and error.error == uris.NOT_BEGUN:
                         raise NotAsked(f"{uri} was not asked: nobody waited any more") from None
@@ -110,6 +125,8 @@ class ApplicationClient:
                 await self._registrations.compare()
                 if self._callee(question) == uri:
                     await self._registrations.changed(_SETTLE_S)
+            if self.passes_over(question.backend_uri) and not question.app_uri:
+                raise Unavailable(f"the backend of {question.backend_uri} does not answer")
             remaining_s = give_up_at - self._reactor.seconds()
             if remaining_s <= 0 or (not self._callee(question) and not await self._registrations.changed(remaining_s)):
                 raise self._nobody(question.app_uri or question.backend_uri)
@@ -119,9 +136,32 @@ class ApplicationClient:
 
     def _callee(self, question: Request) -> str | None:
         for uri in (question.backend_uri, question.app_uri):
-            if uri and self._registrations.has(uri):
+            if uri and self._registrations.has(uri) and not self._silent.is_silent(uri):
                 return uri
         return None
+
+    def passes_over(self, uri: str) -> bool:
+        """Whether a backend has registered this procedure, and does not answer."""
+        return self._silent.is_silent(uri) and self._registrations.has(uri)
+
+    def callees_changed(self) -> None:
+        """Somebody has registered one of the procedures."""
+        self._silent.forget()
+        self.forget()
+
+    async def _call_backend(self, uri: str, question: Request) -> Any:
+        asked_at = self._reactor.seconds()
+        try:
+            answer = await self._call(uri, question.backend_args, None, partial(self._silent.late, uri, asked_at))
+        except ApplicationError:
+            self._silent.heard(uri)
+            raise
+        except Unavailable as error:
+            if self._silent.is_silent(uri):
+                raise _PassedOver(str(error)) from None
+            raise
+        self._silent.heard(uri)
+        return answer
 
     def _begin(self, uri: str, args: Sequence[Any]) -> "defer.Deferred[Any]":
         batch_uri = self._batch_uris.get(uri)
@@ -134,7 +174,14 @@ class ApplicationClient:
         """Requests from now on do not get answers to earlier requests."""
         self._late.forget()
 
-    async def _call(self, uri: str, args: Sequence[Any], repeats: Hashable) -> Any:
+    async def _call(
+        self,
+        uri: str,
+        args: Sequence[Any],
+        repeats: Hashable,
+        keeps: "Callable[[defer.Deferred[Any]], bool]" = lambda call: False,
+    ) -> Any:
+        """``keeps``: whether somebody takes a late call, which is then not cancelled."""
         question = (uri, repeats)
         call = self._late.take(question) or self._begin(uri, args)
         answer: defer.Deferred[Any] = defer.Deferred()
@@ -143,7 +190,9 @@ class ApplicationClient:
         def give_up() -> None:
             nonlocal late
             late = True
-            if repeats is None or len(repr(args)) > _LATE_CHARACTERS:
+            if keeps(call):
+                answer.cancel()
+            elif repeats is None or len(repr(args)) > _LATE_CHARACTERS:
                 call.cancel()
             else:
                 answer.cancel()

@@ -13,6 +13,7 @@ from stork_node.nodes.attachment import Attachment
 from stork_node.nodes.followed import FollowedNodes
 from stork_node.nodes.names import node_name
 from stork_node.nodes.revocations import Revocations
+from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.presence.followed import Changed
 from stork_node.presence.here import NodePresence
@@ -37,6 +38,7 @@ class Attending:
         position: of this node.
         local: the users of this node.
         changed: is told of each change of presence.
+        feeds: those that this node serves.
 
     Attributes:
         nodes: the table of nodes.
@@ -53,11 +55,14 @@ class Attending:
         environ: Mapping[str, str] = os.environ,
         local: LocalPresence | None = None,
         changed: Changed = lambda at, at_ms, changes: None,
+        feeds: ServedFeeds | None = None,
     ) -> None:
         self._reactor, self._send, self._marks = reactor, send, marks
         self._position = position
+        served = feeds or ServedFeeds()
         self._name = node_name(environ, socket.gethostname())
-        self._attachment = Attachment(self._name, version("stork-node"))
+        self._attachment = Attachment(self._name, version("stork-node"), feeds=served.names)
+        served.watch(self._hurry)
         self._soon: Any = None
         self._asking: list[defer.Deferred[Nodes]] = []
         self._batch: Any = None
@@ -91,6 +96,7 @@ class Attending:
         lease = self._attachment.lease(self._position(), len(self._marks), batch)
         if self._send(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
+            self.presence.sent(lease.number)
         if self.nodes.wants_snapshot:
             self._send(encode_node_request(NodesRequest(revoked=True)))
         self._ask_for_rows()
@@ -145,8 +151,8 @@ class Attending:
     def obeyed(self, at: Position, counts: dict[str, int]) -> None:
         """A command was obeyed: it is reported at the end of this turn."""
         self._attachment.obeyed(at, counts)
-        if self._soon is None and self._attachment.has_news:
-            self._soon = self._reactor.callLater(0, self._say_soon)
+        if self._attachment.has_news:
+            self._hurry()
 
     def begin_anew(self) -> None:
         """There was a break."""
@@ -163,6 +169,10 @@ class Attending:
             self._soon.cancel()
         if self.is_understood:
             self._send(encode_node_request(self._attachment.farewell()))
+
+    def _hurry(self) -> None:
+        if self._soon is None:
+            self._soon = self._reactor.callLater(0, self._say_soon)
 
     def _say_soon(self) -> None:
         self._soon = None

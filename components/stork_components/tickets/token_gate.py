@@ -10,6 +10,8 @@ from stork_components.tickets.key_set import KeySet, at_url, in_file
 from stork_node import clock
 from stork_node.application.grants import Patterns
 from stork_node.application.values import Deny
+from stork_node.nodes.served_feeds import ServedFeeds
+from stork_node.process_state import singleton
 from stork_node.tokens.checking import UNKNOWN_KEY, TokenChecker, Unverifiable, looks_like_token, unknown_key
 from stork_node.tokens.claims import Bearer
 from stork_node.tokens.settings import TokenRules
@@ -32,8 +34,10 @@ class TokenGate:
 
     def take(self, wire: Mapping[str, Any]) -> None:
         """
-        Take the rules of an application that starts: ``{"jwt": TokenRules.to_wire or None, "patterns": {feed: […]}}``.
+        Take the rules of an application that starts: ``{"jwt": TokenRules.to_wire or None, "patterns": {feed: […]},
+        "feeds": […] or None}``.
         """
+        singleton(ServedFeeds).declare(wire["feeds"])
         self.patterns = {feed: tuple(matches) for feed, matches in wire["patterns"].items()}
         rules = TokenRules.from_wire(wire["jwt"]) if wire["jwt"] else None
         if rules != self._rules or not self.are_known:

@@ -18,6 +18,7 @@ final class Answer implements \Stringable
      *     `['sessions' => 2]`, or `gone`, `pending`, `old`
      * @param ?array<string, array<string, int>|string> $receipt of a push with a receipt, by node: how many sessions got
      *     it (`sent`), have bytes waiting (`slow`), were `cut`, were `excluded`; or `gone`, `pending`, `old`
+     * @param ?string $warning of a push: why nobody can get it, though it is stored; null where there is nothing to say
      */
     private function __construct(
         public readonly ?string $id,
@@ -28,6 +29,7 @@ final class Answer implements \Stringable
         public readonly ?bool $complete = null,
         public readonly array $nodes = [],
         public readonly ?array $receipt = null,
+        public readonly ?string $warning = null,
     ) {
     }
 
@@ -43,14 +45,16 @@ final class Answer implements \Stringable
         $id = $fields['id'] ?? null;
         $duplicate = $fields['duplicate'] ?? false;
         $reason = $fields['reason'] ?? '';
-        if (is_bool($ok) && ($id === null || is_string($id)) && is_bool($duplicate) && is_string($reason)) {
+        $warning = $fields['warning'] ?? null;
+        $isText = is_string($reason) && ($warning === null || is_string($warning));
+        if (is_bool($ok) && ($id === null || is_string($id)) && is_bool($duplicate) && $isText) {
             $text = $fields[$ok ? 'position' : 'error'] ?? null;
             if ($ok && self::isPosition($text)) {
                 $nodes = $fields['nodes'] ?? [];
                 $complete = is_bool($fields['complete'] ?? null) && is_array($nodes) ? $fields['complete'] : null;
                 $nodes = $complete === null ? [] : $nodes;
                 $receipt = is_array($fields['receipt'] ?? null) ? $fields['receipt'] : null;
-                return new self($id, $text, $duplicate, null, null, $complete, $nodes, $receipt);
+                return new self($id, $text, $duplicate, null, null, $complete, $nodes, $receipt, $warning);
             }
             if (!$ok && is_string($text) && $text !== '') {
                 return new self($id, null, false, $text, $reason);

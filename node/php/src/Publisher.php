@@ -33,6 +33,7 @@ final class Publisher
     private static array $failedAt = [];
 
     private Settings $settings;
+    private Warnings $warnings;
     private ?Transport $transport = null;
     private ?Link $link = null;
     private ?Http\Client $client = null;
@@ -46,6 +47,7 @@ final class Publisher
     public function __construct(#[\SensitiveParameter] array $settings = [])
     {
         $this->settings = Settings::from($settings);
+        $this->warnings = new Warnings($this->settings->warn);
     }
 
     /**
@@ -87,6 +89,7 @@ final class Publisher
             }
             $documents[$document->id] = $document->json;
         }
+        array_walk($documents, $this->warnings->lookAt(...));
         [$answers, $cause] = $this->exchange($documents, true, $waitMs);
         $ids = array_map('strval', array_keys($documents));
         $byIndex = [];
@@ -102,6 +105,7 @@ final class Publisher
             if (!$answer->isOk()) {
                 throw new PushRefused($answer, $ids[$index], $index, $byIndex);
             }
+            $this->warnings->answered($answer->warning);
         }
         return $byIndex;
     }
@@ -119,6 +123,7 @@ final class Publisher
     public function send(array|string $topics, Message $message, array $options = []): void
     {
         $document = PushDocument::encode($topics, $message, $options);
+        $this->warnings->lookAt($document->json);
         [, $cause] = $this->exchange([$document->id => $document->json], false);
         if ($cause !== null) {
             throw $this->notConfirmed($cause, [$document->id]);

@@ -8,7 +8,7 @@ namespace Stork;
 final class Settings
 {
     private const PORT = 5557;
-    private const NAMES = ['endpoint', 'timeout_ms', 'secret', 'push_key', 'transport', 'api_key'];
+    private const NAMES = ['endpoint', 'timeout_ms', 'secret', 'push_key', 'transport', 'api_key', 'warn'];
     private const TRANSPORTS = ['auto', 'stream', 'ext-zmq'];
 
     private function __construct(
@@ -17,6 +17,7 @@ final class Settings
         public readonly ?CurveKeys $keys,
         public readonly string $transport,
         #[\SensitiveParameter] public readonly string $apiKey = '',
+        public readonly ?\Closure $warn = null,
     ) {
     }
 
@@ -30,6 +31,8 @@ final class Settings
      *     `push_key`: 80 characters, in place of the secret.
      *     `api_key`: of the HTTP API; otherwise STORK_API_KEY.
      *     `transport`: 'auto', 'stream' or 'ext-zmq'.
+     *     `warn`: called with a sentence about a push that no client can get, and about integers that JavaScript rounds
+     *     (beyond 2^53): each sentence once. Such as `error_log(...)`.
      *
      * @throws InvalidSettings naming each that is wrong
      * @throws MissingExtension CURVE without sodium, or `ext-zmq` without zmq
@@ -63,6 +66,10 @@ final class Settings
         if (!in_array($transport, self::TRANSPORTS, true)) {
             $problems[] = 'transport: ' . self::show($transport) . ' is not one of ' . implode(', ', self::TRANSPORTS);
         }
+        $warn = $options['warn'] ?? null;
+        if ($warn !== null && !is_callable($warn)) {
+            $problems[] = 'warn: ' . self::show($warn) . ' cannot be called (want a function, such as error_log(...))';
+        }
         $keys = $isHttp ? null : self::keys($options, $problems);
         if ($problems !== []) {
             throw new InvalidSettings($problems);
@@ -73,7 +80,8 @@ final class Settings
         if ($isHttp && str_starts_with($endpoint, 'https:') && !extension_loaded('curl') && !extension_loaded('openssl')) {
             throw new MissingExtension('curl', 'the endpoint is https://… (the extension openssl does as well)');
         }
-        return new self($endpoint, $timeoutMs, $keys, $transport, $apiKey);
+        $warn = $warn === null ? null : \Closure::fromCallable($warn);
+        return new self($endpoint, $timeoutMs, $keys, $transport, $apiKey, $warn);
     }
 
     /**

@@ -36,24 +36,36 @@ class Access:
 
 @dataclass(frozen=True)
 class Application:
-    """``folder``: the folder of app.py. ``notes``: sentences for the log about rules that have no effect."""
+    """
+    ``folder``: the folder of app.py. ``notes``: sentences for the log about rules that have no effect.
+    ``asks_about_tickets``: whether ``http.connect`` decides about them.
+    """
 
     stork: Stork
     tokens: TokenRules | None
     folder: Path
     notes: Sequence[str] = ()
+    asks_about_tickets: bool = False
 
     def summary(self) -> Summary:
         """What it declares, for people."""
         return Summary.of(self.stork, self.folder)
 
     def rules(self) -> dict[str, Any]:
-        """The rules for the guard, as JSON values: ``{"jwt", "patterns", "presence"}``."""
+        """The rules for the guard, as JSON values: ``{"jwt", "patterns", "presence", "feeds"}``."""
         return {
             "jwt": self.tokens.to_wire() if self.tokens else None,
             "patterns": {feed: list(patterns) for feed, patterns in self.stork.patterns.items()},
             "presence": self.stork.presence,
+            "feeds": self._only_feeds(),
         }
+
+    def _only_feeds(self) -> list[str] | None:
+        """The feeds, if clients may subscribe to no others; a token and an answer of ``http.connect`` may name any."""
+        declared = self.stork.declared
+        if self.tokens or self.asks_about_tickets or not declared.decides_subscriptions:
+            return None
+        return [str(feed) for feed in declared.feeds.values()]
 
 
 def compose(access: Access, search_path: Sequence[str], path: str, post: Post = cannot_post) -> Application:
@@ -85,7 +97,7 @@ def compose(access: Access, search_path: Sequence[str], path: str, post: Post = 
         stork.declared.authenticator = Handler(
             "authenticator", _deny_other_tickets, SourceLocation(below(path, "jwt"), 0), "jwt"
         )
-    return Application(stork, tokens, folder, notes)
+    return Application(stork, tokens, folder, notes, bool(access.http.connect))
 
 
 async def _deny_other_tickets(_request: AuthRequest) -> Deny:

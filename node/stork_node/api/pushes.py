@@ -51,7 +51,15 @@ class ApiPush(PendingPush):
         """The publish server has answered: ``outcome`` is set."""
         outcome = self.outcome
         if isinstance(outcome, StoredPosition):
-            self.settle(encode_stored(self.shown_id, outcome, duplicate=outcome.duplicate, receipt=outcome.receipt))
+            self.settle(
+                encode_stored(
+                    self.shown_id,
+                    outcome,
+                    duplicate=outcome.duplicate,
+                    receipt=outcome.receipt,
+                    warning=outcome.warning,
+                )
+            )
         elif isinstance(outcome, PushRefused):
             self.refuse(outcome.error, outcome.reason)
 

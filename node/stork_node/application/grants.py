@@ -61,6 +61,10 @@ class Grants:
             return False
         return feed in self.feeds and (match == "exact" or match in patterns.get(feed, ()))
 
+    def all_feeds(self) -> frozenset[str]:
+        """The feeds of which they permit something."""
+        return self.feeds.union(topic.rpartition(".")[0] for topic in self.topics)
+
     def to_wire(self) -> list[str]:
         """The list that ``parse`` reads."""
         return [*sorted(self.topics), *(f"{feed}.{_ALL}" for feed in sorted(self.feeds))]

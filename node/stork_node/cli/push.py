@@ -40,7 +40,8 @@ def push(
     """
     Push a message to each TOPIC (version.feed.id), and print its position once it is stored.
 
-    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1.
+    If the push is refused, or not confirmed in time, one sentence on stderr says why. Then the exit status is 1. If
+    nobody can get it, though it is stored, a warning on stderr says so.
 
     \b
     Examples:
@@ -69,10 +70,12 @@ def push(
         raw = Raw(content.encode())  # as it was written, digit for digit
         options: PushOptions = {"id": id_, "exclude": exclude, "store": not no_store, "receipt": receipt}
         position = publisher.push(topics.split(","), type_, raw, **options)
-        if receipt:
-            echo_json({"position": position, "receipt": position.receipt or {}})
-        else:
-            click.echo(position)
+    if receipt:
+        echo_json({"position": position, "receipt": position.receipt or {}})
+    else:
+        click.echo(position)
+    if position.warning:
+        click.echo(f"warning: {position.warning}", err=True)
 
 
 def _stdin() -> str:

@@ -7,7 +7,7 @@ Pushing from asyncio: ``AsyncPublisher``, with many concurrent pushes over one c
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Self, Unpack
 
@@ -23,7 +23,7 @@ from stork_node.clients.publisher import (
     positions_of,
     result_of,
 )
-from stork_node.clients.push_options import PushOptions
+from stork_node.clients.push_options import PushOptions, PushWarnings
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import NotConfirmed, PushFailed
 from stork_node.protocol.commands.results import CommandOptions, CommandResult
@@ -45,9 +45,11 @@ class AsyncPublisher:
         *,
         answered: bool = True,
         linger_ms: int = 2000,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
         self._timeout_ms = timeout_ms
+        self._warnings = PushWarnings(warn)
         self._connections: dict[tuple[int, asyncio.AbstractEventLoop], AsyncConnection] = {}
         self._closed = False
 
@@ -102,12 +104,13 @@ class AsyncPublisher:
     async def _deliver(self, pending_pushes: list[PendingPush]) -> list[StoredPosition]:
         if self._closed:
             raise PushFailed("the publisher is closed")
+        self._warnings.look_at(pending_push.frame for pending_push in pending_pushes)
         connection = self._here()
         if not self._target.answered:
             await connection.send([pending_push.frame for pending_push in pending_pushes])
             return [StoredPosition()] * len(pending_pushes)
         await connection.exchange(pending_pushes, self._timeout_ms + longest_wait_ms(pending_pushes))
-        return positions_of(pending_pushes)
+        return positions_of(pending_pushes, self._warnings)
 
     def _here(self) -> AsyncConnection:
         here = (os.getpid(), asyncio.get_running_loop())

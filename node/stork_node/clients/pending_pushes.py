@@ -16,15 +16,17 @@ class StoredPosition(str):
         duplicate: whether the id was known: then this is the position of the first push, and nothing was delivered.
         receipt: for a push with ``receipt``: by node, how many sessions got it (``sent``), have bytes waiting
             (``slow``), were cut and were excluded; or ``"pending"``, ``"gone"``, ``"old"``.
+        warning: why the stored push reaches nobody, in a sentence; else empty.
     """
 
     duplicate = False
     receipt: dict[str, dict[str, int] | str] | None = None
+    warning = ""
 
     @classmethod
     def of(cls, answer: Answer) -> "StoredPosition":
         position = cls(answer.position)
-        position.duplicate = answer.duplicate
+        position.duplicate, position.warning = answer.duplicate, answer.warning
         position.receipt = answer.receipt
         return position
 
@@ -82,8 +84,12 @@ class PendingPushes:
     def settle(self, frame: bytes) -> PendingPush | None:
         """The push of an answer, with its outcome; None if no caller waits for it."""
         answer = decode_answer(frame)
-        waiting = None if answer is None else self._by_id.get(answer.id)
-        if answer is None or not waiting:
+        return None if answer is None else self.settle_by(answer)
+
+    def settle_by(self, answer: Answer) -> PendingPush | None:
+        """As ``settle``, for an answer that is read already."""
+        waiting = self._by_id.get(answer.id)
+        if not waiting:
             return None
         pending_push = waiting[0]
         pending_push.outcome = _outcome(answer)

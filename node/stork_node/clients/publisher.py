@@ -9,12 +9,12 @@ import dataclasses
 import os
 import secrets
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, Unpack
 
 from stork_node.clients.pending_pushes import PendingPush, StoredPosition
 from stork_node.clients.push_connections import PushConnections
-from stork_node.clients.push_options import PushOptions
+from stork_node.clients.push_options import PushOptions, PushWarnings
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush, NotConfirmed, PushFailed, PushRefused
 from stork_node.protocol.commands.documents import RECEIPT_TIMEOUT_MS, decode_command, encode_command
@@ -41,6 +41,8 @@ class Publisher:
         push_key: in place of the secret: a key that only allows pushing.
         answered: False: do not wait. ``push`` returns ``""`` at once, and a push may be lost.
         linger_ms: time that ``close``, or the end of the process, waits for unanswered pushes.
+        warn: is called with a sentence about a push that no client can get, and about integers that JavaScript
+            rounds (beyond 2^53): each sentence once. Such as ``logging.getLogger("push").warning``.
 
     Raises:
         ConfigError: an argument that cannot be used.
@@ -55,9 +57,11 @@ class Publisher:
         *,
         answered: bool = True,
         linger_ms: int = 2000,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._target = PushTarget.parse(endpoint, answered, timeout_ms, secret, push_key, linger_ms)
         self._timeout_ms = timeout_ms
+        self._warnings = PushWarnings(warn)
         # By process id: a forked child finds nothing of its own here, and does not touch its parent's sockets.
         # setdefault on a dict is atomic; at the fork, another thread of the parent could hold a lock.
         self._connections: dict[int, PushConnections] = {}
@@ -79,6 +83,7 @@ class Publisher:
         Returns:
             The push's position once it is stored; for a known id that of the first push; ``""`` with
             ``answered=False``. With ``receipt=True`` it waits up to 5 s more, and the position has a ``receipt``.
+            Its ``warning`` says why nobody can get the push, if that is so.
 
         Raises:
             InvalidPush: the publish server would refuse it; nothing is sent.
@@ -156,12 +161,13 @@ class Publisher:
         self.close()
 
     def _deliver(self, pending_pushes: list[PendingPush]) -> list[StoredPosition]:
+        self._warnings.look_at(pending_push.frame for pending_push in pending_pushes)
         if not self._target.answered:
             frames = [pending_push.frame for pending_push in pending_pushes]
             self._own_connections().send(frames, self._timeout_ms)
             return [StoredPosition()] * len(pending_pushes)
         self._exchange(pending_pushes, self._timeout_ms + longest_wait_ms(pending_pushes))
-        return positions_of(pending_pushes)
+        return positions_of(pending_pushes, self._warnings)
 
     def _exchange(self, pending_pushes: list[PendingPush], timeout_ms: int) -> None:
         self._own_connections().exchange(pending_pushes, timeout_ms)
@@ -224,14 +230,16 @@ def _fields(push: Any) -> Any:
     raise TypeError(f"{push!r} is neither a mapping nor a dataclass")
 
 
-def positions_of(pending_pushes: Iterable[PendingPush]) -> list[StoredPosition]:
+def positions_of(pending_pushes: Iterable[PendingPush], warnings: PushWarnings) -> list[StoredPosition]:
     """The positions of answered pushes; raises the first refusal."""
     positions = []
     for pending_push in pending_pushes:
         if isinstance(pending_push.outcome, PushRefused):
             raise pending_push.outcome
-        position = pending_push.outcome
-        positions.append(position if isinstance(position, StoredPosition) else StoredPosition())
+        outcome = pending_push.outcome
+        position = outcome if isinstance(outcome, StoredPosition) else StoredPosition()
+        warnings.answered(position.warning)
+        positions.append(position)
     return positions
 
 

@@ -274,7 +274,9 @@ class Subscriber:
         except TimeoutError:
             self._protocol.wake(self._now())
         except ConnectionClosed as error:
-            code, text = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (1006, "")
+            # A code that answers our own close frame says nothing of the node.
+            is_theirs = error.rcvd is not None and error.rcvd_then_sent is not False
+            code, text = (error.rcvd.code, error.rcvd.reason) if error.rcvd and is_theirs else (1006, "")
             self._end(close_ending(code, text))
         else:
             self._protocol.received(text, self._now())

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateFrame
-from stork_node.protocol.commands.leases import MOST_REPORTS, Lease, Leased, Report
+from stork_node.protocol.commands.leases import MOST_REPORTS, FeedNames, Lease, Leased, Report
 from stork_node.protocol.positions import Position
 from stork_node.protocol.presence.entries import PresenceBatch
 
@@ -29,8 +29,14 @@ class Attachment:
         is_attached: whether its entry was met in the log.
     """
 
-    def __init__(self, name: str, version: str, new: Callable[[], str] = new_incarnation) -> None:
-        self._name, self._version, self._new = name, version, new
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        new: Callable[[], str] = new_incarnation,
+        feeds: Callable[[], FeedNames | None] = lambda: None,
+    ) -> None:
+        self._name, self._version, self._new, self._feeds = name, version, new, feeds
         self.incarnation = new()
         self._attached: Position | None = None
         self._unmet: deque[Report] = deque()
@@ -62,6 +68,7 @@ class Attachment:
             reports,
             number=self._leases,
             presence=presence if self.is_attached else None,
+            feeds=self._feeds(),
         )
 
     def goodbyes(self) -> list[Lease]:

@@ -20,6 +20,9 @@ has 3 levels more than its data, and an answer of ``recover`` 6.
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}+(?![.eE])")
+_EXACT = 2**53
+_SIXTEEN_DIGITS = b"0" * 16  # an integer beyond 2^53 has at least as many
+_POSSIBLY_ROUNDED = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{16,}+(?![.eE])")
 _BRACKETS_TO_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # up or down a level, as signed bytes
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
@@ -51,6 +54,16 @@ def has_wide_integer(text: bytes) -> bool:
         len(number) > 20 or not MIN_INTEGER <= int(number) <= MAX_INTEGER
         for number in _LONG_INTEGER.findall(_STRING.sub(b'""', text))
     )
+
+
+def rounded_integer(text: bytes) -> str:
+    """The first integer beyond ±2^53, which JavaScript rounds; empty if there is none."""
+    if _SIXTEEN_DIGITS not in text.translate(_DIGITS_TO_ZERO):
+        return ""
+    for number in _POSSIBLY_ROUNDED.findall(_STRING.sub(b'""', text)):
+        if len(number) > 20 or abs(int(number)) > _EXACT:
+            return str(number.decode())
+    return ""
 
 
 def may_have_nul_string(text: bytes) -> bool:

@@ -54,6 +54,7 @@ class Outcome:
         stored: how many pushes and commands were.
         failure: why the log took nothing.
         reused: reasons of the documents that were refused because another push had their id, by their index.
+        warnings: about pushes that are stored and reach nobody, by their index.
         unstored: indexes of the documents that were certainly not stored.
         repeatable: indexes of those that have an id, and no answer: to be taken again.
     """
@@ -62,6 +63,7 @@ class Outcome:
     stored: int = 0
     failure: str = ""
     reused: dict[int, str] = field(default_factory=dict)
+    warnings: dict[int, str] = field(default_factory=dict)
     unstored: set[int] = field(default_factory=set)
     repeatable: set[int] = field(default_factory=set)
 
@@ -69,8 +71,15 @@ class Outcome:
 class Intake:
     """Has documents numbered, and writes the answers."""
 
-    def __init__(self, engine: Engine, counters: Counters, wall: Callable[[], float] = clock.wall) -> None:
-        self._engine, self._counters, self._wall = engine, counters, wall
+    def __init__(
+        self,
+        engine: Engine,
+        counters: Counters,
+        wall: Callable[[], float] = clock.wall,
+        warn: Callable[[Sequence[str]], str] = lambda topics: "",
+    ) -> None:
+        """``warn`` says what is wrong with topics of a push, in a sentence, or nothing."""
+        self._engine, self._counters, self._wall, self._warn = engine, counters, wall, warn
 
     def take(self, requests: Sequence[Request], now: float) -> Outcome:
         """
@@ -121,7 +130,9 @@ class Intake:
                 outcome.stored += 1
                 if isinstance(request, Push):
                     self._counters.accepted += 1
-                    return _receipt(request, appended) if request.receipt else encode_stored(id, appended)
+                    if request.receipt:
+                        return _receipt(request, appended)
+                    return encode_stored(id, appended, warning=self._warning(request, number, outcome))
                 self._counters.commands += 1
                 return Awaited(id, appended.sequence, request.timeout_ms)
             case Known(position, is_reused):
@@ -133,7 +144,8 @@ class Intake:
                 if isinstance(request, Push):
                     if request.receipt and self._engine.state.commands.has_receipt(position, self._engine.tail):
                         return _receipt(request, position, is_duplicate=True)
-                    return encode_stored(id, position, duplicate=True)
+                    warning = self._warning(request, number, outcome)
+                    return encode_stored(id, position, duplicate=True, warning=warning)
                 return Awaited(id, position.sequence, request.timeout_ms)
             case Failed(reason, is_unknown, is_away):
                 outcome.failure = reason
@@ -148,6 +160,11 @@ class Intake:
                 return None
             case _:
                 assert_never(appended)
+
+    def _warning(self, push: Push, number: int, outcome: Outcome) -> str:
+        if warning := self._warn(push.topics):
+            outcome.warnings[number] = warning
+        return warning
 
     def _answer_outcome(self, request: OutcomeRequest, tail: Position) -> bytes | Awaited:
         epoch, _, number = request.outcome.partition(":")

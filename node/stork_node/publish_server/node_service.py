@@ -1,10 +1,11 @@
 """Attaches nodes, takes what they say, and ends those that are silent: each is an entry of the log."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from stork_node import clock
 from stork_node.engines.interface import Engine
+from stork_node.nodes.declared_feeds import DeclaredFeeds
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.presence.absences import Absences
 from stork_node.presence.snapshots import Snapshots
@@ -30,21 +31,26 @@ class NodeService:
 
     Attributes:
         may_append: False while the log takes nothing.
+        feeds: those of all nodes.
     """
 
-    def __init__(self, engine: Engine, counters: Counters) -> None:
+    def __init__(self, engine: Engine, counters: Counters, count_old: Callable[[], int] = lambda: 0) -> None:
+        """``count_old`` says how many nodes of a release without leases follow."""
         self._engine, self._counters = engine, counters
         self._leases = Leases()
         self._absences, self._snapshots = Absences(), Snapshots()
         self._said: dict[str, Lease] = {}
         self._epoch = engine.tail.epoch
         self._next_look = 0.0
+        self._count_old = count_old
         self.may_append = False
+        self.feeds = DeclaredFeeds()
 
     def take(self, lease: Lease, now: float) -> Leased:
         """Take a lease; what it says goes into the log."""
         self._note_epoch()
         entries: list[StateEntry] = []
+        earlier: Lease | None = None
         if lease.leaves:
             entries = [NodeGone(lease.incarnation, "left")]
         else:
@@ -55,10 +61,13 @@ class NodeService:
             if batch := lease.presence:
                 entries.append(PresenceChanges(lease.incarnation, batch.batch, batch.topics, _now_ms()))
             self._leases.raise_for(lease.incarnation, now)
+            earlier = self._said.get(lease.incarnation)
             self._said[lease.incarnation] = lease
             self._engine.share_lease(lease)
         for entry in entries:
             self._append(entry)
+        if entries or not earlier or earlier.feeds != lease.feeds:
+            self._update_feeds()
         state = self._engine.state
         tail = self._engine.tail
         at: LeaseState = "gone" if state.nodes.is_gone(lease.incarnation) else "waits"
@@ -100,6 +109,7 @@ class NodeService:
         self._snapshots.forget_old(now)
         if len(self._said) > len(nodes):
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
+        self._update_feeds()
 
     def presence(self, request: PresenceRequest, now: float) -> PresenceRows:
         """A part of the table of presence."""
@@ -149,6 +159,10 @@ class NodeService:
             round(silent_s, 3),
             "silent" if silent_s > STALL_S else "attached",
         )
+
+    def _update_feeds(self) -> None:
+        rows = [] if self._count_old() else self._engine.state.nodes.rows
+        self.feeds.update(said.feeds if (said := self._said.get(row.incarnation)) else None for row in rows)
 
     def _note_epoch(self) -> None:
         if self._engine.tail.epoch != self._epoch:

@@ -16,6 +16,10 @@ class RefusalLog:
         """One push was refused, that came in at ``where``."""
         self._note(kind, f"refused a push on {where}: {reason}", where, now)
 
+    def note_warning(self, warning: str, where: str, now: float) -> None:
+        """One push is stored, and reaches nobody."""
+        self._note("warning", f"a push on {where} reaches nobody: {warning}", where, now)
+
     def note_peer(self, reason: str, where: str, now: float) -> None:
         """One peer was refused, that came to ``where``."""
         self._note("key", f"refused {reason} on {where}", where, now)

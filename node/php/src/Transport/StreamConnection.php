@@ -99,6 +99,10 @@ final class StreamConnection implements Connection
     private static function cut(string $warning, string $awaited = 'answer'): string
     {
         $detail = preg_match('/errno=\d+ (.+)$/', $warning, $match) ? ' (' . lcfirst($match[1]) . ')' : '';
+        if (str_starts_with($awaited, Session::CURVE_HANDSHAKE)) {
+            return 'the publish server refuses the secret or push key that is used here: it has another one, or none'
+                . " (STORK_BUS_SECRET){$detail}";
+        }
         return "the connection was cut before the {$awaited}{$detail}";
     }
 }

@@ -29,7 +29,8 @@ final class Tcp
             return stream_socket_client($endpoint, $code, $error, $timeout, STREAM_CLIENT_CONNECT, $context);
         });
         if ($stream === false) {
-            throw new ConnectionFailed($error !== '' ? lcfirst($error) : $warning);
+            $why = $error !== '' ? lcfirst($error) : $warning;
+            throw new ConnectionFailed("nobody answers at {$endpoint} (is the publish server running there?): {$why}");
         }
         return $stream;
     }

@@ -14,6 +14,9 @@ use Stork\Excerpt;
  */
 final class Session
 {
+    /** What `awaited()` begins with before a CURVE server has admitted this client. */
+    public const CURVE_HANDSHAKE = 'CURVE handshake';
+
     // Answers have some 200 bytes. More than this is not a publish server, and not worth the memory.
     private const MAX_FRAME_BYTES = 1 << 16;
     private const GREETING_BYTES = 64;
@@ -45,7 +48,7 @@ final class Session
             !$this->greeted => 'ZMTP greeting',
             // A libzmq that cannot open our HELLO just hangs up.
             $this->mechanism->name() === 'CURVE' =>
-                'CURVE handshake (is it the right secret or push key, and the ROUTER?)',
+                self::CURVE_HANDSHAKE . ' (is it the right secret or push key, and the ROUTER?)',
             default => 'ZMTP handshake',
         };
     }

@@ -66,7 +66,7 @@ def goodbye_ending(uri: str, text: str = "") -> Ending:
 
 
 def close_ending(code: int, text: str = "") -> Ending:
-    return Ending(close_codes.REASONS.get(code, "lost"), True, "", text)
+    return Ending(close_codes.REASONS.get(code, "lost"), code not in close_codes.FINAL, "", text)
 
 
 def subscription_ending(uri: str, text: str = "") -> Ending:

@@ -27,9 +27,14 @@ from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 
 MOST_REPORTS = 200
 """In one lease."""
+MOST_FEEDS, MOST_FEEDS_CHARACTERS = 500, 16_000
+"""In one lease. A node with more says nothing of its feeds."""
 
 _Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 _Name = Annotated[str, Meta(max_length=64)]
+
+FeedNames = tuple[Annotated[str, Meta(max_length=255)], ...]
+"""``v1.orders``, and ``pusher.*`` for all feeds of a version."""
 
 LeaseState = Literal["attached", "gone", "waits"]
 
@@ -53,6 +58,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         leaves: whether this is its goodbye.
         number: the answer has it again.
         presence: the batch about its users that it has not met in the log yet.
+        feeds: those to which its clients may subscribe; None: that is not known.
     """
 
     incarnation: Incarnation
@@ -65,6 +71,7 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     leaves: bool = False
     number: _Sequence = 0
     presence: PresenceBatch | None = None
+    feeds: Annotated[FeedNames, Meta(max_length=MOST_FEEDS)] | None = None
 
 
 class Leased(Struct, frozen=True):
