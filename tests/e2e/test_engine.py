@@ -24,7 +24,7 @@ def ready(node):
         return json.loads(answer.read())
 
 
-def test_browsers_see_nothing_of_a_frozen_publish_server_and_are_told_of_a_lost_redis(tmp_path, redis_server):
+def test_a_frozen_server_is_not_seen_and_a_lost_redis_is_told(tmp_path, redis_server):
     with Deployment(tmp_path, environ={"STORK_ENGINE": redis_server.url}) as deployment:
         first = deployment.start_publish_server()
         pull, router, pub, replay = (f"tcp://127.0.0.1:{port}" for port in free_ports(4))
