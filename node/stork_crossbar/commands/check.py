@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--crossbar", is_flag=True, help="Check the installed Crossbar, autobahn and Twisted instead: their private names."
 )
-@click.option(
-    "--engine", is_flag=True, help="Check the Redis of STORK_ENGINE instead: whether it keeps what it is told."
-)
+@click.option("--engine", is_flag=True, help="Check the Redis of STORK_ENGINE instead: does it keep the log safe?")
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list of {path, text}.")
 @click.option("--report", is_flag=True, hidden=True, help="For stork up: problems and declarations as JSON.")
 def check(folder: Path, ports: "Ports", crossbar: bool, engine: bool, as_json: bool, report: bool) -> None:

@@ -22,6 +22,10 @@ def engine() -> None:
     Examples:
       stork engine info
       stork engine wait 0
+
+    \b
+    Environment:
+      STORK_ENGINE  URL of the Redis, or of its Sentinels
     """
 
 

@@ -23,7 +23,7 @@ from stork_node.launcher.welcome import welcome
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.log_writer import LogWriter
 from stork_node.transport.endpoints import (
-    ENGINE,
+    ENGINE_VARIABLE,
     LOOPBACK,
     Endpoint,
     Port,
@@ -69,7 +69,7 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console", watch: b
     if arguments is not None:
         publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
         endpoint = parse_arguments(arguments[1:], own).router
-        own |= _among_others(own) if own.get(ENGINE) else _beside(endpoint, own)
+        own |= _among_others(own) if own.get(ENGINE_VARIABLE) else _beside(endpoint, own)
     page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
     here = PushCommands.here(sys.argv[0], own)
     commands = here.to(endpoint, encrypted=bool(own.get("STORK_BUS_SECRET")))

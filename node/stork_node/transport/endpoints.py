@@ -16,7 +16,7 @@ _ENDPOINT = re.compile(r"tcp://(?P<host>\[[^\[\]]+\]|[^\[\]]+):(?P<port>[0-9]{1,
 _NAME = re.compile(r"\*|[A-Za-z0-9._-]+")
 _ANY_ADDRESS = {"*": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  # compared
 _PUBLISH_SERVER = "STORK_PUBLISH_SERVER"
-ENGINE = "STORK_ENGINE"
+ENGINE_VARIABLE = "STORK_ENGINE"
 
 
 class Port(IntEnum):
@@ -128,7 +128,7 @@ def names_other_host(environ: Mapping[str, str], own_name: str) -> bool:
 
     With ``STORK_ENGINE`` each machine has a publish server of its own, and the variable names others besides.
     """
-    if environ.get(ENGINE):
+    if environ.get(ENGINE_VARIABLE):
         return False
     host = environ.get(_PUBLISH_SERVER, "")
     return (_host(host) or host) not in ("", "localhost", LOOPBACK, "::1", own_name)

@@ -1,4 +1,4 @@
-"""``stork check --engine``: whether a Redis keeps what it is told, in sentences."""
+"""``stork check --engine``: whether a Redis keeps the log safe, in sentences."""
 
 import time
 from typing import Any
