@@ -99,7 +99,7 @@ def test_a_user_on_another_node_is_disconnected(page: Page, address: str, ann: C
     expect(page.locator("#sessions tr")).to_contain_text(str(ann.session_id))
     expect(page.locator("#sessions tr")).to_contain_text("v1.test.status")
     page.get_by_role("button", name="Disconnect").click()
-    expect(page.locator("#command-answer")).to_have_text(re.compile("disconnect: 1 sessions"))
+    expect(page.locator("#command-answer")).to_have_text(re.compile("disconnect: 1 session"))
     expect(page.locator("#sessions")).to_contain_text("No session of this user is here.")
     assert ann.receive()[0] == GOODBYE
 
@@ -109,7 +109,7 @@ def test_a_user_is_refreshed(page: Page, address: str, ann: Client) -> None:
     use_key(page)
     search(page, USER)
     page.get_by_role("button", name="Refresh").click()
-    expect(page.locator("#command-answer")).to_have_text(re.compile("refresh: 1 sessions"))
+    expect(page.locator("#command-answer")).to_have_text(re.compile("refresh: 1 session"))
     with pytest.raises(Closed) as closed:
         ann.receive_all()
     assert closed.value.code == 4001

@@ -150,7 +150,7 @@ def test_a_node_that_is_cut_off_obeys_when_it_is_back(chosen, pusher, reset):
             node.close()
 
 
-def test_a_node_that_is_killed_is_gone_and_its_successor_is_another(chosen, nodes, pusher, monkeypatch):
+def test_a_killed_node_is_gone_and_its_successor_is_another(chosen, nodes, pusher, monkeypatch):
     monkeypatch.setattr(leases, "LEASE_S", 1.0)
     with serving(chosen):
         run(nodes, attached(nodes))
@@ -164,7 +164,7 @@ def test_a_node_that_is_killed_is_gone_and_its_successor_is_another(chosen, node
         assert answer_of(pusher, nodes)["nodes"] == BOTH
 
 
-def test_a_node_that_is_just_starting_keeps_no_command_waiting_and_obeys_what_it_reads(chosen, nodes, pusher):
+def test_a_starting_node_keeps_no_command_waiting_and_obeys_what_it_reads(chosen, nodes, pusher):
     with serving(chosen):
         awake, starting = nodes
         run([awake], attached([awake]))

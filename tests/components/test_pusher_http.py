@@ -27,7 +27,9 @@ with warnings.catch_warnings():
     from autobahn.wamp.types import ComponentConfig
 
     from stork_components.pusher import Health, Pusher, PusherClients
+    from stork_components.pusher.counting import Counting
     from stork_components.pusher.resource import PusherHttp
+    from stork_components.questions.deployment import Deployment
     from stork_crossbar.connections import http_turns as turns
     from stork_crossbar.http.bounded_site import BoundedSite
     from stork_crossbar.http.rules import Rules
@@ -59,13 +61,14 @@ class Node:
         self.link, self.allowed, self.channels = Link(), 1_000, []
         self.table = singleton(ChannelTable)
         self.online = {"presence-a": ["ann", "7"]}
+        presence = SimpleNamespace(users=self._users, channels=lambda _version, prefix: self._channels(prefix))
         self.pusher = SimpleNamespace(
             apps=Apps([APP]),
             counters=PusherCounters(),
             ids=Ids(),
             link=self.link,
             sockets=SimpleNamespace(table=self.table),
-            presence=SimpleNamespace(users=self._users, channels=lambda _version, prefix: self._channels(prefix)),
+            counting=Counting(self.table, presence, singleton(Deployment)),
             may_push=lambda _key, pushes: pushes <= self.allowed,
         )
         root = Resource()

@@ -122,8 +122,9 @@ assert.deepEqual(await told, { id: 'bob', info: null })
 assert.equal(room.members.count, 1)
 
 // A user whose connections the backend ends.
+const ended = next(one.connection, 'disconnected')
 await backend.terminateUserConnections('ann')
-await next(one.connection, 'disconnected')
+await ended
 
 const found = await answer(backend.get({ path: '/channels', params: { filter_by_prefix: 'private-room' } }))
 assert.deepEqual(found, { channels: { 'private-room.1': {} } })

@@ -7,7 +7,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 _FOLDER = Path(__file__).with_name("status")
-_TYPES = {".html": b"text/html", ".css": b"text/css", ".js": b"text/javascript"}
+_TYPES = {".html": b"text/html", ".css": b"text/css", ".js": b"text/javascript", ".svg": b"image/svg+xml"}
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
     b"form-action 'none'; frame-ancestors 'none'"
@@ -28,7 +28,7 @@ class StatusPage(Resource):
         super().__init__()
         self._page = _File(_FOLDER / "status.html")
         for path in sorted(_FOLDER.iterdir()):
-            if path.suffix in (".css", ".js"):
+            if path.suffix != ".html":
                 self.putChild(path.name.encode(), _File(path))
 
     def getChild(self, _path: bytes, _request: Request) -> Resource:

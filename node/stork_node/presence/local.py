@@ -6,16 +6,11 @@ from itertools import islice
 from msgspec import Raw
 from msgspec.json import encode as _encode
 
-from stork_node.protocol.presence.entries import (
-    MAX_INFO_BYTES,
-    MOST_AUTHID_CHARACTERS,
-    MOST_CHANGES,
-    PresenceBatch,
-    TopicChanges,
-)
+from stork_node.protocol.presence.entries import PresenceBatch, TopicChanges
+from stork_node.protocol.presence.limits import MAX_INFO_BYTES, MOST_AUTHID_CHARACTERS, MOST_CHANGES
 
 NO_INFO = b"null"
-_MOST_BATCH_BYTES = 40 << 10  # a lease carries it, and a request has 64 KiB at most
+_MOST_BATCH_BYTES = 24 << 10  # a lease carries it, and a request has 64 KiB at most
 
 _TOLD, _ONE = 1, 2
 """A user's number is twice its sessions, and one more if the log has been told of it."""
@@ -120,9 +115,10 @@ class LocalPresence:
         if self.batch is not None and batch == self.batch.batch:
             self.batch, self.numbered = None, batch
 
-    def agrees(self, last: int) -> bool:
-        """Whether the log can have ``last`` as the last batch of this incarnation."""
-        return last == self.numbered or (self.batch is not None and last == self.batch.batch)
+    @property
+    def last_said(self) -> int:
+        """The number of the last batch that was made."""
+        return self.batch.batch if self.batch else self.numbered
 
     def begin_anew(self) -> None:
         """A new incarnation has said nothing: all users are to be reported."""

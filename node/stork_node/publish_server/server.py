@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Container
 from dataclasses import replace
+from functools import partial
 
 import zmq
 
@@ -22,7 +23,7 @@ from stork_node.publish_server.intake import Awaited, Intake, Outcome, Refusal
 from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
-from stork_node.publish_server.requests import Arrival, read_pull, read_router
+from stork_node.publish_server.requests import Answers, Arrival, read_all, read_pull
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import BeyondLog, StorageFailed
@@ -82,6 +83,7 @@ class PublishServer:
         except BaseException:
             self._engine.close()
             raise
+        self._answers = Answers(partial(answer_peer, self._sockets.router, counters=self.counters))
         self._command_answers = CommandAnswers(self._engine)
         self._replay = ReplayService(
             self._sockets.replay,
@@ -212,7 +214,7 @@ class PublishServer:
                 if isinstance(answer, Awaited):
                     self._command_answers.wait(arrival.envelope, answer, now)
                 elif arrival.envelope and answer is not None:
-                    answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
+                    self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
                 request = arrival.request
                 reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
                 if reason:
@@ -221,6 +223,7 @@ class PublishServer:
                 elif warning := outcome.warnings.get(number):
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note_warning(warning, where, now)
+            self._answers.flush()
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome, now)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
@@ -279,7 +282,8 @@ class PublishServer:
         repeated, self._repeated = self._repeated, []
         arrivals += [arrival for arrival in repeated if arrival.until > now]
         if router.socket in ready:
-            arrivals += [read_router(frames, stamp, self._depth) for frames in waiting(router)]
+            for frames in waiting(router):
+                arrivals += read_all(frames, stamp, self._depth)
         else:
             router.note_drained()
         return arrivals

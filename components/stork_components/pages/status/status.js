@@ -3,11 +3,11 @@
 const EVERY_MS = 2000;
 const POINTS = 60;
 const PLOTS = [
-  { name: "Sessions", metric: "stork_sessions" },
+  { name: "Sessions", metric: "stork_sessions", which: ({ role }) => role !== "backend" && role !== "trusted" },
   { name: "Pushes a second", metric: "stork_broadcast_pushes_total", rate: true },
   { name: "Events a second", metric: "stork_broadcast_deliveries_total", rate: true },
   { name: "Joins a second", metric: "stork_guard_joins_total", rate: true },
-  { name: "Slow readers cut a minute", metric: "stork_broadcast_slow_readers_total", rate: true, times: 60 },
+  { name: "Slow clients cut a minute", metric: "stork_broadcast_slow_readers_total", rate: true, times: 60 },
   { name: "Lag in seconds", metric: "stork_relay_lag_seconds" },
 ];
 const REFUSALS = {
@@ -74,7 +74,9 @@ function parse(text) {
   return samples;
 }
 
-const sum = (samples, name) => samples.reduce((all, each) => all + (each.name === name ? each.value : 0), 0);
+function sum(samples, { metric, which = () => true }) {
+  return samples.reduce((all, each) => all + (each.name === metric && which(each.labels) ? each.value : 0), 0);
+}
 
 for (const plot of PLOTS) {
   plot.points = [];
@@ -131,11 +133,11 @@ async function look() {
     $("health").textContent = [String(health.status).replaceAll("_", " "), ...problems].join(" · ");
     const now = { at: performance.now(), samples: parse(await metrics.text()) };
     for (const plot of PLOTS) {
-      const value = sum(now.samples, plot.metric);
+      const value = sum(now.samples, plot);
       if (!plot.rate) draw(plot, value);
       else if (before) {
         const passed = (now.at - before.at) / 1000;
-        draw(plot, (Math.max(0, value - sum(before.samples, plot.metric)) / passed) * (plot.times ?? 1));
+        draw(plot, (Math.max(0, value - sum(before.samples, plot)) / passed) * (plot.times ?? 1));
       }
     }
     showRefusals(now.samples);
@@ -205,6 +207,7 @@ $("key-form").addEventListener("submit", async (event) => {
 });
 
 let shown = "";
+const counted = (sessions) => (sessions === 1 ? "1 session" : `${number(sessions)} sessions`);
 
 async function search() {
   const { sessions, missing } = await ask(`users/${encodeURIComponent(shown)}`);
@@ -217,7 +220,7 @@ async function search() {
     ]),
     "No session of this user is here.",
   );
-  const count = sessions.length === 1 ? "1 session" : `${number(sessions.length)} sessions`;
+  const count = counted(sessions.length);
   say("found-summary", `${shown}: ${count}${missing.length ? `; no answer from ${missing.join(", ")}` : ""}`);
   $("found").hidden = false;
 }
@@ -235,7 +238,7 @@ async function command(kind) {
   try {
     const answer = await ask("command", { command: kind, authid: shown });
     const met = Object.values(answer.nodes).reduce((all, each) => all + (each.sessions ?? 0), 0);
-    say("command-answer", `${kind}: ${number(met)} sessions${answer.complete ? "" : ", not all nodes have answered yet"}`);
+    say("command-answer", `${kind}: ${counted(met)}${answer.complete ? "" : ", not all nodes have answered yet"}`);
     await search();
   } catch (error) {
     say("command-answer", error.message, true);

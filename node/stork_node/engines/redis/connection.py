@@ -160,6 +160,11 @@ class ScriptConnection:
         except (raised.RedisError, OSError) as error:
             raise self._explained(error) from None
 
+    @property
+    def meta(self) -> str:
+        """The key of the epoch and the numbers."""
+        return self._keys[0]
+
     def close(self) -> None:
         self._connection.disconnect()
 

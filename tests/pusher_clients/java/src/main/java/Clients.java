@@ -125,10 +125,11 @@ public class Clients {
         Listener here = new Listener();
         Listener there = new Listener();
         one.subscribePresence("presence-java.1", here);
-        here.next("subscribed presence-java.1");
         here.next("users 1");
+        here.next("subscribed presence-java.1");
         Pusher three = connect(secret, "bob");
         three.subscribePresence("presence-java.1", there);
+        there.nextBegins("users ");
         there.next("subscribed presence-java.1");
         here.next("added bob");
         equal("ann", one.getPresenceChannel("presence-java.1").getMe().getId());
