@@ -153,14 +153,15 @@ def test_a_client_is_told_when_too_much_was_missed(tab: Tab) -> None:
 # -- Laravel -----------------------------------------------------------------------------------------------------------
 
 LARAVEL = """
-    async ([key, port]) => {
-      window.got = []; window.refused = [];
+    async ([key, port, user]) => {
+      window.got = []; window.refused = []; window.here = []; window.joined = [];
       const host = "127.0.0.1";
       window.Echo = Echo.default ?? Echo;
       ECHO
       echo.private("orders.8").error(({ status }) => refused.push(status));
-      const channel = echo.private("orders.7").listen("OrderPaid", (data) => got.push(data));
-      await new Promise((done) => channel.subscribed(done));
+      const room = echo.join("room.1").here((members) => { here = members; }).joining(({ name }) => joined.push(name));
+      const channel = echo.private(`orders.${user}`).listen("OrderPaid", (data) => got.push(data));
+      await Promise.all([room, channel].map((each) => new Promise((done) => each.subscribed(done))));
     }
 """
 PAY = """
@@ -192,15 +193,15 @@ def laravel(node: Deployment, request: pytest.FixtureRequest, tmp_path: Path) ->
     server.stop(signal.SIGINT)
 
 
-def open_orders(browser: Browser, node: Deployment, address: str) -> Page:
+def open_orders(browser: Browser, node: Deployment, address: str, user: int = 7) -> Page:
     page = browser.new_context().new_page()
-    page.goto(f"{address}/login/7")
+    page.goto(f"{address}/login/{user}")
     page.add_script_tag(path=MODULES / "pusher-js/dist/web/pusher.min.js")
     page.add_script_tag(path=MODULES / "laravel-echo/dist/echo.iife.js")
     page.add_script_tag(url=f"{node.nodes[-1].page_url}stork-pusher.js")
     # The page of the book loads classes from App\\Events; this application has its own at App.
     echo = block("laravel echo").replace("new Echo({", 'new Echo({ namespace: "App",')
-    page.evaluate(LARAVEL.replace("ECHO", echo), [KEY, node.nodes[-1].port])
+    page.evaluate(LARAVEL.replace("ECHO", echo), [KEY, node.nodes[-1].port, user])
     return page
 
 
@@ -215,9 +216,13 @@ def test_an_event_of_laravel_reaches_the_other_pages_of_its_user(
     wait_for(lambda: one.evaluate("got"), "the other event")
     assert [len(page.evaluate("got")) for page in (one, two)] == [1, 1]
     wait_for(lambda: one.evaluate("refused") == [403], "the refusal")
+    three = open_orders(browser, node, laravel, 9)
+    wait_for(lambda: one.evaluate("joined") == ["user 9"], "the third page in the room")
+    assert {member["name"] for member in three.evaluate("here")} == {"user 7", "user 9"}
+    assert [member["name"] for member in two.evaluate("here")] == ["user 7"]
     thrown_out = one.evaluate('fetch("/throw-out/9", { method: "POST" }).then((answer) => answer.text())')
     assert thrown_out == "true"
-    for page in (one, two):
+    for page in (one, two, three):
         page.context.close()
 
 
