@@ -481,7 +481,7 @@ def test_a_user_whom_a_command_has_ended_does_not_sign_in(client):
     assert client.connection.user is None
 
 
-def test_a_subscription_that_a_command_ends_is_told_unless_it_is_there_again(client):
+def test_an_ended_subscription_is_told_unless_it_is_there_again(client):
     client.subscribes("a.1")
     client.connection.end_subscription("a.1")
     assert client.topics == []
