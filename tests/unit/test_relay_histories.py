@@ -205,7 +205,7 @@ def test_all_that_is_wrong_with_the_setting_is_named(value, problem):
     assert str(wrong.value) == problem
 
 
-def test_the_busiest_topics_are_those_with_the_most_pushes_of_the_last_seconds():
+def test_the_busiest_topics_have_the_most_pushes_lately():
     kept = new(seconds=300, bytes=1 << 20)
     for number in range(1, 6):
         kept.keep(push(number, "v1.a.old"))
