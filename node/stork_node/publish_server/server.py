@@ -299,7 +299,7 @@ class PublishServer:
         self.counters.heartbeats += 1
         stamp = format_timestamp(clock.wall())
         self._sockets.pub.publish(
-            encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log))
+            encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log), nodes=True)
         )
 
     def _may_erase(self, address: str, right: str) -> bool:
