@@ -12,7 +12,7 @@ import txaio
 
 from stork_node import process_state
 from stork_node.recursion import limit_recursion
-from tests.gateway import Deployment
+from tests.gateway import API_KEY, Deployment
 
 # Before any module of autobahn's is imported: each keeps what it met, also where it met no framework at all.
 txaio.use_twisted()
@@ -44,7 +44,8 @@ def _with_a_page_below(config: dict[str, Any]) -> None:
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The shipped .crossbar/ on two nodes, with one publish server."""
-    with Deployment(tmp_path_factory.mktemp("shipped"), change=_with_a_page_below) as deployment:
+    folder = tmp_path_factory.mktemp("shipped")
+    with Deployment(folder, environ={"STORK_API_KEY": API_KEY}, change=_with_a_page_below) as deployment:
         deployment.start_publish_server()
         deployment.start_node("one")
         deployment.start_node("two")

@@ -21,6 +21,7 @@ from tests.wamp import Client
 
 ROOT = Path(__file__).parent.parent
 TICKET = "test-ticket"
+API_KEY = "a-key-of-the-shipped-nodes"
 BACKEND_SECRET = "test-backend-secret"
 STORK = [sys.executable, "-m", "stork_node"]
 

@@ -60,6 +60,19 @@ class PusherClient:
         answer = self.ask("pusher:signin", data={"auth": auth, "user_data": text})
         assert answer["event"] == "pusher:signin_success", answer
 
+    def subscribe_as(self, channel: str, data: Any) -> dict[str, Any]:
+        """Subscribe to a presence channel; ``data`` None: without channel_data."""
+        text = None if data is None else json.dumps(data)
+        signed = f"{self.id}:{channel}" if text is None else f"{self.id}:{channel}:{text}"
+        told = {} if text is None else {"channel_data": text}
+        return self.subscribe(channel, auth=f"{KEY}:{sign(signed)}", **told)
+
+    def join_as(self, channel: str, user_id: str | int, **info: Any) -> dict[str, Any]:
+        """Join a presence channel; returns the information of all members."""
+        answer = self.subscribe_as(channel, {"user_id": user_id, "user_info": info})
+        members: dict[str, Any] = answer["data"]["presence"]["hash"]
+        return members
+
     def join(self, *channels: str) -> None:
         for channel in channels:
             signed = {"auth": f"{KEY}:{sign(f'{self.id}:{channel}')}"} if channel.startswith("private-") else {}

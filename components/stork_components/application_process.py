@@ -33,7 +33,7 @@ from stork_node.application.running.handler_runner import HANDLER_FAILED, Handle
 from stork_node.application.running.runtime import Runtime, log_failure
 from stork_node.application.running.thread_switching import Interruption
 from stork_node.application.values import ClientSession
-from stork_node.config.settings import count, endpoint, seconds, section, setting, text
+from stork_node.config.settings import count, seconds, section, servers, setting, text
 from stork_node.errors import CallError, StorkError
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.process_state import singleton
@@ -62,7 +62,7 @@ class ApplicationSettings:
     http: HttpSettings = setting(http_section, HttpSettings())
     feeds: Feeds = setting(feeds_section, ())
     threads: int = setting(count, 32)
-    push: str = setting(endpoint, local_endpoint(Port.ROUTER))
+    push: str = setting(servers, local_endpoint(Port.ROUTER))
     secret: str = setting(text, "")
     stop_s: float = setting(seconds, 5.0)
     hung_after_s: float = setting(seconds, 60.0)

@@ -1,5 +1,6 @@
 """
-The operator's port, in the router process, apart from the public port: ``/health``, ``/ready``, ``/metrics``, ``/api``.
+The operator's port, in the router process, apart from the public port: ``/health``, ``/ready``, ``/metrics``,
+``/status``, ``/api``.
 """
 
 import json
@@ -17,6 +18,7 @@ from stork_components.api.resource import ApiResource
 from stork_components.drain import Drain
 from stork_components.guard import Guard
 from stork_components.metrics import Metrics
+from stork_components.pages.status_page import StatusPage
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.component import Component, end_worker
@@ -67,6 +69,7 @@ class OperatorPort(Component):
         root.putChild(b"health", _Json(lambda: (200, {"status": "alive"})))
         root.putChild(b"ready", _Json(self._ready))
         root.putChild(b"metrics", Metrics(self, self.health))
+        root.putChild(b"status", StatusPage())
         root.putChild(b"api", ApiResource(lambda: registry.find(Api)))
         listen = Endpoint.parse(self.settings.listen)
         interface = "" if listen.host == "*" else listen.host
@@ -119,6 +122,7 @@ class OperatorPort(Component):
                 is_draining=bool(drain and drain.is_draining),
                 has_caught_up=bool(relay and relay.is_ready),
                 is_full=entrance.is_full,
+                engine_trouble=relay.engine_trouble if relay else "",
                 server_trouble=relay.server_trouble if relay else "",
                 relay_trouble=relay.trouble if relay else "the relay has not started",
             )

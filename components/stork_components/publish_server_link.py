@@ -4,7 +4,7 @@ The relay's sockets: SUB for the bus, DEALER for replay, and another one for wha
 Each is made anew where it holds too much.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,7 @@ _REPLAY_LIMITS = ServerLimits(frames=20_000, unread_bytes=16 << 20, unfinished_b
 class PublishServerLink:
     """
     Args:
-        bus_endpoint, replay_endpoint: of the publish server.
+        buses, replays: the endpoints of each publish server; one at a time is followed.
         secret: STORK_BUS_SECRET, or empty.
         heard: takes messages of the bus.
         answered: takes messages of replay, answers to the last request only.
@@ -55,20 +55,35 @@ class PublishServerLink:
     def __init__(
         self,
         reactor: Any,
-        bus_endpoint: str,
-        replay_endpoint: str,
+        buses: Sequence[str],
+        replays: Sequence[str],
         secret: str,
         heard: Callable[[list[Message]], None],
         answered: Callable[[list[Message]], None],
         leased: Callable[[list[Message]], None],
         cut: Callable[[str, str], None],
     ) -> None:
-        make = partial(_make_socket, secret=secret)
+        self._servers = list(zip(buses, replays, strict=False))
+        self._reactor, self._secret, self._cut = reactor, secret, cut
+        self._heard, self._answered, self._leased = heard, answered, leased
+        self._asked: Ask | None = None
+        self._connect()
+        self._checking = reactor.callLater(CHECK_S, self._check)
+
+    def _connect(self) -> None:
+        reactor, has_secret = self._reactor, bool(self._secret)
+        make = partial(_make_socket, secret=self._secret)
+        bus_endpoint, replay_endpoint = self._servers[0]
         self._bus = _Connection(
-            reactor, bus_endpoint, partial(make, zmq.SUB, bus_endpoint), _BUS_LIMITS, heard, bool(secret)
+            reactor, bus_endpoint, partial(make, zmq.SUB, bus_endpoint), _BUS_LIMITS, self._heard, has_secret
         )
         self._replay = _Connection(
-            reactor, replay_endpoint, partial(make, zmq.DEALER, replay_endpoint), _REPLAY_LIMITS, answered, bool(secret)
+            reactor,
+            replay_endpoint,
+            partial(make, zmq.DEALER, replay_endpoint),
+            _REPLAY_LIMITS,
+            self._answered,
+            has_secret,
         )
         # A refusal of what a node says must not be taken for that of a request.
         self._open_saying = partial(
@@ -77,12 +92,38 @@ class PublishServerLink:
             replay_endpoint,
             partial(make, zmq.DEALER, replay_endpoint, is_saying=True),
             _SAYING_LIMITS,
-            leased,
-            bool(secret),
+            self._leased,
+            has_secret,
         )
         self._saying: _Connection | None = None
-        self._reactor, self._cut = reactor, cut
-        self._checking = reactor.callLater(CHECK_S, self._check)
+
+    @property
+    def endpoint(self) -> str:
+        """The bus that is followed now."""
+        return self._servers[0][0]
+
+    @property
+    def replay_endpoint(self) -> str:
+        """Where it replays."""
+        return self._servers[0][1]
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there is another publish server to follow."""
+        return len(self._servers) > 1
+
+    def change_over(self, is_waiting: bool) -> None:
+        """
+        Follow the next publish server.
+
+        Args:
+            is_waiting: whether the last request has no answer yet, and is to be sent there.
+        """
+        self._disconnect()
+        self._servers.append(self._servers.pop(0))
+        self._connect()
+        if is_waiting and self._asked is not None:
+            self._replay.send(encode_request(self._asked.request))
 
     @property
     def trouble(self) -> str:
@@ -91,6 +132,7 @@ class PublishServerLink:
 
     def ask(self, ask: Ask) -> None:
         """Send a request for a page; while there is no connection, it goes nowhere, and will be repeated."""
+        self._asked = ask
         if ask.anew:
             self._replay.open()
         self._replay.send(encode_request(ask.request))
@@ -110,6 +152,9 @@ class PublishServerLink:
 
     def close(self) -> None:
         self._checking.cancel()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         self._bus.close()
         self._replay.close()
         if self._saying is not None:

@@ -15,8 +15,9 @@ from twisted.internet import defer, reactor, task
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
-from stork_components.presence import Presence, answering
+from stork_components.presence import Presence, answering, online
 from stork_components.publish_server_link import PublishServerLink
+from stork_components.questions.busy import NodeBusy
 from stork_components.questions.deployment import Deployment
 from stork_components.questions.sessions import NodeSessions
 from stork_components.questions.why import WhyAnswers, note_recoveries
@@ -28,7 +29,7 @@ from stork_crossbar.connections.closing import BREAK
 from stork_crossbar.internals.zmq_reader import Message
 from stork_node import clock
 from stork_node.broadcast.counters import BroadcastCounters
-from stork_node.config.settings import endpoint, interval, seconds, setting, text
+from stork_node.config.settings import endpoints, interval, seconds, setting, text
 from stork_node.errors import CallError, InvalidFrame
 from stork_node.metrics.node_figures import RelayState
 from stork_node.nodes.served_feeds import ServedFeeds
@@ -41,6 +42,7 @@ from stork_node.protocol.commands.documents import RECEIPT, Command
 from stork_node.protocol.commands.leases import Nodes
 from stork_node.protocol.positions import Position
 from stork_node.protocol.replay import ReplayRefused
+from stork_node.relay.choosing import UNCONFIRMED, UNCONFIRMED_S, ServerChoice
 from stork_node.relay.counters import RelayCounters
 from stork_node.relay.history_page import history_page
 from stork_node.relay.history_settings import HistorySettings, histories
@@ -67,14 +69,15 @@ class RelaySettings:
     """
     ``extra`` of the relay.
 
-    ``bus`` and ``replay`` are the publish server's PUB and ROUTER endpoints, ``secret`` STORK_BUS_SECRET or empty.
+    ``bus`` and ``replay`` are the publish server's PUB and ROUTER endpoints, or those of several that share an engine;
+    ``secret`` STORK_BUS_SECRET or empty.
     ``history`` says how much is kept for recovery (see ``history_settings``), ``beat_s`` how often clients get the
     node's position. The node opens its ports when it has caught up with the publish server, or after ``first_frame_s``
     without any sign of it.
     """
 
-    bus: str = setting(endpoint, local_endpoint(Port.PUB))
-    replay: str = setting(endpoint, local_endpoint(Port.REPLAY))
+    bus: tuple[str, ...] = setting(endpoints, (local_endpoint(Port.PUB),))
+    replay: tuple[str, ...] = setting(endpoints, (local_endpoint(Port.REPLAY),))
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
     beat_s: float = setting(interval, 20.0)
@@ -107,6 +110,7 @@ class Relay(Component):
         self._heartbeat_lag_s: float | None = None
         self.server_counters: dict[str, float] = {}
         self._was_foreign = False
+        self._choice = ServerChoice(self.heard_at)
         self._said_of_server = ""
         self._marks = singleton(SessionMarks)
         self._obeying = Obeying(self._broadcaster, self._marks)
@@ -124,7 +128,9 @@ class Relay(Component):
         self._recent = singleton(RecentEvents)
         WhyAnswers(self._recent, self._broadcaster, self._stream).answer_in(self._deployment)
         self._deployment.join(reactor, self._say, self._attending)
+        NodeBusy(self, self._broadcaster, self._stream).answer_in(self._deployment)
         NodeSessions(self, self._broadcaster).answer_in(self._deployment)
+        online.answer_in(self._deployment, self.online_at)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
@@ -190,13 +196,22 @@ class Relay(Component):
             return "frames of another epoch on the bus: is there a second publish server?"
         # If the bus is silent too, the publish server is away: that is no problem of this node.
         if waits_since is not None and now - waits_since > _STUCK_S and now - self.heard_at < _STUCK_S / 2:
-            return f"pushes are missing, and {self.settings.replay} has not replayed them for {now - waits_since:.0f} s"
+            where = self._link.replay_endpoint
+            return f"pushes are missing, and {where} has not replayed them for {now - waits_since:.0f} s"
         return ""
 
     @property
     def server_trouble(self) -> str:
         """Why the publish server is out of reach, in one sentence; empty if it is not, or nothing is known."""
         return self._link.trouble
+
+    @property
+    def engine_trouble(self) -> str:
+        """Why the log takes nothing, as the publish server says, in one sentence; empty where there is no trouble."""
+        unconfirmed_s = self.server_counters.get(UNCONFIRMED, 0.0)
+        if unconfirmed_s < UNCONFIRMED_S:
+            return ""
+        return f"the engine has confirmed nothing for {unconfirmed_s:.0f} s: pushes wait, or are not confirmed"
 
     @property
     def lag_s(self) -> float | None:
@@ -209,6 +224,11 @@ class Relay(Component):
         if waits_since is not None:
             return now - waits_since
         return self._heartbeat_lag_s if now - self.heard_at < _SILENT_S else now - self.heard_at
+
+    @property
+    def broadcaster(self) -> Broadcaster:
+        """Writes to the clients of this node."""
+        return self._broadcaster
 
     def newest_first(self, topic: str) -> Iterator[tuple[bytes, str]]:
         """The events of a topic that this node keeps, with their positions."""
@@ -239,6 +259,7 @@ class Relay(Component):
 
     def state(self) -> RelayState:
         """The current state, for metrics."""
+        here = self.presence.here
         return RelayState(
             lag_seconds=self.lag_s or 0.0,
             heard_seconds=reactor.seconds() - self.heard_at,
@@ -247,6 +268,10 @@ class Relay(Component):
             attached=int(self._attending.is_attached),
             history_bytes=self._stream.histories.bytes,
             history_topics=self._stream.histories.topics,
+            online_users=len(here.table),
+            online_topics=len(here.table.rooms),
+            online_here=len(here.local),
+            online_unsaid=here.local.news_count,
         )
 
     # -- following -----------------------------------------------------------------------------------------------------
@@ -264,9 +289,9 @@ class Relay(Component):
                     self._attending.answered(message)
             except ReplayRefused as error:
                 self._attending.is_understood = False  # an older release has taken the place of this one
-                self._refuse(self.settings.replay, error)
+                self._refuse(self._link.replay_endpoint, error)
             except InvalidFrame as error:
-                self._refuse(self.settings.replay, error)
+                self._refuse(self._link.replay_endpoint, error)
 
     def _or_end(self, function: Callable[..., None], *args: Any) -> None:
         """
@@ -285,7 +310,7 @@ class Relay(Component):
             try:
                 frame = bus.decode_frame(_only(message))
             except InvalidFrame as error:
-                self._refuse(self.settings.bus, error)
+                self._refuse(self._link.endpoint, error)
                 continue
             frames.append(frame)
             if isinstance(frame, Heartbeat):
@@ -303,7 +328,7 @@ class Relay(Component):
         try:
             self._heartbeat_lag_s = max(0.0, clock.wall() - datetime.fromisoformat(heartbeat.time).timestamp())
         except (ValueError, OverflowError, OSError) as error:
-            self._refuse(self.settings.bus, InvalidFrame(f"its time: {error}"))
+            self._refuse(self._link.endpoint, InvalidFrame(f"its time: {error}"))
 
     def _take_pages(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -313,11 +338,11 @@ class Relay(Component):
                 page = replay.decode_answer(message)
                 actions = self._stream.answer(page, now)
             except ReplayRefused as error:
-                self._refuse(self.settings.replay, error)
+                self._refuse(self._link.replay_endpoint, error)
                 self._act(self._stream.refuse(now))
                 continue
             except InvalidFrame as error:
-                self._refuse(self.settings.replay, error)
+                self._refuse(self._link.replay_endpoint, error)
                 continue
             self.heard_at = self._progress_at = now
             self._attending.is_understood = page.header.nodes
@@ -394,22 +419,38 @@ class Relay(Component):
     def _tick(self) -> None:
         now = reactor.seconds()
         self._act(self._stream.tick(now))
+        self._look_for_another_server(now)
         if not self._started.called and now - self._progress_at > self.settings.first_frame_s:
             is_silent = self.heard_at <= self._progress_at
             self.log.warn(
                 "nothing heard from the publish server at {endpoint} yet",
-                endpoint=self.settings.bus if is_silent else self.settings.replay,
+                endpoint=self._link.endpoint if is_silent else self._link.replay_endpoint,
             )
             self._started.callback(None)
         if not self._started.called and now - self._started_at > _LONGEST_START_S:
             self.log.warn(
                 "still catching up with {endpoint}, at {position}",
-                endpoint=self.settings.replay,
+                endpoint=self._link.replay_endpoint,
                 position=self.position,
             )
             self._started.callback(None)
         self._tell_of_foreign(now)
         self._tell_of_server()
+
+    def _look_for_another_server(self, now: float) -> None:
+        if not self._link.has_others:
+            return
+        why = self._choice.why_change(self.heard_at, self.server_counters.get(UNCONFIRMED, 0.0), now)
+        if why:
+            before = self._link.endpoint
+            self._link.change_over(self._stream.follower.waits_since is not None)
+            self.server_counters = {}
+            self.log.warn(
+                "the publish server at {before} {why}: this node follows {after}",
+                before=before,
+                why=why,
+                after=self._link.endpoint,
+            )
 
     def _tell_of_server(self) -> None:
         trouble = self._link.trouble
@@ -465,6 +506,18 @@ class Relay(Component):
             CallError: this node cannot say it now.
         """
         return answering.answer(self.presence, topic, has_users, self.position, reactor.seconds())
+
+    async def online_at(self, topic: str, has_users: bool, at: Position | None) -> dict[str, Any]:
+        """
+        As ``online``, once this node has come to a position.
+
+        Raises:
+            CallError: it cannot say it, or has not come so far.
+        """
+        answering.check_topic(topic)
+        if at is not None:
+            await self._reach(at)
+        return self.online(topic, has_users)
 
     async def history(self, topic: str, since: Position | None, limit: int) -> bytes:
         """

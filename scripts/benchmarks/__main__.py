@@ -26,7 +26,7 @@ from benchmarks.plot import draw
 from benchmarks.results import Results, load_results, save_results
 from benchmarks.runner import Run
 from benchmarks.table import to_markdown
-from benchmarks.tools import COMPILER, ROOT, compile_c, install_packages
+from benchmarks.tools import COMPILER, ROOT, WRK, compile_c, install_packages
 
 _QUICK_PEERS = "stork,publish-server,nats,nchan"
 _FULL_PEERS = ",".join(PEERS)
@@ -120,7 +120,7 @@ def _run(cases: list[Case], peers: dict[str, type[Peer]], rounds: int, output: P
 
 def _prepare(peers: dict[str, type[Peer]]) -> tuple[Tools, dict[str, str]]:
     """Install and compile what is missing; returns the versions too."""
-    install_packages([*COMPILER, *(package for peer in peers.values() for package in peer.packages)])
+    install_packages([*COMPILER, WRK, *(package for peer in peers.values() for package in peer.packages)])
     for peer in peers.values():
         peer.install()
     return Tools(compile_c("load")), {name: peer.version() for name, peer in peers.items()}

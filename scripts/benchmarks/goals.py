@@ -39,6 +39,7 @@ GOALS = (
     Goal("paced", "p99", "bare", 1.3),
     Goal("idle", "memory", "crossbar", 1),
     Goal("joins", "rate", "crossbar", 1.5),
+    Goal("http", "rate", "centrifugo", 1),
 )
 
 

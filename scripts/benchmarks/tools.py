@@ -49,6 +49,8 @@ def install_packages(packages: Iterable[Package]) -> None:
 
 COMPILER = (Package("gcc", "gcc"), Package("libc6-dev", "/usr/include/stdio.h"))
 """The packages for ``compile_c``."""
+WRK = Package("wrk", "wrk")
+"""The load of the case ``http``."""
 
 
 def compile_c(folder: str) -> Path:

@@ -1,43 +1,53 @@
-"""stork-pusher.js in Chromium, with pusher-js 7 and 8 and with laravel-echo: what is missed comes later."""
+"""
+Pusher clients in Chromium: stork-pusher.js with pusher-js 7 and 8 and with laravel-echo, and an application of Laravel.
+"""
 
 import hashlib
 import hmac
 import itertools
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.book import block
 from tests.cut import CuttingProxy
-from tests.gateway import ROOT, Deployment, wait_for
+from tests.gateway import ROOT, Deployment, Process, free_ports, wait_for
 from tests.pusher import KEY, SECRET, PusherBackend
 
 MODULES = ROOT / "tests/js/node_modules"
 KINDS = ("", "private-", "cache-")
 MAKE = {
     "pusher": """
-        (options) => { window.pusher = new Pusher(options.key, options); }
+        ({ key, host, port, ...options }) => { PAGE window.pusher = pusher; }
     """,
     "echo": """
         (options) => {
           const authorizer = (channel) => ({ authorize: (id, done) => options.sign(id, channel.name, done) });
-          const echo = new (Echo.default ?? Echo)({ broadcaster: "reverb", ...options, authorizer });
+          const place = {
+            cluster: "", wsHost: options.host, wsPort: options.port, forceTLS: false, enabledTransports: ["ws"],
+          };
+          const echo = new (Echo.default ?? Echo)({ broadcaster: "reverb", ...place, ...options, authorizer });
           window.pusher = echo.connector.pusher;
         }
     """,
 }
 CLIENTS = [("pusher-js-7", "pusher"), ("pusher-js", "pusher"), ("pusher-js", "echo")]
+API_KEY = "0123456789abcdef" * 2
 NUMBERS = itertools.count(1)
 BEGIN = """
     async ([make, key, port, channels]) => {
       const sign = (id, channel, done) => sign_channel(id, channel).then((auth) => done(null, { auth }));
       eval(make)({
-        key, sign, cluster: "", wsHost: "127.0.0.1", wsPort: port, forceTLS: false, enabledTransports: ["ws"],
+        key, sign, port, host: "127.0.0.1",
         channelAuthorization: { customHandler: ({ socketId, channelName }, done) => sign(socketId, channelName, done) },
       });
       window.got = []; window.recovered = []; window.ids = [];
-      StorkPusher.recover(pusher, { onrecovered: (channel, ok) => recovered.push([channel, ok]) });
+      RECOVER
       pusher.connection.bind("connected", () => ids.push(pusher.connection.socket_id));
       await Promise.all(channels.map((name) => new Promise((done) => {
         const channel = pusher.subscribe(name);
@@ -50,7 +60,7 @@ BEGIN = """
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    environ = {"PUSHER_APP_ID": "1", "PUSHER_APP_KEY": KEY, "PUSHER_APP_SECRET": SECRET}
+    environ = {"PUSHER_APP_ID": "1", "PUSHER_APP_KEY": KEY, "PUSHER_APP_SECRET": SECRET, "STORK_API_KEY": API_KEY}
     with Deployment(tmp_path_factory.mktemp("pusher-browser"), environ=environ) as deployment:
         deployment.start_publish_server()
         deployment.start_node()
@@ -71,7 +81,12 @@ class Tab:
         self.page.add_script_tag(path=MODULES / module / "dist/web/pusher.min.js")
         self.page.add_script_tag(path=MODULES / "laravel-echo/dist/echo.iife.js")
         self.page.add_script_tag(url=f"{deployment.nodes[-1].page_url}stork-pusher.js")
-        self.page.evaluate(BEGIN, [MAKE[kind], KEY, self.proxy.port, self.channels])
+        # The lines of the book, with what a test wants to see, and with signatures.
+        page = block("pusher page").replace('cluster: ""', '...options, cluster: ""')
+        recover = block("stork-pusher.js").replace("if (!ok) location.reload();", "recovered.push([channel, ok]);")
+        self.page.evaluate(
+            BEGIN.replace("RECOVER", recover), [MAKE[kind].replace("PAGE", page), KEY, self.proxy.port, self.channels]
+        )
 
     def push(self, numbers: range, **more: Any) -> None:
         with PusherBackend(self.deployment.nodes[-1].port) as backend:
@@ -135,7 +150,81 @@ def test_a_client_is_told_when_too_much_was_missed(tab: Tab) -> None:
     wait_for(lambda: tab.has_all_of([1, 2, 3, 4]), "the next events")
 
 
-def test_clients_miss_nothing_when_their_node_is_killed_and_starts_again(browser: Browser, node: Deployment) -> None:
+# -- Laravel -----------------------------------------------------------------------------------------------------------
+
+LARAVEL = """
+    async ([key, port]) => {
+      window.got = []; window.refused = [];
+      const host = "127.0.0.1";
+      window.Echo = Echo.default ?? Echo;
+      ECHO
+      echo.private("orders.8").error(({ status }) => refused.push(status));
+      const channel = echo.private("orders.7").listen("OrderPaid", (data) => got.push(data));
+      await new Promise((done) => channel.subscribed(done));
+    }
+"""
+PAY = """
+    async () => (await fetch("/pay/7", { method: "POST", headers: { "X-Socket-ID": echo.socketId() } })).text()
+"""
+
+
+@pytest.fixture(params=["zmq", "http"])
+def laravel(node: Deployment, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of Laravel's application; it pushes by ZMQ or by HTTP."""
+    [port] = free_ports(1)
+    for name in ("sessions", "views"):
+        (tmp_path / name).mkdir()
+    for name in ("broadcasting", "channels"):
+        (tmp_path / f"{name}.txt").write_text(block(f"laravel {name}"))
+    by_http = {"STORK_ENDPOINT": node.nodes[-1].page_url, "STORK_API_KEY": API_KEY}
+    environ = {
+        **os.environ,
+        "APP_STORAGE": str(tmp_path),
+        "PUSHER_APP_KEY": KEY,
+        "PUSHER_APP_SECRET": SECRET,
+        **(by_http if request.param == "http" else {"STORK_ENDPOINT": node.router}),
+    }
+    public = ROOT / "tests/php/laravel/public"
+    command = ["php", "-S", f"127.0.0.1:{port}", "-t", str(public), str(public / "index.php")]
+    server = Process(command, tmp_path / "php.log", environ)
+    server.wait_for_line("Development Server")
+    yield f"http://127.0.0.1:{port}"
+    server.stop(signal.SIGINT)
+
+
+def open_orders(browser: Browser, node: Deployment, address: str) -> Page:
+    page = browser.new_context().new_page()
+    page.goto(f"{address}/login/7")
+    page.add_script_tag(path=MODULES / "pusher-js/dist/web/pusher.min.js")
+    page.add_script_tag(path=MODULES / "laravel-echo/dist/echo.iife.js")
+    page.add_script_tag(url=f"{node.nodes[-1].page_url}stork-pusher.js")
+    # The page of the book loads classes from App\\Events; this application has its own at App.
+    echo = block("laravel echo").replace("new Echo({", 'new Echo({ namespace: "App",')
+    page.evaluate(LARAVEL.replace("ECHO", echo), [KEY, node.nodes[-1].port])
+    return page
+
+
+def test_an_event_of_laravel_reaches_the_other_pages_of_its_user(
+    browser: Browser, node: Deployment, laravel: str
+) -> None:
+    one, two = (open_orders(browser, node, laravel) for _ in range(2))
+    assert one.evaluate(PAY) == "paid"
+    wait_for(lambda: two.evaluate("got"), "the event")
+    assert two.evaluate("got") == [{"order": 7, "name": "Zoë"}]
+    assert two.evaluate(PAY) == "paid"
+    wait_for(lambda: one.evaluate("got"), "the other event")
+    assert [len(page.evaluate("got")) for page in (one, two)] == [1, 1]
+    wait_for(lambda: one.evaluate("refused") == [403], "the refusal")
+    thrown_out = one.evaluate('fetch("/throw-out/9", { method: "POST" }).then((answer) => answer.text())')
+    assert thrown_out == "true"
+    for page in (one, two):
+        page.context.close()
+
+
+# -- the node starts again: the last test, as it takes longest ---------------------------------------------------------
+
+
+def test_clients_miss_nothing_when_their_node_is_killed(browser: Browser, node: Deployment) -> None:
     tabs = [Tab(browser, node, *client) for client in CLIENTS]
     for tab in tabs:
         tab.push(range(1, 10))

@@ -71,7 +71,7 @@ class Cluster(Deployment):
         finally:
             self._stack.close()
 
-    def wait_until_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_until_ready(self, timeout_s: float = 180.0) -> None:
         """Until both nodes say that they are ready, and HAProxy answers."""
         urls = [f"http://127.0.0.1:{operator}/ready" for _, operator in self._node_ports]
         urls.append(self.url.replace("ws://", "http://").removesuffix("ws"))

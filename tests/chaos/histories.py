@@ -79,6 +79,9 @@ class Verdict:
     delivered: int = 0
     announced: int = 0
     recovered: int = 0
+    commands: int = 0
+    ended: int = 0
+    """Sessions that a command has ended."""
 
     @property
     def clean(self) -> bool:
@@ -90,7 +93,7 @@ class Verdict:
             self.findings.append(f"{kind}: {sentence}")
 
 
-BROKEN = ("missing", "unannounced", "twice", "out_of_order", "wrong", "needless")
+BROKEN = ("missing", "unannounced", "twice", "out_of_order", "wrong", "needless", "disobeyed", "ended_again")
 
 
 def summary(verdict: Verdict) -> dict[str, Any]:
@@ -102,5 +105,7 @@ def summary(verdict: Verdict) -> dict[str, Any]:
         "delivered": verdict.delivered,
         "announced": verdict.announced,
         "recovered": verdict.recovered,
+        "commands": verdict.commands,
+        "ended": verdict.ended,
         "findings": verdict.findings,
     }

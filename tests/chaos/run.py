@@ -17,6 +17,7 @@ from stork_node import Publisher
 from tests.chaos.checker import check
 from tests.chaos.cluster import Cluster
 from tests.chaos.histories import Replaced, Verdict
+from tests.chaos.obeying import check_commands
 from tests.chaos.records import Line, histories, pushed, read_lines
 from tests.chaos.schedule import Fault
 from tests.gateway import ROOT, wait_for
@@ -125,16 +126,20 @@ def run(
         pushing = [sys.executable, "-m", "tests.chaos.pushing", cluster.router, ",".join(TOPICS), str(seed), str(rate)]
         followers = Followers(folder, through(cluster.url), seed)
         pushers = _start(pushing, answers)
+        commanding = [sys.executable, "-m", "tests.chaos.commanding", cluster.url, cluster.router, str(seed)]
+        obeyed = folder / "commands.jsonl"
+        commander = _start(commanding, obeyed)
         try:
             _wait_for_first_events(followers)
             for fault in faults:
                 progress(fault, str(fault))
                 outcome.happened.append(_suffer(cluster, fault))
                 followers.come_and_go(lambda: _recent_position(answers))
-                _check_alive(followers, pushers)
+                _check_alive(followers, pushers, commander)
             progress(None, "settling")
             cluster.wait_until_ready()
-            _say(pushers, "stop")
+            for process in (pushers, commander):
+                _say(process, "stop")
             _wait(pushers)
             outcome.pushes = [*read_lines(answers), *_push_markers(cluster)]
             outcome.settled = _settle(followers)
@@ -142,11 +147,13 @@ def run(
         finally:
             pushers.kill()
             _wait(pushers)
+            _wait(commander)
             followers.stop()
         outcome.lines = list(followers.lines())
         outcome.replaced = cluster.replaced
     progress(None, "checking")
     outcome.verdict = check(pushed(outcome.pushes), histories(outcome.lines), outcome.replaced)
+    check_commands(read_lines(obeyed), outcome.verdict, outcome.ended)
     return outcome
 
 
@@ -205,10 +212,11 @@ def _settle(followers: Followers) -> bool:
     return done
 
 
-def _check_alive(followers: Followers, pushers: "subprocess.Popen[str]") -> None:
+def _check_alive(followers: Followers, *processes: "subprocess.Popen[str]") -> None:
     followers.check_alive()
-    if pushers.poll() is not None:
-        raise AssertionError(f"the pushers ended with {pushers.returncode}")
+    for process in processes:
+        if process.poll() is not None:
+            raise AssertionError(f"{process.args} ended with {process.returncode}")
 
 
 def _command(kind: str, url: str) -> list[str]:

@@ -55,6 +55,8 @@ def test_nothing_is_lost_doubled_or_told_without_need_in_twenty_faults(tmp_path:
     assert outcome.verdict.recovered > 20
     assert len(outcome.replaced) == 2
     assert outcome.verdict.announced > 20
+    assert outcome.verdict.commands > 10
+    assert outcome.verdict.ended > 10
     assert (tmp_path / "timeline.png").stat().st_size > 50_000
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from stork_node.clock import SuspendAwareClock
+from stork_node.engines.embedded import EmbeddedEngine
+from stork_node.engines.interface import Engine
 from stork_node.publish_server import PublishServer, PublishServerSettings
 from stork_node.push_log import SegmentLog
 
@@ -35,13 +38,17 @@ def settings(**chosen: Any) -> PublishServerSettings:
 
 
 @contextmanager
-def serving(chosen: PublishServerSettings | None = None, log: SegmentLog | None = None) -> Iterator[PublishServer]:
+def serving(
+    chosen: PublishServerSettings | None = None, log: SegmentLog | None = None, engine: Engine | None = None
+) -> Iterator[PublishServer]:
     """A publish server that serves; stopped, and its thread joined, at the end."""
     chosen = chosen or settings()
     with tempfile.TemporaryDirectory() as folder:
         if chosen.data == _NEW_FOLDER:
             chosen = replace(chosen, data=Path(folder))
-        server = PublishServer(chosen, log)
+        server = PublishServer(
+            chosen, engine or (EmbeddedEngine(log, SuspendAwareClock(3.0, 0.0).now) if log else None)
+        )
         thread = threading.Thread(target=server.serve)
         thread.start()
         try:

@@ -13,6 +13,7 @@ from stork_node.protocol.commands.documents import encode_command
 from stork_node.publish_server import PublishServerSettings
 from tests.components.routerless import Node, fixed_settings, run
 from tests.components.served import Peer, peer, serving
+from tests.link import Link
 from tests.malformed import document
 
 BOTH = {"node-1": {"sessions": 1}, "node-2": {"sessions": 1}}
@@ -123,5 +124,54 @@ def test_a_node_that_stops_keeps_no_command_waiting(chosen, nodes, pusher):
         run(nodes, attached(nodes))
         leaving = nodes.pop()
         pusher.send(encode_command("disconnect", authid="7", timeout_ms=20_000))
+        run(nodes, lambda: nodes[0].done)  # it has a number
         leaving.close()
         assert answer_of(pusher, nodes)["nodes"] == {"node-1": {"sessions": 1}, "node-2": "gone"}
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_node_that_is_cut_off_obeys_when_it_is_back(chosen, pusher, reset):
+    with serving(chosen), Link(chosen.pub) as bus, Link(chosen.replay) as replay:
+        nodes = [Node(chosen.pub, chosen.replay, "node-1"), Node(bus.endpoint, replay.endpoint, "node-2")]
+        run(nodes, attached(nodes))
+        for link in (bus, replay):
+            link.cut(reset=reset)
+        pusher.send(encode_command("disconnect", authid="7", id="k", timeout_ms=100))
+        pusher.send(document(type="after"))
+        told = next(answer for answer in [answer_of(pusher, nodes) for _ in range(2)] if "complete" in answer)
+        assert (told["complete"], told["nodes"]["node-2"]) == (False, "pending")
+        for link in (bus, replay):
+            link.mend()
+        run(nodes, lambda: len(nodes[1].done) == 2)
+        assert (nodes[1].done, nodes[1].breaks) == (["disconnect", "after"], 0)
+        pusher.send(encode_command("disconnect", authid="7", id="k"))
+        assert answer_of(pusher, nodes) == told | {"complete": True, "nodes": BOTH}
+        for node in nodes:
+            node.close()
+
+
+def test_a_killed_node_is_gone_and_its_successor_is_another(chosen, nodes, pusher, monkeypatch):
+    monkeypatch.setattr(leases, "LEASE_S", 1.0)
+    with serving(chosen):
+        run(nodes, attached(nodes))
+        killed = nodes.pop()
+        killed.link.close()  # without a goodbye
+        pusher.send(encode_command("disconnect", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == {"node-1": {"sessions": 1}, "node-2": "gone"}
+        nodes.append(Node(chosen.pub, chosen.replay, "node-2"))
+        run(nodes, attached(nodes))
+        pusher.send(encode_command("refresh", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == BOTH
+
+
+def test_a_starting_node_keeps_no_command_waiting_and_obeys_what_it_reads(chosen, nodes, pusher):
+    with serving(chosen):
+        awake, starting = nodes
+        run([awake], attached([awake]))
+        pusher.send(encode_command("disconnect", authid="7"))
+        told = answer_of(pusher, [awake])
+        assert (told["complete"], told["nodes"]) == (True, {"node-1": {"sessions": 1}})
+        run(nodes, attached(nodes))
+        assert starting.done == ["disconnect"]
+        pusher.send(encode_command("refresh", authid="7"))
+        assert answer_of(pusher, nodes)["nodes"] == BOTH

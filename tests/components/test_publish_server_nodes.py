@@ -163,7 +163,7 @@ def test_a_repeated_id_is_obeyed_once_and_answered_alike(peers):
     assert say(node, lease("i1")).tail == tail
 
 
-def test_a_push_with_a_receipt_is_answered_when_every_node_has_written_it(peers):
+def test_a_push_with_a_receipt_waits_until_every_node_has_written_it(peers):
     bus, node, pusher = peers
     for incarnation in ("i1", "i2"):
         say(node, lease(incarnation))

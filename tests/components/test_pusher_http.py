@@ -27,7 +27,9 @@ with warnings.catch_warnings():
     from autobahn.wamp.types import ComponentConfig
 
     from stork_components.pusher import Health, Pusher, PusherClients
+    from stork_components.pusher.counting import Counting
     from stork_components.pusher.resource import PusherHttp
+    from stork_components.questions.deployment import Deployment
     from stork_crossbar.connections import http_turns as turns
     from stork_crossbar.http.bounded_site import BoundedSite
     from stork_crossbar.http.rules import Rules
@@ -58,12 +60,15 @@ class Node:
     def __init__(self):
         self.link, self.allowed, self.channels = Link(), 1_000, []
         self.table = singleton(ChannelTable)
+        self.online = {"presence-a": ["ann", "7"]}
+        presence = SimpleNamespace(users=self._users, channels=lambda _version, prefix: self._channels(prefix))
         self.pusher = SimpleNamespace(
             apps=Apps([APP]),
             counters=PusherCounters(),
             ids=Ids(),
             link=self.link,
             sockets=SimpleNamespace(table=self.table),
+            counting=Counting(self.table, presence, singleton(Deployment)),
             may_push=lambda _key, pushes: pushes <= self.allowed,
         )
         root = Resource()
@@ -71,6 +76,12 @@ class Node:
         root.putChild(b"app", PusherClients())
         root.putChild(b"up", Health())
         self.site = BoundedSite(root, Rules(websocket=_websocket))
+
+    def _users(self, topic):
+        return next((users for name, users in self.online.items() if Channel.parse(name).topic("pusher") == topic), [])
+
+    def _channels(self, prefix):
+        return [(Channel.parse(name), len(users)) for name, users in self.online.items() if name.startswith(prefix)]
 
     def talk(self, *pieces):
         transport = StringTransport()
@@ -164,7 +175,7 @@ def test_what_is_asked_of_channels_is_told(node):
         channel = Channel.parse(name)
         node.table.add(channel, channel.topic("pusher"), "pusher", object())
     info = {"info": "subscription_count,user_count"}
-    assert node.get("/channels") == (200, {"channels": {"a.1": {}, "private-b": {}}})
+    assert node.get("/channels") == (200, {"channels": {"a.1": {}, "private-b": {}, "presence-a": {}}})
     assert node.get("/channels", filter_by_prefix="private-", **info) == (
         200,
         {"channels": {"private-b": {"subscription_count": 1}}},
@@ -178,7 +189,14 @@ def test_what_is_asked_of_channels_is_told(node):
 
 
 def test_only_presence_channels_have_users(node):
-    assert node.get("/channels/presence-a/users") == (200, {"users": []})
+    assert node.get("/channels/presence-a/users") == (200, {"users": [{"id": "ann"}, {"id": "7"}]})
+    assert node.get("/channels/presence-b/users") == (200, {"users": []})
+    counted = {"user_count": 2}
+    assert node.get("/channels/presence-a", info="user_count") == (200, {"occupied": True, **counted})
+    assert node.get("/channels/presence-b", info="user_count") == (200, {"occupied": False, "user_count": 0})
+    channels = {"channels": {"presence-a": counted}}
+    assert node.get("/channels", filter_by_prefix="presence-", info="user_count") == (200, channels)
+    assert node.post("/events", EVENT | {"channel": "presence-a", "info": "user_count"}) == (200, channels)
     assert node.get("/channels/a.1/users")[0] == 400
 
 

@@ -71,7 +71,7 @@ def test_the_missed_events_come_first_and_then_the_live_ones(node):
 
 
 @pytest.mark.parametrize("since", [None, "x:1", "e:99x", "y:9"])
-def test_a_client_without_a_position_of_this_epoch_is_told_where_the_node_is(node, since):
+def test_without_a_position_of_this_epoch_a_client_is_told_the_nodes(node, since):
     node.push(3)
     client = node.connect()
     assert node.asks(client, since=since) == [(False, "e:3")]
@@ -110,7 +110,7 @@ def stop_after_the_first_page(client, monkeypatch):
     return lambda: waiting.insert(0, 0) or waiting.pop()
 
 
-def test_much_goes_in_pages_to_a_client_that_reads_and_new_pushes_with_it(node, monkeypatch):
+def test_much_goes_in_pages_to_a_client_that_reads(node, monkeypatch):
     monkeypatch.setattr("stork_components.pusher.resuming.LITTLE_BYTES", 200)
     node.push(20)
     client = node.connect()
@@ -130,7 +130,7 @@ def test_much_goes_in_pages_to_a_client_that_reads_and_new_pushes_with_it(node, 
     assert [short(frame) for frame in client.frames()] == ["n22"]
 
 
-def test_a_client_whose_rest_is_lost_meanwhile_is_closed_and_comes_again(node, monkeypatch):
+def test_a_client_whose_rest_is_lost_meanwhile_is_closed(node, monkeypatch):
     monkeypatch.setattr("stork_components.pusher.resuming.LITTLE_BYTES", 200)
     node.push(20)
     client = node.connect()
@@ -170,7 +170,7 @@ def test_a_channel_that_is_live_is_recovered_anew(node):
     assert [short(frame) for frame in client.frames()] == ["n3"]
 
 
-def test_a_cache_channel_begins_with_its_last_event_unless_all_is_recovered(node):
+def test_a_cache_channel_begins_with_its_last_event_unless_recovered(node):
     topic = "pusher.cache-a.1"
     node.push(2, topic=topic)
     node.hub.kept[topic] = [(b'{"type":"n2","data":2}', "e:2")]

@@ -14,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.presence.table import OnlineUser, Room
 from stork_node.process_state import singleton
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
@@ -27,6 +28,7 @@ from tests.pusher import sign
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from stork_components.commands.obeying import Obeying
+    from stork_components.pusher.presence import ChannelPresence
     from stork_crossbar.limits import client_limits
     from stork_crossbar.pusher import sockets as sockets_module
     from stork_crossbar.pusher.protocol import PusherFactory
@@ -108,6 +110,43 @@ class Client:
         auth = f"{key}:" + sign(f"{socket_id}::user::{text}", secret)
         self.says("pusher:signin", data={"auth": auth, "user_data": text})
 
+    def joins_as(self, channel: str, user_id: str, **info: Any) -> Any:
+        text = json.dumps({"user_id": user_id, "user_info": info})
+        auth = "key:" + sign(f"{self.protocol.socket.connection.socket_id}:{channel}:{text}")
+        answers = self.says("pusher:subscribe", data={"channel": channel, "auth": auth, "channel_data": text})
+        return json.loads(answers[0]["data"])["presence"]["hash"] if answers else None
+
+
+class TableOfAll:
+    """The table of presence as it looks from here; ``say`` is an entry of the log."""
+
+    def __init__(self) -> None:
+        self.here: Any = SimpleNamespace(
+            followed=SimpleNamespace(is_known=True), table=SimpleNamespace(rooms={}, users=self.users)
+        )
+        self.told: list[Any] = []
+
+    def users(self, topic: str) -> dict[str, OnlineUser]:
+        room = self.here.table.rooms.get(topic)
+        return room.users if room else {}
+
+    def join(self, topic: str, user: str, wait_ms: int, info: bytes) -> bool:
+        self.told.append(("join", topic, user, wait_ms, info))
+        return True
+
+    def leave(self, topic: str, user: str, has_left: bool) -> None:
+        self.told.append(("leave", topic, user, has_left))
+
+    def watch(self, watcher: Any) -> None:
+        self.watcher = watcher
+
+    def say(self, topic: str, online: dict[str, bytes], offline: tuple[str, ...] = ()) -> None:
+        users = self.here.table.rooms.setdefault(topic, Room(0, {})).users
+        users.update({user: OnlineUser(1, ("n",), info) for user, info in online.items()})
+        for user in offline:
+            del users[user]
+        self.watcher(topic, list(online), list(offline))
+
 
 class Hub:
     """The sockets of a process, with clients."""
@@ -117,6 +156,9 @@ class Hub:
         self.pushed: list[Any] = []
         self.resumed: list[Any] = []
         self.kept: dict[str, list[tuple[bytes, str]]] = {}
+        self.table_of_all = TableOfAll()
+        self.relay: Any = SimpleNamespace(presence=self.table_of_all, broadcaster=None)
+        self.presence = ChannelPresence(lambda: self.relay)
         self.sockets = Sockets(
             reactor,
             SETTINGS,
@@ -125,6 +167,7 @@ class Hub:
             lambda *pushed: self.pushed.append(pushed),
             lambda topic: reversed(self.kept.get(topic, [])),
             lambda *resumed: self.resumed.append(resumed),
+            self.presence,
         )
         self.sockets.begin()
         self.factory = PusherFactory(self.sockets.opened)
@@ -327,6 +370,64 @@ def test_changed_apps_count_for_the_clients_that_are_there(hub):
         [answer] = client.says("pusher:subscribe", data={"channel": "private-a", "auth": auth})
         assert answer["event"].endswith(event)
     assert hub.connect().frames()[0]["data"]["code"] == 4001
+
+
+# -- presence channels -------------------------------------------------------------------------------------------------
+
+ROOM = "pusher.presence-~.a"
+
+
+def test_members_are_told_of_each_other(hub, broadcaster):
+    hub.relay.broadcaster = broadcaster
+    ann, bob = hub.connect(), hub.connect()
+    ann.frames()
+    assert ann.joins_as("presence-a", "ann", n=1) == {"ann": {"n": 1}}
+    hub.table_of_all.say(ROOM, {"ann": b'{"n":1}'})
+    assert ann.frames() == []
+    bob.frames()
+    assert bob.joins_as("presence-a", "bob") == {"ann": {"n": 1}, "bob": {}}
+    hub.table_of_all.say(ROOM, {"bob": b"{}"})
+    [added] = ann.frames()
+    assert (added["event"], added["channel"]) == ("pusher_internal:member_added", "presence-a")
+    assert json.loads(added["data"]) == {"user_id": "bob", "user_info": {}}
+    assert bob.frames() == []
+    assert hub.presence.users(ROOM) == ["ann", "bob"]
+
+    ann.says("client-x", channel="presence-a", data=1)
+    assert hub.pushed[0][2].data == b'{"pusher:user_id":"ann","data":1}'
+    bob.protocol.connectionLost()
+    ann.says("pusher:unsubscribe", data={"channel": "presence-a"})
+    hub.table_of_all.say(ROOM, {}, ("bob", "ann"))
+    assert ann.frames() == []
+    assert hub.table_of_all.told == [
+        ("join", ROOM, "ann", 3000, b'{"n":1}'),
+        ("join", ROOM, "bob", 3000, b"{}"),
+        ("leave", ROOM, "bob", False),
+        ("leave", ROOM, "ann", True),
+    ]
+
+
+def test_a_client_waits_where_the_members_are_not_known(hub):
+    hub.table_of_all.here.followed.is_known = False
+    client = hub.connect()
+    client.frames()
+    assert client.joins_as("presence-a", "ann") is None
+    assert client.says("pusher:ping") == []
+    hub.reactor.advance(15.1)
+    assert [frame["data"]["code"] for frame in client.frames()] == client.codes == [4100]
+    assert hub.presence.users(ROOM) == []
+    assert list(hub.presence.channels("pusher", "")) == []
+
+
+def test_a_disconnect_does_not_wait_for_a_member(commanded):
+    client = commanded.connect()
+    client.joins_as("presence-a", "ann")
+    commanded.settle()
+    assert commanded.obey("disconnect", authid="ann") == {"sessions": 1}
+    client.frames()
+    client.protocol.connectionLost()
+    assert client.codes == [4009]
+    assert commanded.hub.table_of_all.told[-1] == ("leave", ROOM, "ann", True)
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ class RelayAlone(Relay):
 def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inside]:
     inside = Inside()
     monkeypatch.setattr(relay_module, "Broadcaster", lambda *_: Broadcaster(inside.component, inside.reactor))
+    sessions = relay_module.NodeSessions
+    monkeypatch.setattr(relay_module, "NodeSessions", lambda _, broadcaster: sessions(inside.component, broadcaster))
     yield inside
     inside.close()
 

@@ -6,11 +6,14 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import zmq
 
 from stork_node import Publisher
 from stork_node.clients.node_asker import NodeAsker
+from stork_node.protocol.commands.leases import Lease, encode_node_request
 from tests.gateway import STORK, Deployment, Node, wait_for
 from tests.wamp import GOODBYE, UNSUBSCRIBED, Client, Closed
 
@@ -159,6 +162,26 @@ def test_a_frozen_node_obeys_before_it_delivers(node: Node, publisher: Publisher
         assert client.receive()[0] == GOODBYE
         done = publisher.command("disconnect", authid="frozen", id="frozen")
         assert (done.complete, done.position, done.sessions) == (True, pending.position, 1)
+
+
+def test_a_user_who_comes_back_before_the_answer_stays(many_ways: Deployment, node: Node, publisher: Publisher):
+    """A second node, which says nothing, keeps the answer waiting."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as silent, node.join("user:back") as out:
+        silent.linger = 1_000
+        silent.connect(many_ways.replay)
+        silent.send(encode_node_request(Lease("silent", "node-2")))
+        silent.recv()
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(publisher.command, "disconnect", authid="back", timeout_ms=20_000)
+            assert closed(out).code in (4001, 1000)
+            with node.join("user:back") as again:
+                assert not asked.done()
+                again.subscribe("v1.open.back")
+                silent.send(encode_node_request(Lease("silent", "node-2", leaves=True)))
+                result = asked.result()
+                assert (result.complete, result.nodes.pop("node-2"), result.sessions) == (True, "gone", 1)
+                publisher.push("v1.open.back", type="later")
+                assert types(again, 1) == ["later"]
 
 
 def test_operators_give_commands_and_see_the_nodes(many_ways: Deployment, node: Node, publisher: Publisher):

@@ -21,8 +21,9 @@ from stork_node.protocol.commands.leases import Lease, encode_node_request
 from tests.book import block
 from tests.e2e.http_client import connect, read_to_the_end, request, status
 from tests.e2e.operator_port import samples, value
-from tests.gateway import ROOT, TICKET, Deployment, wait_for
-from tests.wamp import Closed
+from tests.gateway import ROOT, STORK, TICKET, Deployment, wait_for
+from tests.stubborn import Stubborn, message
+from tests.wamp import SUBSCRIBE, Closed, Refused
 
 KEY = "a-key-of-the-tests-0123456789"
 PUSHER, READER, NARROW = ("push-" + "p" * 20, "read-" + "r" * 20, "narrow-" + "n" * 20)
@@ -483,6 +484,157 @@ def test_commands_need_their_right_and_topics(port):
     assert narrow.error("GET", "/api/users/ann") == (403, "forbidden")
     assert narrow.error("GET", "/api/topics/v1.orders.1") == (403, "forbidden")
     narrow.connection.close()
+
+
+# -- why a user did not get an event -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def asking(port: int, key: str = KEY) -> Iterator[Api]:
+    api = Api(port, key)
+    try:
+        yield api
+    finally:
+        api.connection.close()
+
+
+class Story:
+    """Pushes to one topic, and asks why a user did or did not get them."""
+
+    def __init__(self, deployment: Deployment, topic: str, user: str) -> None:
+        self.node, self.topic, self.user = deployment.nodes[0], topic, user
+
+    def push(self, data: Any = None, **keys: Any) -> str:
+        with asking(self.node.port) as api:
+            position: str = api.push({"topics": [self.topic], "type": "t", "data": data, **keys})[1]["position"]
+        return position
+
+    def is_here(self) -> bool:
+        with asking(self.node.port) as api:
+            return bool(api.get(f"/api/users/{self.user}")[1]["sessions"])
+
+    def ask(self, position: str | None = None) -> dict[str, Any]:
+        asked = {"topic": self.topic, "user": self.user} | ({"position": position} if position else {})
+        with asking(self.node.port) as api:
+            status, answer = api.get(f"/api/why?{urllib.parse.urlencode(asked)}")
+        assert (status, answer["missing"]) == (200, [])
+        return answer
+
+    def cause(self, position: str | None) -> dict[str, Any]:
+        """The only cause, once the node has come to the position."""
+        wait_for(lambda: self.ask(position)["causes"][0]["cause"] != "pending", "the push to come")
+        [cause] = self.ask(position)["causes"]
+        assert cause.get("node", "node-1") == "node-1"
+        return cause
+
+
+def is_between(cause: dict[str, Any], start: float, end: float) -> bool:
+    return start - 0.2 <= datetime.fromisoformat(cause["at"]).timestamp() <= end + 0.2
+
+
+def test_why_delivered_excluded_and_not_subscribed(deployment):
+    story = Story(deployment, "v1.test.why", "why-1")
+    with story.node.join(authid="why-1") as client:
+        before = story.push()
+        assert story.cause(before) == {"cause": "not_subscribed", "node": "node-1", "session": client.session_id}
+        began = time.time()
+        subscription = client.subscribe(story.topic)
+        position = story.push()
+        client.event()
+        delivered = story.cause(position)
+        assert (delivered["cause"], delivered["session"]) == ("delivered", client.session_id)
+        assert is_between(delivered, began, time.time())
+        assert story.ask() == story.ask(position)
+        assert story.cause(before)["cause"] == "not_subscribed"
+        assert story.cause(story.push(exclude=[client.session_id]))["cause"] == "excluded"
+        client.unsubscribe(subscription)
+        ended = time.time()
+        assert is_between(found := story.cause(story.push()), began, ended)
+        assert found["cause"] == "not_subscribed"
+        assert story.cause(position) == delivered
+
+
+def test_why_denied_by_whom_and_when(deployment):
+    story = Story(deployment, "v1.user.ann", "why-2")
+    began = time.time()
+    with story.node.join(authid="why-2") as client, pytest.raises(Refused):
+        client.subscribe(story.topic)
+    with story.node.join(authid="why-2") as client:
+        with pytest.raises(Refused):
+            client.subscribe(story.topic)
+        denied = story.cause(story.push())
+        assert (denied["cause"], denied["by"], denied["session"]) == ("denied", "application", client.session_id)
+        assert "is_own_topic" in denied["reason"]
+        assert is_between(denied, began, time.time())
+
+
+def test_why_offline_since_and_recovered(deployment):
+    story = Story(deployment, "v1.test.offline", "why-3")
+    with story.node.join(authid="why-3") as client:
+        client.subscribe(story.topic)
+        read = story.push()
+        client.event()
+        left = time.time()
+    wait_for(lambda: not story.is_here(), "the leave")
+    missed = story.push()
+    offline = story.cause(missed)
+    assert offline["cause"] == "offline"
+    assert is_between(offline, left, time.time())
+    with story.node.join(authid="why-3") as client:
+        client.subscribe(story.topic)
+        client.call("io.virge.stork.recover", {story.topic: read})
+        recovered = story.cause(missed)
+        assert (recovered["cause"], recovered["session"]) == ("recovered", client.session_id)
+        assert story.cause(read)["cause"] == "delivered"
+    story.user = "nobody"
+    assert story.cause(missed) == {"cause": "offline"}
+
+
+def test_why_slow_and_cut(deployment):
+    story = Story(deployment, "v1.test.slow", "guest")
+    with Stubborn(story.node.port, receive_bytes=4096) as client:
+        client.join(TICKET)
+        client.say(message(SUBSCRIBE, 1, {}, story.topic))
+        client.hear()
+        first = story.push()
+        began = time.time()
+        # What the kernel takes is delivered as far as this node can tell.
+        positions = [story.push("x" * 900_000) for _ in range(20)]
+        wait_for(lambda: not story.is_here(), "the cut")
+    assert story.cause(first)["cause"] == "delivered"
+    slow = story.cause(positions[-1])
+    assert slow["cause"] == "slow"
+    assert "waiting" in slow["reason"]
+    assert is_between(slow, began, time.time())
+
+
+def test_why_unknown_and_not_pushed(deployment):
+    story = Story(deployment, "v1.test.unknown", "why-4")
+    assert story.ask("other:7")["causes"][0]["cause"] == "unknown"
+    position = Story(deployment, "v1.test.known", "why-4").push()
+    assert story.cause(position) == {"cause": "not_pushed"}
+    with asking(story.node.port) as api:
+        for query in ("", "topic=a", "topic=a&user=b&position=c", "topic=a&user=b&x=y"):
+            assert api.error("GET", f"/api/why?{query}") == (400, "invalid_request")
+    with asking(story.node.port, NARROW) as api:
+        assert api.error("GET", "/api/why?topic=v1.test.1&user=b") == (403, "forbidden")
+
+
+def test_why_by_the_command(deployment):
+    story = Story(deployment, "v1.test.cli", "why-5")
+    with story.node.join(authid="why-5") as client:
+        client.subscribe(story.topic)
+        position = story.push()
+        client.event()
+        url = f"http://127.0.0.1:{deployment.operator_ports[story.node.port]}"
+        command = [*STORK, "why", story.topic, "--user", "why-5", "--url", url]
+        said = subprocess.run([*command, "--key", KEY], capture_output=True, text=True, timeout=60)
+    first, second = said.stdout.splitlines()
+    assert first == f"v1.test.cli at {position}, user why-5:"
+    assert second.startswith(f"  delivered: to session {client.session_id} on node-1 at ")
+    refused = subprocess.run([*command, "--key", "x"], capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("stork: the node refuses: send a key of this deployment")
 
 
 def test_a_procedure_is_called(deployment, api):

@@ -156,6 +156,53 @@ def test_channels_are_listed(port, backend):
     assert backend.get("/channels/a.1/users")[0] == 400
 
 
+# -- presence channels -------------------------------------------------------------------------------------------------
+
+
+def test_members_of_a_presence_channel_are_told_of_each_other(port, backend):
+    with PusherClient(port) as ann, PusherClient(port) as bob:
+        assert ann.join_as("presence-room.1", "ann", name="Ann") == {"ann": {"name": "Ann"}}
+        members = bob.join_as("presence-room.1", 7)
+        assert members["7"] == {}
+        added = ann.next()
+        assert (added["event"], added["channel"]) == ("pusher_internal:member_added", "presence-room.1")
+        assert added["data"] == {"user_id": "7", "user_info": {}}
+        if "ann" not in members:  # who has joined a moment ago is told later
+            assert bob.next()["data"] == {"user_id": "ann", "user_info": {"name": "Ann"}}
+        assert ann.has_nothing()
+        assert bob.has_nothing()
+        assert backend.get("/channels/presence-room.1/users") == (200, {"users": [{"id": "ann"}, {"id": "7"}]})
+        assert backend.get("/channels", filter_by_prefix="presence-room", info="user_count") == (
+            200,
+            {"channels": {"presence-room.1": {"user_count": 2}}},
+        )
+        bob.send("client-typing", channel="presence-room.1", data={"a": [1]})
+        event = json.loads(ann.next_text())
+        assert (event["event"], event["user_id"], event["data"]) == ("client-typing", "7", {"a": [1]})
+
+        with PusherClient(port) as again:
+            assert set(again.join_as("presence-room.1", 7)) == {"ann", "7"}
+            bob.send("pusher:unsubscribe", data={"channel": "presence-room.1"})
+            assert ann.has_nothing()
+        removed = ann.next()
+        assert (removed["event"], removed["data"]) == ("pusher_internal:member_removed", {"user_id": "7"})
+        assert backend.get("/channels/presence-room.1/users") == (200, {"users": [{"id": "ann"}]})
+
+
+def test_who_is_no_member_is_told_why(port):
+    with PusherClient(port) as client:
+        for data, kind, status in (
+            (None, "AuthError", 401),
+            ({}, "AuthError", 401),
+            ({"user_id": ""}, "AuthError", 401),
+            ({"user_id": "1", "user_info": "x" * 10_000}, "LimitReached", 4004),
+        ):
+            told = client.subscribe_as("presence-bad.1", data)["data"]
+            assert (told["type"], told["status"]) == (kind, status)
+        client.sign_in("ann")
+        assert client.subscribe_as("presence-bad.1", None)["data"]["presence"]["ids"] == ["ann"]
+
+
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 

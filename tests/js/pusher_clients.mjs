@@ -18,14 +18,15 @@ const place = { appId: '1', key, secret, host: '127.0.0.1', port, useTLS: false 
 const backend = new Backend(place)
 const encrypting = new Backend({ ...place, encryptionMasterKeyBase64: Buffer.alloc(32, 7).toString('base64') })
 
-const options = (signing) => ({
+const options = (signing, member = undefined) => ({
   cluster: '',
   wsHost: '127.0.0.1',
   wsPort: Number(port),
   forceTLS: false,
   enabledTransports: ['ws'],
   channelAuthorization: {
-    customHandler: ({ socketId, channelName }, done) => done(null, signing.authorizeChannel(socketId, channelName)),
+    customHandler: ({ socketId, channelName }, done) =>
+      done(null, signing.authorizeChannel(socketId, channelName, channelName.startsWith('presence-') ? member : undefined)),
   },
   userAuthentication: {
     customHandler: ({ socketId }, done) => done(null, signing.authenticateUser(socketId, { id: 'ann' })),
@@ -98,6 +99,32 @@ const notes = await subscribed(three, 'private-encrypted-notes')
 event = next(notes, 'note')
 await encrypting.trigger('private-encrypted-notes', 'note', { secret: 7 })
 assert.deepEqual(await event, { secret: 7 })
+
+// Members of a presence channel.
+const ann = new Client(key, options(backend, { user_id: 'ann', user_info: { name: 'Ann' } }))
+const bob = new Client(key, options(backend, { user_id: 'bob' }))
+const room = await subscribed(ann, 'presence-room.1')
+assert.deepEqual([room.members.count, room.members.me], [1, { id: 'ann', info: { name: 'Ann' } }])
+let told = next(room, 'pusher:member_added')
+const other = await subscribed(bob, 'presence-room.1')
+assert.deepEqual(await told, { id: 'bob', info: null })
+if (!other.members.get('ann')) await next(other, 'pusher:member_added')
+assert.deepEqual(other.members.get('ann'), { id: 'ann', info: { name: 'Ann' } })
+assert.deepEqual([room.members.count, other.members.count], [2, 2])
+const users = await answer(backend.get({ path: '/channels/presence-room.1/users' }))
+assert.deepEqual(users, { users: [{ id: 'ann' }, { id: 'bob' }] })
+const typing = new Promise((resolve) => room.bind('client-typing', (data, { user_id }) => resolve({ data, user_id })))
+assert.ok(other.trigger('client-typing', { a: 1 }))
+assert.deepEqual(await typing, { data: { a: 1 }, user_id: 'bob' })
+told = next(room, 'pusher:member_removed')
+bob.unsubscribe('presence-room.1')
+assert.deepEqual(await told, { id: 'bob', info: null })
+assert.equal(room.members.count, 1)
+
+// A user whose connections the backend ends.
+const ended = next(one.connection, 'disconnected')
+await backend.terminateUserConnections('ann')
+await ended
 
 const found = await answer(backend.get({ path: '/channels', params: { filter_by_prefix: 'private-room' } }))
 assert.deepEqual(found, { channels: { 'private-room.1': {} } })

@@ -430,3 +430,18 @@ def test_push_many_says_how_many_are_not_confirmed_and_which(transport: str) -> 
         assert said["message"] == missing
         assert said["ids"] == {"0": "n0", "3": "n3"}
         assert set(said["answers"]) == {"1", "2", "4", "5"}
+
+
+def test_the_next_of_several_servers_gets_the_push_with_its_id(transport: str) -> None:
+    """Nobody listens at the first, and the second stays silent."""
+
+    def store(server: RouterDouble, arrival: Arrival) -> None:
+        server.reply(arrival.peer, {"ok": True, "id": arrival.document["id"], "position": "epoch:7"})
+
+    with RouterDouble(lambda *_: None) as silent, RouterDouble(store) as server:
+        nobody = f"tcp://127.0.0.1:{free_port()}"
+        options = {"transport": transport, "timeout_ms": 9_000}
+        options["endpoint"] = f"{nobody},{silent.endpoint},{server.endpoint}"
+        program = "say(attempt(fn () => (new Publisher($options))->push('v1.a.1', new SimpleMessage('t', 1))));"
+        assert run_php(program, {"options": options}, command=interpreter(transport)).only["result"] == "epoch:7"
+        assert {each.document["id"] for each in silent.arrivals} == {each.document["id"] for each in server.arrivals}

@@ -29,8 +29,16 @@ RUN_HERE = {"push document", "command document", "history", "http keys", "jwt", 
 RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}
-RUN_BY_COMPONENTS = {"django app.py", "django push.py", "django test"}
-RUN_BY_BROWSER = {"page.html", "stork.js"}
+RUN_BY_COMPONENTS = {"django app.py", "django views.py", "django test"}
+RUN_BY_BROWSER = {
+    "page.html",
+    "stork.js",
+    "stork-pusher.js",
+    "pusher page",
+    "laravel broadcasting",
+    "laravel channels",
+    "laravel echo",
+}
 
 CITATION = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
 FOREIGN = re.compile(r"\b(?:[A-Z][A-Z_]+\.md|DESIGN|DELIVERY|(?:ENGINE|HOUSE|STYLE|CONTROL)(?=, [\"']|'s\b|[.)]))")

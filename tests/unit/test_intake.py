@@ -3,10 +3,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from stork_node.engines.embedded import EmbeddedEngine
 from stork_node.protocol.bus import PushFrame, decode_frame
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.publish_server.counters import Counters
-from stork_node.publish_server.ids import RecentIds
 from stork_node.publish_server.intake import Intake, Outcome, Refusal, Request
 from stork_node.push_log import Entry, SegmentLog, StorageFailed, epochs
 from tests.malformed import NOW
@@ -27,7 +27,7 @@ class Desk:
     def __init__(self, log: SegmentLog) -> None:
         self.log = log
         self.counters = Counters()
-        self.intake = Intake(self.log, RecentIds(), self.counters)
+        self.intake = Intake(EmbeddedEngine(log, 1000.0), self.counters)
         self.now = 1000.0
 
     def take(self, *requests: Request) -> Outcome:
@@ -115,7 +115,7 @@ def test_the_position_is_that_of_the_last_push_or_zero(desk):
 
 def test_a_batch_that_cannot_be_stored_is_refused_and_leaves_its_ids_free(log):
     log.full, counters = True, Counters()
-    intake = Intake(log, RecentIds(), counters)
+    intake = Intake(EmbeddedEngine(log, 1000.0), counters)
     outcome = intake.take([push("a"), push("a"), PositionRequest(), Refusal(None, "type: missing")], 1.0)
     failed = {"ok": False, "id": "a", "error": "storage_failed", "reason": "no space left on device"}
     assert [json.loads(answer) for answer in outcome.answers] == [
@@ -131,7 +131,7 @@ def test_a_batch_that_cannot_be_stored_is_refused_and_leaves_its_ids_free(log):
 
 
 def test_what_was_stored_before_the_disk_was_full_is_still_recognized(log):
-    intake = Intake(log, RecentIds(), Counters())
+    intake = Intake(EmbeddedEngine(log, 1000.0), Counters())
     intake.take([push("a")], 1.0)
     log.full = True
     answers = [json.loads(answer) for answer in intake.take([push("a"), push("b")], 2.0).answers]
@@ -180,8 +180,6 @@ def test_an_id_that_is_forgotten_may_be_used_again(desk):
 
 
 def test_an_id_from_before_the_start_is_known_without_its_content(log):
-    ids = RecentIds()
-    ids.remember([("k", log.tail)], 1000.0)
+    Desk(log).answers(push("k"))
     desk = Desk(log)
-    desk.intake = Intake(log, ids, desk.counters)
-    assert desk.answers(other("k")) == [stored("k", 0, duplicate=True)]
+    assert desk.answers(other("k")) == [stored("k", 1, duplicate=True)]

@@ -169,6 +169,7 @@ def test_a_key_whose_variable_is_not_set_is_no_key(tmp_path):
     assert compose_in(tmp_path, "app_without_keys:stork", jwt={"keys": [{"key": "${EMPTY:-}"}]}).rules() == {
         "jwt": None,
         "patterns": {},
+        "presence": {},
         "feeds": None,
     }
 

@@ -82,7 +82,7 @@ def test_the_first_value_that_is_not_empty_counts():
         ([ONE | {"allowed_origins": ["ws://a"]}], "[0].allowed_origins: 'ws://a' is the address of a WebSocket"),
         ([ONE | {"enabled": "no"}], "[0].enabled: 'no' is neither true nor false"),
         ([ONE | {"shared": True}], "[0].shared: topics cannot be shared"),
-        ([ONE | {"cache_s": -1}], "[0].cache_s: -1 is not a time in seconds (want 1800)"),
+        ([ONE | {"cache_s": -1}], "[0].cache_s: -1 is not a time in seconds, less than a day (want 1800)"),
         ([ONE | {"cache_s": True}], "[0].cache_s: True is not a time"),
         ([ONE, ONE | {"keys": [{"key": "k", "secret": "s"}], "version": "b"}], "[1].id: '1' is the id of another app"),
         (

@@ -6,6 +6,9 @@ import pytest
 
 from stork_node.pusher.apps import App
 from stork_node.pusher.connection import MOST_BAD_FRAMES, Connection
+from stork_node.pusher.errors import RoomFull
+from stork_node.pusher.members import Member
+from stork_node.pusher.server_frames import subscription_succeeded
 from stork_node.pusher.settings import PusherLimits
 from stork_node.pusher.signatures import channel_text, sign, user_text
 
@@ -19,7 +22,8 @@ class Client:
 
     def __init__(self, app=None):
         self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
-        self.users, self.ended_users = [], set()
+        self.users, self.ended_users, self.rooms, self.left = [], set(), {}, []
+        self.is_full = self.is_blind = False
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
         self.connection = Connection(app, SOCKET, self, LIMITS)
@@ -36,6 +40,22 @@ class Client:
 
     def unsubscribe(self, channel, topic):
         self.topics.remove(topic)
+
+    def join(self, channel, topic, member):
+        if self.is_full:
+            raise RoomFull("full")
+        if not self.is_blind:
+            self.rooms[topic] = member
+        return not self.is_blind
+
+    def leave(self, channel, topic, member, *, has_left):
+        assert self.rooms.pop(topic) == member
+        self.left.append((topic, member.user_id, has_left))
+
+    def succeed(self, channel, topic):
+        member = self.connection.members.get(channel.name)
+        told = {} if member is None else {"presence": [member.user_id]}
+        self.send(subscription_succeeded(channel.name, **told))
 
     def identify(self, user_id):
         if user_id in self.ended_users:
@@ -191,12 +211,72 @@ def test_a_socket_that_is_closed_leaves_all_channels(client):
     assert client.topics == []
 
 
-def test_presence_channels_are_refused_with_a_sentence_for_now(client):
-    data = '{"user_id":"1"}'
+def joins_presence(client, channel, user_id, **data):
+    text = json.dumps({"user_id": user_id, **data})
+    [answer] = client.subscribes(channel, auth=signed(channel, text), channel_data=text)
+    return answer
+
+
+def test_a_member_of_a_presence_channel_is_told_of_all(client):
     assert error_of(client.subscribes("presence-a")) == ("presence-a", "AuthError", 401)
+    data = '{"user_id":"1"}'
     assert error_of(client.subscribes("presence-a", auth=signed("presence-a"), channel_data=data))[1] == "AuthError"
-    signature = signed("presence-a", data)
-    assert error_of(client.subscribes("presence-a", auth=signature, channel_data=data))[1] == "NotServed"
+    answer = joins_presence(client, "presence-a", 1, user_info={"name": "Ann"})
+    assert answer["event"] == "pusher_internal:subscription_succeeded"
+    assert json.loads(answer["data"]) == {"presence": ["1"]}
+    assert client.rooms == {"pusher.presence-~.a": Member("1", b'{"name":"Ann"}')}
+    assert client.users == ["1"]
+
+
+def test_a_second_subscription_of_a_member_is_no_second_join(client):
+    joins_presence(client, "presence-a", "1")
+    answer = joins_presence(client, "presence-a", "2")
+    assert json.loads(answer["data"]) == {"presence": ["1"]}
+    assert client.users == ["1"]
+
+
+def test_a_member_may_be_several_users(client):
+    joins_presence(client, "presence-a", "1")
+    joins_presence(client, "presence-b", "1")
+    joins_presence(client, "presence-c", "2")
+    assert client.users == ["1", "2"]
+    client.says("pusher:unsubscribe", data={"channel": "presence-a"})
+    assert client.users == ["1", "2"]
+    client.says("pusher:unsubscribe", data={"channel": "presence-b"})
+    assert client.users == ["2"]
+    assert client.left == [("pusher.presence-~.a", "1", True), ("pusher.presence-~.b", "1", True)]
+    client.connection.leave()
+    assert client.left[2:] == [("pusher.presence-~.c", "2", False)]
+    assert client.users == []
+    assert client.rooms == {}
+
+
+def test_a_full_room_and_an_ended_user_are_no_members(client):
+    client.is_full = True
+    assert joins_presence(client, "presence-a", "1")["event"] == "pusher:subscription_error"
+    assert (client.users, client.topics, client.rooms) == ([], [], {})
+    client.is_full = False
+    client.ended_users.add("1")
+    assert (
+        client.subscribes("presence-a", auth=signed("presence-a", '{"user_id":"1"}'), channel_data='{"user_id":"1"}')
+        == []
+    )
+    assert (client.closed, client.topics) == (4200, [])
+
+
+def test_a_node_that_knows_no_members_answers_nothing(client):
+    client.is_blind = True
+    data = '{"user_id":"1"}'
+    assert client.subscribes("presence-a", auth=signed("presence-a", data), channel_data=data) == []
+    assert client.topics == []
+
+
+def test_a_client_event_in_a_presence_channel_names_its_member(client):
+    joins_presence(client, "presence-a", "ann")
+    client.says("client-x", channel="presence-a", data={"a": 1})
+    [(event, data, topic)] = client.pushed
+    assert (event, topic) == ("client-x", "pusher.presence-~.a")
+    assert data == b'{"pusher:user_id":"ann","data":{"a": 1}}'
 
 
 @pytest.mark.parametrize(
@@ -210,7 +290,6 @@ def test_presence_channels_are_refused_with_a_sentence_for_now(client):
         ('{"user_id":"' + "a" * 129 + '"}', "AuthError", 401),
         ('{"user_id":"1","user_info":1e999}', "AuthError", 401),
         ('{"user_id":"1","user_info":"' + "a" * 10_000 + '"}', "LimitReached", 4004),
-        ('{"user_id":7,"user_info":{"name":"Ann"}}', "NotServed", 501),
     ],
 )
 def test_a_member_has_an_id_and_little_info(client, data, kind, status):
@@ -222,7 +301,8 @@ def test_a_user_who_has_signed_in_needs_no_channel_data(client):
     signature = signed("presence-a")
     assert error_of(client.subscribes("presence-a", auth=signature))[1] == "AuthError"
     sign_in(client, '{"id":"7"}')
-    assert error_of(client.subscribes("presence-a", auth=signature))[1] == "NotServed"
+    [answer] = client.subscribes("presence-a", auth=signature)
+    assert json.loads(answer["data"]) == {"presence": ["7"]}
     assert error_of(client.subscribes("presence-a", auth=signature, channel_data='{"user_id":"8"}'))[1] == "AuthError"
 
 

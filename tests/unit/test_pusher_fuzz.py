@@ -49,6 +49,18 @@ class Outlet:
     def unsubscribe(self, channel, topic):
         self.topics.remove(topic)
 
+    def join(self, channel, topic, member):
+        return True
+
+    def leave(self, channel, topic, member, *, has_left): ...
+
+    def succeed(self, channel, topic): ...
+
+    def identify(self, user_id):
+        return True
+
+    def forget(self, user_id): ...
+
     def send_last(self, channel, topic): ...
 
     def reached(self, limit, number): ...

@@ -12,6 +12,7 @@ NO_MEMBERS = ["", "[]", "{}", '{"user_id":true}', '{"user_id":["1"]}', '{"user_i
         ('{"user_id":"ann"}', Member("ann")),
         ('{"user_id":10,"user_info":{"name":"Mr. Channels"}}', Member("10", b'{"name":"Mr. Channels"}')),
         ('{"user_id":"1","user_info":null,"more":1}', Member("1")),
+        ('{"user_id":"1","user_info":{\n "a" : [1,\n2]}}', Member("1", b'{"a":[1,2]}')),
         ('{"user_id":"' + "a" * 128 + '"}', Member("a" * 128)),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from stork_node.errors import UnwritableEvent
 from stork_node.pusher import server_frames
-from stork_node.pusher.data import to_client, to_push
+from stork_node.pusher.data import by_member, to_client, to_push
 
 
 def event(type, data, channel="a.1"):
@@ -64,3 +64,15 @@ def test_the_frames_of_the_protocol():
     refused = json.loads(server_frames.subscription_error("a", "AuthError", "no", 401))
     assert (refused["event"], refused["channel"]) == ("pusher:subscription_error", "a")
     assert json.loads(refused["data"]) == {"type": "AuthError", "error": "no", "status": 401}
+
+
+def test_a_client_event_of_a_member_names_its_user():
+    data = by_member("Zoë", b'{"a": 1}')
+    body = server_frames.event_body(b'{"type":"client-x","data":%b,"timestamp":""}' % data, "e:1")
+    assert server_frames.event("presence-a", body) == (
+        '{"channel":"presence-a","event":"client-x","data":{"a": 1},"user_id":"Zoë","position":"e:1"}'.encode()
+    )
+    for other in (b'{"type":"client-x","data":{"user_id":1}}', b'{"type":"x","data":%b}' % data):
+        assert b',"user_id":' not in server_frames.event_body(other, "e:1")
+    with pytest.raises(UnwritableEvent):
+        server_frames.event_body(b'{"type":"client-x","data":{"pusher:user_id":7}}', "e:1")

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stork_node.engines.recent_ids import RecentIds
 from stork_node.protocol.positions import Position
-from stork_node.publish_server.ids import RecentIds
 
 
 def at(sequence: int) -> Position:

@@ -203,3 +203,16 @@ def test_all_that_is_wrong_with_the_setting_is_named(value, problem):
     with pytest.raises(ValueError) as wrong:  # noqa: PT011  # the text is compared whole
         histories(value)
     assert str(wrong.value) == problem
+
+
+def test_the_busiest_topics_are_those_with_the_most_pushes_of_the_last_seconds():
+    kept = new(seconds=300, bytes=1 << 20)
+    for number in range(1, 6):
+        kept.keep(push(number, "v1.a.old"))
+    for second in range(60):
+        kept.sweep(float(second))
+    for number in range(6, 10):
+        kept.keep(push(number, "v1.a.1", *(["v1.a.2"] if number % 2 else [])))
+    assert kept.busiest(60, 5) == [("v1.a.1", 4), ("v1.a.2", 2)]
+    assert kept.busiest(60, 1) == [("v1.a.1", 4)]
+    assert kept.busiest(61, 5)[0] == ("v1.a.old", 5)

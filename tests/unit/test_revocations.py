@@ -2,12 +2,13 @@
 
 from msgspec import structs
 
+from stork_node.engines.embedded import EmbeddedEngine
+from stork_node.engines.recent_ids import content_of
 from stork_node.nodes.log_state import LogState
 from stork_node.nodes.revocations import MOST_REVOCATIONS, Revocations, revokes
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.publish_server.counters import Counters
-from stork_node.publish_server.ids import RecentIds, content_of
 from stork_node.publish_server.intake import Awaited, CommandRequest, Intake
 from stork_node.push_log import SegmentLog
 
@@ -47,7 +48,7 @@ def test_the_time_of_a_command_is_no_part_of_its_content():
 
 def test_the_log_stamps_what_revokes_and_keeps_it_across_epochs(tmp_path):
     with SegmentLog(tmp_path) as log:
-        intake = Intake(log, RecentIds(), Counters(), wall=lambda: 100.9)
+        intake = Intake(EmbeddedEngine(log, 0.0), Counters(), wall=lambda: 100.9)
         given = [Command("disconnect", authid="7", id="k"), Command("refresh", authid="8")]
         answers = intake.take([CommandRequest(each) for each in given], 0.0).answers
         assert answers == [Awaited("k", 1, 5000), Awaited(None, 2, 5000)]

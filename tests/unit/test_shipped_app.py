@@ -24,7 +24,7 @@ def tester(pytestconfig, monkeypatch):
 def test_its_summary_is_that_of_a_trial(pytestconfig, tester):
     folder = pytestconfig.rootpath / ".crossbar"
     summary = Summary.of(loading.load("app:stork", folder), folder)
-    assert summary == Summary(("v1.test", "v1.user"), ("virge.stork.example.foo",), takes_shared_ticket=True)
+    assert summary == Summary(("v1.test", "v1.user", "v1.room"), ("virge.stork.example.foo",), takes_shared_ticket=True)
 
 
 def test_the_ticket_gives_the_authid_that_the_client_asks_for_else_guest(tester):

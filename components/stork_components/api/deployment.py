@@ -7,6 +7,7 @@ import msgspec
 from twisted.internet import defer
 
 from stork_components.api.reading import allowed_topic
+from stork_components.questions.busy import merge_busy
 from stork_components.questions.deployment import WAIT_S, Deployment
 from stork_node.api.answers import ApiAnswer, ApiError, as_json
 from stork_node.api.merging import TopicsPage, list_nodes, merge_topics, merge_user
@@ -38,6 +39,19 @@ def topic(call: Any) -> None:
     async def answer() -> dict[str, Any]:
         answers = await _ask("topic", {"topic": name})
         return {"topic": name, "sessions": answers.by_node, "missing": answers.missing}
+
+    _reply(call, answer())
+
+
+def busy(call: Any) -> None:
+    """The busiest topics and the slow readers; a key of some topics may not see them."""
+    Query(call.target.query, ())
+    if call.key.topics:
+        raise ApiError("forbidden", "a key of some topics may not read of users")
+
+    async def answer() -> dict[str, Any]:
+        answers = await _ask("busy", {})
+        return merge_busy(answers.by_node) | {"missing": answers.missing}
 
     _reply(call, answer())
 

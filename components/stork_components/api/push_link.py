@@ -1,7 +1,8 @@
 """
 The answered connection of the HTTP API to the publish server: pushes of all requests go over it in one order.
 
-The publish server takes all pushes that wait at once, so many requests at a time make large batches.
+The publish server takes all pushes that wait at once, so many requests at a time make large batches. Those of one turn
+go in one frame (``protocol.answers``), once an answer has shown that the publish server takes such frames.
 """
 
 from collections import deque
@@ -16,10 +17,13 @@ from stork_node.api.pushes import ApiPush
 from stork_node.clients.pending_pushes import PendingPushes
 from stork_node.clients.push_connections import FIRST_RETRY, WINDOW
 from stork_node.clients.push_target import PushTarget
+from stork_node.protocol.answers import MAX_BUNDLE_BYTES, decode_answer, decode_answers, encode_bundle
 
 MAX_WAITING_BYTES = 64 << 20
 """Of all pushes without an answer."""
 
+# Its answer shows whether there may be others.
+_FIRST_BUNDLE = encode_bundle([b'{"outcome":"none","id":"first bundle"}'])
 _CHECK_S = 0.1
 _NO_ANSWER = "the publish server did not answer in time: the push may be stored or not"
 _TOO_MANY = "too many pushes wait for the publish server"
@@ -41,6 +45,7 @@ class PushLink:
         self._given_up_at: deque[tuple[float, ApiPush]] = deque()
         self.waiting_bytes = 0
         self._patience_s = self._retry_at = 0.0
+        self._takes_bundles = False
         self._timer: Any = None
         self._turn: Any = None
         self._open()
@@ -67,15 +72,42 @@ class PushLink:
             return
         if not self._sent:
             self._be_patient()
+        frames: list[bytes] = []
+        size = 0
         while self._unsent and len(self._sent) < WINDOW:
             push = self._unsent.popleft()
-            if push.answer is None:
-                self._sent.add(push)
-                self._socket.send(push.frame, zmq.NOBLOCK)
+            if push.answer is not None:
+                continue
+            self._sent.add(push)
+            if size + len(push.frame) > MAX_BUNDLE_BYTES:
+                self._send_frames(frames)
+                frames, size = [], 0
+            frames.append(push.frame)
+            size += len(push.frame) + 1
+        self._send_frames(frames)
         self._reader.look_again()
 
+    def _send_frames(self, frames: list[bytes]) -> None:
+        if self._takes_bundles and len(frames) > 1:
+            frames = [encode_bundle(frames)]
+        for frame in frames:
+            self._socket.send(frame, zmq.NOBLOCK)
+
     def _received(self, messages: list[Message]) -> None:
-        settled: list[Any] = [push for message in messages if (push := self._sent.settle(message[0])) is not None]
+        settled: list[Any] = []
+        for [frame, *_] in messages:
+            answers = decode_answers(frame)
+            if answers is not None:
+                self._takes_bundles = True
+                settled += filter(None, map(self._sent.settle_by, answers))
+                continue
+            answer = decode_answer(frame)
+            if answer is None:
+                continue
+            if not answer.ok and answer.id is None:  # each push has an id: it could not read a bundle, or the first one
+                self._do_without_bundles()
+            elif push := self._sent.settle_by(answer):
+                settled.append(push)
         if settled:
             self._be_patient()
         for push in settled:
@@ -106,6 +138,12 @@ class PushLink:
         if self._given_up_at:
             self._timer = self._reactor.callLater(_CHECK_S, self._check)
 
+    def _do_without_bundles(self) -> None:
+        """The publish server is of an older release. If it took the place of a newer one, the bundles are lost."""
+        if self._takes_bundles:
+            self._takes_bundles = False
+            self._start_again()
+
     def _start_again(self) -> None:
         self._reader.close()
         self._open()
@@ -116,6 +154,7 @@ class PushLink:
     def _open(self) -> None:
         self._socket = self._target.connect(self._context)
         self._reader = ZmqReader(self._reactor, self._socket, self._received)
+        self._socket.send(_FIRST_BUNDLE, zmq.NOBLOCK)
 
     def close(self) -> None:
         for waiting in (self._timer, self._turn):

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet import defer
 from twisted.logger import Logger
 
-from stork_components.api import calling, commanding, deployment, pushing, reading, why
+from stork_components.api import calling, commanding, deployment, presence, pushing, reading, why
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
 from stork_node.api.answers import JSON, ApiAnswer, ApiError, refusal
 from stork_node.api.keys import ApiKey, Keyring
@@ -25,7 +25,9 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "user": deployment.user,
     "nodes": deployment.nodes,
     "history": reading.history,
+    "online": presence.online,
     "why": why.why,
+    "busy": deployment.busy,
     "description": reading.description,
 }
 # The body of a refused request is read if it is short: then the connection can stay.

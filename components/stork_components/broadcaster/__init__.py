@@ -6,7 +6,7 @@ for all connections with the same subscriptions, which goes to each socket in on
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -30,7 +30,7 @@ from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.positions import Position
-from stork_node.protocol.wamp_events import PUSHER, Content
+from stork_node.protocol.wamp_events import PUSHER, Content, ToldToChannel
 from stork_node.pusher.channel_table import ChannelTable, Subscribers
 
 _LOOK_EVERY_S = 1.0
@@ -134,6 +134,19 @@ class Broadcaster:
                     delivery = DeliveryBatch(_observers)
         self._writer.write(delivery)
 
+    def tell(self, topic: str, body: bytes, exclude: Iterable[Any]) -> None:
+        """
+        Write a frame that is no push to all clients of a channel, but to some.
+
+        Args:
+            body: as ``server_frames.event`` takes it.
+        """
+        subscribers = self._channels.match(topic)
+        if subscribers is not None and not self._fault:
+            delivery = DeliveryBatch(_observers)
+            delivery.add(subscribers, 0, 0, subscribers.channel.name, ToldToChannel(body), exclude)
+            self._writer.write(delivery)
+
     def _receiver(self, number: int) -> Any:
         """The session with this id, or the client of another protocol with this number; None if there is none."""
         return self._router.session(number) or self._channels.sockets.get(number)
@@ -176,6 +189,10 @@ class Broadcaster:
         session = None if self._fault else self._router.session(session_id)
         return self._waits_for(session) if session else 0
 
+    def slow_readers(self, most: int) -> list[tuple[Any, int, float]]:
+        """The sessions with the most bytes waiting, with their numbers and ages (s)."""
+        return [] if self._fault else self._slow_readers.waiting(most)
+
     def close_subscribers(self, code: int, reason: str) -> None:
         """
         Write no event to any session that has a subscription now, and close their connections, without GOODBYE.
@@ -204,6 +221,11 @@ class Broadcaster:
         """
         self._end_if_blind()
         return self._router.visitors(authid, role, id) + self._channels.clients(authid, role, id)
+
+    def sessions(self) -> list[Any]:
+        """All of ``visitors`` that are WAMP sessions."""
+        self._end_if_blind()
+        return self._router.visitors(None, None, None)
 
     def subscribers(self, topic: str) -> list[Any]:
         """

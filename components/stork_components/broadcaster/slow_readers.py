@@ -1,5 +1,7 @@
 """Readers that do not keep up: who has bytes waiting, for how long, and when to cut the connection."""
 
+from heapq import nlargest
+from operator import itemgetter
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -60,6 +62,12 @@ class SlowReaders:
         backlog = self._reader(session, transport, descriptor).backlog
         backlog.latest = size
         backlog.note(broadcasting.waiting_bytes(transport, descriptor), self._reactor.seconds())
+
+    def waiting(self, most: int) -> list[tuple[Any, int, float]]:
+        """The sessions with the most bytes waiting, with their numbers and ages (s)."""
+        now = self._reactor.seconds()
+        found = [(each.session, each.waiting_bytes(), each.backlog.age_s(now)) for each in self._readers.values()]
+        return nlargest(most, filter(itemgetter(1), found), key=itemgetter(1))
 
     def look(self, sessions: Any) -> None:
         """Once a second: those of ``sessions`` that have bytes waiting, whoever wrote them."""

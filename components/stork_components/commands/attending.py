@@ -96,6 +96,7 @@ class Attending:
         lease = self._attachment.lease(self._position(), len(self._marks), batch)
         if self._send(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
+            self.presence.sent(lease.number)
         if self.nodes.wants_snapshot:
             self._send(encode_node_request(NodesRequest(revoked=True)))
         self._ask_for_rows()

@@ -12,11 +12,12 @@ from stork_node.presence.events import encode_event
 from stork_node.presence.here import NodePresence
 from stork_node.presence.local import LocalPresence
 from stork_node.presence.subscribers import PresenceSubscribers, Subscribed
-from stork_node.presence.table import Change, OnlineUser
+from stork_node.presence.table import Change
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.positions import MAX_SEQUENCE, Position
+from stork_node.protocol.presence.snapshots import OnlineUser
 from stork_node.relay.stream import NodeStream
 
 Watcher = Callable[[str, Sequence[str], Sequence[str]], None]
@@ -56,7 +57,7 @@ class Presence:
 
         Args:
             topic: ``version.feed.id``; need not belong to a feed with presence.
-            user: not empty, at most 1,024 characters.
+            user: not empty, at most 255 characters.
             wait_ms: how long a user of this topic may be away before it is offline.
             info: JSON of what is said of the user: one line, at most 4 KiB.
 
@@ -96,7 +97,7 @@ class Presence:
         return begun.sequence if begun is not None and is_followed else MAX_SEQUENCE
 
     def _subscribed_now(self) -> Iterator[Subscribed]:
-        for session in self._broadcaster.visitors():
+        for session in self._broadcaster.sessions():
             for subscription in self._broadcaster.subscriptions_of(session):
                 if subscription.match == "exact":
                     yield broadcasting.session_id(session) or 0, broadcasting.authid(session), subscription.uri

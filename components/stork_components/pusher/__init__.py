@@ -12,8 +12,11 @@ from msgspec import Raw
 from twisted.internet import reactor
 
 from stork_components.api.push_link import PushLink
+from stork_components.pusher.counting import Counting
+from stork_components.pusher.presence import ChannelPresence
 from stork_components.pusher.resource import PusherHttp
 from stork_components.pusher.resuming import Resuming
+from stork_components.questions.deployment import Deployment
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
@@ -49,6 +52,8 @@ class Pusher(KeyHolder):
     Attributes:
         sockets: the clients of this node.
         ids: for pushes without one.
+        presence: the members of presence channels.
+        counting: counts for the whole deployment.
     """
 
     Settings = PusherSettings
@@ -61,9 +66,12 @@ class Pusher(KeyHolder):
         self._allowances: dict[str, Allowance] = {}
         self._pushes_per_second = settings.limits.pushes_per_second
         table = singleton(ChannelTable)
+        self.presence = ChannelPresence(partial(registry.find, Relay))
+        self.counting = Counting(table, self.presence, singleton(Deployment))
         resuming = Resuming(reactor, table, partial(registry.find, Relay))
+        push = self._push_client_event
         self.sockets = Sockets(
-            reactor, settings, table, self.counters, self._push_client_event, _newest_first, resuming.begin
+            reactor, settings, table, self.counters, push, _newest_first, resuming.begin, self.presence
         )
         self.sockets.begin()
         singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)

@@ -1,24 +1,29 @@
 """The answers to requests of Pusher's HTTP API."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from twisted.internet import defer
+from twisted.logger import Logger
+
+from stork_components.pusher import telling
 from stork_node.api.pushes import ApiPush
 from stork_node.http.heads import Head
-from stork_node.pusher.channels import Channel
-from stork_node.pusher.errors import HttpRefusal, InvalidChannel
-from stork_node.pusher.http.answers import EMPTY, as_json, outcome, refusal
+from stork_node.pusher.errors import HttpRefusal
+from stork_node.pusher.http.answers import EMPTY, outcome, refusal
 from stork_node.pusher.http.commands import UserCommand
 from stork_node.pusher.http.events import EventPush, read_batch, read_event
 from stork_node.pusher.http.requests import PusherRequest
 
 Done = Callable[[int, bytes], None]
 """Sends the answer: its status and its body."""
+Told = Callable[[], Awaitable[bytes]]
+"""Makes the body of an answer."""
 
 _IDEMPOTENCY_KEY = b"idempotency-key"
-_SUBSCRIPTION_COUNT = "subscription_count"
 _TOO_MANY = "this key has reached limits.pushes_per_second"
+_log = Logger()
 
 
 def answer(pusher: Any, request: PusherRequest, head: Head, body: bytes, done: Done) -> None:
@@ -28,50 +33,40 @@ def answer(pusher: Any, request: PusherRequest, head: Head, body: bytes, done: D
     Raises:
         HttpRefusal: the request is refused.
     """
-    if request.route == "events":
-        header_id = head.value(_IDEMPOTENCY_KEY).decode("latin-1") if head.has(_IDEMPOTENCY_KEY) else None
-        event = read_event(request.app, body, header_id)
-        _push(pusher, request, [event], lambda: _channels_of(pusher, event), done)
-    elif request.route == "batch_events":
-        events = read_batch(request.app, body)
-        _push(pusher, request, events, lambda: _batch_of(pusher, events), done)
-    elif request.route == "channels":
-        prefix = request.parameters.get("filter_by_prefix", "")
-        found = pusher.sockets.table.channels(request.app.version, prefix)
-        done(200, as_json({"channels": {each.channel.name: _told(each, request.info) for each in found}}))
-    elif request.route == "channel":
-        subscribers = _subscribers(pusher, request, _channel(request))
-        done(200, as_json({"occupied": subscribers is not None, **_told(subscribers, request.info)}))
-    elif request.route == "connections":
-        sockets = pusher.sockets.table.sockets.values()
-        done(200, as_json({"connections": sum(each.connection.app.id == request.app.id for each in sockets)}))
-    elif request.route == "terminate_connections":
-        _terminate(pusher, request, done)
-    elif not _channel(request).is_presence:
-        raise HttpRefusal(400, "only presence channels have users")
+    counting = pusher.counting
+    match request.route:
+        case "events":
+            header_id = head.value(_IDEMPOTENCY_KEY).decode("latin-1") if head.has(_IDEMPOTENCY_KEY) else None
+            event = read_event(request.app, body, header_id)
+            _push(pusher, request, [event], lambda: telling.channels_of(counting, event), done)
+        case "batch_events":
+            events = read_batch(request.app, body)
+            _push(pusher, request, events, lambda: telling.batch_of(counting, events), done)
+        case "channels":
+            _tell(lambda: telling.channels(counting, request), done)
+        case "channel":
+            found = telling.channel_of(request)
+            _tell(lambda: telling.channel(counting, request, found), done)
+        case "users":
+            done(200, telling.users(counting, telling.channel_of(request)))
+        case "connections":
+            _tell(lambda: telling.connections(counting, request), done)
+        case _:
+            _terminate(pusher, request, done)
+
+
+def _tell(told: Told, done: Done) -> None:
+    defer.ensureDeferred(_tell_or_fail(told, done))
+
+
+async def _tell_or_fail(told: Told, done: Done) -> None:
+    try:
+        body = await told()
+    except Exception:
+        _log.failure("a request of Pusher's HTTP API could not be answered")
+        done(500, refusal(HttpRefusal(500, "this node could not answer")))
     else:
-        done(200, as_json({"users": []}))
-
-
-def _channel(request: PusherRequest) -> Channel:
-    try:
-        return Channel.parse(request.subject)
-    except InvalidChannel as error:
-        raise HttpRefusal(400, str(error)) from None
-
-
-def _subscribers(pusher: Any, request: PusherRequest, channel: Channel) -> Any:
-    try:
-        return pusher.sockets.table.match(channel.topic(request.app.version))
-    except InvalidChannel as error:
-        raise HttpRefusal(400, str(error)) from None
-
-
-def _told(subscribers: Any, info: Sequence[str]) -> dict[str, Any]:
-    """What is told of one channel; ``subscribers`` is None if it has none."""
-    if _SUBSCRIPTION_COUNT not in info:
-        return {}
-    return {_SUBSCRIPTION_COUNT: len(subscribers.observers) if subscribers else 0}
+        done(200, body)
 
 
 def _terminate(pusher: Any, request: PusherRequest, done: Done) -> None:
@@ -79,43 +74,11 @@ def _terminate(pusher: Any, request: PusherRequest, done: Done) -> None:
     command = UserCommand(request.app, request.subject, pusher.ids.next())
     if not pusher.may_push(request.key, 1):
         raise HttpRefusal(429, _TOO_MANY)
-    command.done = partial(_settle_one, command, lambda: EMPTY, done)
+    command.done = partial(_settle, command, _nothing, done)
     pusher.link.send([command])
 
 
-def _settle_one(push: ApiPush, told: Callable[[], bytes], done: Done) -> None:
-    if push.error:
-        error = outcome(push.error, push.answer or b"")
-        done(error.status, refusal(error))
-    else:
-        done(200, told())
-
-
-# -- pushes ------------------------------------------------------------------------------------------------------------
-
-
-def _channels_of(pusher: Any, event: EventPush) -> bytes:
-    if not event.info:
-        return EMPTY
-    return as_json({"channels": _info(pusher, event)})
-
-
-def _batch_of(pusher: Any, events: Sequence[EventPush]) -> bytes:
-    if not any(event.info for event in events):
-        return EMPTY
-    told = [_info(pusher, event)[event.channels[0].name] if event.info else {} for event in events]
-    return as_json({"batch": told})
-
-
-def _info(pusher: Any, event: EventPush) -> dict[str, Any]:
-    match = pusher.sockets.table.match
-    pairs = zip(event.channels, event.topics, strict=True)
-    return {channel.name: _told(match(topic), event.info) for channel, topic in pairs}
-
-
-def _push(
-    pusher: Any, request: PusherRequest, events: Sequence[EventPush], told: Callable[[], bytes], done: Done
-) -> None:
+def _push(pusher: Any, request: PusherRequest, events: Sequence[EventPush], told: Told, done: Done) -> None:
     """Store all of the events, then answer with what ``told`` returns; all of them are checked before."""
     pushes = []
     for event in events:
@@ -123,17 +86,28 @@ def _push(
         pushes.append(ApiPush(id, None, event.frame(id)))
     if not pusher.may_push(request.key, len(pushes)):
         raise HttpRefusal(429, _TOO_MANY)
+    if not pushes:
+        _tell(told, done)
+        return
     waiting = set(pushes)
 
     def settle(push: ApiPush) -> None:
         waiting.discard(push)
-        if waiting:
-            return
-        _settle_one(next((each for each in pushes if each.error), pushes[0]), told, done)
+        if not waiting:
+            _settle(next((each for each in pushes if each.error), pushes[0]), told, done)
 
     for push in pushes:
         push.done = partial(settle, push)
-    if pushes:
-        pusher.link.send(pushes)
+    pusher.link.send(pushes)
+
+
+def _settle(push: ApiPush, told: Told, done: Done) -> None:
+    if push.error:
+        error = outcome(push.error, push.answer or b"")
+        done(error.status, refusal(error))
     else:
-        done(200, told())
+        _tell(told, done)
+
+
+async def _nothing() -> bytes:
+    return EMPTY

@@ -54,7 +54,7 @@ class Resuming:
         if frames is None:
             missed.is_recovered, frames, more = False, [], False
         told = {"recovered": missed.is_recovered, "position": str(begins_at if frames else missed.at)}
-        socket.succeed(channel, **told)
+        members = socket.succeed(channel, topic, **told)
         if channel.is_cache and not missed.is_recovered:
             socket.send_last(channel, topic)
         while True:
@@ -62,6 +62,7 @@ class Resuming:
                 socket.send(frame)
             if not more:
                 socket.resumed(channel, topic)
+                socket.tell_changes(channel, topic, members)
                 return
             await self._answering.turn(number)
             if not socket.is_resuming(topic, resumption):

@@ -20,6 +20,21 @@ final class Endpoint
         return $host === null || $port < 1 || $port > 65535 ? null : "tcp://{$host}:{$port}";
     }
 
+    /** Endpoints with commas between them, `tcp://a:5557,tcp://b:5557` or `tcp://a,b:5557`; null where one is none. */
+    public static function readSeveral(mixed $value): ?string
+    {
+        if (!is_string($value) || !str_contains($value, ',')) {
+            return self::read($value);
+        }
+        $port = substr((string) strrchr($value, ':'), 1);
+        $endpoints = [];
+        foreach (array_map('trim', explode(',', $value)) as $text) {
+            $whole = str_starts_with($text, 'tcp://') ? $text : "tcp://{$text}";
+            $endpoints[] = self::read($whole) ?? self::read("{$whole}:{$port}");
+        }
+        return in_array(null, $endpoints, true) ? null : implode(',', array_unique($endpoints));
+    }
+
     /** An address of the HTTP API, without a slash at its end: `/api` follows the host where no path does. */
     public static function readUrl(string $value): ?string
     {

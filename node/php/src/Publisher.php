@@ -7,6 +7,7 @@ namespace Stork;
 use Stork\Transport\ExtZmqTransport;
 use Stork\Transport\StreamTransport;
 use Stork\Transport\Transport;
+use Stork\Transport\TransportInTurn;
 
 /**
  * Pushes to one publish server, over one connection that is kept between pushes.
@@ -247,7 +248,11 @@ final class Publisher
         $ext = $this->settings->transport === 'ext-zmq'
             || $this->settings->transport === 'auto' && ExtZmqTransport::isAvailable($keys);
         $class = $ext ? ExtZmqTransport::class : StreamTransport::class;
-        return new $class($this->settings->endpoint, $keys);
+        $transports = array_map(
+            static fn (string $endpoint): Transport => new $class($endpoint, $keys),
+            explode(',', $this->settings->endpoint),
+        );
+        return count($transports) === 1 ? $transports[0] : new TransportInTurn($transports);
     }
 
     /**

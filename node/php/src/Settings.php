@@ -24,7 +24,7 @@ final class Settings
     /**
      * @param array<string, mixed> $options
      *     `endpoint`: tcp://HOST:PORT, the publish server's ROUTER; otherwise port 5557 of the host in
-     *     STORK_PUBLISH_SERVER, otherwise of 127.0.0.1.
+     *     STORK_PUBLISH_SERVER, otherwise of 127.0.0.1. Several that share an engine have commas between them.
      *     Or an address of the HTTP API, https://HOST, with an `api_key`.
      *     `timeout_ms`: for a whole call, its retries included; 2000.
      *     `secret`: the bus secret; otherwise STORK_BUS_SECRET; null or '' for none.
@@ -46,7 +46,7 @@ final class Settings
         $given = $options['endpoint'] ?? null;
         $host = $given === null ? self::environment('STORK_PUBLISH_SERVER') : '';
         $isHttp = is_string($given) && preg_match('~^https?://~i', $given) === 1;
-        $endpoint = $isHttp ? Endpoint::readUrl($given) : Endpoint::read($given ?? 'tcp://' . ($host === '' ? '127.0.0.1' : $host) . ':' . self::PORT);
+        $endpoint = $isHttp ? Endpoint::readUrl($given) : Endpoint::readSeveral($given ?? 'tcp://' . ($host === '' ? '127.0.0.1' : $host) . ':' . self::PORT);
         if ($endpoint === null) {
             $problems[] = $given === null
                 ? 'STORK_PUBLISH_SERVER: ' . self::show($host) . ' is not a host (want a name or an address, no port)'

@@ -13,6 +13,7 @@ namespace Stork;
 final class Stork
 {
     private static ?Publisher $publisher = null;
+    private static ?\Closure $make = null;
 
     /**
      * Sets it up, in place of the environment alone.
@@ -24,6 +25,16 @@ final class Stork
     public static function configure(#[\SensitiveParameter] array $settings): void
     {
         self::$publisher = new Publisher($settings);
+    }
+
+    /**
+     * Sets it up with a publisher that is made at its first use.
+     *
+     * @param \Closure(): Publisher $make
+     */
+    public static function use(\Closure $make): void
+    {
+        [self::$publisher, self::$make] = [null, $make];
     }
 
     /**
@@ -81,6 +92,18 @@ final class Stork
         return self::publisher()->command($command, $options);
     }
 
+    /**
+     * Ends all sessions of a user, on every node.
+     *
+     * @param int|string|object $user an authid, or a user of Laravel
+     * @throws InvalidCommand|PushRefused|NotConfirmed see Publisher::command()
+     */
+    public static function disconnect(int|string|object $user, string $reason = ''): Answer
+    {
+        $authid = (string) (is_object($user) ? $user->getAuthIdentifier() : $user);
+        return self::command('disconnect', ['authid' => $authid] + ($reason === '' ? [] : ['reason' => $reason]));
+    }
+
     /** @throws NotConfirmed see Publisher::position() */
     public static function position(): string
     {
@@ -90,6 +113,6 @@ final class Stork
     /** The publisher behind these. */
     public static function publisher(): Publisher
     {
-        return self::$publisher ??= new Publisher();
+        return self::$publisher ??= self::$make === null ? new Publisher() : (self::$make)();
     }
 }

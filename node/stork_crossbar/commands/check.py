@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--crossbar", is_flag=True, help="Check the installed Crossbar, autobahn and Twisted instead: their private names."
 )
+@click.option(
+    "--engine", is_flag=True, help="Check the Redis of STORK_ENGINE instead: whether it keeps what it is told."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list of {path, text}.")
 @click.option("--report", is_flag=True, hidden=True, help="For stork up: problems and declarations as JSON.")
-def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool, report: bool) -> None:
+def check(folder: Path, ports: "Ports", crossbar: bool, engine: bool, as_json: bool, report: bool) -> None:
     """
     Check .crossbar/config.json and app.py, without starting anything.
 
@@ -43,7 +46,10 @@ def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool, report: b
       stork check
       stork check --config /etc/stork --ports all
       stork check --crossbar
+      STORK_ENGINE=redis+sentinel://a,b,c/mymaster stork check --engine
     """
+    if engine:
+        raise SystemExit(_check_engine())
     if crossbar:
         from stork_crossbar.internals.crossbar_check import report as report_names
 
@@ -74,3 +80,21 @@ def check(folder: Path, ports: "Ports", crossbar: bool, as_json: bool, report: b
         hidden = hidden_files(configuration.load(folder, os.environ))
         for sentence in [*explained, *hidden, *unknown_variables(folder, os.environ)]:
             click.echo(sentence)
+
+
+def _check_engine() -> int:
+    from stork_node.cli.publish_server import parse_arguments
+    from stork_node.engines.redis.address import RedisAddress
+    from stork_node.engines.redis.checks import check_engine
+
+    settings = parse_arguments([], os.environ)
+    if not settings.engine:
+        click.echo("STORK_ENGINE names no engine: the log is in the files of the publish server")
+        return 0
+    address = RedisAddress.parse(settings.engine)
+    problems, warnings = check_engine(address, settings.retention_bytes)
+    for sentence in [*problems, *warnings]:
+        click.echo(sentence)
+    if not problems and not warnings:
+        click.echo(f"{address} is fine")
+    return 2 if problems else 0

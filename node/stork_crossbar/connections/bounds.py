@@ -34,5 +34,6 @@ def _expect_dealer() -> None:
     require_signature(Dealer._add_invoke_request, "self", f"invocation_request_{names[0]}", *names[1:])
     require_signature(Dealer._remove_invoke_request, "self", "invocation_request")
     require_signature(UriObservationMap.delete_observation, "self", "observation")
+    require_signature(UriObservationMap.add_observer, "self", "observer", "uri", "match", "extra", "observer_extra")
     if UriObservationMap()._observation_id_to_observation != {}:
         raise Incompatible("observations are kept in another way")

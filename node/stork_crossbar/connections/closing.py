@@ -55,6 +55,7 @@ def say_goodbye(session: Any, reason: str, message: str) -> None:
         return
     is_over = session._transport is None or session._session_id is None or session._goodbye_sent
     if not is_over:
+        session.has_left = True
         session.leave(reason, message)
 
 

@@ -15,12 +15,14 @@ from crossbar.router.protocol import (
 )
 
 from stork_crossbar.compat import Incompatible, require_signature
-from stork_crossbar.connections.closing import PROTOCOL_ERROR
+from stork_crossbar.connections.closing import INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG
 from stork_crossbar.connections.delivering import deliver, refuse, refuse_size, sender
 from stork_crossbar.connections.gated_rawsocket import GatedRawSocket
 from stork_crossbar.connections.whole_messages import WholeMessages
 from stork_crossbar.limits import client_limits
 from stork_node.gate.reading import SERIALIZERS
+
+_CASES = {PROTOCOL_ERROR: "protocol", INVALID_PAYLOAD: "unreadable", TOO_BIG: "too_big"}
 
 
 class GatedWebSocket(WholeMessages, WampWebSocketServerProtocol):
@@ -30,6 +32,16 @@ class GatedWebSocket(WholeMessages, WampWebSocketServerProtocol):
             refuse(self, PROTOCOL_ERROR, "protocol", "a text message is JSON, and a binary one is not")
         else:
             deliver(self, serializer, payload)
+
+    def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
+        """A frame that breaks WebSocket's rules: autobahn would log it twice, and reset the connection."""
+        case = _CASES.get(code)
+        if case is None or self.state == self.STATE_CLOSED:
+            super()._fail_connection(code, reason)
+            return
+        self.data = b""  # what follows is not read
+        if self.state == self.STATE_OPEN:
+            refuse(self, code, case, reason)
 
     def most_bytes(self) -> int:
         most = client_limits.gate().max_bytes(sender(self._session))
@@ -51,6 +63,7 @@ def install_gate() -> None:
     require_signature(WampWebSocketServerProtocol.onMessageFrameBegin, "self", "length")
     require_signature(WampWebSocketServerProtocol.onMessageFrameData, "self", "payload")
     require_signature(WampWebSocketServerProtocol.onFrameData, "self", "payload")
+    require_signature(WampWebSocketServerProtocol._fail_connection, "self", "code", "reason")
     require_signature(WampRawSocketServerProtocol.dataReceived, "self", "data")
     require_signature(WampRawSocketServerProtocol.stringReceived, "self", "payload")
     require_signature(WampRawSocketServerProtocol.lengthLimitExceeded, "self", "length")

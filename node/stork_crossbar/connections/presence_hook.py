@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stork_crossbar.internals.broadcasting import authid, has_said_goodbye, is_visitor, session_id
+from stork_crossbar.internals.broadcasting import authid, is_visitor, session_id
 from stork_node.presence.subscribers import PresenceSubscribers
 from stork_node.process_state import singleton
 
@@ -15,7 +15,5 @@ def subscribed(session: Any, topic: str) -> None:
 
 
 def unsubscribed(session: Any, topic: str) -> None:
-    """A session is subscribed no more. It still has its id, also if it has left."""
-    subscribers = singleton(PresenceSubscribers)
-    if subscribers.has_presence(topic):
-        subscribers.unsubscribed(session_id(session) or 0, authid(session), topic, has_said_goodbye(session))
+    """A session is subscribed no more; it may have left. ``StorkSession`` knows whether it comes back."""
+    singleton(PresenceSubscribers).unsubscribed(authid(session), topic, getattr(session, "has_left", False))

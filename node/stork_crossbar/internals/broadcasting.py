@@ -136,11 +136,6 @@ def joined_at(session: Any) -> str | None:
     return None if joined is None else format_timestamp(joined)
 
 
-def has_said_goodbye(session: Any) -> bool:
-    """Whether one of both sides has ended a session with GOODBYE, after which its client does not come back."""
-    return bool(getattr(session, "_goodbye_sent", False))
-
-
 def transport(session: Any) -> Any:
     """The WAMP transport of a session that can still get data; None after its close frame."""
     transport = session._transport if session._session_id else None

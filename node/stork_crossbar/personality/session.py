@@ -5,7 +5,7 @@ from typing import Any
 
 import txaio
 from autobahn import util
-from autobahn.wamp.message import Abort, Authenticate, Challenge, Hello, Welcome
+from autobahn.wamp.message import Abort, Authenticate, Challenge, Goodbye, Hello, Welcome
 from autobahn.wamp.types import Accept, Deny, SessionDetails
 from crossbar.router.session import RouterSession
 from twisted.internet import reactor
@@ -48,6 +48,9 @@ class StorkSession(RouterSession):
     def _service_session(self, service_session: Any) -> None:
         self._stork_service = service_session
 
+    # Whether its client comes back only by a new wish of its user: it said GOODBYE, or a command has ended it.
+    has_left = False
+
     def onOpen(self, transport: Any) -> None:
         connection = broadcasting.descriptor(transport)
         entrance.step(connection, Step.ASKED)
@@ -66,6 +69,8 @@ class StorkSession(RouterSession):
         if is_ending(self._transport):
             return
         if self._session_id is not None:
+            if isinstance(msg, Goodbye) and not self._goodbye_sent:
+                self.has_left = True
             refused = refusal(self, msg)
             if refused is None:
                 super().onMessage(msg)

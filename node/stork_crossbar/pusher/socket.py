@@ -1,9 +1,11 @@
 """A Pusher client, as its own connection and the broadcaster see it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from autobahn.exception import Disconnected
+from msgspec import Raw
 
 from stork_crossbar.connections.closing import BREAK, close_transport
 from stork_crossbar.internals import broadcasting
@@ -15,6 +17,7 @@ from stork_node.pusher.apps import App
 from stork_node.pusher.channels import USER_PREFIX, Channel
 from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
+from stork_node.pusher.members import Member
 from stork_node.pusher.settings import PusherLimits
 
 _MOST_REASON_BYTES = 120
@@ -37,6 +40,7 @@ class PusherSocket:
     """
 
     __slots__ = (
+        "_has_left",
         "_hub",
         "_is_ending",
         "_opening",
@@ -55,7 +59,7 @@ class PusherSocket:
         self, hub: Any, protocol: Any, app: App, number: int, id: str, limits: PusherLimits, opening: Opening
     ) -> None:
         self._hub, self._transport, self._opening = hub, protocol, opening
-        self._is_ending = False
+        self._is_ending = self._has_left = False
         self._session_id: int | None = number
         self._stork_connection = broadcasting.direct_connection(self, protocol, self.serializer)
         self.connection = Connection(app, id, self, limits)
@@ -93,7 +97,7 @@ class PusherSocket:
     def lost(self) -> None:
         """The WebSocket is closed."""
         if self._session_id is not None:
-            self.connection.leave()
+            self.connection.leave(has_left=self._has_left)
             self._hub.table.followers.observers.discard(self)
             self._hub.closed(self._session_id)
             self._session_id = None
@@ -115,6 +119,7 @@ class PusherSocket:
 
     def end_for_good(self, reason: str) -> None:
         """Close the connection so that the client does not come back by itself."""
+        self._has_left = True
         self.close(codes.UNAUTHORIZED, reason)
 
     def come_again(self, code: int, reason: str) -> None:
@@ -146,6 +151,16 @@ class PusherSocket:
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
 
+    def join(self, channel: Channel, topic: str, member: Member) -> bool:
+        if self._hub.presence.join(self, topic, member):
+            return True
+        self._is_ending = True
+        self._hub.hold(self._transport, "this node does not know yet who is online")
+        return False
+
+    def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
+        self._hub.presence.leave(self, topic, member, has_left)
+
     def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
         if self._session_id is not None:
             self._hub.table.discard(topic, self)
@@ -159,12 +174,25 @@ class PusherSocket:
         descriptor = broadcasting.descriptor(self._transport)
         return broadcasting.waiting_bytes(self._transport, descriptor) if descriptor else 0
 
-    def succeed(self, channel: Channel, **told: Any) -> None:
+    def succeed(self, channel: Channel, topic: str, **told: Any) -> Mapping[str, bytes]:
+        """Returns the members that the client is told; none in other channels than presence channels."""
+        member = self.connection.members.get(channel.name)
+        if member is not None:
+            told["presence"] = Raw(self._hub.presence.members(topic, member))
         self.send(server_frames.subscription_succeeded(channel.name, **told))
+        return self._hub.presence.shown(topic) if member else {}
+
+    def tell_changes(self, channel: Channel, topic: str, shown: Mapping[str, bytes]) -> None:
+        """Tell what has changed since the client was told these members."""
+        member = self.connection.members.get(channel.name)
+        for body in self._hub.presence.changes(topic, member, shown) if member else ():
+            self.send(server_frames.event(channel.name, body))
 
     def is_resuming(self, topic: str, resumption: Resumption) -> bool:
         """Whether the client still waits for this."""
-        return self._session_id is not None and (self._resumptions or {}).get(topic) is resumption
+        if self._session_id is None or self._is_ending:
+            return False
+        return (self._resumptions or {}).get(topic) is resumption
 
     def resumed(self, channel: Channel, topic: str) -> None:
         """What was missed has been sent: the channel is live."""

@@ -37,6 +37,7 @@ class Sockets:
         newest_first: returns the kept events of a topic with their positions, the newest first.
         resume: sends a client what it has missed in a channel: its socket, the socket's number, the channel, its topic,
             and what the client asks for. Then it calls ``resumed`` of the socket.
+        presence: the members of presence channels (``ChannelPresence``).
 
     Attributes:
         apps: the current ones.
@@ -53,10 +54,11 @@ class Sockets:
         push: Callable[[PusherSocket, int, ClientEvent, str], None],
         newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
         resume: Callable[[PusherSocket, int, Channel, str, Resumption], None],
+        presence: Any,
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
-        self.resume = resume
+        self.resume, self.presence = resume, presence
         self.apps = Apps(settings.apps)
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
@@ -107,14 +109,14 @@ class Sockets:
         if isinstance(app, NotOpened):
             self._refuse(protocol, app.code, app.reason)
         elif self.table.unserved:
-            self._hold(protocol, "this node cannot serve this protocol now")
+            self.hold(protocol, "this node cannot serve this protocol now")
         elif len(self.table.sockets) >= (most := self._settings.limits.connections):
             client_limits.note_other("connections", "Pusher's protocol", most)
-            self._hold(protocol, "this node has as many connections as it takes")
+            self.hold(protocol, "this node has as many connections as it takes")
         elif not entrance.has_place(connection, address):
-            self._hold(protocol, "this node has as many connections as it takes")
+            self.hold(protocol, "this node has as many connections as it takes")
         elif not client_limits.may_join():
-            self._hold(protocol, "too many clients come at once")
+            self.hold(protocol, "too many clients come at once")
         else:
             self._establish(protocol, app)
 
@@ -141,7 +143,8 @@ class Sockets:
         if close_with_error(protocol, code, reason):
             self.counters.closed[str(code)] += 1
 
-    def _hold(self, protocol: PusherProtocol, reason: str) -> None:
+    def hold(self, protocol: PusherProtocol, reason: str) -> None:
+        """Close a connection that cannot be served now, after a while."""
         held_s = random.uniform(*_HELD_S)  # noqa: S311  # only to spread them
         self._reactor.callLater(held_s, self._refuse, protocol, codes.OVER_CAPACITY, reason)
 

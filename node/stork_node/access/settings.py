@@ -8,7 +8,7 @@ from typing import Any, cast
 from stork_node.application.feeds import LEAVE_AFTER_S, Pattern
 from stork_node.config.settings import name, names, parse_each, read, seconds, setting, text
 from stork_node.errors import ConfigError, Problem
-from stork_node.protocol.presence.entries import LONGEST_ABSENCE_S
+from stork_node.protocol.presence.limits import LONGEST_ABSENCE_S
 from stork_node.protocol.topics import is_part
 from stork_node.protocol.uris import RESERVED_TOPICS
 from stork_node.relay.history_settings import histories

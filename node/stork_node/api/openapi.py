@@ -149,6 +149,19 @@ _SCHEMAS = {
         sessions={"type": "object", "additionalProperties": {"type": "integer"}},
         missing=_MISSING,
     ),
+    "Busy": _object(
+        "within_s topics slow missing",
+        within_s={"type": "integer"},
+        topics={"type": "array", "items": _object("topic pushes sessions", topic=_TEXT, pushes={"type": "integer"},
+                                                   sessions={"type": "integer"})},
+        slow={
+            "type": "array",
+            "items": _object("node session authid address waiting_bytes age_s", node=_TEXT,
+                             session={"type": ["integer", "null"]}, authid={"type": ["string", "null"]}, address=_TEXT,
+                             waiting_bytes={"type": "integer"}, age_s={"type": "number"}),
+        },
+        missing={"type": "array", "items": _TEXT},
+    ),
     "Why": _object(
         "topic user position causes missing",
         topic=_TEXT,
@@ -161,6 +174,12 @@ _SCHEMAS = {
             }),
         },
         missing={"type": "array", "items": _TEXT},
+    ),
+    "Online": _object(
+        "count position",
+        users={"type": "array", "items": _object("authid info since", authid=_TEXT, info={}, since=_TEXT)},
+        count={"type": "integer"},
+        position=_POSITION,
     ),
     "History": _object(
         "recovered position events",
@@ -193,7 +212,9 @@ _RESULTS: dict[str, Any] = {
     "user": _refer("User"),
     "nodes": _refer("Nodes"),
     "history": _refer("History"),
+    "online": _refer("Online"),
     "why": _refer("Why"),
+    "busy": _refer("Busy"),
     "description": {"type": "object"},
 }
 _SUMMARIES = {
@@ -207,6 +228,8 @@ _SUMMARIES = {
     "topics": "The topics with subscribers, in pages.",
     "topic": "How many sessions get the events of a topic.",
     "history": "The events of a topic after a position.",
+    "online": "Who is online in a topic.",
+    "busy": "The busiest topics of the last minute, and the clients that do not keep up.",
     "why": "What became of an event for a user: the causes, the strongest first.",
     "description": "This description.",
 }
@@ -225,6 +248,16 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         _LIMIT,
     ],
     "history": [{"name": "since", "in": "query", "schema": _TEXT}, _LIMIT],
+    "online": [
+        {"name": "node", "in": "query", "description": "As this node knows it.", "schema": _TEXT},
+        {
+            "name": "wait_for",
+            "in": "query",
+            "description": "The position that the node has to reach before it answers.",
+            "schema": _POSITION,
+        },
+        {"name": "users", "in": "query", "description": "Whether to name them.", "schema": {"type": "boolean"}},
+    ],
     "why": [
         {"name": "topic", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
         {"name": "user", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
@@ -247,7 +280,9 @@ _OWN_ERRORS = {
     "user": "invalid_request not_ready too_large",
     "nodes": "invalid_request not_ready too_large",
     "history": "invalid_request not_ready too_large",
+    "online": "invalid_request not_found not_ready too_large",
     "why": "invalid_request not_ready too_large",
+    "busy": "invalid_request not_ready too_large",
 }
 
 

@@ -39,8 +39,10 @@ ROUTES = (
     Route("topics", "GET", "topics", "read"),
     Route("topic", "GET", "topics/{topic}", "read"),
     Route("history", "GET", "topics/{topic}/history", "read"),
+    Route("online", "GET", "topics/{topic}/online", "read"),
     Route("user", "GET", "users/{authid}", "read"),
     Route("nodes", "GET", "nodes", "read"),
+    Route("busy", "GET", "busy", "read"),
     Route("why", "GET", "why", "read"),
     Route("description", "GET", "openapi.json", ""),
 )

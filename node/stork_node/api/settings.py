@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stork_node.api.keys import ApiKey, keys
-from stork_node.config.settings import count, endpoint, seconds, section, setting, text
+from stork_node.config.settings import count, seconds, section, servers, setting, text
 from stork_node.transport.endpoints import Port, local_endpoint
 
 
@@ -31,7 +31,7 @@ class ApiSettings:
     """
 
     keys: tuple[ApiKey, ...] = setting(keys, ())
-    push: str = setting(endpoint, local_endpoint(Port.ROUTER))
+    push: str = setting(servers, local_endpoint(Port.ROUTER))
     secret: str = setting(text, "")
     timeout_s: float = setting(seconds, 5.0)
     call_timeout_s: float = setting(seconds, 30.0)

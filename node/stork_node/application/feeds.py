@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, overload
 
 from stork_node.application.declarations import Handler, SourceLocation
 from stork_node.errors import DeclarationError, InvalidTopic
-from stork_node.protocol.presence.entries import LONGEST_ABSENCE_S
+from stork_node.protocol.presence.limits import LONGEST_ABSENCE_S
 from stork_node.protocol.topics import Topic
 from stork_node.protocol.uris import RESERVED_TOPICS
 

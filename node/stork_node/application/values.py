@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from stork_node.application.grants import Grants
 from stork_node.errors import InvalidAnswer
-from stork_node.protocol.presence.entries import MAX_INFO_BYTES
+from stork_node.protocol.presence.limits import MAX_INFO_BYTES
 from stork_node.protocol.wire_values import to_wire
 
 # Year 5138. A larger number is a time in milliseconds, as in JavaScript, by mistake.

@@ -37,8 +37,10 @@ COMMANDS = {
     "unsubscribe": ("stork_node.cli.deployment.commands", "unsubscribe", "End subscriptions to a topic or a feed."),
     "refresh": ("stork_node.cli.deployment.commands", "refresh", "Have sessions come back with new tickets."),
     "forget": ("stork_node.cli.deployment.commands", "forget", "Have nodes forget the answers of verifiers."),
+    "online": ("stork_node.cli.deployment.online", "online", "Print who is online in a topic."),
     "why": ("stork_node.cli.deployment.why", "why", "Say why a user did not get an event."),
     "log": ("stork_node.cli.log", "log", "Read the push log, check it, erase a topic from it."),
+    "engine": ("stork_node.cli.engine", "engine", "Look at the Redis that keeps the log, or set its replicas."),
     "push-key": ("stork_node.cli.push_key", "push_key", "Print a key with which a backend can push, but not read."),
     "watch": ("stork_node.cli.watch", "watch", "Subscribe to topics, and print their events."),
 }

@@ -145,7 +145,7 @@ def erase(context: click.Context, data: Path, server: str | None, topic: str) ->
     Topic.parse(topic)
     is_data_given = context.get_parameter_source("data") is click.core.ParameterSource.COMMANDLINE
     if server is None and os.environ.get("STORK_PUBLISH_SERVER") and not is_data_given:
-        server = publish_server_endpoint(Port.REPLAY, os.environ)
+        server = publish_server_endpoint(Port.REPLAY, os.environ).partition(",")[0]
     try:
         number = _show_progress(_erase_at(server, topic) if server else _erase_files(data, topic))
     except LogInUse:

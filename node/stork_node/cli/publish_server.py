@@ -27,6 +27,8 @@ _HELP = {
     "retention_s": "Time that the log keeps a push.",
     "retention_bytes": "Maximum size of the log.",
     "connections": "Maximum of connections for each port.",
+    "engine": "Redis that keeps the log in place of the data folder: redis://HOST:6379. [env: STORK_ENGINE]",
+    "deployment": "Name of the deployment that may use the engine. [env: STORK_DEPLOYMENT]",
     "depth": "Maximum of levels of arrays and objects in the data of a push.",
     "peers_bytes": "Maximum of memory for all peers together; above it the largest peers are cut.",
 }
@@ -43,6 +45,8 @@ _FROM_ENVIRONMENT = {
     "replay": _bound_to(Port.REPLAY),
     "secret": "${STORK_BUS_SECRET:-}",
     "data": "${STORK_DATA:-.stork}",
+    "engine": "${STORK_ENGINE:-}",
+    "deployment": "${STORK_DEPLOYMENT:-}",
 }
 
 

@@ -84,8 +84,12 @@ class PendingPushes:
     def settle(self, frame: bytes) -> PendingPush | None:
         """The push of an answer, with its outcome; None if no caller waits for it."""
         answer = decode_answer(frame)
-        waiting = None if answer is None else self._by_id.get(answer.id)
-        if answer is None or not waiting:
+        return None if answer is None else self.settle_by(answer)
+
+    def settle_by(self, answer: Answer) -> PendingPush | None:
+        """As ``settle``, for an answer that is read already."""
+        waiting = self._by_id.get(answer.id)
+        if not waiting:
             return None
         pending_push = waiting[0]
         pending_push.outcome = _outcome(answer)

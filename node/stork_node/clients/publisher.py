@@ -34,7 +34,8 @@ class Publisher:
     stored once.
 
     Args:
-        endpoint: the publish server's ROUTER (5557); its PULL (5555) with ``answered=False``.
+        endpoint: the publish server's ROUTER (5557); its PULL (5555) with ``answered=False``. Several that share an
+            engine have commas between them: ``tcp://a,b,c:5557``. A push goes on to the next with the same id.
         timeout_ms: time that a push waits for its answer.
         secret: the deployment's ``STORK_BUS_SECRET``, if it has one.
         push_key: in place of the secret: a key that only allows pushing.

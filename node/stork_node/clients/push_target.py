@@ -7,26 +7,33 @@ import zmq
 
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.curve import ClientKeys, secure_client
-from stork_node.transport.endpoints import Endpoint, Port, local_endpoint
+from stork_node.transport.endpoints import Port, local_endpoint, parse_endpoints
 from stork_node.transport.handshakes import Reachability, WatchedHandshakes
 from stork_node.transport.sockets import prepare_socket
 
 
-@dataclass(frozen=True)
+@dataclass
 class PushTarget:
     """
-    One publish server, as its pushers see it.
+    One publish server, or several that share a log, as their pushers see them.
 
     Attributes:
-        endpoint: its ROUTER if ``answered``, otherwise its PULL.
+        endpoints: the ROUTER of each if ``answered``, otherwise its PULL.
         keys: for CURVE; None for a publish server without a secret.
         linger_ms: time that closing an unanswered socket waits for unsent pushes.
+        chosen: which endpoint is used, until it does not answer.
     """
 
-    endpoint: str
+    endpoints: tuple[str, ...]
     answered: bool
     keys: ClientKeys | None
     linger_ms: int
+    chosen: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        """All endpoints, as a person would write them."""
+        return ",".join(self.endpoints)
 
     @classmethod
     def parse(
@@ -45,9 +52,9 @@ class PushTarget:
             ConfigError: not an endpoint, a time-out of zero, not a push key, or both a secret and a push key.
         """
         problems = []
-        keys = None
+        keys, endpoints = None, tuple[str, ...]()
         try:
-            endpoint = str(Endpoint.parse(endpoint or local_endpoint(Port.ROUTER if answered else Port.PULL)))
+            endpoints = parse_endpoints(endpoint or local_endpoint(Port.ROUTER if answered else Port.PULL))
         except ValueError as error:
             problems.append(Problem("endpoint", str(error)))
         if timeout_ms <= 0:
@@ -63,27 +70,30 @@ class PushTarget:
             problems.append(Problem("push_key", str(error)))
         if problems:
             raise ConfigError(problems)
-        return cls(str(endpoint), answered, keys, linger_ms)
+        return cls(endpoints, answered, keys, linger_ms)
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
         """A new socket; it queues pushes until the connection is there."""
-        socket = self._make(context)
-        socket.connect(self.endpoint)
+        endpoint = self.endpoints[self.chosen]
+        socket = self._make(context, endpoint)
+        socket.connect(endpoint)
         return socket
 
     def connect_watched(
         self, context: "zmq.Context[zmq.Socket[bytes]]"
     ) -> "tuple[zmq.Socket[bytes], WatchedHandshakes]":
-        """The same, with what becomes of its handshake: after an attempt that had no answer."""
-        socket = self._make(context)
-        server = Reachability(f"the publish server at {self.endpoint}", self.keys is not None)
+        """A socket to the next endpoint, with what becomes of its handshake: after an attempt that had no answer."""
+        self.chosen = (self.chosen + 1) % len(self.endpoints)
+        endpoint = self.endpoints[self.chosen]
+        socket = self._make(context, endpoint)
+        server = Reachability(f"the publish server at {endpoint}", self.keys is not None)
         handshakes = WatchedHandshakes(socket, server)
-        socket.connect(self.endpoint)
+        socket.connect(endpoint)
         return socket, handshakes
 
-    def _make(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
+    def _make(self, context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> "zmq.Socket[bytes]":
         socket = context.socket(zmq.DEALER if self.answered else zmq.PUSH)
-        prepare_socket(socket, self.endpoint)
+        prepare_socket(socket, endpoint)
         if self.answered:
             # The publisher limits the open pushes, and sends unanswered ones again.
             socket.sndhwm = 0

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from stork_node.config.expansion import expand
 from stork_node.errors import ConfigError, Problem
-from stork_node.transport.endpoints import Endpoint
+from stork_node.transport.endpoints import Endpoint, parse_endpoints
 
 S = TypeVar("S")
 
@@ -128,6 +128,16 @@ def name(value: Any) -> str:
 def endpoint(value: Any) -> str:
     """A ZMQ endpoint ``tcp://HOST:PORT``. An IPv6 address may come without brackets, and is returned with them."""
     return str(Endpoint.parse(value))
+
+
+def endpoints(value: Any) -> tuple[str, ...]:
+    """One ZMQ endpoint, or several with commas between them: ``tcp://HOST1,HOST2:PORT``."""
+    return parse_endpoints(value)
+
+
+def servers(value: Any) -> str:
+    """Endpoints as ``endpoints``, with commas between them."""
+    return ",".join(parse_endpoints(value))
 
 
 def _number(value: Any, want: str) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from stork_node.config.configuration import read_file
 from stork_node.config.expansion import names_in
 from stork_node.config.port_variables import OPERATOR, PUBLIC
-from stork_node.transport.endpoints import Port
+from stork_node.transport.endpoints import ENGINE, Port
 
 _PREFIX = "STORK_"
 # Read by the commands themselves, whatever config.json says.
@@ -16,6 +16,8 @@ _OF_COMMANDS = frozenset(
         "STORK_BIND",
         "STORK_BUS_SECRET",
         "STORK_DATA",
+        "STORK_DEPLOYMENT",
+        ENGINE,
         "STORK_LOG",
         "STORK_LOG_LEVEL",
         "STORK_NODE_NAME",

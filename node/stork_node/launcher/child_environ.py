@@ -6,7 +6,17 @@ from stork_node.config.expansion import names_in
 
 _OF_ANY_PROCESS = frozenset({"HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "TMPDIR", "TZ", "USER"})
 _OF_ANY_PROCESS_PREFIXES = ("COVERAGE_", "COV_CORE_", "LC_", "LD_", "MALLOC_", "PYTHON")
-_OF_THE_PUBLISH_SERVER = frozenset({"STORK_BIND", "STORK_BUS_SECRET", "STORK_DATA", "STORK_LOG", "STORK_LOG_LEVEL"})
+_OF_THE_PUBLISH_SERVER = frozenset(
+    {
+        "STORK_BIND",
+        "STORK_BUS_SECRET",
+        "STORK_DATA",
+        "STORK_DEPLOYMENT",
+        "STORK_ENGINE",
+        "STORK_LOG",
+        "STORK_LOG_LEVEL",
+    }
+)
 
 
 def publish_server_environ(arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ class PushCommands:
         problems: list[Problem] = []
         written = push_setting(configuration.load(folder, environ).crossbar.get("workers", []))
         endpoint = expand(written, environ, "push", problems) or publish_server_endpoint(Port.ROUTER, environ)
-        return cls.here(argv0, environ).to(endpoint, encrypted=bool(environ.get("STORK_BUS_SECRET")))
+        return cls.here(argv0, environ).to(endpoint.partition(",")[0], encrypted=bool(environ.get("STORK_BUS_SECRET")))
 
     @classmethod
     def handed_down(cls, environ: Mapping[str, str]) -> Self | None:

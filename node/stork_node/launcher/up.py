@@ -23,6 +23,7 @@ from stork_node.launcher.welcome import welcome
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.log_writer import LogWriter
 from stork_node.transport.endpoints import (
+    ENGINE,
     LOOPBACK,
     Endpoint,
     Port,
@@ -64,11 +65,11 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console", watch: b
     arguments = config.publish_server if runs_publish_server(own) else None
     application = preflight(folder, own, "node" if arguments is None else "all")
 
-    publish_server, endpoint = None, publish_server_endpoint(Port.ROUTER, own)
+    publish_server, endpoint = None, publish_server_endpoint(Port.ROUTER, own).partition(",")[0]
     if arguments is not None:
         publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
         endpoint = parse_arguments(arguments[1:], own).router
-        own |= _beside(endpoint, own)
+        own |= _among_others(own) if own.get(ENGINE) else _beside(endpoint, own)
     page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one
     here = PushCommands.here(sys.argv[0], own)
     commands = here.to(endpoint, encrypted=bool(own.get("STORK_BUS_SECRET")))
@@ -99,6 +100,13 @@ def _beside(endpoint: str, environ: Mapping[str, str]) -> dict[str, str]:
     """What the node needs to reach a publish server of this host that does not bind loopback."""
     host = Endpoint.parse(endpoint).to_reach
     return {} if host == LOOPBACK or environ.get("STORK_PUBLISH_SERVER") else {"STORK_PUBLISH_SERVER": bracketed(host)}
+
+
+def _among_others(environ: Mapping[str, str]) -> dict[str, str]:
+    """With an engine, the node follows the publish server beside it first, and then those that are named."""
+    named = [host.strip() for host in environ.get("STORK_PUBLISH_SERVER", "").split(",")]
+    others = [host for host in named if host not in ("", LOOPBACK, "localhost", os.uname().nodename)]
+    return {"STORK_PUBLISH_SERVER": ",".join([LOOPBACK, *others])} if others else {}
 
 
 def runs_publish_server(environ: Mapping[str, str]) -> bool:

@@ -27,6 +27,7 @@ class NodeState:
         has_caught_up: whether the relay has caught up with the publish server, so that ``recover`` is answered.
         is_full: whether a new client was refused, or replaced another one, a moment ago.
         relay_trouble: the relay's problem, in one sentence; empty if there is none.
+        engine_trouble: why the log takes nothing now, in one sentence; empty where there is no trouble.
         server_trouble: why the publish server is out of reach, in one sentence; empty if nothing is known.
     """
 
@@ -40,6 +41,7 @@ class NodeState:
     relay_trouble: str = ""
     is_full: bool = False
     server_trouble: str = ""
+    engine_trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def judge(state: NodeState) -> Health:
     if state.frame_age_s > DEGRADED_AFTER_S:
         shared.append(f"nothing from the publish server for {state.frame_age_s:.0f} s")
         shared += [state.server_trouble] if state.server_trouble else []
+    if state.engine_trouble:
+        shared.append(state.engine_trouble)
     if state.is_full:
         # Other nodes may be just as full, and joined clients are served here.
         shared.append("the descriptors are used up: clients are refused, or give way to others")

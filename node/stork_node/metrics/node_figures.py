@@ -37,6 +37,10 @@ class RelayState:
     attached: int = gauge("1 while the publish server knows the node, and waits for it when a command is given.")
     history_bytes: int = gauge("Memory of the histories, from which recover is answered.")
     history_topics: int = gauge("Topics that have a history.")
+    online_users: int = gauge("Users who are online on all nodes, counted once for each topic.")
+    online_topics: int = gauge("Topics with users who are online.")
+    online_here: int = gauge("Of these users, those that this node has; counted once for each topic.")
+    online_unsaid: int = gauge("Changes of users of this node that the log does not have yet.")
 
 
 @dataclass

@@ -5,7 +5,8 @@ from itertools import islice
 
 from stork_node.nodes.leases import STALL_S
 from stork_node.presence.table import PresenceTable
-from stork_node.protocol.presence.entries import MOST_ABSENCES, AbsencesOver
+from stork_node.protocol.presence.entries import AbsencesOver
+from stork_node.protocol.presence.limits import MOST_ABSENCES
 
 SETTLING_S = 10.0
 """In a new epoch nodes have so long to report their users."""

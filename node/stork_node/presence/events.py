@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
-from stork_node.presence.table import Change, OnlineUser
+from stork_node.presence.table import Change
 from stork_node.protocol.positions import Position
+from stork_node.protocol.presence.snapshots import OnlineUser
 from stork_node.protocol.timestamps import format_timestamp
 
 EVENT_TYPE = "stork.presence"
@@ -41,10 +41,10 @@ def online_answer(users: Mapping[str, OnlineUser], at: Position, has_users: bool
     answer: dict[str, Any] = {"count": len(users), "position": str(at)}
     if has_users and len(users) <= MOST_USERS:
         answer["users"] = [
-            {**_shown(authid, user), "info": msgspec.json.decode(user.info)} for authid, user in users.items()
+            {**_shown(authid, user), "info": msgspec.json.decode(bytes(user.info))} for authid, user in users.items()
         ]
     return answer
 
 
 def _shown(authid: str, user: OnlineUser) -> dict[str, Any]:
-    return {"authid": authid, "info": Raw(user.info), "since": format_timestamp(user.since_ms / 1000)}
+    return {"authid": authid, "info": user.info, "since": format_timestamp(user.since_ms / 1000)}

@@ -63,7 +63,7 @@ class FollowedPresence:
         if rows.epoch != asked.epoch or rows.tail < asked.sequence or not rows.snapshot:
             self._start_over()
             return False
-        add_rows(self.table, rows.incarnations, rows.topics)
+        add_rows(self.table, rows.rooms, rows.absent)
         if rows.part + 1 < rows.parts:
             self._wanted = PresenceRequest(rows.snapshot, rows.part + 1)
             return True

@@ -1,15 +1,20 @@
 """Presence at one node: what it says of its own users, and the table that it follows."""
 
+from collections import OrderedDict
+
 from stork_node.presence.followed import Changed, FollowedPresence
 from stork_node.presence.local import LocalPresence
 from stork_node.presence.table import PresenceTable
-from stork_node.protocol.commands.entries import StateFrame
+from stork_node.protocol.commands.entries import NodeGone, StateFrame
 from stork_node.protocol.commands.leases import Leased
 from stork_node.protocol.positions import Position
 from stork_node.protocol.presence.entries import PresenceBatch, PresenceChanges
 
 SILENT_S = 10.0
 """A node that is not attached for so long does not say who is online."""
+
+
+_MOST_SENT = 100
 
 
 class NodePresence:
@@ -30,6 +35,7 @@ class NodePresence:
         self._incarnation = ""
         self._is_reported = False
         self._attached_at = float("-inf")
+        self._sent: OrderedDict[int, int] = OrderedDict()
 
     @property
     def table(self) -> PresenceTable:
@@ -48,6 +54,7 @@ class NodePresence:
         """What a lease of this incarnation is to say of users."""
         if incarnation != self._incarnation:
             self._incarnation, self._is_reported = incarnation, False
+            self._sent.clear()
             self.local.begin_anew()
         if not (is_attached and self.is_understood):
             return None
@@ -55,18 +62,30 @@ class NodePresence:
         self._is_reported = self._is_reported or batch is None
         return batch
 
+    def sent(self, number: int) -> None:
+        """The lease with this number is on its way."""
+        self._sent[number] = self.local.numbered
+        if len(self._sent) > _MOST_SENT:
+            self._sent.popitem(last=False)
+
     def answered(self, leased: Leased, now: float) -> bool:
         """Take an answer to a lease; returns whether the log has other batches than this node has said."""
         self.is_understood = leased.batches is not None
         if leased.incarnation != self._incarnation or leased.state != "attached":
             return False
         self._attached_at = now
-        return leased.batches is not None and not self.local.agrees(leased.batches)
+        # The log may have come further since, and the node may know it: the bus is another connection.
+        least = self._sent.pop(leased.number, None)
+        if least is None or leased.batches is None:
+            return False
+        return not least <= leased.batches <= self.local.last_said
 
     def met(self, frame: StateFrame) -> bool:
         """Take an entry of the log; returns whether it is this node's batch."""
         self._followed.take(frame)
         content = frame.content
+        if isinstance(content, NodeGone) and content.incarnation == self._incarnation:
+            self._is_reported = False
         is_own = isinstance(content, PresenceChanges) and content.incarnation == self._incarnation
         if is_own and isinstance(content, PresenceChanges):
             self.local.met(content.batch)

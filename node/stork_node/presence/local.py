@@ -1,20 +1,16 @@
 """The users of this node: who has a session here in which topic, and what of it the log does not know yet."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from msgspec import Raw
 from msgspec.json import encode as _encode
 
-from stork_node.presence.table import NO_INFO
-from stork_node.protocol.presence.entries import (
-    MAX_INFO_BYTES,
-    MOST_AUTHID_CHARACTERS,
-    MOST_CHANGES,
-    PresenceBatch,
-    TopicChanges,
-)
+from stork_node.protocol.presence.entries import PresenceBatch, TopicChanges
+from stork_node.protocol.presence.limits import MAX_INFO_BYTES, MOST_AUTHID_CHARACTERS, MOST_CHANGES
 
-_MOST_BATCH_BYTES = 40 << 10  # a lease carries it, and a request has 64 KiB at most
+NO_INFO = b"null"
+_MOST_BATCH_BYTES = 24 << 10  # a lease carries it, and a request has 64 KiB at most
 
 _TOLD, _ONE = 1, 2
 """A user's number is twice its sessions, and one more if the log has been told of it."""
@@ -119,9 +115,10 @@ class LocalPresence:
         if self.batch is not None and batch == self.batch.batch:
             self.batch, self.numbered = None, batch
 
-    def agrees(self, last: int) -> bool:
-        """Whether the log can have ``last`` as the last batch of this incarnation."""
-        return last == self.numbered or (self.batch is not None and last == self.batch.batch)
+    @property
+    def last_said(self) -> int:
+        """The number of the last batch that was made."""
+        return self.batch.batch if self.batch else self.numbered
 
     def begin_anew(self) -> None:
         """A new incarnation has said nothing: all users are to be reported."""
@@ -138,8 +135,8 @@ class LocalPresence:
     def _take_news(self) -> Iterator[TopicChanges]:
         found: dict[str, _Changes] = {}
         size = 0
-        for count, (key, how) in enumerate(list(self._dirty.items())):
-            if count >= MOST_CHANGES or size >= _MOST_BATCH_BYTES:
+        for key, how in list(islice(self._dirty.items(), MOST_CHANGES)):
+            if size >= _MOST_BATCH_BYTES:
                 break
             topic, authid = key
             if topic not in found:
@@ -148,6 +145,8 @@ class LocalPresence:
             size += 2 * len(_encode(authid)) + len(self._infos.get(key, b"")) + 8
             del self._dirty[key]
             self._take(found[topic], key, how)
+        if not self._dirty:
+            self._dirty = {}  # a dict keeps its size
         for topic, changes in found.items():
             if changes:
                 yield changes.of(topic, self._waits[topic])

@@ -1,70 +1,78 @@
-"""The table of presence as rows, for the state file and for nodes that begin."""
+"""The table of presence as values, for the state file and for nodes that begin."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.json import encode
 
-from stork_node.presence.table import OnlineUser, PresenceTable
-from stork_node.protocol.presence.snapshots import PART_BYTES, TopicRows, UserRow
+from stork_node.presence.table import PresenceTable
+from stork_node.protocol.presence.snapshots import PART_BYTES, Absence, Room
 
-_ROW_BYTES = 40  # what a row has besides its texts
+_USERS = 100  # of 4 KiB each at most
+_ABSENCES = 1_000
 
 
 class SavedPresence(Struct):
-    """The whole table; ``on`` of a row has places in ``incarnations``."""
+    """The whole table."""
 
-    incarnations: list[str]
     is_settled: bool
-    topics: list[TopicRows]
+    rooms: dict[str, Room]
+    absent: list[Absence]
+
+
+class Part(Struct, frozen=True):
+    """Some of the table: ``rooms`` are written as JSON already."""
+
+    rooms: tuple[Raw, ...] = ()
+    absent: tuple[Absence, ...] = ()
 
 
 def save(table: PresenceTable) -> SavedPresence:
-    """The table as rows."""
-    places: dict[str, int] = {}
-    topics = [
-        TopicRows(topic, room.wait_ms, tuple(_row(table, topic, authid, user, places) for authid, user in users))
-        for topic, room in table.rooms.items()
-        for users in [room.users.items()]
-    ]
-    return SavedPresence(list(places), table.is_settled, topics)
+    """The table as it is now, to be written at once."""
+    return SavedPresence(table.is_settled, table.rooms, list(_absences(table)))
 
 
 def restore(saved: SavedPresence) -> PresenceTable:
     """The table of ``save``."""
     table = PresenceTable(saved.is_settled)
-    add_rows(table, saved.incarnations, saved.topics)
+    add_rows(table, saved.rooms.items(), saved.absent)
     return table
 
 
-def add_rows(table: PresenceTable, incarnations: Iterable[str], topics: Iterable[TopicRows]) -> None:
-    """Add rows to a table."""
-    names = tuple(incarnations)
-    times: dict[int, int] = {}  # users who came at once share a number
-    for each in topics:
-        for row in each.users:
-            since_ms = times.setdefault(row.since_ms, row.since_ms)
-            user = OnlineUser(since_ms, tuple(names[place] for place in row.on), bytes(row.info))
-            table.set_row(each.topic, each.wait_ms, row.authid, user, row.absent)
+def add_rows(table: PresenceTable, rooms: Iterable[tuple[str, Room]], absent: Iterable[Absence]) -> None:
+    """Add users to a table."""
+    for topic, room in rooms:
+        table.add(topic, room)
+    for topic, authid, number in absent:
+        table.absent[topic, authid] = number
 
 
-def split(saved: SavedPresence) -> Iterator[tuple[TopicRows, ...]]:
-    """The topics in parts of some size; a large topic is in several. There is one part at least."""
-    part: list[TopicRows] = []
+def split(table: PresenceTable) -> Iterator[Part]:
+    """The table in parts of some size; a large topic is in several. There is one part at least."""
+    pieces: list[Raw] = []
     size = 0
-    for topic in saved.topics:
-        begun = 0
-        for place, row in enumerate(topic.users):
-            size += _ROW_BYTES + 2 * len(row.authid) + len(bytes(row.info))
-            if size >= PART_BYTES:
-                part.append(TopicRows(topic.topic, topic.wait_ms, topic.users[begun : place + 1]))
-                yield tuple(part)
-                part, size, begun = [], 0, place + 1
-        size += _ROW_BYTES + len(topic.topic)
-        if begun < len(topic.users):
-            part.append(TopicRows(topic.topic, topic.wait_ms, topic.users[begun:]))
-    yield tuple(part)
+    for piece in _pieces(table):
+        if pieces and size + len(piece) > PART_BYTES:
+            yield Part(tuple(pieces))
+            pieces, size = [], 0
+        pieces.append(Raw(piece))
+        size += len(piece)
+    absent = _absences(table)
+    some = tuple(islice(absent, _ABSENCES))
+    yield Part(tuple(pieces), some)
+    while some := tuple(islice(absent, _ABSENCES)):
+        yield Part((), some)
 
 
-def _row(table: PresenceTable, topic: str, authid: str, user: OnlineUser, places: dict[str, int]) -> UserRow:
-    on = tuple(places.setdefault(each, len(places)) for each in user.on)
-    return UserRow(authid, user.since_ms, on, table.absent.get((topic, authid), 0), Raw(user.info))
+def _pieces(table: PresenceTable) -> Iterator[bytes]:
+    for topic, room in table.rooms.items():
+        users = iter(room.users.items())
+        while some := dict(islice(users, _USERS)):
+            piece: tuple[Any, ...] = (topic, Room(room.wait_ms, some))
+            yield encode(piece)
+
+
+def _absences(table: PresenceTable) -> Iterator[Absence]:
+    return ((topic, authid, number) for (topic, authid), number in table.absent.items())

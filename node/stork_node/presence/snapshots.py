@@ -1,9 +1,11 @@
 """The snapshots of presence that a publish server keeps for nodes that begin."""
 
-from stork_node.presence.rows import save, split
+from typing import Any
+
+from stork_node.presence.rows import Part, split
 from stork_node.presence.table import PresenceTable
 from stork_node.protocol.positions import Position
-from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows, TopicRows
+from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 
 KEPT_S = 60.0
 _SHARED_S = 2.0
@@ -14,8 +16,7 @@ class Snapshots:
     """One snapshot at a time. Times are seconds of a clock that never goes back."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[TopicRows, ...]] = []
-        self._incarnations: tuple[str, ...] = ()
+        self._parts: list[Part] = []
         self._is_settled = True
         self._at = Position("", 0)
         self._made_at = self._used_at = float("-inf")
@@ -30,17 +31,12 @@ class Snapshots:
         self._used_at = now
         is_kept = bool(self._parts) and request.snapshot in ("", self._name) and request.part < len(self._parts)
         if not is_kept:
-            return PresenceRows(tail.epoch, run, tail.sequence, "", 0, 0, (), table.is_settled, ())
+            return PresenceRows(tail.epoch, run, tail.sequence, "", 0, 0, table.is_settled)
+        part, count = self._parts[request.part], len(self._parts)
+        rooms: Any = part.rooms
+        at = self._at
         return PresenceRows(
-            self._at.epoch,
-            run,
-            self._at.sequence,
-            self._name,
-            request.part,
-            len(self._parts),
-            self._incarnations,
-            self._is_settled,
-            self._parts[request.part],
+            at.epoch, run, at.sequence, self._name, request.part, count, self._is_settled, rooms, part.absent
         )
 
     def forget_old(self, now: float) -> None:
@@ -53,11 +49,6 @@ class Snapshots:
         return f"{self._at.sequence}-{self._count}"
 
     def _make(self, table: PresenceTable, tail: Position, now: float) -> None:
-        saved = save(table)
-        self._parts, self._incarnations, self._is_settled = (
-            list(split(saved)),
-            tuple(saved.incarnations),
-            saved.is_settled,
-        )
+        self._parts, self._is_settled = list(split(table)), table.is_settled
         self._at, self._made_at = tail, now
         self._count += 1

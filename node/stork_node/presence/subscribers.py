@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from stork_node.presence.local import LocalPresence
-from stork_node.presence.table import NO_INFO
+from stork_node.presence.local import NO_INFO, LocalPresence
 from stork_node.process_state import singleton
 
 Subscribed = tuple[int, str, str]
@@ -26,20 +25,18 @@ class PresenceSubscribers:
         self.subscribed_now: Callable[[], Iterable[Subscribed]] = _nobody
         self._local = singleton(LocalPresence)
         self._infos: dict[int, bytes] = {}
-        self._counted: set[tuple[int, str]] = set()
 
     def set_feeds(self, feeds: Mapping[str, int]) -> None:
         """Take the rules of an application that starts. A feed that has presence now counts who is there already."""
         if feeds == self.feeds:
             return
         before, self.feeds = self.feeds, dict(feeds)
-        if before.keys() == self.feeds.keys():
-            return
-        for session_id, authid, topic in list(self.subscribed_now()):
-            if self.has_presence(topic):
+        for session_id, authid, topic in list(self.subscribed_now()) if before.keys() != self.feeds.keys() else ():
+            feed = topic.rpartition(".")[0]
+            if feed in self.feeds and feed not in before:
                 self.subscribed(session_id, authid, topic)
-            else:
-                self.unsubscribed(session_id, authid, topic)
+            elif feed in before and feed not in self.feeds:
+                self._local.leave(topic, authid)
 
     def has_presence(self, topic: str) -> bool:
         """Whether a topic belongs to a feed with presence."""
@@ -57,15 +54,10 @@ class PresenceSubscribers:
     def subscribed(self, session_id: int, authid: str, topic: str) -> None:
         """A visitor's session has subscribed to a topic."""
         wait_ms = self.feeds.get(topic.rpartition(".")[0])
-        key = session_id, topic
-        if wait_ms is None or key in self._counted:
-            return
-        if self._local.join(topic, authid, wait_ms, self._infos.get(session_id, NO_INFO)):
-            self._counted.add(key)
+        if wait_ms is not None:
+            self._local.join(topic, authid, wait_ms, self._infos.get(session_id, NO_INFO))
 
-    def unsubscribed(self, session_id: int, authid: str, topic: str, has_left: bool = False) -> None:
+    def unsubscribed(self, authid: str, topic: str, has_left: bool = False) -> None:
         """A session is subscribed no more; ``has_left``: its client has said goodbye, or a command has ended it."""
-        key = session_id, topic
-        if key in self._counted:
-            self._counted.discard(key)
+        if self.has_presence(topic):
             self._local.leave(topic, authid, has_left)

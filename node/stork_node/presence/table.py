@@ -7,31 +7,10 @@ an entry, too, and changes nothing for a user who has come back. So equal positi
 
 from collections.abc import Iterator
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from stork_node.protocol.presence.entries import AbsencesOver, PresenceChanges, PresenceEntry, TopicChanges
-
-NO_INFO = b"null"
-
-
-class OnlineUser(Struct, gc=False):
-    """
-    Attributes:
-        since_ms: when the user came online, in ms since 1970.
-        on: the incarnations of the nodes that have it; empty while it is absent.
-        info: JSON of what the application said of it last.
-    """
-
-    since_ms: int
-    on: tuple[str, ...]
-    info: bytes = NO_INFO
-
-
-class Room(Struct):
-    """A topic with users; ``wait_ms``: how long one may be absent."""
-
-    wait_ms: int
-    users: dict[str, OnlineUser]
+from stork_node.protocol.presence.snapshots import NO_INFO, OnlineUser, Room
 
 
 class Change(Struct, frozen=True):
@@ -88,13 +67,15 @@ class PresenceTable:
                     if not user.on:
                         self.absent[topic, authid] = number
 
-    def set_row(self, topic: str, wait_ms: int, authid: str, user: OnlineUser, absent: int) -> None:
-        """Add a user as a snapshot has it."""
-        room = self._room(topic, wait_ms)
-        user.on = self._shared(user.on)
-        room.users[authid] = user
-        if absent:
-            self.absent[topic, authid] = absent
+    def add(self, topic: str, room: Room) -> None:
+        """Add users as a snapshot has them."""
+        users = self._room(topic, room.wait_ms).users
+        times: dict[int, int] = {}  # users who came at once share a number
+        for authid, user in room.users.items():
+            user.since_ms = times.setdefault(user.since_ms, user.since_ms)
+            user.on = self._shared(user.on)
+            user.info = _own(user.info)
+            users[authid] = user
 
     def _change(self, entry: PresenceChanges, changes: TopicChanges, number: int) -> Change:
         topic = changes.topic
@@ -103,7 +84,7 @@ class PresenceTable:
         online = []
         for authid in changes.on:
             info = changes.info.get(authid)
-            if self._add(topic, room, authid, NO_INFO if info is None else bytes(info), entry):
+            if self._add(topic, room, authid, NO_INFO if info is None else _own(info), entry):
                 online.append(authid)
         waits = ((changes.off, changes.wait_ms), (changes.left, 0))
         offline = [
@@ -115,7 +96,7 @@ class PresenceTable:
         self._sweep(topic, room)
         return Change(topic, online, offline)
 
-    def _add(self, topic: str, room: Room, authid: str, info: bytes, entry: PresenceChanges) -> bool:
+    def _add(self, topic: str, room: Room, authid: str, info: Raw, entry: PresenceChanges) -> bool:
         user = room.users.get(authid)
         if user is None:
             room.users[authid] = OnlineUser(entry.at_ms, self._shared((entry.incarnation,)), info)
@@ -169,3 +150,8 @@ class PresenceTable:
         if len(self._sets) > 10_000:
             self._sets.clear()
         return self._sets.setdefault(on, on)
+
+
+def _own(info: Raw) -> Raw:
+    """A copy, which does not keep the whole frame."""
+    return NO_INFO if info == NO_INFO else Raw(bytes(info))

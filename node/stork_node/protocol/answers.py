@@ -1,6 +1,13 @@
-"""Answers of the publish server to its peers, one JSON frame each (docs/delivery.md#answers)."""
+"""
+Answers of the publish server to its peers, one JSON frame each (docs/delivery.md#answers).
 
-from collections.abc import Mapping
+A peer may send several push documents in one frame, a bundle; what can be answered at once comes back in one frame:
+
+    DEALER → stork 1 pushes [{"topics":…},…]
+    ROUTER → stork 1 answers [{"ok":true,…},…]
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -33,8 +40,14 @@ class Answer(Struct, frozen=True, gc=False):
     warning: str = ""
 
 
+MOST_BUNDLED = 1_000
+"""Documents of one bundle."""
+MAX_BUNDLE_BYTES = 1 << 20
+_BUNDLE, _ANSWERS = b"stork 1 pushes ", b"stork 1 answers "
+_decode_bundle = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
+_decode_many = msgspec.json.Decoder(list[Answer]).decode
 
 
 def encode_stored(
@@ -81,11 +94,48 @@ def encode_tail(position: Position) -> bytes:
     return b'{"ok":true,"position":"%b"}' % str(position).encode()
 
 
+def encode_bundle(documents: Iterable[bytes]) -> bytes:
+    """The frame of some documents, ``MOST_BUNDLED`` and ``MAX_BUNDLE_BYTES`` at most; each is JSON."""
+    return b"%b[%b]" % (_BUNDLE, b",".join(documents))
+
+
+def is_bundle(frame: bytes) -> bool:
+    """Whether it is said to be a bundle."""
+    return frame.startswith(_BUNDLE)
+
+
+def split_bundle(frame: bytes) -> list[bytes] | None:
+    """The documents of a bundle, 1 to 1,000; None for another form."""
+    try:
+        documents = _decode_bundle(frame[len(_BUNDLE) :])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return [bytes(each) for each in documents] if 1 <= len(documents) <= MOST_BUNDLED else None
+
+
+def encode_answers(answers: Iterable[bytes]) -> bytes:
+    """The answers to the documents of a bundle, in order."""
+    return b"%b[%b]" % (_ANSWERS, b",".join(answers))
+
+
+def decode_answers(frame: bytes) -> list[Answer] | None:
+    """Read the answers to a bundle; None for a frame that is one answer, or none."""
+    if not frame.startswith(_ANSWERS):
+        return None
+    try:
+        return [answer for answer in _decode_many(frame[len(_ANSWERS) :]) if _is_whole(answer)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
 def decode_answer(frame: bytes) -> Answer | None:
     """Read one answer; None for other bytes (the peer is no publish server)."""
     try:
         answer = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    is_whole = is_position(answer.position) if answer.ok else answer.error != ""
-    return answer if is_whole else None
+    return answer if _is_whole(answer) else None
+
+
+def _is_whole(answer: Answer) -> bool:
+    return is_position(answer.position) if answer.ok else answer.error != ""

@@ -80,6 +80,16 @@ class Content:
             raise UnwritableEvent(f"{serializer} cannot hold it: {error}") from None
 
 
+class ToldToChannel(Content):
+    """A frame for the clients of a channel of Pusher that is no push; ``body`` as ``server_frames.event`` takes it."""
+
+    __slots__ = ()
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, "")
+        self._ends[PUSHER] = body
+
+
 def _encode_msgpack(value: Any) -> bytes:
     return _pack_msgpack(value)
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from stork_node.engines.interface import Engine
 from stork_node.protocol.answers import encode_obeyed, encode_refused, encode_stored
 from stork_node.protocol.positions import Position
 from stork_node.publish_server.intake import Awaited
-from stork_node.push_log import PushLog
 
 KEPT_S = 310.0
 """A repeated id is answered alike for so long: a little longer than its id is known."""
@@ -25,8 +25,8 @@ class _Waiting:
 class CommandAnswers:
     """Times are seconds of a clock that never goes back."""
 
-    def __init__(self, log: PushLog) -> None:
-        self._log = log
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._waiting: list[_Waiting] = []
         self._since: dict[int, float] = {}
         self._next_forget = 0.0
@@ -38,7 +38,7 @@ class CommandAnswers:
     def wait(self, envelope: list[bytes], awaited: Awaited, now: float) -> None:
         """``envelope`` is to be answered about a command that has a number."""
         until = now + awaited.timeout_ms / 1000
-        self._waiting.append(_Waiting(envelope, awaited, self._log.tail.epoch, until))
+        self._waiting.append(_Waiting(envelope, awaited, self._engine.tail.epoch, until))
 
     def due(self, now: float) -> float | None:
         """Seconds until ``settle`` may have something to say; None while nobody waits."""
@@ -70,7 +70,7 @@ class CommandAnswers:
         if now < self._next_forget:
             return
         self._next_forget = now + 1.0
-        commands = self._log.state.commands
+        commands = self._engine.state.commands
         self._since = {given.number: self._since.get(given.number, now) for given in commands.given}
         excess = len(self._since) - MOST_KEPT
         for i, (number, since) in enumerate(list(self._since.items())):
@@ -79,8 +79,8 @@ class CommandAnswers:
                 del self._since[number]
 
     def _answer(self, each: _Waiting, old: int, now: float) -> bytes | None:
-        tail, awaited = self._log.tail, each.awaited
-        given = self._log.state.commands.get(awaited.number) if each.epoch == tail.epoch else None
+        tail, awaited = self._engine.tail, each.awaited
+        given = self._engine.state.commands.get(awaited.number) if each.epoch == tail.epoch else None
         if given is None:
             again = "push it" if awaited.push else "give the command"
             return encode_refused(awaited.id, "not_confirmed", f"a new epoch of the log has begun: {again} again")

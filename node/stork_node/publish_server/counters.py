@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field, fields
 
-from stork_node.push_log import PushLog
+from stork_node.engines.interface import Engine
 
 
 @dataclass
@@ -44,13 +44,17 @@ class Counters:
     claims_refused: int = 0
 
 
-def figures(counters: Counters, log: PushLog) -> dict[str, float]:
-    """What goes with a heartbeat: all that was counted, ``refused_<kind>`` for each kind, and the state of the log."""
+def figures(counters: Counters, engine: Engine, now: float) -> dict[str, float]:
+    """
+    What goes with a heartbeat: all that was counted, ``refused_<kind>`` for each kind, and the state of the log.
+
+    ``now`` is of a clock that never goes back.
+    """
     counted: dict[str, float] = {it.name: getattr(counters, it.name) for it in fields(counters) if it.name != "refused"}
     kinds = {f"refused_{kind.lower()}": number for kind, number in counters.refused.items()}
     return {
         **counted,
         "refused": counters.refused.total(),
         **kinds,
-        **log.figures(),
+        **engine.figures(now),
     }

@@ -4,9 +4,10 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 
+from stork_node.engines.interface import Engine, Failed
 from stork_node.protocol.replay import Erasing, encode_erasing, encode_refusal
 from stork_node.publish_server.counters import Counters
-from stork_node.push_log import DamagedLog, Erasure, PushLog, StorageFailed
+from stork_node.push_log import DamagedLog, Erasure, StorageFailed
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -21,8 +22,8 @@ class Erasures:
     that nothing before that number is left when it is done.
     """
 
-    def __init__(self, push_log: PushLog, counters: Counters) -> None:
-        self._log, self._counters = push_log, counters
+    def __init__(self, engine: Engine, counters: Counters) -> None:
+        self._engine, self._counters = engine, counters
         self._waiting: deque[tuple[list[bytes], str]] = deque()
         self._steps: Iterator[int] | None = None
         self._pushes, self._progress_at = 0, 0.0
@@ -45,8 +46,8 @@ class Erasures:
         envelope, topic = self._waiting[0]
         try:
             if self._steps is None:
-                self._log.append([Erasure(topic)])
-                self._steps, self._pushes, self._progress_at = self._log.erase(topic), 0, now
+                self._append(Erasure(topic))
+                self._steps, self._pushes, self._progress_at = self._engine.erase(topic), 0, now
             step = next(self._steps, None)
         except (StorageFailed, DamagedLog) as error:
             log.error("%s cannot be erased: %s", topic, error)
@@ -63,6 +64,11 @@ class Erasures:
             return []
         self._progress_at = now + _PROGRESS_S
         return [(envelope, encode_erasing(Erasing(self._pushes, is_done=False)))]
+
+    def _append(self, erasure: Erasure) -> None:
+        appended = self._engine.append([erasure])[0]
+        if isinstance(appended, Failed):
+            raise StorageFailed(appended.reason)
 
     def _end(self) -> None:
         self._waiting.popleft()

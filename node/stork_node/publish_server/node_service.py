@@ -4,17 +4,18 @@ import logging
 from collections.abc import Callable, Mapping
 
 from stork_node import clock
+from stork_node.engines.interface import Engine
 from stork_node.nodes.declared_feeds import DeclaredFeeds
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.presence.absences import Absences
 from stork_node.presence.snapshots import Snapshots
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
+from stork_node.protocol.positions import Position
 from stork_node.protocol.presence.entries import PresenceChanges, PresenceSettled
 from stork_node.protocol.presence.snapshots import PresenceRequest, PresenceRows
 from stork_node.publish_server.counters import Counters, figures
 from stork_node.publish_server.questions import AskedNode
-from stork_node.push_log import PushLog, StorageFailed
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -33,13 +34,13 @@ class NodeService:
         feeds: those of all nodes.
     """
 
-    def __init__(self, push_log: PushLog, counters: Counters, count_old: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, engine: Engine, counters: Counters, count_old: Callable[[], int] = lambda: 0) -> None:
         """``count_old`` says how many nodes of a release without leases follow."""
-        self._log, self._counters = push_log, counters
+        self._engine, self._counters = engine, counters
         self._leases = Leases()
         self._absences, self._snapshots = Absences(), Snapshots()
         self._said: dict[str, Lease] = {}
-        self._epoch = push_log.tail.epoch
+        self._epoch = engine.tail.epoch
         self._next_look = 0.0
         self._count_old = count_old
         self.may_append = False
@@ -48,13 +49,13 @@ class NodeService:
     def take(self, lease: Lease, now: float) -> Leased:
         """Take a lease; what it says goes into the log."""
         self._note_epoch()
-        state = self._log.state
         entries: list[StateEntry] = []
         earlier: Lease | None = None
         if lease.leaves:
             entries = [NodeGone(lease.incarnation, "left")]
         else:
-            if lease.incarnation not in state.nodes and len(state.nodes) < MOST_NODES:
+            nodes = self._engine.state.nodes
+            if lease.incarnation not in nodes and len(nodes) < MOST_NODES:
                 entries = [NodeAttached(lease.incarnation, lease.name, lease.version)]
             entries += [Obeyed(lease.incarnation, each.report, each.command, each.counts) for each in lease.reports]
             if batch := lease.presence:
@@ -62,18 +63,20 @@ class NodeService:
             self._leases.raise_for(lease.incarnation, now)
             earlier = self._said.get(lease.incarnation)
             self._said[lease.incarnation] = lease
+            self._engine.share_lease(lease)
         for entry in entries:
             self._append(entry)
         if entries or not earlier or earlier.feeds != lease.feeds:
             self._update_feeds()
-        tail = self._log.tail
+        state = self._engine.state
+        tail = self._engine.tail
         at: LeaseState = "gone" if state.nodes.is_gone(lease.incarnation) else "waits"
         at = "attached" if lease.incarnation in state.nodes else at
         return Leased(
             lease.incarnation,
             lease.number,
             tail.epoch,
-            self._log.run,
+            self._engine.run,
             tail.sequence,
             at,
             state.last_report(lease.incarnation),
@@ -91,7 +94,13 @@ class NodeService:
             return
         self._next_look = now + _LOOK_S
         self._note_epoch()
-        nodes = self._log.state.nodes
+        for lease in self._engine.take_leases():
+            self._leases.raise_for(lease.incarnation, now)
+            self._said[lease.incarnation] = lease
+        if not self._engine.is_current(now):  # what nodes say to other servers is not heard
+            self._leases.begin_anew()
+            return
+        nodes = self._engine.state.nodes
         silent = self._leases.silent((row.incarnation for row in nodes.rows), now)
         for incarnation in silent if has_read_all else ():
             self._append(NodeGone(incarnation, "silent"))
@@ -104,10 +113,10 @@ class NodeService:
 
     def presence(self, request: PresenceRequest, now: float) -> PresenceRows:
         """A part of the table of presence."""
-        return self._snapshots.part(request, self._log.state.presence, self._log.tail, self._log.run, now)
+        return self._snapshots.part(request, self._engine.state.presence, self._engine.tail, self._engine.run, now)
 
     def _end_absences(self, now: float) -> None:
-        table = self._log.state.presence
+        table = self._engine.state.presence
         for over in list(self._absences.over(table, now, _now_ms())):
             self._append(over)
         if not table.is_settled and self._absences.is_settling_over(now):
@@ -115,28 +124,29 @@ class NodeService:
 
     def table(self, request: NodesRequest, old: int, now: float) -> Nodes:
         """The table of nodes now; ``old``: how many nodes have no leases."""
-        labels = self._log.state.nodes.labels()
-        tail = self._log.tail
+        nodes = self._engine.state.nodes
+        labels = nodes.labels()
+        tail = self._engine.tail
         return Nodes(
             tail.epoch,
-            self._log.run,
+            self._engine.run,
             tail.sequence,
-            tuple(self._state_of(row.incarnation, labels[row.incarnation], now) for row in self._log.state.nodes.rows),
-            tuple(self._log.state.nodes.gone),
+            tuple(self._state_of(row.incarnation, labels[row.incarnation], now) for row in nodes.rows),
+            tuple(nodes.gone),
             old,
-            figures(self._counters, self._log),
-            self._log.state.revoked.by_user if request.revoked else {},
+            figures(self._counters, self._engine, now),
+            self._engine.state.revoked.by_user if request.revoked else {},
         )
 
     def asked_nodes(self, now: float) -> list[AskedNode]:
         """The attached nodes, for a question."""
-        labels = self._log.state.nodes.labels()
+        labels = self._engine.state.nodes.labels()
         return [AskedNode(label, each, self._leases.age_s(each, now) > STALL_S) for each, label in labels.items()]
 
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
-        row = next(row for row in self._log.state.nodes.rows if row.incarnation == incarnation)
+        row = next(row for row in self._engine.state.nodes.rows if row.incarnation == incarnation)
         said = self._said.get(incarnation)
-        position = said.position if said and said.epoch == self._log.tail.epoch else 0
+        position = said.position if said and said.epoch == self._engine.tail.epoch else 0
         silent_s = self._leases.age_s(incarnation, now)
         return NodeState(
             label,
@@ -151,26 +161,25 @@ class NodeService:
         )
 
     def _update_feeds(self) -> None:
-        rows = [] if self._count_old() else self._log.state.nodes.rows
+        rows = [] if self._count_old() else self._engine.state.nodes.rows
         self.feeds.update(said.feeds if (said := self._said.get(row.incarnation)) else None for row in rows)
 
     def _note_epoch(self) -> None:
-        if self._log.tail.epoch != self._epoch:
-            self._epoch = self._log.tail.epoch
+        if self._engine.tail.epoch != self._epoch:
+            self._epoch = self._engine.tail.epoch
             self._leases.begin_anew()
             self._absences.begin_anew()
 
     def _append(self, entry: StateEntry) -> None:
-        if not self.may_append or not self._log.state.accepts(entry):
+        if not self.may_append or not self._engine.state.accepts(entry):
             return
-        before = self._log.state.nodes.labels() if isinstance(entry, NodeAttached | NodeGone) else {}
-        try:
-            self._log.append([entry])
-        except StorageFailed as error:  # a node says it again
-            log.debug("%s is not stored: %s", entry, error.reason)
+        before = self._engine.state.nodes.labels() if isinstance(entry, NodeAttached | NodeGone) else {}
+        appended = self._engine.append([entry])[0]
+        if not isinstance(appended, Position):
+            log.debug("%s is not stored: %s", entry, appended)  # a node says it again
             return
         if isinstance(entry, NodeAttached | NodeGone):
-            self._tell(entry, {**before, **self._log.state.nodes.labels()})
+            self._tell(entry, {**before, **self._engine.state.nodes.labels()})
 
     def _tell(self, entry: NodeAttached | NodeGone, labels: Mapping[str, str]) -> None:
         if isinstance(entry, NodeAttached):

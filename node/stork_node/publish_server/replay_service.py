@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import zmq
 
+from stork_node.engines.interface import Engine
 from stork_node.errors import InvalidFrame, InvalidTopic
 from stork_node.protocol.commands.leases import Lease, NodesRequest, encode_node_answer
 from stork_node.protocol.commands.questions import Ask, Reply
@@ -21,7 +22,7 @@ from stork_node.publish_server.questions import Questions
 from stork_node.publish_server.replaying import Claim, Replay
 from stork_node.publish_server.requests import split_envelope
 from stork_node.publish_server.sockets import answer_peer
-from stork_node.push_log import PushLog
+from stork_node.push_log import StorageFailed
 from stork_node.transport.peers import WatchedSocket
 
 log = logging.getLogger("stork_node.publish_server")
@@ -47,7 +48,7 @@ class ReplayService:
     def __init__(
         self,
         socket: WatchedSocket,
-        push_log: PushLog,
+        engine: Engine,
         counters: Counters,
         publish: Callable[[], None],
         beat: Callable[[], None],
@@ -55,11 +56,11 @@ class ReplayService:
         nodes: NodeService,
         count_old: Callable[[], int],
     ) -> None:
-        self._socket, self._log, self._counters = socket, push_log, counters
+        self._socket, self._engine, self._counters = socket, engine, counters
         self._publish, self._beat, self._may_erase = publish, beat, may_erase
         self._nodes, self._count_old = nodes, count_old
-        self._replay = Replay(push_log, counters)
-        self._erasures = Erasures(push_log, counters)
+        self._replay = Replay(engine, counters)
+        self._erasures = Erasures(engine, counters)
         self.questions = Questions(nodes.asked_nodes, self._send_question)
 
     @property
@@ -89,7 +90,7 @@ class ReplayService:
             self._refuse(envelope, str(error))
         else:
             if isinstance(request, ReplayRequest):
-                self._send_page(envelope, request)
+                self._send_page(envelope, request, now)
             elif isinstance(request, Lease):
                 leased = self._nodes.take(request, now)
                 self._publish()
@@ -122,7 +123,9 @@ class ReplayService:
         for envelope, answer in answers:
             self._send(envelope, answer)
 
-    def _send_page(self, envelope: list[bytes], request: ReplayRequest) -> None:
+    def _send_page(self, envelope: list[bytes], request: ReplayRequest, now: float) -> None:
+        if not self._knows(request, now):  # it asks again
+            return
         claim = self._replay.judge(request)
         seen = shorten(f"{request.epoch}:{request.after}")
         if claim in (Claim.UNEXPLAINED, Claim.IMPOSSIBLE):
@@ -130,18 +133,28 @@ class ReplayService:
                 log.error(
                     "a relay claims without a proof to have seen %s, which this log, at %s, never gave",
                     seen,
-                    self._log.tail,
+                    self._engine.tail,
                 )
             self._counters.claims_refused += 1
         if claim is Claim.IMPOSSIBLE:
             self._send(envelope, encode_refusal(f"{seen} is a position that this log never gave"))
             return
         if claim is Claim.LOST:
-            log.error("a relay has seen %s, and this log ends at %s", seen, self._log.tail)
-            self._log.begin_new_epoch()
+            log.error("a relay has seen %s, and this log ends at %s", seen, self._engine.tail)
+            self._engine.begin_new_epoch()
             self._counters.epochs += 1
             self._beat()
-        self._send(envelope, self._replay.page(request, claim))
+        try:
+            page = self._replay.page(request, claim)
+        except StorageFailed:  # it asks again
+            return
+        self._send(envelope, page)
+
+    def _knows(self, request: ReplayRequest, now: float) -> bool:
+        """Whether this server can judge what a relay has seen: another one may know more of the engine."""
+        if request.epoch == self._engine.tail.epoch:
+            return self._engine.catch_up(request.after)
+        return request.epoch == "" or self._engine.is_current(now)
 
     def _refuse(self, envelope: list[bytes], reason: str) -> None:
         log.warning("a request for replay is refused: %s", reason)

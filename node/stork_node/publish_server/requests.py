@@ -1,10 +1,12 @@
-"""From ZMQ messages to requests: envelopes, and documents that are refused."""
+"""From ZMQ messages to requests, and back: envelopes, documents that are refused, and bundles."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from msgspec import structs
 
 from stork_node.errors import InvalidCommand, InvalidPush
+from stork_node.protocol.answers import MOST_BUNDLED, encode_answers, is_bundle, split_bundle
 from stork_node.protocol.commands.documents import is_command
 from stork_node.protocol.push import decode_push, decode_request, readable_id
 from stork_node.publish_server.intake import Refusal, Request
@@ -12,10 +14,18 @@ from stork_node.publish_server.intake import Refusal, Request
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request, and the frames to put before its answer: none for one that is not answered."""
+    """
+    A request, and the frames to put before its answer: none for one that is not answered.
+
+    Attributes:
+        is_bundled: answered in one frame with the others that have this very envelope.
+        until: when to give up, for one that is taken again.
+    """
 
     request: Request
     envelope: list[bytes]
+    is_bundled: bool = False
+    until: float = float("inf")
 
 
 def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
@@ -29,6 +39,18 @@ def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
         return Arrival(structs.replace(push, receipt=False) if push.receipt else push, [])
     except InvalidPush as error:
         return Arrival(Refusal(None, error.reason), [])
+
+
+def read_all(frames: list[bytes], now: str, depth: int) -> Iterable[Arrival]:
+    """Read one message of ROUTER as ``read_router`` does; it may be a bundle of documents."""
+    if not is_bundle(frames[-1]):
+        return [read_router(frames, now, depth)]
+    envelope, body = split_envelope(frames)
+    documents = split_bundle(body[0]) if len(body) == 1 else None
+    if documents is None:
+        return [Arrival(Refusal(None, f"frame: not a bundle of 1 to {MOST_BUNDLED:,} documents"), envelope)]
+    requests = (read_router([b"", document], now, depth).request for document in documents)
+    return [Arrival(request, envelope, is_bundled=True) for request in requests]
 
 
 def read_router(frames: list[bytes], now: str, depth: int) -> Arrival:
@@ -45,6 +67,36 @@ def read_router(frames: list[bytes], now: str, depth: int) -> Arrival:
         return Arrival(Refusal(readable_id(body[0]) if body else None, error.reason), envelope)
     except InvalidCommand as error:
         return Arrival(Refusal(readable_id(body[0]), error.reason, "invalid_command"), envelope)
+
+
+class Answers:
+    """
+    Sends answers in the order of the documents; those to one bundle in one frame.
+
+    Args:
+        send: takes the envelope with an answer after it.
+    """
+
+    def __init__(self, send: Callable[[list[bytes]], object]) -> None:
+        self._send = send
+        self._envelope: list[bytes] | None = None
+        self._bundled: list[bytes] = []
+
+    def add(self, envelope: list[bytes], answer: bytes, *, is_bundled: bool) -> None:
+        """The next answer; ``is_bundled``: together with its neighbours of this very envelope."""
+        if self._bundled and envelope is not self._envelope:
+            self.flush()
+        if is_bundled:
+            self._envelope = envelope
+            self._bundled.append(answer)
+        else:
+            self._send([*envelope, answer])
+
+    def flush(self) -> None:
+        """There are no more."""
+        if self._bundled and self._envelope is not None:
+            self._send([*self._envelope, encode_answers(self._bundled)])
+        self._envelope, self._bundled = None, []
 
 
 def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:

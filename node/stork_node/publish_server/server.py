@@ -4,31 +4,36 @@ import logging
 import os
 import time
 from collections.abc import Container
+from dataclasses import replace
+from functools import partial
 
 import zmq
 
 from stork_node import clock
 from stork_node.clock import SuspendAwareClock
+from stork_node.engines.interface import Engine
+from stork_node.engines.opening import open_engine
 from stork_node.protocol.bus import NODES_PREFIX, encode_heartbeat
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push_refusals import kind_of
 from stork_node.protocol.timestamps import format_timestamp
 from stork_node.publish_server.command_answers import CommandAnswers
 from stork_node.publish_server.counters import Counters, figures
-from stork_node.publish_server.ids import RecentIds
-from stork_node.publish_server.intake import Awaited, Intake, Refusal
+from stork_node.publish_server.intake import Awaited, Intake, Outcome, Refusal
 from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
-from stork_node.publish_server.requests import Arrival, read_pull, read_router
+from stork_node.publish_server.requests import Answers, Arrival, read_all, read_pull
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
-from stork_node.push_log import PushLog, SegmentLog, log_folder
+from stork_node.push_log import BeyondLog, StorageFailed
 from stork_node.transport.peer import is_loopback
 
 log = logging.getLogger("stork_node.publish_server")
 
 _STORAGE_RETRY_S = 1.0
+# Pushes with ids wait for an engine that is away; their pushers give up earlier, or repeat them.
+_HOLD_S, _MOST_HELD = 30.0, 2_000
 _DRAIN_S = 1.0
 # A turn waits a second at most, for the log's upkeep, and works for less: what is longer was no work.
 _LONGEST_TURN_S = 3.0
@@ -46,41 +51,43 @@ class PublishServer:
     Takes its log and binds at once; ``serve`` runs it in the calling thread until ``stop``.
 
     Args:
-        push_log: held already; closed with the server. By default the one in ``settings.data`` is opened.
+        engine: where the log is; closed with the server. By default the one that ``settings`` name is opened.
 
     Raises:
         ConfigError: an endpoint that cannot be bound, or a log that cannot be had.
         DamagedLog: damage to the log that a crash does not explain.
     """
 
-    def __init__(self, settings: PublishServerSettings, push_log: PushLog | None = None) -> None:
+    def __init__(self, settings: PublishServerSettings, engine: Engine | None = None) -> None:
         self.counters = Counters()
-        self._log: PushLog = push_log or _open_log(settings)
-        self._published = self._log.tail.sequence
         now = time.monotonic()
         self._clock = SuspendAwareClock(_LONGEST_TURN_S, now)
+        self._engine = engine or open_engine(settings, self._clock.now)
+        self._published = self._engine.tail
         self._refusals = RefusalLog(log)
         self._heartbeat_s = settings.heartbeat_s
         self._is_encrypted = settings.secret != ""
         self._depth = settings.depth
         self._next_heartbeat = now
-        self._grace_ends = now + START_GRACE_S if self._log.continues else now
+        self._grace_ends = now + START_GRACE_S if self._engine.continues else now
         self._takes_pushes = False
         self._closed = False
         self._ready: Container[object] = ()  # sockets that have something to be read, and events
         self._failure = ""  # why the log took nothing the last time
+        self._repeated: list[Arrival] = []  # from ROUTER, with ids, while the engine is away
         self._held: list[Arrival] = []  # from PULL, waiting for a log that works again
         try:
             self._sockets = open_sockets(settings)
-            self._nodes = NodeService(self._log, self.counters, self._count_old)
-            self._intake = Intake(self._log, self._known_ids(), self.counters, warn=self._nodes.feeds.warning)
+            self._nodes = NodeService(self._engine, self.counters, self._count_old)
+            self._intake = Intake(self._engine, self.counters, warn=self._nodes.feeds.warning)
         except BaseException:
-            self._log.close()
+            self._engine.close()
             raise
-        self._command_answers = CommandAnswers(self._log)
+        self._answers = Answers(partial(answer_peer, self._sockets.router, counters=self.counters))
+        self._command_answers = CommandAnswers(self._engine)
         self._replay = ReplayService(
             self._sockets.replay,
-            self._log,
+            self._engine,
             self.counters,
             self._publish_committed,
             self._send_heartbeat,
@@ -95,6 +102,8 @@ class PublishServer:
         self._poller.register(self._sockets.pub.socket, zmq.POLLIN)
         if self._sockets.zap_handler:
             self._poller.register(self._sockets.zap_handler.socket, zmq.POLLIN)
+        if self._engine.wake is not None:
+            self._poller.register(self._engine.wake, zmq.POLLIN)
         for each in self._sockets.all:
             self._poller.register(each.events, zmq.POLLIN)
 
@@ -121,18 +130,18 @@ class PublishServer:
     @property
     def position(self) -> Position:
         """The tail of its log."""
-        return self._log.tail
+        return self._engine.tail
 
     def serve(self) -> None:
         """Run until ``stop``; then finish what has arrived, and close. Once only."""
         log.info(
-            "publish server is up: push %s, answered %s, bus %s, replay %s, log %s at %s%s",
+            "publish server is up: push %s, answered %s, bus %s, replay %s, %s at %s%s",
             self.pull_endpoint,
             self.router_endpoint,
             self.pub_endpoint,
             self.replay_endpoint,
-            self._log.folder,
-            self._log.tail,
+            self._engine.place,
+            self._engine.tail,
             ", CURVE" if self._is_encrypted else "",
         )
         for endpoint in () if self._is_encrypted else self._open_endpoints():
@@ -145,7 +154,7 @@ class PublishServer:
             self._finish()
         finally:
             self.close()
-        log.info("publish server has stopped at %s", self._log.tail)
+        log.info("publish server has stopped at %s", self._engine.tail)
 
     def stop(self) -> None:
         """Make ``serve`` return; from any thread or signal handler."""
@@ -155,7 +164,7 @@ class PublishServer:
     def close(self) -> None:
         """Close a server that does not serve; waits up to 2 s for what is not sent yet."""
         self._closed = True
-        self._log.close()
+        self._engine.close()
         self._sockets.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
@@ -169,10 +178,10 @@ class PublishServer:
         now = time.monotonic()
         timers = [
             self._next_heartbeat - now,
-            self._log.due(now),
+            self._engine.due(now),
             self._refusals.due(now),
             self._sockets.watch.due(now),
-            _STORAGE_RETRY_S if self._held else None,
+            _STORAGE_RETRY_S if self._held or self._repeated else None,
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
             self._command_answers.due(now),
@@ -195,7 +204,7 @@ class PublishServer:
         self._sockets.watch.work(now, ready)
         if self._sockets.pub.socket in ready:
             self._sockets.pub.take_prefixes()
-        arrivals = self._arrivals(ready) if self._takes_pushes else []
+        arrivals = self._arrivals(ready, now) if self._takes_pushes else []
         self._end_grace(now)
         awake = self._clock.advance(now)
         if arrivals:
@@ -204,8 +213,8 @@ class PublishServer:
             for number, (arrival, answer) in enumerate(zip(arrivals, outcome.answers, strict=True)):
                 if isinstance(answer, Awaited):
                     self._command_answers.wait(arrival.envelope, answer, now)
-                elif arrival.envelope:
-                    answer_peer(self._sockets.router, [*arrival.envelope, answer], self.counters)
+                elif arrival.envelope and answer is not None:
+                    self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
                 request = arrival.request
                 reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
                 if reason:
@@ -214,8 +223,9 @@ class PublishServer:
                 elif warning := outcome.warnings.get(number):
                     where = self.router_endpoint if arrival.envelope else self.pull_endpoint
                     self._refusals.note_warning(warning, where, now)
+            self._answers.flush()
             if outcome.stored or outcome.failure:
-                self._note_storage(arrivals, outcome.failure)
+                self._note_storage(arrivals, outcome, now)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
         self._nodes.may_append = self._takes_pushes
         if self._sockets.replay.socket in ready:
@@ -233,7 +243,7 @@ class PublishServer:
         for why in self._sockets.watch.cuts():
             self.counters.cut += 1
             self._refusals.note("peer", why, "ZMQ", now)
-        self._log.tick(now)
+        self._engine.tick(now)
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
             self._send_heartbeat()
@@ -260,7 +270,7 @@ class PublishServer:
             self._poller.register(self._sockets.router.socket, zmq.POLLIN)
             self._poller.register(self._sockets.pull.socket, zmq.POLLIN)
 
-    def _arrivals(self, ready: Container[object]) -> list[Arrival]:
+    def _arrivals(self, ready: Container[object], now: float) -> list[Arrival]:
         stamp = format_timestamp(clock.wall())
         arrivals, self._held = self._held, []
         # To ask a socket that has nothing takes as long as to take a push.
@@ -269,16 +279,26 @@ class PublishServer:
             arrivals = [read_pull(frames, stamp, self._depth) for frames in waiting(pull)]
         elif not arrivals:
             pull.note_drained()
+        repeated, self._repeated = self._repeated, []
+        arrivals += [arrival for arrival in repeated if arrival.until > now]
         if router.socket in ready:
-            arrivals += [read_router(frames, stamp, self._depth) for frames in waiting(router)]
+            for frames in waiting(router):
+                arrivals += read_all(frames, stamp, self._depth)
         else:
             router.note_drained()
         return arrivals
 
-    def _note_storage(self, arrivals: list[Arrival], failure: str) -> None:
-        if failure:
-            # Nobody can be told, so that PULL's are kept, and no more are read, until the log takes them.
-            self._held = [it for it in arrivals if not it.envelope and not isinstance(it.request, Refusal)]
+    def _note_storage(self, arrivals: list[Arrival], outcome: Outcome, now: float) -> None:
+        failure = outcome.failure
+        # Nobody can be told, so that PULL's are kept, and no more are read, until the log takes them.
+        self._held = [arrivals[number] for number in sorted(outcome.unstored) if not arrivals[number].envelope]
+        self._repeated = [
+            arrivals[number]
+            if arrivals[number].until < float("inf")
+            else replace(arrivals[number], until=now + _HOLD_S)
+            for number in sorted(outcome.repeatable)[:_MOST_HELD]
+            if arrivals[number].envelope
+        ]
         if failure != self._failure:
             if failure:
                 log.error("cannot store pushes; PULL is paused, and ROUTER answers storage_failed: %s", failure)
@@ -289,29 +309,36 @@ class PublishServer:
         self._poller.register(self._sockets.pull.socket, 0 if self._held else zmq.POLLIN)
 
     def _publish_committed(self) -> None:
-        while self._published < self._log.tail.sequence:
-            followed = self._log.follow(self._published)
+        if self._published.epoch != self._engine.tail.epoch:
+            self._published = Position(self._engine.tail.epoch, self._engine.floor)
+            self._send_heartbeat()
+        while self._published.sequence < self._engine.tail.sequence:
+            try:
+                followed = self._engine.follow(self._published.sequence)
+            except BeyondLog:  # relays see the gap, and break where they cannot have it replayed
+                self._published = Position(self._engine.tail.epoch, self._engine.floor)
+                continue
+            except StorageFailed:
+                return
             for frame in followed.frames:
                 self._sockets.pub.publish(frame)
-            self._published = followed.position.sequence
+            self._published = followed.position
 
     def _send_heartbeat(self) -> None:
         self.counters.heartbeats += 1
         stamp = format_timestamp(clock.wall())
         self._sockets.pub.publish(
-            encode_heartbeat(self._log.tail, self._log.run, stamp, figures(self.counters, self._log), nodes=True)
+            encode_heartbeat(
+                self._engine.tail,
+                self._engine.run,
+                stamp,
+                figures(self.counters, self._engine, time.monotonic()),
+                nodes=True,
+            )
         )
 
     def _may_erase(self, address: str, right: str) -> bool:
         return right == "erase" if self._is_encrypted else is_loopback(address)
-
-    def _known_ids(self) -> RecentIds:
-        ids = RecentIds()
-        for age_s, stored in self._log.recent_ids():
-            ids.remember(stored, self._clock.now - age_s)
-        for given in self._log.state.commands.given:
-            ids.remember_content(given.command)
-        return ids
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _DRAIN_S
@@ -321,12 +348,3 @@ class PublishServer:
         self._send_command_answers(self._command_answers.end(self._count_old()))
         if self._held:
             log.error("%d pushes of PULL could not be stored, and are lost", len(self._held))
-
-
-def _open_log(settings: PublishServerSettings) -> PushLog:
-    return SegmentLog(
-        log_folder(settings.data),
-        sync=settings.sync,
-        retention_s=settings.retention_s,
-        retention_bytes=settings.retention_bytes,
-    )

@@ -1,10 +1,12 @@
 """Settings of the publish server: the arguments of its worker in config.json, and flags of the same names."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from stork_node.config.settings import count, endpoint, interval, name, seconds, setting, text
+from stork_node.engines.redis.address import RedisAddress
 from stork_node.protocol.push_limits import DEFAULT_DEPTH, MAX_DEPTH
 from stork_node.push_log import Sync
 from stork_node.transport.endpoints import Port, local_endpoint
@@ -20,6 +22,20 @@ def word(value: Any) -> Sync:
     if value not in get_args(Sync):
         raise ValueError(f"{value!r} is not one of {', '.join(get_args(Sync))}")
     return value  # type: ignore[no-any-return]  # it is one of them
+
+
+def engine_url(value: Any) -> str:
+    """The URL of an engine; empty for the log in ``data``."""
+    if text(value):
+        RedisAddress.parse(value)
+    return str(value)
+
+
+def deployment_name(value: Any) -> str:
+    """A name of letters, digits, ``_`` and ``-``; may be empty."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", text(value)):
+        raise ValueError(f"{value!r} is not a name (want letters, digits, _ and -, at most 64)")
+    return str(value)
 
 
 def levels(value: Any) -> int:
@@ -48,6 +64,8 @@ class PublishServerSettings:
         retention_bytes: how much the log keeps.
         connections: how many each port takes at once.
         peers_bytes: how much all peers together may make the server hold, of what is not read and not answered.
+        engine: the URL of a Redis that keeps the log; empty for files in ``data``; ``STORK_ENGINE`` by convention.
+        deployment: who may use the keys there; empty for the name that is kept there.
         depth: how many levels of arrays and objects the data of a push may have.
     """
 
@@ -64,6 +82,8 @@ class PublishServerSettings:
     connections: int = setting(count, 1000)
     peers_bytes: int = setting(count, 384 << 20)
     depth: int = setting(levels, DEFAULT_DEPTH)
+    engine: str = setting(engine_url, "")
+    deployment: str = setting(deployment_name, "")
 
     def __repr__(self) -> str:
         return f"PublishServerSettings(pull={self.pull!r}, router={self.router!r}, pub={self.pub!r})"

@@ -7,6 +7,7 @@ after the number of the file is read from the log again. A log without the file 
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -105,7 +106,11 @@ class StateFile:
         self._next = now + SAVE_S
         self._end_writing()
         state.position = tail
-        self._writing = threading.Thread(target=self._write, args=(state.encode(),), name="stork-state", daemon=True)
+        began = time.monotonic()
+        content = state.encode()
+        # A large table of users takes a while: it may have a fiftieth of the time.
+        self._next = now + max(SAVE_S, 50 * (time.monotonic() - began))
+        self._writing = threading.Thread(target=self._write, args=(content,), name="stork-state", daemon=True)
         self._is_dirty, self._saved = False, tail.sequence
         self._writing.start()
 

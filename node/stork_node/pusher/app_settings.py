@@ -1,6 +1,5 @@
 """The setting ``apps``: a list of apps, read with all of its problems at once."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 from stork_node.errors import ConfigError, Problem
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.protocol.topics import is_part
-from stork_node.pusher.apps import DEFAULT_CACHE_S, DEFAULT_VERSION, App
+from stork_node.pusher.apps import DEFAULT_CACHE_S, DEFAULT_LEAVE_AFTER_S, DEFAULT_VERSION, App
 
 _MEMBERS = "members"
-_NAMES = ("id", "keys", "version", "client_events", "allowed_origins", "enabled", "shared", "cache_s")
+_NAMES = ("id", "keys", "version", "client_events", "allowed_origins", "enabled", "shared", "cache_s", "leave_after_s")
 _WANT = '[{"id": "1", "keys": [{"key": "${PUSHER_APP_KEY}", "secret": "${PUSHER_APP_SECRET}"}]}]'
+_DAY_S = 86_400
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -83,12 +83,11 @@ def _app(entry: object) -> App | None:
     enabled = entry.get("enabled", True)
     if not isinstance(enabled, bool):
         problems.append(Problem("enabled", f"{enabled!r} is neither true nor false"))
-    cache_s = entry.get("cache_s", DEFAULT_CACHE_S)
-    if isinstance(cache_s, bool) or not isinstance(cache_s, int | float) or not 0 <= cache_s < math.inf:
-        problems.append(Problem("cache_s", f"{cache_s!r} is not a time in seconds (want {DEFAULT_CACHE_S:.0f})"))
+    cache_s = _seconds(entry, "cache_s", DEFAULT_CACHE_S, problems)
+    leave_after_s = _seconds(entry, "leave_after_s", DEFAULT_LEAVE_AFTER_S, problems)
     if problems:
         raise ConfigError(problems)
-    return App(id, dict(keys), version, client_events, allowed, enabled, cache_s)
+    return App(id, dict(keys), version, client_events, allowed, enabled, cache_s, leave_after_s)
 
 
 def _text(entry: Mapping[str, Any], name: str, problems: list[Problem], default: str = "") -> str:
@@ -99,6 +98,14 @@ def _text(entry: Mapping[str, Any], name: str, problems: list[Problem], default:
         problems.append(Problem(name, "is not a text"))
         return ""
     return next(filter(None, texts), "")
+
+
+def _seconds(entry: Mapping[str, Any], name: str, default: float, problems: list[Problem]) -> float:
+    value = entry.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _DAY_S:
+        problems.append(Problem(name, f"{value!r} is not a time in seconds, less than a day (want {default:.0f})"))
+        return default
+    return value
 
 
 def _keys(value: object, problems: list[Problem]) -> list[tuple[str, str]]:

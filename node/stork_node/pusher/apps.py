@@ -8,6 +8,7 @@ from stork_node.http.origins import AllowedOrigin, is_allowed
 
 DEFAULT_VERSION = "pusher"
 DEFAULT_CACHE_S = 1_800.0
+DEFAULT_LEAVE_AFTER_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class App:
         client_events: whether members of private channels may send events to the other members.
         allowed_origins: of pages that may connect.
         cache_s: how long a cache channel tells its last event.
+        leave_after_s: how long a member of presence channels whose connection has ended may be away.
         is_enabled: False: its clients and backends are refused.
     """
 
@@ -31,6 +33,7 @@ class App:
     allowed_origins: tuple[AllowedOrigin, ...] = (AllowedOrigin("*"),)
     is_enabled: bool = True
     cache_s: float = DEFAULT_CACHE_S
+    leave_after_s: float = DEFAULT_LEAVE_AFTER_S
 
     @property
     def allows_all(self) -> bool:

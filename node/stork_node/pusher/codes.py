@@ -24,11 +24,9 @@ AUTH_ERROR = "AuthError"
 LIMIT_REACHED = "LimitReached"
 INVALID_CHANNEL = "InvalidChannel"
 UNSUBSCRIBED = "Unsubscribed"
-NOT_SERVED = "NotServed"
 """Types of ``pusher:subscription_error``."""
 
 UNAUTHORIZED_STATUS = 401
 INVALID_STATUS = 400
 UNSUBSCRIBED_STATUS = 403
 LIMIT_STATUS = 4004
-NOT_SERVED_STATUS = 501

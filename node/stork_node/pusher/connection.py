@@ -4,6 +4,9 @@ One client's connection, without its socket: what it may do, and what it is answ
 The shell passes each text message to ``receive``, and does what the connection tells its ``Outlet``.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from stork_node.limits.allowance import Allowance
@@ -12,12 +15,15 @@ from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.client_frames import ClientEvent, Ping, Resumption, SignIn, Subscribe, Unsubscribe
-from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember
+from stork_node.pusher.data import by_member
+from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember, RoomFull
 from stork_node.pusher.members import Member, read_channel_data, read_user_data
 from stork_node.pusher.settings import PusherLimits
 from stork_node.pusher.signatures import channel_text, is_authorized, user_text
 
 MOST_BAD_FRAMES = 20
+# Shared by all connections without presence channels: most have none.
+_NOBODY: Mapping[str, Member] = MappingProxyType({})
 
 
 class Outlet(Protocol):
@@ -37,6 +43,21 @@ class Outlet(Protocol):
 
     def unsubscribe(self, channel: Channel, topic: str) -> None:
         """It gets them no longer. It was subscribed, or was about to be."""
+
+    def join(self, channel: Channel, topic: str, member: Member) -> bool:
+        """
+        The socket is a member of a presence channel from now on. False: nobody knows now who else is, and the socket is
+        being closed.
+
+        Raises:
+            RoomFull: the channel has as many members as it takes.
+        """
+
+    def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
+        """It is no member any more; ``has_left``: nobody waits for it to come back."""
+
+    def succeed(self, channel: Channel, topic: str) -> object:
+        """Send that the subscription has succeeded; to a member with the list of all members."""
 
     def identify(self, user_id: str) -> bool:
         """
@@ -76,10 +97,21 @@ class Connection:
 
     Attributes:
         channels: the subscribed channels, by name, with their topics.
+        members: who the client is in the presence channels among them.
         user: who has signed in on this connection; None before.
     """
 
-    __slots__ = ("_allowance", "_bad_frames", "_limits", "_outlet", "app", "channels", "socket_id", "user")
+    __slots__ = (
+        "_allowance",
+        "_bad_frames",
+        "_limits",
+        "_outlet",
+        "app",
+        "channels",
+        "members",
+        "socket_id",
+        "user",
+    )
 
     def __init__(self, app: App, socket_id: str, outlet: Outlet, limits: PusherLimits) -> None:
         self.app, self.socket_id = app, socket_id
@@ -87,6 +119,7 @@ class Connection:
         self._allowance: Allowance | None = None
         self._bad_frames = 0
         self.channels: dict[str, tuple[Channel, str]] = {}
+        self.members: Mapping[str, Member] = _NOBODY
         self.user: Member | None = None
 
     def receive(self, text: bytes, now: float) -> None:
@@ -129,17 +162,16 @@ class Connection:
     def _subscribe(self, asked: Subscribe) -> None:
         try:
             channel, topic = self._check(asked)
+            member = self._member(asked) if channel.is_presence else None
+            if channel.name not in self.channels and not self._admit(channel, topic, member):
+                return
         except Refused as error:
             self._outlet.send(server_frames.subscription_error(asked.channel, error.kind, error.reason, error.status))
             return
-        is_new = channel.name not in self.channels
-        self.channels[channel.name] = channel, topic
         if asked.resumption is not None:
             self._outlet.resume(channel, topic, asked.resumption)
             return
-        if is_new:
-            self._outlet.subscribe(channel, topic)
-        self._outlet.send(server_frames.subscription_succeeded(channel.name))
+        self._outlet.succeed(channel, topic)
         if channel.is_cache:
             self._outlet.send_last(channel, topic)
 
@@ -155,14 +187,34 @@ class Connection:
             )
             raise Refused(kind, error.reason, status) from None
         self._check_rights(channel, asked)
-        if channel.is_presence:
-            self._member(asked)
-            raise Refused(codes.NOT_SERVED, "presence channels are not served yet", codes.NOT_SERVED_STATUS)
         if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
             most = self._limits.subscriptions
             self._outlet.reached("subscriptions", most)
             raise Refused(codes.LIMIT_REACHED, f"a connection has at most {most:,} channels", codes.LIMIT_STATUS)
         return channel, topic
+
+    def _admit(self, channel: Channel, topic: str, member: Member | None) -> bool:
+        """Subscribe; False if the socket is being closed instead."""
+        if member is not None:
+            is_known = member.user_id in self._user_ids()
+            if not is_known and not self._outlet.identify(member.user_id):
+                return False
+            try:
+                if not self._outlet.join(channel, topic, member):
+                    return False
+            except RoomFull as error:
+                if not is_known:
+                    self._outlet.forget(member.user_id)
+                raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
+            self.members = {**self.members, channel.name: member}
+        self.channels[channel.name] = channel, topic
+        self._outlet.subscribe(channel, topic)
+        return True
+
+    def _user_ids(self) -> set[str]:
+        """All users that the client is: who has signed in, and members of presence channels."""
+        signed_in = {self.user.user_id} if self.user else set()
+        return signed_in | {member.user_id for member in self.members.values()}
 
     def _check_rights(self, channel: Channel, asked: Subscribe) -> None:
         if channel.user is not None:
@@ -191,14 +243,21 @@ class Connection:
             raise _unauthorized(error.reason) from None
         return member
 
-    def _unsubscribe(self, name: str) -> None:
-        if (found := self.channels.pop(name, None)) is not None:
-            self._outlet.unsubscribe(*found)
+    def _unsubscribe(self, name: str, *, has_left: bool = True) -> None:
+        if (found := self.channels.pop(name, None)) is None:
+            return
+        self._outlet.unsubscribe(*found)
+        member = self.members.get(name)
+        if member is not None:
+            self.members = {channel: each for channel, each in self.members.items() if channel != name} or _NOBODY
+            self._outlet.leave(*found, member, has_left=has_left)
+            if member.user_id not in self._user_ids():
+                self._outlet.forget(member.user_id)
 
-    def leave(self) -> None:
-        """The socket is closed: all subscriptions end."""
+    def leave(self, *, has_left: bool = False) -> None:
+        """The socket is closed: all subscriptions end. ``has_left``: the client does not come back."""
         for name in list(self.channels):
-            self._unsubscribe(name)
+            self._unsubscribe(name, has_left=has_left)
         if self.user is not None:
             self._outlet.forget(self.user.user_id)
 
@@ -227,7 +286,7 @@ class Connection:
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
-        elif self.user is not None or self._outlet.identify(user.user_id):
+        elif user.user_id in self._user_ids() or self._outlet.identify(user.user_id):
             self.user = user
             self._outlet.send(server_frames.signin_success(told.user_data))
 
@@ -235,8 +294,11 @@ class Connection:
         reason = self._refusal(event, now)
         if reason:
             self._outlet.send(server_frames.error(codes.CLIENT_EVENT_REFUSED, reason))
-        else:
-            self._outlet.push(event, self.channels[event.channel][1])
+            return
+        member = self.members.get(event.channel)
+        if member is not None:
+            event = replace(event, data=by_member(member.user_id, event.data))
+        self._outlet.push(event, self.channels[event.channel][1])
 
     def _refusal(self, event: ClientEvent, now: float) -> str:
         if not self.app.client_events:

@@ -7,11 +7,21 @@ that the backend sent. The data of client events passes unchanged, as Pusher doe
 """
 
 import msgspec
+from msgspec import Raw, Struct, field
 
 from stork_node.protocol.push import is_data
 
 CLIENT_EVENT = "client-"
 
+_BY_MEMBER = b'{"pusher:user_id":'
+
+
+class _ByMember(Struct, gc=False):
+    user_id: str = field(name="pusher:user_id")
+    data: Raw
+
+
+_decode_by_member = msgspec.json.Decoder(_ByMember).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,3 +51,21 @@ def to_client(event: str, data: bytes) -> bytes:
             data.decode()
         return data
     return _encode(data.decode())
+
+
+def by_member(user_id: str, data: bytes) -> bytes:
+    """The data of a client event in a presence channel, whose receivers are told who has sent it."""
+    return b'%b%b,"data":%b}' % (_BY_MEMBER, _encode(user_id), data)
+
+
+def split_member(event: str, data: bytes) -> tuple[bytes, bytes]:
+    """
+    The member who has sent a client event, as JSON, and its data; no member for all other events.
+
+    Raises:
+        msgspec.DecodeError: the data begins as that of a member, and is something else.
+    """
+    if not event.startswith(CLIENT_EVENT) or not data.startswith(_BY_MEMBER):
+        return b"", data
+    read = _decode_by_member(data)
+    return _encode(read.user_id), bytes(read.data)

@@ -5,6 +5,7 @@ What can be wrong with what a Pusher client or backend sends.
     ├── InvalidChannel   not a channel's name, or one that is too long for a topic
     ├── InvalidFrame     a client's frame that is none
     ├── InvalidMember    a user without an id, or with too much info
+    ├── RoomFull         a presence channel has as many members as it takes
     └── HttpRefusal      a request of the HTTP API that is refused
 """
 
@@ -33,6 +34,14 @@ class InvalidMember(StorkError):
     def __init__(self, reason: str, *, is_too_large: bool = False) -> None:
         super().__init__(reason)
         self.reason, self.is_too_large = reason, is_too_large
+
+
+class RoomFull(StorkError):
+    """``reason`` is one sentence for the client."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class HttpRefusal(StorkError):

@@ -14,7 +14,7 @@ MAX_INFO_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """``info`` is JSON, shown to the other members; it is not checked before ``check_info``."""
+    """``info`` is JSON on one line, shown to the other members; it is not checked before ``check_info``."""
 
     user_id: str
     info: bytes = b"null"
@@ -75,4 +75,4 @@ def read_user_data(text: str) -> Member:
 def _member(id: str, info: bytes) -> Member:
     if not 1 <= len(id) <= MAX_USER_CHARACTERS:
         raise InvalidMember(f"the id of a user has 1 to {MAX_USER_CHARACTERS} characters")
-    return Member(id, info)
+    return Member(id, msgspec.json.format(info, indent=-1))

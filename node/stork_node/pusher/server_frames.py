@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from stork_node.errors import UnwritableEvent
 from stork_node.protocol.bus import stamped_at
-from stork_node.pusher.data import CLIENT_EVENT, to_client
+from stork_node.pusher.data import CLIENT_EVENT, split_member, to_client
 
 _encode = msgspec.json.Encoder().encode
 
@@ -78,10 +78,12 @@ def event_body(event: bytes, position: str) -> bytes:
         read = _decode_event(event)
         if is_reserved(read.type):
             return b""
-        data = to_client(read.type, bytes(read.data))
+        member, given = split_member(read.type, bytes(read.data))
+        data = to_client(read.type, given)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnwritableEvent(f"it is not an event: {error}") from None
-    return b'"event":%b,"data":%b,"position":%b' % (_encode(read.type), data, _encode(position))
+    user = b',"user_id":%b' % member if member else b""
+    return b'"event":%b,"data":%b%b,"position":%b' % (_encode(read.type), data, user, _encode(position))
 
 
 def beat_body(position: str) -> bytes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stork_node.config.settings import count, endpoint, interval, seconds, section, setting, text
+from stork_node.config.settings import count, interval, seconds, section, servers, setting, text
 from stork_node.pusher.app_settings import apps
 from stork_node.pusher.apps import App
 from stork_node.transport.endpoints import Port, local_endpoint
@@ -46,7 +46,7 @@ class PusherSettings:
     """
 
     apps: tuple[App, ...] = setting(apps, ())
-    push: str = setting(endpoint, local_endpoint(Port.ROUTER))
+    push: str = setting(servers, local_endpoint(Port.ROUTER))
     secret: str = setting(text, "")
     timeout_s: float = setting(seconds, 5.0)
     activity_timeout_s: float = setting(_activity, 30.0)

@@ -11,9 +11,9 @@ there are too many empty topics, the oldest are removed completely, and the floo
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from heapq import merge
-from itertools import takewhile
-from operator import attrgetter
+from heapq import merge, nlargest
+from itertools import islice, takewhile
+from operator import attrgetter, itemgetter
 
 from msgspec import Struct
 
@@ -29,6 +29,7 @@ _TOPIC_BYTES = 480  # TopicHistory with its numbers and list, its place among th
 # Of all memory, at most so much for topics that have nothing left but a number.
 _EMPTY_SHARE = 4
 
+_LOOKED_AT = 10_000
 _sequence, _second = attrgetter("sequence"), attrgetter("second")
 
 
@@ -168,6 +169,20 @@ class Histories:
     def _since(self, sequence: int) -> list[_TopicHistory]:
         """The topics with pushes, or an erasure, after a number."""
         return list(takewhile(lambda history: history.last > sequence, reversed(self._held.values())))
+
+    def busiest(self, seconds: int, most: int) -> list[tuple[str, int]]:
+        """
+        The topics with the most kept pushes of the last ``seconds``, with their numbers.
+
+        It looks at the ``_LOOKED_AT`` topics that had pushes last.
+        """
+        since = self._second - seconds
+        counts: list[tuple[str, int]] = []
+        for history in islice(reversed(self._held.values()), _LOOKED_AT):
+            number = len(history.entries) - bisect_right(history.entries, since, key=_second)
+            if number:
+                counts.append((history.topic, number))
+        return nlargest(most, counts, key=itemgetter(1))
 
     def sweep(self, now: float) -> None:
         """Remove what has become too old: to be called about once a second."""

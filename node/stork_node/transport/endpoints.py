@@ -16,6 +16,7 @@ _ENDPOINT = re.compile(r"tcp://(?P<host>\[[^\[\]]+\]|[^\[\]]+):(?P<port>[0-9]{1,
 _NAME = re.compile(r"\*|[A-Za-z0-9._-]+")
 _ANY_ADDRESS = {"*": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  # compared
 _PUBLISH_SERVER = "STORK_PUBLISH_SERVER"
+ENGINE = "STORK_ENGINE"
 
 
 class Port(IntEnum):
@@ -63,6 +64,30 @@ class Endpoint:
         return f"tcp://{bracketed(self.host)}:{self.port or '*'}"
 
 
+def parse_endpoints(value: Any) -> tuple[str, ...]:
+    """
+    Read one endpoint, or several with commas between them: ``tcp://a:5557,tcp://b:5557`` or ``tcp://a,b:5557``.
+
+    Raises:
+        ValueError: anything else, in one sentence.
+    """
+    if not isinstance(value, str) or "," not in value:
+        return (str(Endpoint.parse(value)),)
+    texts = [text.strip() for text in value.split(",")]
+    port = texts[-1].rpartition(":")[2]
+    endpoints = []
+    for text in texts:
+        whole = text if text.startswith("tcp://") else f"tcp://{text}"
+        try:
+            endpoints.append(str(Endpoint.parse(whole)))
+        except ValueError:
+            try:
+                endpoints.append(str(Endpoint.parse(f"{whole}:{port}")))
+            except ValueError:
+                raise ValueError(f"{value!r} is not a list of endpoints (want tcp://HOST1,HOST2:PORT)") from None
+    return tuple(dict.fromkeys(endpoints))
+
+
 def is_port(text: str) -> bool:
     """Whether ``text`` is the number of a TCP port, in ASCII digits; 0 is none."""
     return text.isascii() and text.isdecimal() and 0 < int(text) <= 65535
@@ -80,7 +105,8 @@ def local_endpoint(port: Port) -> str:
 
 def publish_server_endpoint(port: Port, environ: Mapping[str, str]) -> str:
     """
-    An endpoint of the publish server that ``STORK_PUBLISH_SERVER`` names; on this machine where it names none.
+    An endpoint of the publish server that ``STORK_PUBLISH_SERVER`` names; on this machine where it names none. Where it
+    names several, with commas, their endpoints, with commas.
 
     Raises:
         ConfigError: what it says is not a host, or the variable of the port has no port.
@@ -90,14 +116,20 @@ def publish_server_endpoint(port: Port, environ: Mapping[str, str]) -> str:
     if not is_port(number):
         raise ConfigError([Problem(port.variable, f"{number!r} is not a port (want {int(port)}, say)")])
     try:
-        return str(Endpoint.parse(f"tcp://{host}:{number}"))
+        return ",".join(parse_endpoints(f"tcp://{host}:{number}"))
     except ValueError:
         wanted = "want a name or an address, no port"
         raise ConfigError([Problem(_PUBLISH_SERVER, f"{host!r} is not a host ({wanted})")]) from None
 
 
 def names_other_host(environ: Mapping[str, str], own_name: str) -> bool:
-    """Whether ``STORK_PUBLISH_SERVER`` names a host that is not this machine, whose name is ``own_name``."""
+    """
+    Whether ``STORK_PUBLISH_SERVER`` names a host that is not this machine, whose name is ``own_name``.
+
+    With ``STORK_ENGINE`` each machine has a publish server of its own, and the variable names others besides.
+    """
+    if environ.get(ENGINE):
+        return False
     host = environ.get(_PUBLISH_SERVER, "")
     return (_host(host) or host) not in ("", "localhost", LOOPBACK, "::1", own_name)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from benchmarks.cases.case import SERVERS, Case, Figure, Sample, Tools
 from benchmarks.cases.connections import Idle, Joins
 from benchmarks.cases.fan_out import Burst, Paced
+from benchmarks.cases.http_pushes import HttpPushes
 from benchmarks.cases.publish_server import Answered, Replayed, Stored
 from benchmarks.cases.recovery import KilledNode, Recover
 
@@ -20,6 +21,7 @@ FULL: Sequence[Case] = (
     Burst("single", "one topic, one subscriber", 1, 20_000, unit="pushes/s"),
     Answered("answered", "one pusher, 1,000 answers outstanding", 60_000),
     Stored("stored", "one pusher, fire and forget", 200_000),
+    HttpPushes("http", "HTTP API: 32 connections, one push each", 10),
     Replayed("replayed", "1,000,000 stored pushes", 1_000_000),
     Recover("recover", "recover of 100 events", 100, 200),
     KilledNode("killed-node", "10,000 subscribers of a killed node", 10_000, 40),
@@ -36,6 +38,7 @@ QUICK: Sequence[Case] = (
     Burst("single", "one topic, one subscriber", 1, 500, unit="pushes/s"),
     Answered("answered", "one pusher, 100 answers outstanding", 1_000, outstanding=100),
     Stored("stored", "one pusher, fire and forget", 1_000),
+    HttpPushes("http", "HTTP API: 32 connections, one push each", 1),
     Replayed("replayed", "10,000 stored pushes", 10_000),
     Recover("recover", "recover of 20 events", 20, 10),
     KilledNode("killed-node", "50 subscribers of a killed node", 50, 3),

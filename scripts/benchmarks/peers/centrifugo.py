@@ -39,6 +39,9 @@ class Centrifugo(Peer):
     def pusher(self) -> StreamPusher:
         return StreamPusher(self.push_port, _encode)
 
+    def http_push(self, topic: str, event: bytes) -> tuple[str, str, bytes]:
+        return f"http://127.0.0.1:{self.push_port}/api/publish", _SECRET, _publication((topic, event))
+
 
 def _encode(events: Sequence[Event]) -> bytes:
     if len(events) == 1:

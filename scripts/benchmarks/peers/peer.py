@@ -58,6 +58,10 @@ class Peer:
     def pusher(self) -> Pusher:
         raise NotImplementedError
 
+    def http_push(self, topic: str, event: bytes) -> tuple[str, str, bytes]:
+        """The URL, key and body that push an event over HTTP, for peers that have such an API."""
+        raise NotImplementedError
+
     def memory_bytes(self) -> int:
         """Resident memory of all its processes."""
         return memory_bytes([child.pid for child in self.children])

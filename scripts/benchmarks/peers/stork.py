@@ -10,10 +10,11 @@ from benchmarks.load_client import Address
 from benchmarks.peers.json_web_token import sign
 from benchmarks.peers.peer import CONFIGURATIONS, Peer
 from benchmarks.processes import Child, free_ports
-from benchmarks.pushing import ZmqPusher
+from benchmarks.pushing import ZmqPusher, push_document
 from benchmarks.tools import ROOT, run
 
 TICKET = "bench-ticket"
+_API_KEY = "bench-key-of-the-http-api"
 _STORK = [sys.executable, "-m", "stork_node"]
 
 
@@ -50,7 +51,11 @@ class Stork(Peer):
         self.bus = Bus(*free_ports(4))
         self.nodes: list[Node] = []
         self._ticket = TICKET
-        self._environ = {"STORK_TICKET": TICKET, "STORK_DATA": str(folder / "data")}
+        self._environ = {
+            "STORK_TICKET": TICKET,
+            "STORK_DATA": str(folder / "data"),
+            "STORK_API_KEY": _API_KEY,
+        }
 
     @classmethod
     def version(cls) -> str:
@@ -79,6 +84,9 @@ class Stork(Peer):
     def pusher(self) -> ZmqPusher:
         return ZmqPusher(self.push_port)
 
+    def http_push(self, topic: str, event: bytes) -> tuple[str, str, bytes]:
+        return f"http://127.0.0.1:{self.nodes[0].operator_port}/api/push", _API_KEY, push_document(topic, event)
+
     def _write_folder(self, name: str, port: int, operator_port: int) -> Path:
         folder = self.folder / f"{name}-crossbar"
         shutil.copytree(ROOT / ".crossbar", folder, ignore=shutil.ignore_patterns("__pycache__", "*.sock*", "key.*"))
@@ -103,6 +111,9 @@ class Stork(Peer):
                 # All subscribers of a benchmark come from one address, at once, as one user.
                 limits = ("connections", "connections_per_address", "joins_per_second", "sessions_per_user")
                 extra["limits"] = dict.fromkeys(limits, 1_000_000)
+            if component["classname"].endswith(".Api"):
+                extra["push"] = f"tcp://127.0.0.1:{self.bus.router}"
+                extra["limits"] = {"pushes_per_second": 1_000_000}
             if "listen" in extra:
                 extra["listen"] = f"tcp://127.0.0.1:{operator_port}"
 

@@ -40,7 +40,7 @@ def status(as_json: bool, once: bool, server: str | None) -> None:
     from stork_node.clients.node_asker import NodeAsker
     from stork_node.transport.endpoints import Port, publish_server_endpoint
 
-    where = server or publish_server_endpoint(Port.REPLAY, os.environ)
+    where = server or publish_server_endpoint(Port.REPLAY, os.environ).partition(",")[0]
     lives = sys.stdout.isatty() and not once and not as_json
     with NodeAsker(where, os.environ.get("STORK_BUS_SECRET", "")) as asker:
         nodes = asker.ask()

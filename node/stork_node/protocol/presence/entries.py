@@ -14,16 +14,14 @@ from msgspec import Meta, Raw, Struct
 
 from stork_node.errors import InvalidFrame, InvalidTopic
 from stork_node.protocol.positions import MAX_SEQUENCE
+from stork_node.protocol.presence.limits import (
+    LONGEST_ABSENCE_S,
+    MAX_INFO_BYTES,
+    MOST_ABSENCES,
+    MOST_AUTHID_CHARACTERS,
+    MOST_CHANGES,
+)
 from stork_node.protocol.topics import MAX_TOPIC_LENGTH, Topic
-
-MOST_CHANGES = 2_000
-"""Users in one batch, counted once for each topic."""
-MOST_AUTHID_CHARACTERS = 1_024
-"""A user with a longer name is not reported."""
-MAX_INFO_BYTES = 4_096
-"""JSON of what an application says of a user."""
-MOST_ABSENCES = 500
-LONGEST_ABSENCE_S = 3_600.0
 
 _Incarnation = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{1,64}\Z")]
 _Authid = Annotated[str, Meta(min_length=1, max_length=MOST_AUTHID_CHARACTERS)]

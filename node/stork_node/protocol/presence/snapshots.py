@@ -2,7 +2,7 @@
 The table of presence in parts, for a node that begins.
 
     DEALER → stork 1 presence {"snapshot":"","part":0}
-    ROUTER → stork 1 rows {"epoch":"…","run":"…","tail":14,"snapshot":"…","part":0,"parts":2,"incarnations":[…],…}
+    ROUTER → stork 1 rows {"epoch":"…","run":"…","tail":14,"snapshot":"…","part":0,"parts":2,"is_settled":true,…}
 
 All parts are of one number, ``tail``. Part 0 without a snapshot makes one, which is kept for a minute.
 """
@@ -19,37 +19,38 @@ PART_BYTES = 512 << 10
 _Name = Annotated[str, Meta(max_length=64)]
 _Number = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 
+NO_INFO = Raw(b"null")
+
+
+class OnlineUser(Struct, array_like=True, gc=False):
+    """
+    Attributes:
+        since_ms: when the user came online, in ms since 1970.
+        on: the incarnations of the nodes that have it; empty while it is absent.
+        info: JSON of what the application said of it last.
+    """
+
+    since_ms: _Number
+    on: tuple[_Name, ...]
+    info: Raw = NO_INFO
+
+
+class Room(Struct, array_like=True):
+    """A topic with users, or some of them; ``wait_ms``: how long one may be absent."""
+
+    wait_ms: _Number
+    users: dict[str, OnlineUser]
+
+
+Absence = tuple[str, str, _Number]
+"""A topic, a user, and the number of the entry since which nobody has it."""
+
 
 class PresenceRequest(Struct, frozen=True):
     """A node asks for a part; an empty ``snapshot`` asks for a new one."""
 
     snapshot: _Name = ""
     part: _Number = 0
-
-
-class UserRow(Struct, frozen=True, array_like=True, gc=False):
-    """
-    One user in a topic.
-
-    Attributes:
-        on: the nodes that have the user: places in ``PresenceRows.incarnations``.
-        absent: the number of the entry since which nobody has; 0 if somebody has.
-        info: JSON of what the application says; ``null`` for nothing.
-    """
-
-    authid: str
-    since_ms: _Number
-    on: tuple[int, ...]
-    absent: _Number
-    info: Raw
-
-
-class TopicRows(Struct, frozen=True, array_like=True, gc=False):
-    """The users of a topic, or some of them."""
-
-    topic: str
-    wait_ms: _Number
-    users: tuple[UserRow, ...]
 
 
 class PresenceRows(Struct, frozen=True):
@@ -61,6 +62,6 @@ class PresenceRows(Struct, frozen=True):
     snapshot: _Name
     part: _Number
     parts: _Number
-    incarnations: tuple[_Name, ...]
     is_settled: bool
-    topics: tuple[TopicRows, ...]
+    rooms: tuple[tuple[str, Room], ...] = ()
+    absent: tuple[Absence, ...] = ()

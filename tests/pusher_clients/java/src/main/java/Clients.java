@@ -9,6 +9,7 @@ import com.pusher.client.connection.ConnectionEventListener;
 import com.pusher.client.connection.ConnectionState;
 import com.pusher.client.connection.ConnectionStateChange;
 import com.pusher.rest.data.Event;
+import com.pusher.rest.data.PresenceUser;
 import com.pusher.rest.data.Result;
 import com.pusher.rest.data.Validity;
 import java.nio.charset.StandardCharsets;
@@ -121,6 +122,23 @@ public class Clients {
         equal("you", greeting);
         equal("ann", one.user().userId());
 
+        Listener here = new Listener();
+        Listener there = new Listener();
+        one.subscribePresence("presence-java.1", here);
+        here.next("users 1");
+        here.next("subscribed presence-java.1");
+        Pusher three = connect(secret, "bob");
+        three.subscribePresence("presence-java.1", there);
+        there.nextBegins("users ");
+        there.next("subscribed presence-java.1");
+        here.next("added bob");
+        equal("ann", one.getPresenceChannel("presence-java.1").getMe().getId());
+        equal(2, one.getPresenceChannel("presence-java.1").getUsers().size());
+        Result users = is(200, backend.get("/channels/presence-java.1/users"));
+        equal("{\"users\":[{\"id\":\"ann\"},{\"id\":\"bob\"}]}", users.getMessage());
+        three.unsubscribe("presence-java.1");
+        here.next("removed bob");
+
         Listener liar = new Listener();
         connect("another").subscribePrivate("private-java.1", liar, "pusher:subscription_error");
         liar.nextBegins("pusher:subscription_error {\"type\":\"AuthError\"");
@@ -130,11 +148,17 @@ public class Clients {
     }
 
     private static Pusher connect(String signing) throws Exception {
+        return connect(signing, "ann");
+    }
+
+    private static Pusher connect(String signing, String member) throws Exception {
         PusherOptions options = new PusherOptions()
             .setHost("127.0.0.1")
             .setWsPort(Integer.parseInt(port))
             .setUseTLS(false)
-            .setChannelAuthorizer((channel, socket) -> backend("1", signing).authenticate(socket, channel))
+            .setChannelAuthorizer((channel, socket) -> channel.startsWith("presence-")
+                ? backend("1", signing).authenticate(socket, channel, new PresenceUser(member))
+                : backend("1", signing).authenticate(socket, channel))
             .setUserAuthenticator(socket -> {
                 String user = "{\"id\":\"ann\"}";
                 String auth = key + ":" + hmac(socket + "::user::" + user);

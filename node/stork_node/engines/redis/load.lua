@@ -1,0 +1,3 @@
+local foreign = foreign_key()
+if foreign then return redis.error_reply('STORK_TYPE ' .. foreign) end
+return {epoch, last, committed, floor, needed, redis.call('GET', SNAPSHOT), deployment}
