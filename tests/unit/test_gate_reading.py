@@ -59,7 +59,7 @@ def test_what_is_read_is_what_the_libraries_read(message):
         assert repr(value) == read_by_library or "undefined" in read_by_library
 
 
-def test_undefined_of_javascript_is_null_and_other_extension_types_are_refused():
+def test_undefined_is_null_and_other_extension_types_are_refused():
     wampy = "942001de0002a56d61746368d40000ac6765745f72657461696e6564d40000a976312e746573742e31"
     assert read_msgpack(bytes.fromhex(wampy), BOUNDS) == [32, 1, {"match": None, "get_retained": None}, "v1.test.1"]
     for extension in ("d40001", "d40100", "d4ff00", "d500000000", "c7010000"):
