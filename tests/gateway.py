@@ -199,6 +199,7 @@ class Deployment:
             "STORK_DATA": str(folder / "data"),
             **(environ or {}),
         }
+        self.source = ROOT / ".crossbar"
         self.processes: list[Process] = []
         self.publish_server: Process | None = None
         self.nodes: list[Node] = []
@@ -225,7 +226,7 @@ class Deployment:
     def write_folder(self, name: str = "crossbar") -> tuple[Path, int]:
         """A copy of .crossbar/ with free ports; returns it and its public port."""
         folder = self.folder / name
-        shutil.copytree(ROOT / ".crossbar", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(self.source, folder, ignore=shutil.ignore_patterns("__pycache__"))
         if self.app is not None:
             (folder / "app.py").write_text(self.app)
         config = json.loads((folder / "config.json").read_text())

@@ -14,6 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from stork_components.api import Api
 from stork_components.guard import Guard
+from stork_components.pages.waiting_requests import WaitingRequests
 from stork_components.pusher import Pusher
 from stork_components.relay import Relay
 from stork_crossbar import registry
@@ -48,13 +49,10 @@ class Metrics(Resource):
         self._component, self._health = component, health
         self._not_before = 0.0
         # Requests that came while the application was asked: they get the next page.
-        self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
+        self._waiting = WaitingRequests()
 
     def render_GET(self, request: Request) -> Any:
-        gone = request.notifyFinish()
-        gone.addErrback(lambda _: None)
-        self._waiting.append((request, gone))
-        if len(self._waiting) == 1:
+        if self._waiting.add(request):
             reactor.callLater(max(0.0, self._not_before - reactor.seconds()), self._begin)
         return NOT_DONE_YET
 
@@ -67,19 +65,18 @@ class Metrics(Resource):
         return asked.addErrback(lambda _: None)  # not there now: the page has no figures of it
 
     def _answer_all(self, application: dict[str, Any] | None) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting.take()
         self._not_before = reactor.seconds() + _PAUSE_S
         pages: dict[str, bytes] = {}
         try:
             registry = CollectorRegistry(auto_describe=False)
             registry.register(_Collector(list(self._collect(application))))
-            for request, gone in waiting:
-                if not gone.called:
-                    self._answer(request, registry, pages)
+            for request in waiting:
+                self._answer(request, registry, pages)
         except Exception:
             self.log.failure("/metrics failed")
-            for request, gone in waiting:
-                if not gone.called and not request.finished:
+            for request in waiting:
+                if not request.finished:
                     request.setResponseCode(500)
                     request.finish()
 

@@ -287,6 +287,9 @@ class Relay(Component):
             try:
                 if not self._deployment.heard(message):
                     self._attending.answered(message)
+            except ReplayRefused as error:
+                self._attending.is_understood = False  # an older release has taken the place of this one
+                self._refuse(self._link.replay_endpoint, error)
             except InvalidFrame as error:
                 self._refuse(self._link.replay_endpoint, error)
 
@@ -319,6 +322,8 @@ class Relay(Component):
     def _note(self, heartbeat: Heartbeat) -> None:
         if heartbeat.position.epoch != self.epoch:
             return
+        if heartbeat.nodes:
+            self._attending.is_understood = True  # a newer release may have taken its place, and no page is needed
         self.server_counters = heartbeat.counters
         try:
             self._heartbeat_lag_s = max(0.0, clock.wall() - datetime.fromisoformat(heartbeat.time).timestamp())

@@ -9,6 +9,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from stork_components.guard import Guard
+from stork_components.pages.waiting_requests import WaitingRequests
 from stork_crossbar import registry
 from stork_node.application.summary import Summary
 from stork_node.launcher.push_commands import PushCommands
@@ -36,30 +37,25 @@ class PageFacts(Resource):
     def __init__(self, websocket: str) -> None:
         super().__init__()
         self._websocket = websocket
-        self._waiting: list[tuple[Request, defer.Deferred[Any]]] = []
+        self._waiting = WaitingRequests()
 
     def render_GET(self, request: Request) -> Any:
-        gone = request.notifyFinish()
-        gone.addErrback(lambda _: None)
-        self._waiting.append((request, gone))
-        if len(self._waiting) == 1:
+        if self._waiting.add(request):
             _ask_application().addCallback(self._answer_all)
         return NOT_DONE_YET
 
     render_HEAD = render_GET
 
     def _answer_all(self, summary: Summary) -> None:
-        waiting, self._waiting = self._waiting, []
         commands = PushCommands.handed_down(os.environ) or PushCommands()
         body = json.dumps({"websocket": self._websocket} | _facts(summary, commands)).encode()
-        for request, gone in waiting:
-            if not gone.called:
-                request.setHeader(b"content-type", b"application/json")
-                request.setHeader(b"content-length", b"%d" % len(body))
-                request.setHeader(b"cache-control", b"no-store")
-                request.setHeader(b"x-content-type-options", b"nosniff")
-                request.write(body)
-                request.finish()
+        for request in self._waiting.take():
+            request.setHeader(b"content-type", b"application/json")
+            request.setHeader(b"content-length", b"%d" % len(body))
+            request.setHeader(b"cache-control", b"no-store")
+            request.setHeader(b"x-content-type-options", b"nosniff")
+            request.write(body)
+            request.finish()
 
 
 def _ask_application() -> "defer.Deferred[Summary]":

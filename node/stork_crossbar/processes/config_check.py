@@ -193,21 +193,31 @@ def _settings(component: Mapping[str, Any], path: str) -> Any:
 
 
 def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Ports) -> Iterator[Problem]:
-    if config.publish_server is None:
-        return
-    from stork_node.cli.publish_server import parse_arguments
-
     try:
-        settings = parse_arguments(list(config.publish_server[1:]), environ)
+        endpoints = _publish_server_endpoints(config, environ)
     except ConfigError as error:
         for problem in error.problems:
             yield Problem(f"publish-server {problem.path}", problem.text)
         return
     if ports == "all":
-        for flag in ("pull", "router", "pub", "replay"):
-            endpoint = getattr(settings, flag)
+        for flag, endpoint in endpoints.items():
             if fault := _endpoint_fault(endpoint):
                 yield Problem(f"publish-server --{flag}", f"{endpoint} {fault}")
+
+
+def _publish_server_endpoints(config: Configuration, environ: Mapping[str, str]) -> dict[str, str]:
+    """
+    The endpoints that the publish server of this node binds, by their flags; none if it has none.
+
+    Raises:
+        ConfigError: wrong arguments.
+    """
+    if config.publish_server is None:
+        return {}
+    from stork_node.cli.publish_server import parse_arguments
+
+    settings = parse_arguments(list(config.publish_server[1:]), environ)
+    return {flag: getattr(settings, flag) for flag in ("pull", "router", "pub", "replay")}
 
 
 def _applications(config: Configuration) -> Iterator[Problem | Summary]:
@@ -248,10 +258,17 @@ def _busy_ports(config: Configuration) -> Iterator[Problem]:
     for listener in config.listeners:
         if fault := _bind_fault(listener.interface, listener.port):
             yield Problem(f"{config.file}: {listener.path}.endpoint.port", f"{listener.port} {fault}")
+    for path, listen in _own_listeners(config):
+        if fault := _endpoint_fault(listen):
+            yield Problem(f"{config.file}: {path}", f"{listen} {fault}")
+
+
+def _own_listeners(config: Configuration) -> Iterator[tuple[str, str]]:
+    """Path and endpoint of each setting ``listen`` of a component."""
     for path, component in config.components():
         listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
-        if listen and (fault := _endpoint_fault(listen)):
-            yield Problem(f"{config.file}: {path}.extra.listen", f"{listen} {fault}")
+        if listen:
+            yield f"{path}.extra.listen", listen
 
 
 def _shared_ports(config: Configuration, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -269,18 +286,14 @@ def _bound_here(config: Configuration, environ: Mapping[str, str]) -> Iterator[t
     for listener in config.listeners:
         yield f"{listener.path}.endpoint.port", listener.interface, listener.port
     with suppress(ConfigError, ImportError, AttributeError):
-        for path, component in config.components():
-            listen = getattr(_settings(component, path), "listen", None) if is_stork_component(component) else None
-            if listen:
-                yield f"{path}.extra.listen", Endpoint.parse(listen).host, Endpoint.parse(listen).port
-    if config.publish_server is None or names_other_host(environ, os.uname().nodename):
+        for path, listen in _own_listeners(config):
+            at = Endpoint.parse(listen)
+            yield path, at.host, at.port
+    if names_other_host(environ, os.uname().nodename):
         return
-    from stork_node.cli.publish_server import parse_arguments
-
     with suppress(ConfigError):
-        settings = parse_arguments(list(config.publish_server[1:]), environ)
-        for flag in ("pull", "router", "pub", "replay"):
-            at = Endpoint.parse(getattr(settings, flag))
+        for flag, endpoint in _publish_server_endpoints(config, environ).items():
+            at = Endpoint.parse(endpoint)
             if at.port:
                 yield f"publish-server --{flag}", at.host, at.port
 

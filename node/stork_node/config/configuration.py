@@ -94,42 +94,54 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         ConfigError: no such file, not JSON, or references to variables that are not set.
     """
     folder = folder.resolve()
-    file = folder / "config.json"
     config = read_file(folder)
     problems: list[Problem] = []
-    workers = config.get("workers", [])
-    guest = next((worker for worker in workers if _is_publish_server(worker)), None)
-    workers = [worker for worker in workers if worker is not guest]
-    # The publish server and Stork's components resolve their own values, because stock Crossbar does not do that for
-    # them.
-    own = [(component, component.get("extra")) for component in _components(workers) if is_stork_component(component)]
-    for component, _ in own:
-        component["extra"] = {}
-    expanded = expand({**config, "workers": workers}, environ, "", problems, typed=True)
-    for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
-        component["extra"] = dict(extra or {})
+    guest = next((worker for worker in config.get("workers", []) if _is_publish_server(worker)), None)
+    arguments = list(guest["arguments"]) if guest else []
+    expanded = _expand(config, guest, environ, problems)
     share_histories(expanded["workers"])
     share_cache_times(expanded["workers"], environ)
     ports = PortVariables(environ, problems)
-    _set_public_port(expanded, ports)
-    for path, component in _with_paths(expanded):
-        if is_stork_component(component):
-            ports.set_in_extra(component["extra"], path)
-    arguments = list(guest["arguments"]) if guest else None
+    _set_own_ports(expanded, ports)
     if arguments:
         ports.set_in_arguments(arguments, f"workers[{config['workers'].index(guest)}]")
-    for path, transport in _transports(expanded):
-        port = transport.get("endpoint", {}).get("port")
-        if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
-            problems.append(Problem(f"{path}.endpoint.port", f"{port!r} is not a port (want 8080, say)"))
-        _obey_version(f"{path}.endpoint", transport.get("endpoint", {}), problems)
+    _check_endpoints(expanded, problems)
     if problems:
+        file = folder / "config.json"
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
     for worker in expanded["workers"]:
         _make_absolute(worker, folder)
     for _, transport in _transports(expanded):
         _tell_pages(transport)
-    return Configuration(folder, expanded, tuple(arguments) if arguments else None)
+    return Configuration(folder, expanded, tuple(arguments) or None)
+
+
+def _expand(
+    config: Mapping[str, Any], guest: Mapping[str, Any] | None, environ: Mapping[str, str], problems: list[Problem]
+) -> dict[str, Any]:
+    """
+    The configuration without the publish server, its variables resolved.
+
+    The publish server and Stork's components resolve their own values, because stock Crossbar does not do that for
+    them.
+    """
+    workers = [worker for worker in config.get("workers", []) if worker is not guest]
+    own = [(component, component.get("extra")) for component in _components(workers) if is_stork_component(component)]
+    for component, _ in own:
+        component["extra"] = {}
+    expanded: dict[str, Any] = expand({**config, "workers": workers}, environ, "", problems, typed=True)
+    for component, (_, extra) in zip(filter(is_stork_component, _components(expanded["workers"])), own, strict=True):
+        component["extra"] = dict(extra or {})
+    return expanded
+
+
+def _check_endpoints(config: Mapping[str, Any], problems: list[Problem]) -> None:
+    for path, transport in _transports(config):
+        endpoint = transport.get("endpoint", {})
+        port = endpoint.get("port")
+        if isinstance(port, str) and not port.startswith("$"):  # Crossbar's own way to name a variable
+            problems.append(Problem(f"{path}.endpoint.port", f"{port!r} is not a port (want 8080, say)"))
+        _obey_version(f"{path}.endpoint", endpoint, problems)
 
 
 def _obey_version(path: str, endpoint: dict[str, Any], problems: list[Problem]) -> None:
@@ -148,6 +160,13 @@ def _obey_version(path: str, endpoint: dict[str, Any], problems: list[Problem]) 
     elif interface and (":" in interface) != (version == 6):  # Twisted would take a name for its IPv4 address
         problems.append(Problem(f"{path}.version", f"{version}, and interface is {interface} (want one of them only)"))
     del endpoint["version"]
+
+
+def _set_own_ports(config: Mapping[str, Any], ports: PortVariables) -> None:
+    _set_public_port(config, ports)
+    for path, component in _with_paths(config):
+        if is_stork_component(component):
+            ports.set_in_extra(component["extra"], path)
 
 
 def _set_public_port(config: Mapping[str, Any], ports: PortVariables) -> None:

@@ -38,6 +38,8 @@ class Kind(Enum):
     ENDLESS = auto()
     """A list, map, text or bytes (the argument says which kind) up to an END."""
     END = auto()
+    UNDEFINED = auto()
+    """The argument is the extension type of MessagePack, and its byte: type 0 with 0 stands for undefined."""
     REFUSED = auto()
     """Not plain data; the argument names it."""
 
@@ -47,8 +49,10 @@ Head = tuple[Kind, int, Any]
 
 # Enum members as globals: the loop compares them for each token.
 _VALUE, _INTEGER, _SIGNED, _NEGATIVE, _FLOAT = Kind.VALUE, Kind.INTEGER, Kind.SIGNED, Kind.NEGATIVE, Kind.FLOAT
+_UNDEFINED = Kind.UNDEFINED
 _TEXT, _BYTES, _LIST, _MAP, _ENDLESS, _END = Kind.TEXT, Kind.BYTES, Kind.LIST, Kind.MAP, Kind.ENDLESS, Kind.END
 
+EXTENSION = "it has an extension type of MessagePack"
 _FLOATS: dict[int, Callable[[bytes, int], tuple[float, ...]]] = {
     size: struct.Struct(layout).unpack_from for size, layout in ((2, ">e"), (4, ">f"), (8, ">d"))
 }
@@ -130,6 +134,8 @@ def _read(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> tuple[Any, i
             memory -= _NUMBER_BYTES
             if value < MIN_INTEGER:
                 raise Unreadable("an integer is beyond 64 bits")
+        elif kind is _UNDEFINED and argument == 0:
+            value = None
         elif kind is _END and left < 0:
             elements -= len(values)
             memory -= _ENTRY_BYTES * len(values)
@@ -155,6 +161,8 @@ def _read(message: bytes, bounds: Bounds, heads: Sequence[Head]) -> tuple[Any, i
             _check_spent(elements, memory, bounds)
             continue
         else:
+            if kind is _UNDEFINED:
+                raise Unreadable(EXTENSION)
             raise Unreadable(argument or "it ends before its last element")
         if position > end:
             raise Unreadable("it is cut short")

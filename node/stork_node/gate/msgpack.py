@@ -1,11 +1,15 @@
-"""MessagePack as plain data: without extension types, which stand for objects, and with text keys only."""
+"""
+MessagePack as plain data: without extension types, which stand for objects, and with text keys only.
+
+One is read: type 0 with the one byte 0. JavaScript's libraries write undefined so, and clients send it in options.
+"""
 
 from typing import Any
 
-from stork_node.gate.binary import Head, Kind, read_binary
+from stork_node.gate.binary import EXTENSION, Head, Kind, read_binary
 from stork_node.gate.bounds import Bounds
 
-_EXTENSION: Head = (Kind.REFUSED, 0, "it has an extension type of MessagePack")
+_EXTENSION: Head = (Kind.REFUSED, 0, EXTENSION)
 
 
 def read_msgpack(message: bytes, bounds: Bounds) -> Any:
@@ -32,7 +36,8 @@ _HEADS: list[Head] = [
     *((Kind.FLOAT, size, None) for size in (4, 8)),
     *((Kind.INTEGER, size, None) for size in (1, 2, 4, 8)),  # from 0xcc
     *((Kind.SIGNED, size, None) for size in (1, 2, 4, 8)),
-    *[_EXTENSION] * 5,  # from 0xd4
+    (Kind.UNDEFINED, 2, None),  # 0xd4
+    *[_EXTENSION] * 4,
     *((Kind.TEXT, size, None) for size in (1, 2, 4)),
     *((Kind.LIST, size, None) for size in (2, 4)),  # from 0xdc
     *((Kind.MAP, size, None) for size in (2, 4)),

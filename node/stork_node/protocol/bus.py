@@ -81,13 +81,15 @@ class Heartbeat(Struct, frozen=True, gc=False):
     """
     Sent each second: the position of the last push published before it, and the server's time (RFC 3339).
 
-    ``counters`` are the publish server's figures since its start, by name, for the metrics of nodes.
+    ``counters`` are the publish server's figures since its start, by name, for the metrics of nodes. ``nodes``: whether
+    it takes leases.
     """
 
     position: Position
     run: str
     time: str
     counters: dict[str, float]
+    nodes: bool = False
 
 
 class OtherFrame(Struct, frozen=True, gc=False):
@@ -121,12 +123,13 @@ class _EraseHeader(Struct, gc=False, omit_defaults=True):
     proof: bus_checks.Proof = ""
 
 
-class _HeartbeatHeader(Struct, gc=False):
+class _HeartbeatHeader(Struct, gc=False, omit_defaults=True):
     epoch: bus_checks.Name
     sequence: _Sequence
     run: bus_checks.Name
     time: bus_checks.Time
     counters: bus_checks.Counters = {}
+    nodes: bool = False
 
 
 class _OtherHeader(Struct, gc=False):
@@ -161,9 +164,11 @@ def encode_erase_frame(position: Position, run: str, topic: str, proof: str = ""
     return _ERASE + _encode(_EraseHeader(position.epoch, position.sequence, run, topic, proof))
 
 
-def encode_heartbeat(position: Position, run: str, time: str, counters: dict[str, float]) -> bytes:
+def encode_heartbeat(
+    position: Position, run: str, time: str, counters: dict[str, float], *, nodes: bool = False
+) -> bytes:
     """The frame of a heartbeat; ``time`` is RFC 3339 in UTC, with milliseconds and ``Z``."""
-    return _HEARTBEAT + _encode(_HeartbeatHeader(position.epoch, position.sequence, run, time, counters))
+    return _HEARTBEAT + _encode(_HeartbeatHeader(position.epoch, position.sequence, run, time, counters, nodes))
 
 
 def decode_frame(frame: bytes) -> Frame:
@@ -195,7 +200,7 @@ def _decode(kind: bytes, header: bytes, event: bytes | None) -> Frame:
             return EraseFrame(Position(erase.epoch, erase.sequence), erase.run, erase.topic, erase.proof)
         if kind == b"heartbeat" and event is None:
             beat = _decode_heartbeat_header(header)
-            return Heartbeat(Position(beat.epoch, beat.sequence), beat.run, beat.time, beat.counters)
+            return Heartbeat(Position(beat.epoch, beat.sequence), beat.run, beat.time, beat.counters, beat.nodes)
         if kind in STATE_KINDS and event is None:
             return decode_state_header(kind, header)
         if kind not in _KNOWN and _KIND.fullmatch(kind):

@@ -329,7 +329,11 @@ class PublishServer:
         stamp = format_timestamp(clock.wall())
         self._sockets.pub.publish(
             encode_heartbeat(
-                self._engine.tail, self._engine.run, stamp, figures(self.counters, self._engine, time.monotonic())
+                self._engine.tail,
+                self._engine.run,
+                stamp,
+                figures(self.counters, self._engine, time.monotonic()),
+                nodes=True,
             )
         )
 
