@@ -11,6 +11,7 @@ ALLOWED = {
     "process_state.py: _made": "the registry itself",
     "caller.py: _CALLERS": "weak: callers of a user's program, which have to be told of a fork",
     "logs.py: _is_replaced": "whether Crossbar was patched in this process, which is not undone",
+    "testing.py: Pushing.publisher": "the publisher of a Django process, in whose place a test puts its own",
     "slimming.py: _begun_with": "belongs to a patch, which is not undone: what every WebSocket begins with",
     "slimming.py: _roles": "a cache of constants: the same roles are one object",
 }

@@ -350,7 +350,7 @@ def test_a_verifier_knows_patterns_or_does_not(stork, patterns):
     "call", [lambda push: push("v1.a.1", "t", excluded=[7]), lambda push: push("v1.a.1", "t", ID="x")]
 )
 def test_an_option_that_a_push_does_not_have_is_named(call):
-    wanted = "push() has no option {!r} (those are id, exclude, store, timestamp)"
+    wanted = "push() has no option {!r} (those are id, exclude, store, receipt, timestamp)"
     with pytest.raises(TypeError) as refused:
         call(PushRecorder([]).push)
     assert str(refused.value) in (wanted.format("excluded"), wanted.format("ID"))
