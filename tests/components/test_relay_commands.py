@@ -27,8 +27,9 @@ PUSH = Push(("v1.orders.42",), "t", b"1", "2026-01-31T12:00:00.000Z")
 class RelayAlone(Relay):
     """A relay whose router only has sessions and subscriptions."""
 
-    def __init__(self) -> None:
+    def __init__(self, inside: Inside) -> None:
         super().__init__(ComponentConfig("realm1", {"bus": NOBODY, "replay": NOBODY}))
+        self._transport = inside.component._transport
         self.said: list[Any] = []
         self.starting = defer.ensureDeferred(self.start())
         self._link.say = self._keep
@@ -65,15 +66,13 @@ class RelayAlone(Relay):
 def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inside]:
     inside = Inside()
     monkeypatch.setattr(relay_module, "Broadcaster", lambda *_: Broadcaster(inside.component, inside.reactor))
-    sessions = relay_module.NodeSessions
-    monkeypatch.setattr(relay_module, "NodeSessions", lambda _, broadcaster: sessions(inside.component, broadcaster))
     yield inside
     inside.close()
 
 
 @pytest.fixture
 def relay(inside: Inside) -> Iterator[RelayAlone]:
-    relay = RelayAlone()
+    relay = RelayAlone(inside)
     yield relay
     relay.onLeave(CloseDetails())
     for call in reactor.getDelayedCalls():
@@ -147,7 +146,7 @@ def test_clients_from_before_the_server_come_back_if_entries_are_missing(inside,
 
 
 def test_the_relay_says_goodbye_when_it_leaves(inside):
-    relay = RelayAlone()
+    relay = RelayAlone(inside)
     relay.begin()
     relay.onLeave(CloseDetails())
     assert relay.said[-1].leaves
