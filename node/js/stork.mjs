@@ -1142,8 +1142,8 @@ async function fetchTicket(address) {
   if (response.status === 401 || response.status === 403) throw new TicketError(`${address} answered ${response.status}`);
   if (!response.ok) throw new Error(`${address} answered ${response.status}`);
   const text = (await response.text()).trim();
-  // A site that sends visitors to a page for signing in answers 200 as well.
-  if (/html/i.test(response.headers?.get("content-type") ?? "") || text.startsWith("<")) {
+  // A site that sends visitors to a page for signing in answers 200 as well. PHP calls any text HTML, if not told otherwise.
+  if (text.startsWith("<")) {
     throw new Error(`${address} answered with a page, and not with a ticket${response.redirected ? ` (${response.url})` : ""}`);
   }
   if (text === "") throw new Error(`${address} answered with an empty ticket`);

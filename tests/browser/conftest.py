@@ -46,11 +46,12 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.extend(_complaint(message)))
+    expected = [text for marker in request.node.iter_markers("complains") for text in marker.args]
     yield page
     if folder := os.environ.get("STORK_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{request.node.name}.png", full_page=True)
     context.close()
-    assert complaints == []
+    assert [each for each in complaints if not any(text in each for text in expected)] == []
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:

@@ -112,11 +112,21 @@ def test_after_what_is_not_accepted_nothing_is_answered(client, said):
 
 
 @pytest.mark.parametrize(
-    "said", [b"\x81\x02[]", frame(3), frame(TEXT, b"\xff"), frame(0x78), b"\x89\xff" + bytes(12), frame(0)]
+    ("said", "code"),
+    [
+        (b"\x81\x02[]", 1002),
+        (frame(3), 1002),
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(0x78), 1002),
+        (b"\x89\xff" + bytes(12), 1002),
+        (frame(0), 1002),
+    ],
 )
-def test_a_violation_of_the_protocol_ends_the_connection_at_once(client, said):
+def test_a_violation_of_the_protocol_ends_the_connection_at_once(client, said, code):
     client.say(said + HELLO)
-    assert client.frames_until_the_end() == []
+    frames = client.frames_until_the_end()
+    assert opcodes(frames) == [CLOSE]
+    assert close_code(frames) == code
 
 
 @pytest.mark.parametrize("twice", [(HELLO, HELLO), (HELLO, message(5, "user:joe", {}), message(5, "user:joe", {}))])

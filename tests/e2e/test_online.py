@@ -99,15 +99,15 @@ def test_two_tabs_on_two_nodes_are_one_user(deployment, looker):
         one.subscribe("v1.room.tabs")
         assert presence_of(watcher) == (["ann"], [])
         two.subscribe("v1.room.tabs")
-        comes_to(looker, "v1.room.tabs", "ann")
-        log_out(one)
-        with second.join("user:bob") as bob:
+        with second.join("user:bob") as bob, first.join("user:joe") as joe:
             bob.subscribe("v1.room.tabs")
-            assert presence_of(watcher) == (["bob"], [])
+            assert presence_of(watcher) == (["bob"], [])  # what a node says is in order: it has said the second tab
+            log_out(one)
+            joe.subscribe("v1.room.tabs")
+            assert presence_of(watcher) == (["joe"], [])  # and the first node has said that the first tab is gone
             log_out(two)
             assert presence_of(watcher) == ([], ["ann"])
-            comes_to(looker, "v1.room.tabs", "bob")
-        assert presence_of(watcher) == ([], ["bob"])
+            comes_to(looker, "v1.room.tabs", "bob", "joe")
 
 
 def test_the_answer_says_who_since_when_and_at_which_position(deployment):

@@ -97,6 +97,8 @@ class Presence:
         return begun.sequence if begun is not None and is_followed else MAX_SEQUENCE
 
     def _subscribed_now(self) -> Iterator[Subscribed]:
+        if self._broadcaster.is_blind:
+            return  # only who subscribes from now on is known
         for session in self._broadcaster.sessions():
             for subscription in self._broadcaster.subscriptions_of(session):
                 if subscription.match == "exact":

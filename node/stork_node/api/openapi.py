@@ -197,7 +197,16 @@ _LIMIT = {
     "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 }
 _BODIES = {
-    "push": {"oneOf": [_refer("Push"), {"type": "array", "maxItems": MAX_DOCUMENTS, "items": _refer("Push")}]},
+    "push": {
+        "oneOf": [
+            _refer("Push"),
+            {
+                "type": "array",
+                "maxItems": MAX_DOCUMENTS,
+                "items": {"description": "As Push. Each is answered for itself, also one that is wrong."},
+            },
+        ]
+    },
     "call": _refer("Call"),
     "command": _refer("Command"),
 }
