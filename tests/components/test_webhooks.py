@@ -19,7 +19,6 @@ ROOM = "v1.room.7"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
-    monkeypatch.setattr(leases, "LEASE_S", 1.0)
     monkeypatch.setattr(sending, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(sending, "LONGEST_PAUSE_S", 0.1)
 
@@ -169,27 +168,20 @@ def test_everybody_is_told_when_entries_are_missed(chosen, node, target, reason)
     with serving(chosen, webhooks=[hook(target)]):
         come(node, "ann", "bob")
         wait_for(lambda: len(target.events) == 3, "three events")
-    [table] = (chosen.data / "log").glob("webhook-*-table.json")
-    content = table.read_bytes()
+    files = list((chosen.data / "log").glob("webhook-*.json"))
     if reason == "lost":
+        [table] = (file for file in files if "-table" in file.name)
         table.write_bytes(b"{")
     elif reason == "epoch":
         epoch = target.events[0]["position"].partition(":")[0].encode()
-        for path in (chosen.data / "log").glob("webhook-*.json"):
+        for path in files:
             path.write_bytes(path.read_bytes().replace(epoch, b"another"))
     else:
-        # The log keeps one segment at most, and begins a new one.
-        assert b'"sequence":' in content
-        chosen = replace(chosen, retention_s=0.1, retention_bytes=1)
+        with serving(replace(chosen, retention_bytes=4000)) as server:
+            while server._engine.floor < 20:
+                come(node, "eve")
+                go(node, "eve")
     with serving(chosen, webhooks=[hook(target)]) as server:
-        if reason == "trimmed":
-            engine = server._engine
-            wait_for(lambda: figures(server)["webhooks_waiting"] == 0, "nothing to wait")
-            mailbox = server._webhooks._senders[0].mailbox
-            before = mailbox.position
-            assert before
-            mailbox.lose("trimmed")
-            assert engine.tail.epoch == before.epoch
         wait_for(lambda: len(target.events) == 4, "a resync")
         resync = target.events[3]
         assert (resync["event"], resync["reason"], resync["part"], resync["last"]) == ("resync", reason, 0, True)
@@ -208,7 +200,8 @@ def test_a_new_webhook_is_told_who_is_there_already(chosen, node, target):
     assert (target.events[0]["reason"], target.events[0]["topics"].keys()) == ("new", {ROOM})
 
 
-def test_a_node_that_is_gone_and_its_users(chosen, node, target):
+def test_a_node_that_is_gone_and_its_users(chosen, node, target, monkeypatch):
+    monkeypatch.setattr(leases, "LEASE_S", 1.0)
     with serving(chosen, webhooks=[hook(target)]):
         come(node, "ann")
         wait_for(lambda: len(target.events) == 5, "its end, and that of its user")
