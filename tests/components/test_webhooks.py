@@ -47,7 +47,9 @@ def hook(target: Target, **more) -> WebhookSettings:
 
 def short(events: list[dict]) -> list[str]:
     """``online ann``, ``occupied v1.room.7``, …"""
-    return [f"{each['event']} {each.get('authid') or each.get('topic') or each.get('node', '')}".strip() for each in events]
+    return [
+        f"{each['event']} {each.get('authid') or each.get('topic') or each.get('node', '')}".strip() for each in events
+    ]
 
 
 def figures(server: PublishServer) -> dict[str, float]:

@@ -207,7 +207,9 @@ def test_what_is_wrong_is_said_with_its_path(tmp_path, webhooks, problem):
     assert str(refused.value) == f"{file}: {problem}"
 
 
-@pytest.mark.parametrize(("content", "text"), [("{", "is not JSON"), (None, "cannot be read: No such file or directory")])
+@pytest.mark.parametrize(
+    ("content", "text"), [("{", "is not JSON"), (None, "cannot be read: No such file or directory")]
+)
 def test_a_file_that_cannot_be_read(tmp_path, content, text):
     file = tmp_path / "hooks.json"
     if content:
@@ -226,5 +228,7 @@ def test_the_publish_server_is_told_where_its_webhooks_are(tmp_path):
 
 def test_webhooks_need_the_log_in_files(tmp_path):
     file = write(tmp_path, [GOOD])
-    with pytest.raises(ConfigError, match=r"^--webhooks: needs the log in files: leave --engine and STORK_ENGINE empty$"):
+    with pytest.raises(
+        ConfigError, match=r"^--webhooks: needs the log in files: leave --engine and STORK_ENGINE empty$"
+    ):
         parse_arguments(["--webhooks", file, "--engine", "redis://127.0.0.1:6379"], {})
