@@ -34,11 +34,14 @@ class Target:
     Attributes:
         events: those of all requests that were answered with 2xx, in order.
         requests: how many came.
-        script: what to do with the next requests: a status, "hang", "cut", or "cut after 200".
+        batches: the same, by request.
+        script: what to do with the next requests: a status, "hang", "cut", "cut after 200", or "late": taken, and
+            answered too late.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.events: list[dict[str, Any]] = []
+        self.batches: list[list[dict[str, Any]]] = []
         self.bodies: list[bytes] = []
         self.statuses: list[Any] = []
         self.script: deque[int | str] = deque()
@@ -83,14 +86,16 @@ class Target:
             do = 401
         self.bodies.append(body)
         self.statuses.append(do)
-        if do == "hang":
+        if do in (200, 204, "cut after 200", "late"):
+            events = json.loads(body)["events"]
+            self.batches.append(events)
+            self.events += events
+        if do in ("hang", "late"):
             self._let_go.wait(20)
             handler.close_connection = True
         elif do == "cut":
             handler.connection.shutdown(socket.SHUT_RDWR)
         else:
-            if do in (200, 204, "cut after 200"):
-                self.events += json.loads(body)["events"]
             if do == "cut after 200":
                 handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n")
                 handler.wfile.flush()
