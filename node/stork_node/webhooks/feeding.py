@@ -59,12 +59,10 @@ class Webhooks:
             self._feed(sender.mailbox)
 
     def figures(self) -> dict[str, float]:
-        """What goes with a heartbeat; nothing without webhooks."""
-        if not self._senders:
-            return {}
+        """What goes with a heartbeat; zeros without webhooks."""
         return {
             "webhooks_waiting": sum(sender.waiting for sender in self._senders),
-            "webhooks_oldest_age_s": max(sender.oldest_age_s() for sender in self._senders),
+            "webhooks_oldest_age_s": max((sender.oldest_age_s() for sender in self._senders), default=0.0),
             "webhooks_failures": sum(sender.failures for sender in self._senders),
             "webhooks_resyncs": sum(sender.resyncs for sender in self._senders),
         }

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 from stork_node.clients.subscribing.effects import SubscriptionChanged, Tell
 from stork_node.clients.subscribing.session import Result
-from stork_node.clients.subscribing.stream import Event
+from stork_node.clients.subscribing.stream import Event, parse_position
 from stork_node.clients.subscribing.subscription import Subscription
-from stork_node.errors import InvalidPosition
 from stork_node.protocol.positions import Position
 from stork_node.protocol.topics import Topic
 from stork_node.protocol.uris import ONLINE, PRESENCE
@@ -140,7 +139,7 @@ class Presence:
     def _known(self, result: Result) -> bool:
         """Take an answer; returns whether it is one."""
         answer = result.args[0] if result.args and isinstance(result.args[0], dict) else {}
-        at, users, count = _position(answer.get("position")), _users(answer.get("users", [])), answer.get("count")
+        at, users, count = parse_position(answer.get("position")), _users(answer.get("users", [])), answer.get("count")
         if at is None or users is None or type(count) is not int:
             return False
         before, self.users = self.users, {user.authid: user for user in users}
@@ -153,7 +152,7 @@ class Presence:
         return True
 
     def _event(self, event: Event) -> None:
-        at, here = _position(event.position), self._at
+        at, here = parse_position(event.position), self._at
         if self._held is not None or here is None:
             self._held = [*(self._held or []), event]
             return
@@ -188,10 +187,3 @@ def _users(listed: Any) -> list[PresentUser] | None:
             case _:
                 return None
     return found
-
-
-def _position(text: Any) -> Position | None:
-    try:
-        return Position.parse(text) if isinstance(text, str) else None
-    except InvalidPosition:
-        return None
