@@ -53,7 +53,7 @@ class Ends:
         bus, replay = (str(each.last_endpoint, "ascii") for each in (self.bus, self.replay))
         self._names = {bus: "bus", replay: "replay"}
         self.link = PublishServerLink(
-            self.reactor, bus, replay, "", self.heard.append, self.answered.append, self.leased.append, self._cut
+            self.reactor, [bus], [replay], "", self.heard.append, self.answered.append, self.leased.append, self._cut
         )
 
     def _cut(self, endpoint: str, why: str) -> None:
@@ -116,8 +116,8 @@ class Raw:
         bus, replay = (f"tcp://127.0.0.1:{each.getsockname()[1]}" for each in self.listeners.values())
         self.link = PublishServerLink(
             self.reactor,
-            bus,
-            replay,
+            [bus],
+            [replay],
             "",
             self.got.extend,
             self.got.extend,
@@ -203,7 +203,7 @@ def test_messages_of_any_size_that_end_are_taken_for_ever(ends: Ends) -> None:
 
 
 def test_a_server_that_answers_and_does_not_read_is_connected_to_anew() -> None:
-    reactor, nobody = Reactor(), "tcp://127.0.0.1:1"
+    reactor, nobody = Reactor(), ["tcp://127.0.0.1:1"]
     link = PublishServerLink(reactor, nobody, nobody, "", print, print, print, print)
     for _ in range(100):
         link.ask(ASK)
@@ -239,7 +239,7 @@ def test_what_a_node_says_has_a_connection_of_its_own(ends: Ends) -> None:
 
 
 def test_without_a_connection_a_node_says_nothing() -> None:
-    reactor, nobody = Reactor(), "tcp://127.0.0.1:1"
+    reactor, nobody = Reactor(), ["tcp://127.0.0.1:1"]
     link = PublishServerLink(reactor, nobody, nobody, "", print, print, print, print)
     assert [link.say(b"lease") for _ in range(3)] == [False] * 3
     link.close()

@@ -153,6 +153,7 @@ def test_the_autoloader_without_composer_knows_every_class() -> None:
     require '{ROOT}/node/php/autoload.php';
     $sources = new RecursiveIteratorIterator(new RecursiveDirectoryIterator('{ROOT}/node/php/src'));
     foreach (new RegexIterator($sources, '/\\.php$/') as $file) {{
+        if (str_contains($file, '/Laravel/')) continue;  // its base classes are Laravel's
         $class = 'Stork\\\\' . strtr(substr($file, strlen('{ROOT}/node/php/src/'), -4), '/', '\\\\');
         class_exists($class) || interface_exists($class) || print "$class is missing\\n";
     }}

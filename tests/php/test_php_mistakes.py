@@ -66,7 +66,7 @@ class Cycle implements JsonSerializable { public function jsonSerialize(): mixed
         ),
         (
             "'v1.a.1', new SimpleMessage('t'), ['excludes' => []]",
-            "'excludes' is not an option of a push (those are id, exclude, store, timestamp)",
+            "'excludes' is not an option of a push (those are id, exclude, store, receipt, timestamp)",
         ),
     ],
 )
@@ -96,7 +96,7 @@ def settings(options: dict[str, Any], environment: dict[str, str] | None = None)
 
 
 def test_the_defaults_are_the_publish_server_of_this_machine() -> None:
-    defaults = {"endpoint": "tcp://127.0.0.1:5557", "timeoutMs": 2000, "transport": "auto", "apiKey": ""}
+    defaults = {"endpoint": "tcp://127.0.0.1:5557", "timeoutMs": 2000, "transport": "auto", "apiKey": "", "warn": None}
     assert settings({}) == {"result": defaults}
 
 
@@ -159,7 +159,7 @@ def test_the_environment_may_be_in_the_arrays_of_env_file_loaders() -> None:
         ({"push_key": "0" * 80, "secret": "a"}, "secret and push_key are both set (want one)"),
         (
             {"timeout": 5},
-            "'timeout' is not a setting (those are endpoint, timeout_ms, secret, push_key, transport, api_key)",
+            "'timeout' is not a setting (those are endpoint, timeout_ms, secret, push_key, transport, api_key, warn)",
         ),
         (
             {"endpoint": "x", "timeout_ms": -1},

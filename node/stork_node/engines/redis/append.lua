@@ -5,7 +5,7 @@ local FOLLOWS = '+'
 local BUCKET_MS, BUCKETS, IDS_S = 60000, 6, 400
 
 if last - committed > tonumber(ARGV[6]) then
-  return redis.error_reply('STORK_BEHIND ' .. text(last - committed))
+  return redis.error_reply('STORK-BEHIND ' .. text(last - committed))
 end
 local entries = cmsgpack.unpack(ARGV[7])
 

@@ -8,7 +8,7 @@ local function text(number) return string.format('%.0f', number) end
 
 local info = redis.call('INFO', 'replication')
 if string.match(info, 'role:(%a+)') ~= 'master' then
-  return redis.error_reply('STORK_REPLICA this Redis is a replica')
+  return redis.error_reply('STORK-REPLICA this Redis is a replica')
 end
 local lineage = string.match(info, 'master_replid:(%x+)')
 local replicas = tonumber(string.match(info, 'connected_slaves:(%d+)')) or 0
@@ -21,7 +21,7 @@ local clock = redis.call('TIME')
 local now = math.max(tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000), tonumber(m[8] or 0))
 
 if deployment and ARGV[1] ~= '' and deployment ~= ARGV[1] then
-  return redis.error_reply('STORK_DEPLOYMENT ' .. deployment)
+  return redis.error_reply('STORK-DEPLOYMENT ' .. deployment)
 end
 -- Whatever is deleted or written below was ours, or was not there.
 local function foreign_key()
@@ -34,7 +34,7 @@ end
 
 if not epoch or lineage ~= m[2] or redis.call('XLEN', LOG) ~= count then
   local foreign = foreign_key()
-  if foreign then return redis.error_reply('STORK_TYPE ' .. foreign) end
+  if foreign then return redis.error_reply('STORK-TYPE ' .. foreign) end
   local newest = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)[1]
   if newest then last = math.max(last, tonumber(string.match(newest[1], '%d+'))) end
   if epoch then redis.call('HSET', ENDS, epoch, text(committed)) end

@@ -29,10 +29,10 @@ class EngineFull(StorkError):
 
 # By how the error begins: what is to be said of the Redis, and whether it lasts.
 _SENTENCES: tuple[tuple[str, str, bool], ...] = (
-    ("STORK_REPLICA", "is a replica: name its master, or Sentinels with redis+sentinel://", False),
+    ("STORK-REPLICA", "is a replica: name its master, or Sentinels with redis+sentinel://", False),
     ("READONLY", "is a replica: name its master, or Sentinels with redis+sentinel://", False),
-    ("STORK_DEPLOYMENT", "has another deployment under this prefix ({rest}): choose another ?prefix=", True),
-    ("STORK_TYPE", "has a key that is not ours ({rest}): choose another ?prefix=", True),
+    ("STORK-DEPLOYMENT", "has another deployment under this prefix ({rest}): choose another ?prefix=", True),
+    ("STORK-TYPE", "has a key that is not ours ({rest}): choose another ?prefix=", True),
     ("WRONGTYPE", "has a key that is not ours: choose another ?prefix=", True),
     ("WRONGPASS", "refuses the user name or the password", True),
     ("NOAUTH", "wants a password: redis://:PASSWORD@HOST", True),
@@ -48,7 +48,7 @@ _SENTENCES: tuple[tuple[str, str, bool], ...] = (
 _NO_RIGHTS = ("can't run this command", "can't access", "No permissions", "no permissions", "script tried accessing")
 _FULL = (
     ("OOM", "has no memory left (maxmemory)"),
-    ("STORK_BEHIND", "has {rest} entries that no replica has confirmed"),
+    ("STORK-BEHIND", "has {rest} entries that no replica has confirmed"),
 )
 
 

@@ -1,3 +1,3 @@
 local foreign = foreign_key()
-if foreign then return redis.error_reply('STORK_TYPE ' .. foreign) end
+if foreign then return redis.error_reply('STORK-TYPE ' .. foreign) end
 return {epoch, last, committed, floor, needed, redis.call('GET', SNAPSHOT), deployment}
