@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from stork_node.clients.publisher import Publisher
     from stork_node.clients.subscriber import Subscriber
     from stork_node.clients.subscribing.stream import Event
+    from stork_node.webhooks.signatures import verify_webhook
 
 __all__ = [
     "AsyncPublisher",
@@ -66,6 +67,7 @@ __all__ = [
     "SubscriptionRefused",
     "Topic",
     "feed_id",
+    "verify_webhook",
 ]
 
 
@@ -75,6 +77,7 @@ _ON_DEMAND = {
     "Event": "stork_node.clients.subscribing.stream",
     "Publisher": "stork_node.clients.publisher",
     "Subscriber": "stork_node.clients.subscriber",
+    "verify_webhook": "stork_node.webhooks.signatures",
 }
 
 

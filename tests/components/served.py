@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from stork_node.engines.embedded import EmbeddedEngine
 from stork_node.engines.interface import Engine
 from stork_node.publish_server import PublishServer, PublishServerSettings
 from stork_node.push_log import SegmentLog
+from stork_node.webhooks.settings import WebhookSettings
 
 DEADLINE_S = 20.0
 _REFUSALS = {
@@ -39,7 +40,10 @@ def settings(**chosen: Any) -> PublishServerSettings:
 
 @contextmanager
 def serving(
-    chosen: PublishServerSettings | None = None, log: SegmentLog | None = None, engine: Engine | None = None
+    chosen: PublishServerSettings | None = None,
+    log: SegmentLog | None = None,
+    engine: Engine | None = None,
+    webhooks: Sequence[WebhookSettings] = (),
 ) -> Iterator[PublishServer]:
     """A publish server that serves; stopped, and its thread joined, at the end."""
     chosen = chosen or settings()
@@ -47,7 +51,7 @@ def serving(
         if chosen.data == _NEW_FOLDER:
             chosen = replace(chosen, data=Path(folder))
         server = PublishServer(
-            chosen, engine or (EmbeddedEngine(log, SuspendAwareClock(3.0, 0.0).now) if log else None)
+            chosen, engine or (EmbeddedEngine(log, SuspendAwareClock(3.0, 0.0).now) if log else None), webhooks
         )
         thread = threading.Thread(target=server.serve)
         thread.start()

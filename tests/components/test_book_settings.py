@@ -10,8 +10,10 @@ import pytest
 from tests.book import DOCS, ROOT, tables
 
 PAGE = DOCS / "settings.md"
-TABLES = tables(PAGE, "setting", "default", "unit", "meaning")
-# In the order of the page.
+TABLES = [
+    each for page in (PAGE, DOCS / "webhooks.md") for each in tables(page, "setting", "default", "unit", "meaning")
+]
+# In the order of the pages.
 CLASSES = [
     "stork_components.guard.GuardSettings",
     "stork_node.config.limits.ClientLimits",
@@ -27,6 +29,7 @@ CLASSES = [
     "stork_node.tokens.settings.JwtSettings",
     "stork_node.access.settings.HttpSettings",
     "stork_node.publish_server.settings.PublishServerSettings",
+    "stork_node.webhooks.settings.WebhookSettings",
 ]
 # Gets the defaults of the page as JSON values, by class and setting; prints those that are not the code's. Components
 # are imported in a process of its own, as they install a reactor.

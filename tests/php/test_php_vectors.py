@@ -58,3 +58,8 @@ def test_integers_that_javascript_rounds_are_found() -> None:
 def test_any_text_is_the_id_of_a_feed() -> None:
     for case, said in php("feed_ids", "ids"):
         assert said == {"result": case["id"]}, case["name"]
+
+
+def test_signatures_of_webhooks_are_taken_or_refused() -> None:
+    for case, said in php("webhooks", "signatures"):
+        assert said == {"result": case["good"]}, case["name"]

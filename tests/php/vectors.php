@@ -12,6 +12,7 @@ use Stork\SimpleMessage;
 use Stork\Stork;
 use Stork\StorkException;
 use Stork\Warnings;
+use Stork\Webhook;
 
 require __DIR__ . '/../../node/php/autoload.php';
 
@@ -73,6 +74,7 @@ foreach ($cases as $case) {
             'push_answers' => answer(expand($case['frame'])),
             'rounded_integers' => rounded($case['text']),
             'feed_ids' => Stork::feedId($case['text']),
+            'webhooks' => Webhook::verify($case['secret'], $case['signature'], $case['body'], $case['now']),
         };
         $said = ['result' => $result];
     } catch (StorkException $error) {

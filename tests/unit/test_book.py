@@ -19,13 +19,24 @@ from stork_node.protocol.commands.documents import decode_command
 from stork_node.protocol.push import decode_push
 from stork_node.relay.history_settings import HistorySettings, histories
 from stork_node.tokens.settings import JwtSettings
+from stork_node.webhooks.settings import read_webhooks
 from tests.book import DOCS, PAGES, README, ROOT, anchors, block, blocks, links, problem, tables
 
 FOLDERS = ("node", "components", ".crossbar", "scripts", "tests")
 FOLDER_READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
 MARKDOWN = (*PAGES, *FOLDER_READMES)
 # Each is run by a test: here, by e2e/test_readme.py, by browser/test_readme.py or by image/test_docker_lines.py.
-RUN_HERE = {"push document", "command document", "history", "http keys", "jwt", "http", "feeds", "pusher apps"}
+RUN_HERE = {
+    "push document",
+    "command document",
+    "history",
+    "http keys",
+    "jwt",
+    "http",
+    "feeds",
+    "pusher apps",
+    "webhooks",
+}
 RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
 RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}
@@ -160,6 +171,12 @@ class Extra:
 def test_the_rules_without_python_are_settings(name):
     settings = read(Extra, json.loads(block(name)), {"STORK_JWT_KEY": "k" * 32, "STORK_HTTP_SECRET": "s"})
     assert getattr(settings, name) != getattr(Extra(), name)
+
+
+def test_the_webhooks_are_settings(tmp_path):
+    (tmp_path / "hooks.json").write_text(block("webhooks"))
+    [webhook] = read_webhooks(str(tmp_path / "hooks.json"), {"STORK_HOOK_SECRET": "s" * 20})
+    assert webhook.url == "https://www.example.com/stork/events"
 
 
 def test_the_history_is_the_default():

@@ -20,3 +20,9 @@ def test_the_publish_server_gets_what_its_arguments_name():
     environ = {"MY_PORT": "1", "OTHER_PORT": "2", "X": "3"}
     arguments = ["publish-server", "--pull", "tcp://${HOST:-127.0.0.1}:${MY_PORT}", "--pub=tcp://h:${OTHER_PORT:-5}"]
     assert publish_server_environ(arguments, environ) == {"MY_PORT": "1", "OTHER_PORT": "2"}
+
+
+def test_the_publish_server_gets_what_its_webhooks_name():
+    webhooks = '[{"url": "https://a.example", "secret": "${HOOK_SECRET}"}]'
+    given = publish_server_environ(["publish-server", webhooks], {"HOOK_SECRET": "s", "X": "3"})
+    assert given == {"HOOK_SECRET": "s"}

@@ -8,6 +8,7 @@ import pytest
 from stork_node.api.counters import ApiCounters
 from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.config.limits import LimitCounters
+from stork_node.engines.embedded import EmbeddedEngine
 from stork_node.guard.counters import GuardCounters
 from stork_node.http.counters import HttpCounters
 from stork_node.metrics import publish_server_metrics
@@ -19,6 +20,8 @@ from stork_node.publish_server.counters import Counters
 from stork_node.push_log import SegmentLog
 from stork_node.pusher.counters import PusherCounters, PusherFigures
 from stork_node.relay.counters import RelayCounters
+from stork_node.webhooks.feeding import Webhooks
+from stork_node.webhooks.settings import WebhookSettings
 from tests.book import DOCS, tables
 
 # As components/stork_components/metrics.py does it; tests/e2e/test_metrics.py compares the page with a real node.
@@ -80,6 +83,9 @@ def test_the_page_has_each_metric_with_its_meaning(number, rows):
 
 def test_each_figure_of_a_heartbeat_has_a_meaning(tmp_path):
     counted = {field.name for field in dataclasses.fields(Counters)}
-    assert counted == {*COUNTERS, "refused"}
+    webhook = WebhookSettings("http://127.0.0.1:9/", "s" * 20)
     with SegmentLog(tmp_path / "log") as log:
-        assert log.figures().keys() == GAUGES.keys()
+        of_webhooks = Webhooks([webhook], EmbeddedEngine(log, 0.0), log.folder).figures()
+        assert {*counted, *log.figures(), *of_webhooks} == {*COUNTERS, *GAUGES, "refused"}
+        of_none = Webhooks([], EmbeddedEngine(log, 0.0), log.folder).figures()
+        assert of_none == dict.fromkeys(of_webhooks, 0)

@@ -37,6 +37,7 @@ def test_the_public_names_are_these():
         "SubscriptionRefused",
         "Topic",
         "feed_id",
+        "verify_webhook",
     ]
 
 

@@ -24,6 +24,7 @@ READERS = {
     "rounded_integers": ("php",),
     "signatures": (),
     "topics": ("js",),
+    "webhooks": ("php",),
 }
 """By file: the languages that read it beside Python."""
 

@@ -197,7 +197,8 @@ def _publish_server(config: Configuration, environ: Mapping[str, str], ports: Po
         endpoints = _publish_server_endpoints(config, environ)
     except ConfigError as error:
         for problem in error.problems:
-            yield Problem(f"publish-server {problem.path}", problem.text)
+            path = problem.path.removeprefix(f"{config.file}: ")  # of webhooks
+            yield Problem(path if path != problem.path else f"publish-server {path}", problem.text)
         return
     if ports == "all":
         for flag, endpoint in endpoints.items():

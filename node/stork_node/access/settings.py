@@ -6,13 +6,12 @@ from functools import partial
 from typing import Any, cast
 
 from stork_node.application.feeds import LEAVE_AFTER_S, Pattern
-from stork_node.config.settings import name, names, parse_each, read, seconds, setting, text
+from stork_node.config.settings import http_url, name, names, parse_each, read, seconds, setting, text
 from stork_node.errors import ConfigError, Problem
 from stork_node.protocol.presence.limits import LONGEST_ABSENCE_S
 from stork_node.protocol.topics import is_part
 from stork_node.protocol.uris import RESERVED_TOPICS
 from stork_node.relay.history_settings import histories
-from stork_node.tokens.settings import http_url
 
 OWN, ALL, CLAIM, HTTP = "own", "all", "claim", "http"
 BUILT_IN = (OWN, ALL, CLAIM, HTTP)

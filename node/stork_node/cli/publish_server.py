@@ -14,6 +14,7 @@ from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.process_log import flush_log, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.transport.endpoints import LOOPBACK, Port
+from stork_node.webhooks.settings import WebhookSettings, read_webhooks
 
 _HELP = {
     "pull": "Port for pushes without answers (PULL).",
@@ -30,6 +31,7 @@ _HELP = {
     "engine": "Redis that keeps the log in place of the data folder: redis://HOST:6379. [env: STORK_ENGINE]",
     "deployment": "Name of the deployment that may use the engine. [env: STORK_DEPLOYMENT]",
     "depth": "Maximum of levels of arrays and objects in the data of a push.",
+    "webhooks": "File with webhooks: .crossbar/config.json, or a file of its own.",
     "peers_bytes": "Maximum of memory for all peers together; above it the largest peers are cut.",
 }
 
@@ -70,7 +72,9 @@ def parse_arguments(arguments: Sequence[str], environ: Mapping[str, str]) -> Pub
         context = publish_server.make_context("publish-server", list(arguments))
     except click.ClickException as error:
         raise ConfigError([Problem("", error.format_message())]) from None
-    return _read(context.params, environ)
+    read = _read(context.params, environ)
+    _webhooks(read, environ)
+    return read
 
 
 def _read(given: Mapping[str, str | None], environ: Mapping[str, str]) -> PublishServerSettings:
@@ -80,6 +84,13 @@ def _read(given: Mapping[str, str | None], environ: Mapping[str, str]) -> Publis
     except ConfigError as error:
         problems = [Problem(f"--{problem.path.replace('_', '-')}", problem.text) for problem in error.problems]
         raise ConfigError(problems) from None
+
+
+def _webhooks(read: PublishServerSettings, environ: Mapping[str, str]) -> tuple[WebhookSettings, ...]:
+    found = read_webhooks(read.webhooks, environ)
+    if found and read.engine:  # several publish servers would tell the same
+        raise ConfigError([Problem("--webhooks", "needs the log in files: leave --engine and STORK_ENGINE empty")])
+    return found
 
 
 @click.command("publish-server", params=[_option(field) for field in dataclasses.fields(PublishServerSettings)])
@@ -112,10 +123,11 @@ def publish_server(**given: str | None) -> int:
     """
     end_when_asked()
     read = _read(given, os.environ)
+    webhooks = _webhooks(read, os.environ)
     log_to_stderr("publish", LogSettings.read(os.environ))
     from stork_node.publish_server import run
 
     try:
-        return run(read)
+        return run(read, webhooks)
     finally:
         flush_log()

@@ -16,8 +16,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged
+from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged, Tell
 from stork_node.clients.subscribing.endings import Ending, close_ending
+from stork_node.clients.subscribing.presence import Presence, PresenceChange
 from stork_node.clients.subscribing.protocol import JOIN_S, SubscriberProtocol
 from stork_node.clients.subscribing.stream import Event
 from stork_node.clients.subscribing.subscription import Subscription
@@ -136,9 +137,32 @@ class Subscriber:
         self._protocol.subscribe(subscription)
         self._nudge.set()
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """End a subscription: its handler gets no more events."""
-        self._protocol.unsubscribe(subscription)
+    def presence(
+        self,
+        topic: str,
+        on_change: Callable[[PresenceChange], Any],
+        *,
+        on_state: Callable[[SubscriptionChanged], Any] | None = None,
+    ) -> Presence:
+        """
+        Follow who is online in a topic of a feed with presence; whoever may subscribe to the topic may do so.
+
+        It makes nobody online: a user is online in a topic by ``subscribe``.
+
+        Args:
+            on_change: called with everybody first, then once for each change, also after a reconnect.
+            on_state: as for ``subscribe``.
+
+        Raises:
+            InvalidTopic: no node can have this topic.
+        """
+        presence = Presence(topic, self._protocol, self._now, on_change, on_state)
+        self.follow(presence.subscription)
+        return presence
+
+    def unsubscribe(self, subscription: Subscription | Presence) -> None:
+        """End a subscription, or a presence: its handler is not called any more."""
+        self._protocol.unsubscribe(subscription.subscription if isinstance(subscription, Presence) else subscription)
         self._nudge.set()
 
     async def wait_subscribed(self, subscription: Subscription) -> None:
@@ -322,6 +346,8 @@ class Subscriber:
                     return subscription.on_state(effect)
                 if effect.state == "refused":
                     log.error("the subscription to %s was refused: %s", subscription.topic, subscription.reason)
+            case Tell(subscription, handler, value) if subscription.wanted:
+                return handler(value)
             case StateChanged() if self._on_state:
                 return self._on_state(effect)
         return None

@@ -57,12 +57,13 @@ class Configuration:
 
     ``crossbar`` is the configuration for Crossbar. All references are resolved, except in the ``extra`` of a Stork
     component, which resolves its own. The publish server is left out; its arguments are in ``publish_server``, as
-    written.
+    written, and so is the JSON of its ``webhooks``.
     """
 
     folder: Path
     crossbar: dict[str, Any]
     publish_server: tuple[str, ...] | None
+    webhooks: str = ""
 
     @property
     def file(self) -> Path:
@@ -106,6 +107,9 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     if arguments:
         ports.set_in_arguments(arguments, f"workers[{config['workers'].index(guest)}]")
     _check_endpoints(expanded, problems)
+    webhooks = json.dumps(guest["webhooks"]) if guest and "webhooks" in guest else ""
+    if webhooks:
+        arguments += ["--webhooks", str(folder / "config.json")]
     if problems:
         file = folder / "config.json"
         raise ConfigError([Problem(f"{file}: {problem.path}", problem.text) for problem in problems])
@@ -113,7 +117,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
         _make_absolute(worker, folder)
     for _, transport in _transports(expanded):
         _tell_pages(transport)
-    return Configuration(folder, expanded, tuple(arguments) or None)
+    return Configuration(folder, expanded, tuple(arguments) or None, webhooks)
 
 
 def _expand(

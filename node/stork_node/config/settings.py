@@ -15,6 +15,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from stork_node.config.expansion import expand
 from stork_node.errors import ConfigError, Problem
@@ -178,3 +179,15 @@ def names(value: Any) -> tuple[str, ...]:
     if not isinstance(items, list) or not all(isinstance(item, str) and item.strip() for item in items):
         raise ValueError(f'{value!r} is not a list of names (want ["frontend"])')
     return tuple(item.strip() for item in items)
+
+
+def http_url(value: Any) -> str:
+    """An address ``https://HOST/PATH``; plain ``http`` is for a private network."""
+    try:
+        url = urlsplit(text(value))
+        is_good = url.scheme in ("http", "https") and bool(url.hostname) and not url.username and url.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or not value.isascii() or any(c.isspace() for c in value):
+        raise ValueError(f"{value!r} is not an address (want https://www.example.com/path)")
+    return str(value)

@@ -24,7 +24,7 @@ def publish_server_environ(arguments: Sequence[str], environ: Mapping[str, str])
     The environment of the publish server: without the ticket, and with no secret but that of the bus.
 
     Args:
-        arguments: its arguments; the variables that they name are kept, too.
+        arguments: its arguments, and what else it reads; the variables that they name are kept, too.
     """
     wanted = _OF_ANY_PROCESS | _OF_THE_PUBLISH_SERVER | {name for text in arguments for name in names_in(text)}
     return {

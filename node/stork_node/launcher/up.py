@@ -67,7 +67,8 @@ def _run(folder: Path, environ: Mapping[str, str], console: "_Console", watch: b
 
     publish_server, endpoint = None, publish_server_endpoint(Port.ROUTER, own).partition(",")[0]
     if arguments is not None:
-        publish_server = ChildProcess("publish server", _stork(*arguments), publish_server_environ(arguments, own))
+        its_environ = publish_server_environ([*arguments, config.webhooks], own)
+        publish_server = ChildProcess("publish server", _stork(*arguments), its_environ)
         endpoint = parse_arguments(arguments[1:], own).router
         own |= _among_others(own) if own.get(ENGINE_VARIABLE) else _beside(endpoint, own)
     page_url = config.public.page_url if config.public else ""  # preflight refuses a configuration without one

@@ -21,8 +21,10 @@ COUNTERS = {
     "erasures": "Topics that were erased.",
     "epochs": "Epochs that began because a relay had seen more pushes than the log has.",
     "claims_refused": "Requests of relays that claim pushes which this log cannot have had.",
+    "webhooks_failures": "Requests of webhooks that were not answered with 2xx; each is sent again.",
+    "webhooks_resyncs": "How many times a webhook was told everybody who is online.",
 }
-"""Each is a field of ``publish_server.counters.Counters``; this is its HELP text."""
+"""Each is a field of ``publish_server.counters.Counters``, or of ``Webhooks.figures``; this is its HELP text."""
 GAUGES = {
     "log_nodes": "Nodes that are attached.",
     "log_bytes": "Size of the log on disk.",
@@ -30,8 +32,10 @@ GAUGES = {
     "log_pushes": "Entries that the log keeps.",
     "log_oldest_age_s": "Age of the oldest entry of the log.",
     "log_trouble": "1 while the log cannot store pushes, or cannot do its upkeep.",
+    "webhooks_waiting": "Events that no webhook has answered yet, and entries that may have some.",
+    "webhooks_oldest_age_s": "Age of the oldest of these events.",
 }
-"""Each is a key of ``PushLog.figures``."""
+"""Each is a key of ``PushLog.figures`` or ``Webhooks.figures``."""
 
 
 def publish_server_families(counters: Mapping[str, float]) -> Iterator[Metric]:
@@ -47,7 +51,7 @@ def publish_server_families(counters: Mapping[str, float]) -> Iterator[Metric]:
             kind = name.removeprefix("refused").removeprefix("_")
             if kind:
                 refused.add_metric([kind], value)
-        elif name.startswith("log_"):
+        elif name.startswith("log_") or name in GAUGES:
             yield GaugeMetricFamily(f"{PREFIX}_{metric_name(name)}", GAUGES.get(name, _text(name)), value)
         else:
             yield CounterMetricFamily(f"{PREFIX}_{name}", COUNTERS.get(name, _text(name)), value)

@@ -7,19 +7,21 @@ The publish server: takes pushes, numbers and stores them, publishes them on the
 
 import logging
 import signal
+from collections.abc import Sequence
 from types import FrameType
 
 from stork_node.errors import ConfigError
 from stork_node.publish_server.server import PublishServer
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.push_log import DamagedLog
+from stork_node.webhooks.settings import WebhookSettings
 
 __all__ = ["PublishServer", "PublishServerSettings", "run"]
 
 log = logging.getLogger("stork_node.publish_server")
 
 
-def run(settings: PublishServerSettings) -> int:
+def run(settings: PublishServerSettings, webhooks: Sequence[WebhookSettings] = ()) -> int:
     """
     Serve until SIGTERM or SIGINT; in the main thread. Logs to stderr if logging is not set up.
 
@@ -29,7 +31,7 @@ def run(settings: PublishServerSettings) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        server = PublishServer(settings)
+        server = PublishServer(settings, webhooks=webhooks)
     except ConfigError as error:
         log.error("%s", error)
         return 2

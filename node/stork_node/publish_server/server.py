@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -26,8 +26,10 @@ from stork_node.publish_server.replay_service import ReplayService
 from stork_node.publish_server.requests import Answers, Arrival, read_all, read_pull
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
-from stork_node.push_log import BeyondLog, StorageFailed
+from stork_node.push_log import BeyondLog, StorageFailed, log_folder
 from stork_node.transport.peer import is_loopback
+from stork_node.webhooks.feeding import Webhooks
+from stork_node.webhooks.settings import WebhookSettings
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -52,13 +54,19 @@ class PublishServer:
 
     Args:
         engine: where the log is; closed with the server. By default the one that ``settings`` name is opened.
+        webhooks: who is told of users and nodes; their positions are kept in the folder of the log.
 
     Raises:
         ConfigError: an endpoint that cannot be bound, or a log that cannot be had.
         DamagedLog: damage to the log that a crash does not explain.
     """
 
-    def __init__(self, settings: PublishServerSettings, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        settings: PublishServerSettings,
+        engine: Engine | None = None,
+        webhooks: Sequence[WebhookSettings] = (),
+    ) -> None:
         self.counters = Counters()
         now = time.monotonic()
         self._clock = SuspendAwareClock(_LONGEST_TURN_S, now)
@@ -80,6 +88,7 @@ class PublishServer:
             self._sockets = open_sockets(settings)
             self._nodes = NodeService(self._engine, self.counters, self._count_old)
             self._intake = Intake(self._engine, self.counters, warn=self._nodes.feeds.warning)
+            self._webhooks = Webhooks(webhooks, self._engine, log_folder(settings.data))
         except BaseException:
             self._engine.close()
             raise
@@ -148,6 +157,7 @@ class PublishServer:
             log.warning(
                 "whoever reaches %s can use it: set STORK_BUS_SECRET, or keep it in a private network", endpoint
             )
+        self._webhooks.start()
         try:
             while not self._wait():
                 self._turn(self._ready)
@@ -164,6 +174,7 @@ class PublishServer:
     def close(self) -> None:
         """Close a server that does not serve; waits up to 2 s for what is not sent yet."""
         self._closed = True
+        self._webhooks.close()
         self._engine.close()
         self._sockets.close()
         os.close(self._wake_reader)
@@ -184,6 +195,7 @@ class PublishServer:
             _STORAGE_RETRY_S if self._held or self._repeated else None,
             None if self._takes_pushes else self._grace_ends - now,
             0.0 if self._takes_pushes and self._replay.has_work else None,
+            0.0 if self._webhooks.has_work else None,
             self._command_answers.due(now),
             self._replay.questions.due(now),
         ]
@@ -243,6 +255,7 @@ class PublishServer:
         for why in self._sockets.watch.cuts():
             self.counters.cut += 1
             self._refusals.note("peer", why, "ZMQ", now)
+        self._webhooks.work()
         self._engine.tick(now)
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
@@ -322,6 +335,7 @@ class PublishServer:
                 return
             for frame in followed.frames:
                 self._sockets.pub.publish(frame)
+            self._webhooks.note(self._published, followed.frames, followed.position)
             self._published = followed.position
 
     def _send_heartbeat(self) -> None:
@@ -332,7 +346,7 @@ class PublishServer:
                 self._engine.tail,
                 self._engine.run,
                 stamp,
-                figures(self.counters, self._engine, time.monotonic()),
+                figures(self.counters, self._engine, time.monotonic()) | self._webhooks.figures(),
                 nodes=True,
             )
         )

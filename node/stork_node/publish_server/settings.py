@@ -67,6 +67,7 @@ class PublishServerSettings:
         engine: the URL of a Redis that keeps the log; empty for files in ``data``; ``STORK_ENGINE`` by convention.
         deployment: who may use the keys there; empty for the name that is kept there.
         depth: how many levels of arrays and objects the data of a push may have.
+        webhooks: the file that has them, such as config.json; empty for none.
     """
 
     pull: str = setting(endpoint, local_endpoint(Port.PULL))
@@ -84,6 +85,7 @@ class PublishServerSettings:
     depth: int = setting(levels, DEFAULT_DEPTH)
     engine: str = setting(engine_url, "")
     deployment: str = setting(deployment_name, "")
+    webhooks: str = setting(text, "")
 
     def __repr__(self) -> str:
         return f"PublishServerSettings(pull={self.pull!r}, router={self.router!r}, pub={self.pub!r})"

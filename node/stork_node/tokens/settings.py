@@ -4,27 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from stork_node.config.settings import interval, name, read, seconds, section, setting, several, text
+from stork_node.config.settings import http_url, interval, name, read, seconds, section, setting, several, text
 from stork_node.errors import ConfigError, Problem
 from stork_node.tokens.claims import ClaimRules
 from stork_node.tokens.keys import ALGORITHMS, VerifyingKey, read_jwks
 
 _SOURCES = ("key", "key_file", "jwks_file", "jwks_url")
 _MOST_BYTES = 1 << 20
-
-
-def http_url(value: Any) -> str:
-    """An address ``https://HOST/PATH``; plain ``http`` is for a private network."""
-    try:
-        url = urlsplit(text(value))
-        is_good = url.scheme in ("http", "https") and bool(url.hostname) and not url.username and url.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good or not value.isascii() or any(c.isspace() for c in value):
-        raise ValueError(f"{value!r} is not an address (want https://www.example.com/path)")
-    return str(value)
 
 
 def _algorithm(value: Any) -> str:

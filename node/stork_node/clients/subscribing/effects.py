@@ -1,6 +1,8 @@
 """The effects of a subscriber's protocol: calls that its shell makes to the application."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from stork_node.clients.subscribing.endings import Ending
 from stork_node.clients.subscribing.states import SubscriberState, SubscriptionState
@@ -50,4 +52,13 @@ class StateChanged:
     delay_s: float = 0.0
 
 
-Effect = Deliver | Recovered | SubscriptionChanged | StateChanged
+@dataclass(frozen=True)
+class Tell:
+    """Call this handler with ``value``, unless the subscription has ended."""
+
+    subscription: Subscription
+    handler: Callable[[Any], Any]
+    value: Any
+
+
+Effect = Deliver | Recovered | SubscriptionChanged | StateChanged | Tell

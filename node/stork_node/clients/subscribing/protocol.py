@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stork_node.clients.credentials import Credentials
-from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged
+from stork_node.clients.subscribing.effects import Deliver, Effect, Recovered, StateChanged, SubscriptionChanged, Tell
 from stork_node.clients.subscribing.endings import Ending, retry_delay_s, subscription_ending
 from stork_node.clients.subscribing.recovering import RECOVER_S, PageSize, Recovering
 from stork_node.clients.subscribing.session import NotWamp, Result, WampError, WampSession
@@ -377,6 +377,41 @@ class SubscriberProtocol:
                 link.beat_id = wire_id
 
             self._session().subscribe(BEAT, "exact", done)
+
+    # -- presence
+
+    def ask(
+        self, uri: str, args: list[Any], done: Callable[[Result], None], failed: Callable[[], None], until: float
+    ) -> None:
+        """As ``presence.Connection``: call a procedure. A connection that ends, or is not there, says nothing."""
+        session = self._link.session if self._link else None
+        if session is None or self.state != SubscriberState.OPEN:
+            return
+
+        def give_up(_: float) -> None:
+            session.forget(request)
+            failed()
+
+        forget = self.later(until, give_up)
+
+        def answered(result: Result, _: float) -> None:
+            forget()
+            done(result)
+
+        def refused(_error: WampError, _: float) -> None:
+            forget()
+            failed()
+
+        request = session.call(uri, args, {}, answered, refused)
+
+    def again(self, attempt: int, now: float, run: Callable[[], None]) -> None:
+        """As ``presence.Connection``: after a growing pause, on this connection."""
+        if self._link is not None:
+            self.later(now + self.retry_delay_s(attempt), lambda _: run())
+
+    def tell(self, effect: Tell) -> None:
+        """As ``presence.Connection``."""
+        self.effects.append(effect)
 
     # -- effects
 

@@ -116,7 +116,7 @@ class TopicCursor:
 
     def beat(self, position: Any) -> None:
         """Every event up to ``position`` has come on this connection."""
-        at = _parse(position)
+        at = parse_position(position)
         if at and self._held is None and (self._at is None or self._at.epoch == at.epoch):
             self._advance(position)
 
@@ -134,7 +134,7 @@ class TopicCursor:
         return _events(answers, lambda _: self.topic)
 
     def _advance(self, position: Any) -> bool:
-        at = _parse(position)
+        at = parse_position(position)
         if at is None:
             return True  # no position (another publisher's event): nothing to compare
         if self._at is not None and self._at.epoch == at.epoch and at <= self._at:
@@ -154,7 +154,7 @@ class PatternCursor(TopicCursor):
         self._topics: dict[str, Position] = {}
 
     def _is_new(self, event: Event) -> bool:
-        at = _parse(event.position)
+        at = parse_position(event.position)
         if at is None:
             return True
         for known in (self._at, self._topics.get(event.topic)):
@@ -170,13 +170,14 @@ class PatternCursor(TopicCursor):
         if not super()._advance(position):
             return False
         here = self._at
-        if here is not None and _parse(position):
+        if here is not None and parse_position(position):
             later = {topic: at for topic, at in self._topics.items() if at.epoch == here.epoch and at > here}
             self._topics = later
         return True
 
 
-def _parse(position: Any) -> Position | None:
+def parse_position(position: Any) -> Position | None:
+    """A position on the wire; None for anything else."""
     try:
         return Position.parse(position) if isinstance(position, str) else None
     except InvalidPosition:

@@ -1,0 +1,120 @@
+"""``webhooks`` of the publish server's worker in config.json, or of a file of its own."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stork_node.config.settings import http_url, names, read, seconds, section, setting, several, text
+from stork_node.errors import ConfigError, Problem
+
+EVENTS = ("online", "offline", "occupied", "vacated", "node_gone", "resync")
+MOST_WEBHOOKS = 8
+"""Each has a table of who is online."""
+_SHORTEST_SECRET = 20
+_LONGEST_S = 60.0
+
+
+def _optional_url(value: Any) -> str:
+    return "" if value == "" else http_url(value)
+
+
+def _events(value: Any) -> tuple[str, ...]:
+    listed = names(value)
+    for each in listed:
+        if each not in EVENTS:
+            raise ValueError(f"{each!r} is not an event of webhooks (want some of {', '.join(EVENTS)})")
+    return listed
+
+
+def _time_out(value: Any) -> float:
+    time_s = seconds(value)
+    if not 0 < time_s <= _LONGEST_S:
+        raise ValueError(f"{value!r} is not a time to wait for an answer (want 0.1 to {_LONGEST_S:g})")
+    return time_s
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """
+    Attributes:
+        url: where to POST; empty: this webhook is off.
+        secret: signs each request.
+        events: which events are sent; ``resync`` is sent in any case.
+        name: the stored position belongs to it; by default the URL.
+        timeout_s: the whole time for one request, in seconds.
+    """
+
+    url: str = setting(_optional_url, "")
+    secret: str = setting(text, "")
+    events: tuple[str, ...] = setting(_events, EVENTS)
+    name: str = setting(text, "")
+    timeout_s: float = setting(_time_out, 10.0)
+
+    def __repr__(self) -> str:
+        return f"WebhookSettings({self.known_as!r})"  # it has a secret
+
+    @property
+    def known_as(self) -> str:
+        return self.name or self.url
+
+
+_parse = section(WebhookSettings)
+
+
+def _webhook(value: Any) -> WebhookSettings:
+    settings = _parse(value)
+    if "url" not in value:
+        raise ConfigError([Problem("url", "is missing (want https://www.example.com/path)")])
+    if settings.url and len(settings.secret) < _SHORTEST_SECRET:
+        raise ConfigError([Problem("secret", f"is too short (want {_SHORTEST_SECRET} characters, or more)")])
+    return settings
+
+
+def _webhooks(value: Any) -> tuple[WebhookSettings, ...]:
+    used = tuple(each for each in several(_webhook)(value) if each.url)
+    if len(used) > MOST_WEBHOOKS:
+        raise ValueError(f"has {len(used)} entries (want at most {MOST_WEBHOOKS})")
+    for each in used:
+        if sum(each.known_as == other.known_as for other in used) > 1:
+            raise ValueError(f"{each.known_as!r} is there twice (want another name)")
+    return used
+
+
+@dataclass(frozen=True)
+class _Section:
+    webhooks: tuple[WebhookSettings, ...] = setting(_webhooks, ())
+
+
+def read_webhooks(file: str, environ: Mapping[str, str]) -> tuple[WebhookSettings, ...]:
+    """
+    Read the webhooks of a file. Any value may have ``${NAME}``.
+
+    Args:
+        file: config.json, or a file ``{"webhooks": […]}``; empty for none.
+
+    Raises:
+        ConfigError: all problems, each with its path.
+    """
+    if not file:
+        return ()
+    try:
+        content = json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(file, f"cannot be read: {error.strerror}")]) from None
+    except (ValueError, RecursionError):
+        raise ConfigError([Problem(file, "is not JSON")]) from None
+    path, values = _find(content)
+    try:
+        return read(_Section, {"webhooks": values}, environ, path).webhooks
+    except ConfigError as error:
+        raise ConfigError([Problem(f"{file}: {each.path}", each.text) for each in error.problems]) from None
+
+
+def _find(content: Any) -> tuple[str, Any]:
+    workers = content.get("workers") if isinstance(content, dict) else None
+    for number, worker in enumerate(workers if isinstance(workers, list) else ()):
+        if isinstance(worker, dict) and worker.get("type") == "guest" and "webhooks" in worker:
+            return f"workers[{number}]", worker["webhooks"]
+    return "", content.get("webhooks", []) if isinstance(content, dict) else content
