@@ -25,6 +25,7 @@ _EXCEPTIONS = {
     ("node/stork_node/clock.py", "return datetime.now(UTC)"): "the place itself",
     ("node/stork_node/clock.py", "return datetime.now()"): "the place itself",
     ("node/stork_node/application/values.py", "(want datetime.now(UTC) + …)"): "the text of an error",
+    ("node/php/src/Webhook.php", "$now ?? time()"): "how old a signature is, by the clocks of two hosts",
     ("node/js/stork.js", "now: () => (global.performance?.now ?"): "the fallback where there is no other clock",
     ("node/js/stork.js", "wall: () => Date.now(),"): "a hint that the machine slept: it asks, and ends nothing",
 }

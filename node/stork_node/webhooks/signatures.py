@@ -6,8 +6,9 @@ This loads nothing else, so that a backend can use it alone.
 
 import hmac
 import re
-import time
 from hashlib import sha256
+
+from stork_node import clock
 
 MOST_SECONDS_OFF = 300
 """A receiver refuses a signature that is older, or of a later time."""
@@ -33,7 +34,7 @@ def verify_webhook(secret: str, signature: str, body: bytes, now: float | None =
     found = _FORM.fullmatch(signature)
     if found is None or not secret:
         return False
-    if abs((time.time() if now is None else now) - int(found[1])) > MOST_SECONDS_OFF:
+    if abs((clock.wall() if now is None else now) - int(found[1])) > MOST_SECONDS_OFF:
         return False
     expected = _digest(secret, found[1], body)
     return any(hmac.compare_digest(expected, each) for each in found[2].removeprefix(",v1=").split(",v1="))
