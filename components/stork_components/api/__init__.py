@@ -10,14 +10,13 @@ from stork_components.api.push_link import PushLink
 from stork_components.api.resource import ApiResource
 from stork_components.relay import Relay
 from stork_crossbar import registry
-from stork_crossbar.limits import client_limits
+from stork_crossbar.limits.pushes_of_keys import PushesOfKeys
 from stork_crossbar.roles import KeyHolder
 from stork_node.api.counters import ApiCounters
 from stork_node.api.keys import Keyring
-from stork_node.api.pushes import MAX_DOCUMENTS, Ids
+from stork_node.api.pushes import Ids
 from stork_node.api.settings import ApiSettings
 from stork_node.clients.push_target import PushTarget
-from stork_node.limits.allowance import Allowance
 
 __all__ = ["Api", "PublicApi"]
 
@@ -56,18 +55,11 @@ class Api(KeyHolder):
 
     def may_push(self, key_name: str, pushes: int) -> bool:
         """Whether a key may push so many now."""
-        now: float = reactor.seconds()
-        if key_name not in self._allowances:
-            self._allowances[key_name] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
-        if self._allowances[key_name].take(pushes, now):
-            return True
-        client_limits.note_other("pushes_per_second", f"the key {key_name}", self._pushes_per_second)
-        return False
+        return self._pushes.may_push(key_name, pushes)
 
     def _take_keys(self, settings: ApiSettings) -> None:
         self.keyring = Keyring(settings.keys)
-        self._pushes_per_second = settings.limits.pushes_per_second
-        self._allowances: dict[str, Allowance] = {}
+        self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         self.log.info("keys of the HTTP API: {number}", number=len(self.keyring))
 
 

@@ -20,16 +20,15 @@ from stork_components.questions.deployment import Deployment
 from stork_components.relay import Relay
 from stork_crossbar import registry
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
-from stork_crossbar.limits import client_limits
+from stork_crossbar.limits.pushes_of_keys import PushesOfKeys
 from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
 from stork_crossbar.pusher.sockets import Sockets
 from stork_crossbar.roles import KeyHolder
-from stork_node.api.pushes import MAX_DOCUMENTS, ApiPush, Ids
+from stork_node.api.pushes import ApiPush, Ids
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
 from stork_node.http.heads import Head
-from stork_node.limits.allowance import Allowance
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
@@ -63,8 +62,7 @@ class Pusher(KeyHolder):
         settings = self.settings
         self.counters = PusherCounters()
         self.ids = Ids()
-        self._allowances: dict[str, Allowance] = {}
-        self._pushes_per_second = settings.limits.pushes_per_second
+        self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         table = singleton(ChannelTable)
         self.presence = ChannelPresence(partial(registry.find, Relay))
         self.counting = Counting(table, self.presence, singleton(Deployment))
@@ -81,8 +79,7 @@ class Pusher(KeyHolder):
     def reload(self, extra: Mapping[str, Any]) -> None:
         settings = self.read_settings(extra)
         self.sockets.take(settings)
-        self._allowances.clear()
-        self._pushes_per_second = settings.limits.pushes_per_second
+        self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 
     @cached_property
@@ -99,13 +96,7 @@ class Pusher(KeyHolder):
 
     def may_push(self, key: str, pushes: int) -> bool:
         """Whether a backend may push so many with this key now."""
-        now: float = reactor.seconds()
-        if key not in self._allowances:
-            self._allowances[key] = Allowance(self._pushes_per_second, MAX_DOCUMENTS, now)
-        if self._allowances[key].take(pushes, now):
-            return True
-        client_limits.note_other("pushes_per_second", f"the key {key}", self.settings.limits.pushes_per_second)
-        return False
+        return self._pushes.may_push(key, pushes)
 
     def _push_client_event(self, socket: PusherSocket, number: int, event: ClientEvent, topic: str) -> None:
         id = self.ids.next()

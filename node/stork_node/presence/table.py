@@ -44,9 +44,6 @@ class PresenceTable:
         room = self.rooms.get(topic)
         return room.users if room else {}
 
-    def topics_of(self, authid: str) -> list[str]:
-        return [topic for topic, room in self.rooms.items() if authid in room.users]
-
     def apply(self, entry: PresenceEntry, number: int) -> list[Change]:
         """Take an entry that has got its number; returns what it changes for those who look."""
         if isinstance(entry, PresenceChanges):

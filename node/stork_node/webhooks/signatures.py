@@ -1,7 +1,7 @@
 """
 ``Stork-Signature: t=1700000000,v1=…``: the hexadecimal HMAC-SHA256 of ``t + "." + body``.
 
-This loads nothing else, so that a backend can use it alone.
+This loads only the standard library and the clock, so that a backend can use it alone.
 """
 
 import hmac
