@@ -73,7 +73,7 @@ class RelaySettings:
     ``secret`` STORK_BUS_SECRET or empty.
     ``history`` says how much is kept for recovery (see ``history_settings``), ``beat_s`` how often clients get the
     node's position. The node opens its ports when it has caught up with the publish server, or after ``first_frame_s``
-    without any sign of it.
+    without any sign of it. A break closes its connections within ``break_spread_s``.
     """
 
     bus: tuple[str, ...] = setting(endpoints, (local_endpoint(Port.PUB),))
@@ -81,6 +81,7 @@ class RelaySettings:
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
     beat_s: float = setting(interval, 20.0)
+    break_spread_s: float = setting(seconds, 30.0)
     history: HistorySettings = setting(histories, HistorySettings())
 
 
@@ -101,7 +102,7 @@ class Relay(Component):
 
     async def start(self) -> None:
         self._stream = NodeStream(self.settings.history)
-        self._broadcaster = Broadcaster(self, reactor)
+        self._broadcaster = Broadcaster(self, reactor, break_spread_s=self.settings.break_spread_s)
         self._answering = Answering(reactor, self._broadcaster.waiting_bytes)
         self._recovery = Recovery(self._stream, self._broadcaster.receives)
         self._waiters = Waiters(reactor)
