@@ -201,7 +201,7 @@ class Broadcaster:
         Write no event to any session that has a subscription now, and close their connections, without GOODBYE.
 
         The connections are closed over ``break_spread_s`` at most; until then they are served, but get no event,
-        whatever they subscribe to. Where the router's sessions cannot be read, this process ends, which closes them all.
+        whatever they subscribe to. Where the router's sessions cannot be read, this process ends: that closes them all.
         """
         if self._fault:
             end_worker(f"connections have to be closed ({reason}), and cannot be: {self._fault}")
