@@ -65,6 +65,16 @@ def test_names_of_other_machines_name_others(host: str) -> None:
     assert names_other_host({"STORK_PUBLISH_SERVER": host}, "stork-2") is True
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "stork-1", "stork-1.stork-replica", "127.0.0.9"])
+def test_a_name_or_an_address_is_this_machines_own(host: str) -> None:
+    assert is_this_machine(host, "stork-1") is True
+
+
+@pytest.mark.parametrize("host", ["stork-2", "stork-2.stork-1", "192.0.2.1", "2001:db8::1"])
+def test_a_name_or_an_address_is_of_another_machine(host: str) -> None:
+    assert is_this_machine(host, "stork-1") is False
+
+
 @pytest.mark.parametrize("port", Port)
 def test_a_variable_names_another_port(port: Port) -> None:
     assert publish_server_endpoint(port, {port.variable: "7000"}) == "tcp://127.0.0.1:7000"

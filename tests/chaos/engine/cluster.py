@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.chaos.engine.faults import ENGINE, MACHINES, MASTER, NODES, REDIS, REPLICAS, SENTINELS, SERVERS
 from tests.chaos.engine.machines import NUMBER, Machines
-from tests.chaos.engine.redis_set import MASTER_NAME, RedisSet
+from tests.chaos.engine.redis_set import MASTER_NAME, PASSWORD, RedisSet
 from tests.chaos.histories import Replaced
 from tests.chaos.schedule import HAPROXY, Fault
 from tests.gateway import ROOT, STORK, Process, children, command_line, free_ports, wait_for
@@ -76,6 +76,8 @@ class EngineCluster:
         (source / "app.py").write_text(self._app)
         for n in range(NUMBER):
             self._start_up(n)
+            # One after the other: each checks its folder first, which takes a core for seconds.
+            wait_for(lambda: "the node is ready" in self._up_log(n), f"machine {n + 1} is ready", 300)
         (port,) = free_ports(1)
         self.url = f"ws://127.0.0.1:{port}/ws"
         servers = "\n".join(f"    server node{n + 1} {self._machines.front(n)}:8080" for n in range(NUMBER))
@@ -99,10 +101,17 @@ class EngineCluster:
 
     def wait_until_ready(self, timeout_s: float = 400.0) -> None:
         """Until each node says that it is ready and not degraded, and HAProxy answers."""
-        for address in self.operators.values():
-            wait_for(lambda url=f"http://{address}/ready": _says(url, '"ready"'), f"{address} is ready", timeout_s)
+        for n, address in enumerate(self.operators.values()):
+            wait_for(lambda url=f"http://{address}/ready": self._is_ready(url), f"machine {n + 1} is ready", timeout_s)
         page = self.url.replace("ws://", "http://").removesuffix("ws")
         wait_for(lambda: _says(page, ""), f"{page} is ready", timeout_s)
+
+    def _is_ready(self, url: str) -> bool:
+        self._revive_nodes()
+        return _says(url, '"ready"')
+
+    def _up_log(self, n: int) -> str:
+        return (self.folder / f"up-{n + 1}.log").read_text(errors="replace")
 
     # -- faults
 
@@ -194,7 +203,7 @@ class EngineCluster:
             "STORK_BIND": "0.0.0.0",  # of its own namespace
             "STORK_NODE_NAME": f"node-{n + 1}",
             "STORK_PUBLISH_SERVER": ",".join(among),
-            "STORK_ENGINE": f"redis+sentinel://{','.join(among)}/{MASTER_NAME}",
+            "STORK_ENGINE": f"redis+sentinel://:{PASSWORD}@{','.join(among)}/{MASTER_NAME}?sentinel_password={PASSWORD}",
             "STORK_DATA": str(folder / "data"),
             "PYTHONUNBUFFERED": "1",
         }

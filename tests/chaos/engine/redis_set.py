@@ -13,39 +13,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.chaos.engine.machines import NUMBER, Machines
-from tests.gateway import Process, wait_for
+from tests.gateway import ROOT, Process, wait_for
 
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 MASTER_NAME = "stork"
 DOWN_MS = 2_000
 """After so long the Sentinels hold a silent master for dead."""
 
-_REDIS = f"""
-port {REDIS_PORT}
-bind 0.0.0.0
-protected-mode no
-save ""
-appendonly yes
-appendfsync everysec
-maxmemory-policy noeviction
-repl-backlog-ttl 0
-repl-diskless-sync-delay 0
-min-replicas-to-write 1
-replica-announce-ip {{address}}
-dir {{folder}}
-{{replicaof}}
-"""
-_SENTINEL = f"""
-port {SENTINEL_PORT}
-bind 0.0.0.0
-protected-mode no
-dir {{folder}}
-sentinel announce-ip {{address}}
-sentinel monitor {MASTER_NAME} {{master}} {REDIS_PORT} 2
-sentinel down-after-milliseconds {MASTER_NAME} {DOWN_MS}
-sentinel failover-timeout {MASTER_NAME} 6000
-sentinel parallel-syncs {MASTER_NAME} 2
-"""
+PASSWORD = "chaos"
+
+_START = ROOT / "scripts/deploy/redis/start.sh"
 
 
 class RedisSet:
@@ -56,12 +33,7 @@ class RedisSet:
         self._redis: list[Process | None] = [None] * NUMBER
         self._sentinels: list[Process | None] = [None] * NUMBER
         for n in range(NUMBER):
-            own = self._folder_of(n)
-            own.mkdir()
-            replicaof = f"replicaof {machines.among(0)} {REDIS_PORT}" if n else ""
-            of = {"address": machines.among(n), "folder": own, "replicaof": replicaof, "master": machines.among(0)}
-            (own / "redis.conf").write_text(_REDIS.format(**of))
-            (own / "sentinel.conf").write_text(_SENTINEL.format(**of))
+            self._folder_of(n).mkdir()
 
     def start(self) -> None:
         for n in range(NUMBER):
@@ -72,10 +44,10 @@ class RedisSet:
         wait_for(self._is_watched, "Sentinels that know each other")
 
     def start_redis(self, n: int) -> None:
-        self._redis[n] = self._start(n, "redis-server", "redis")
+        self._redis[n] = self._start(n, "redis")
 
     def start_sentinel(self, n: int) -> None:
-        self._sentinels[n] = self._start(n, "redis-sentinel", "sentinel")
+        self._sentinels[n] = self._start(n, "sentinel")
 
     def stop(self) -> None:
         for process in (*self._redis, *self._sentinels):
@@ -104,8 +76,8 @@ class RedisSet:
             redis.RedisError: it has failed.
         """
         port = SENTINEL_PORT if sentinel else REDIS_PORT
-        retry = Retry(NoBackoff(), 0)
-        with redis.Redis(self._machines.front(n), port, socket_timeout=2, socket_connect_timeout=2, retry=retry) as to:
+        limits = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
+        with redis.Redis(self._machines.front(n), port, password=PASSWORD, **limits) as to:
             return to.execute_command(*command)
 
     def try_to_ask(self, n: int, *command: Any) -> Any:
@@ -150,11 +122,12 @@ class RedisSet:
         except redis.RedisError:
             return False
 
-    def _start(self, n: int, program: str, config: str) -> Process:
-        path = shutil.which(program)
-        assert path, f"{program} is missing: scripts/test installs it"
-        command = [*self._machines.command(n), path, str(self._folder_of(n) / f"{config}.conf")]
-        return Process(command, self._folder / f"{config}-{n + 1}.log", dict(os.environ), self._folder_of(n))
+    def _start(self, n: int, kind: str) -> Process:
+        assert shutil.which("redis-server"), "redis-server is missing: scripts/test installs it"
+        own, first, folder = self._machines.among(n), self._machines.among(0), self._folder_of(n)
+        command = [*self._machines.command(n), "sh", str(_START), kind, own, first, str(folder)]
+        environ = os.environ | {"STORK_REDIS_PASSWORD": PASSWORD, "SENTINEL_DOWN_MS": str(DOWN_MS)}
+        return Process(command, self._folder / f"{kind}-{n + 1}.log", environ, folder)
 
     def _folder_of(self, n: int) -> Path:
         return self._folder / f"redis-{n + 1}"
