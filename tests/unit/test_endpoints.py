@@ -5,7 +5,7 @@ import pytest
 from stork_node.cli.publish_server import parse_arguments
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import ConfigError
-from stork_node.transport.endpoints import Endpoint, Port, names_other_host, publish_server_endpoint
+from stork_node.transport.endpoints import Endpoint, Port, is_this_machine, names_other_host, publish_server_endpoint
 from tests.vector_files import cases, vectors
 
 GOOD = [(vector["host"], vector["endpoint_host"]) for vector in cases("publish_server_hosts", "good")]

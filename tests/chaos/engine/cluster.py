@@ -77,7 +77,7 @@ class EngineCluster:
         for n in range(NUMBER):
             self._start_up(n)
             # One after the other: each checks its folder first, which takes a core for seconds.
-            wait_for(lambda: "the node is ready" in self._up_log(n), f"machine {n + 1} is ready", 300)
+            wait_for(lambda n=n: self._has_started(n), f"machine {n + 1} is ready", 300)
         (port,) = free_ports(1)
         self.url = f"ws://127.0.0.1:{port}/ws"
         servers = "\n".join(f"    server node{n + 1} {self._machines.front(n)}:8080" for n in range(NUMBER))
@@ -110,8 +110,9 @@ class EngineCluster:
         self._revive_nodes()
         return _says(url, '"ready"')
 
-    def _up_log(self, n: int) -> str:
-        return (self.folder / f"up-{n + 1}.log").read_text(errors="replace")
+    def _has_started(self, n: int) -> bool:
+        self._revive_nodes()
+        return "the node is ready" in (self.folder / f"up-{n + 1}.log").read_text(errors="replace")
 
     # -- faults
 
