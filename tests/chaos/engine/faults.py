@@ -8,8 +8,9 @@ SERVERS = ("publish server 1", "publish server 2", "publish server 3")
 NODES = ("node 1", "node 2", "node 3")
 MACHINES = ("machine 1", "machine 2", "machine 3")
 MASTER, REPLICAS, ENGINE = "master", "replicas", "engine"
+KEYS = ("log", "meta")
 
-LANES = (MASTER, REPLICAS, ENGINE, *REDIS, *SENTINELS, *SERVERS, *NODES, *MACHINES, HAPROXY)
+LANES = (MASTER, REPLICAS, ENGINE, *KEYS, *REDIS, *SENTINELS, *SERVERS, *NODES, *MACHINES, HAPROXY)
 
 KINDS: dict[str, tuple[tuple[str, ...], int]] = {
     # kill -9; what is not started again by its ``stork up`` is after the fault's seconds
@@ -21,7 +22,7 @@ KINDS: dict[str, tuple[tuple[str, ...], int]] = {
     # all replicas lag, pushes wait for none of them, and the master is killed: what it had is lost
     "lose": ((MASTER,), 1),
     "flush": ((MASTER,), 1),  # FLUSHALL
-    "forget": (("log", "meta"), 1),  # one key is deleted
+    "forget": (KEYS, 1),  # one key is deleted
     "unload": ((MASTER,), 1),  # SCRIPT FLUSH
     "hang up": ((MASTER,), 1),  # all connections to Redis are closed
     "promote": ((MASTER,), 1),  # a planned switch of the master
