@@ -67,7 +67,7 @@ class Relay(Component):
         stream = self._stream = NodeStream(self.settings.history)
         marks, recent, waiters = singleton(SessionMarks), singleton(RecentEvents), Waiters(reactor)
         self._deployment = singleton(Deployment)
-        self.broadcaster = Broadcaster(self, reactor)
+        self.broadcaster = Broadcaster(self, reactor, break_spread_s=self.settings.break_spread_s)
         self.presence = Presence(stream, self.broadcaster)
         self.reading = Reading(reactor, stream, self.broadcaster, self.presence, recent, waiters)
         self._starting = Starting(reactor, stream, self.settings.first_frame_s)
