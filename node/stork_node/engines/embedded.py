@@ -1,6 +1,6 @@
 """The log in files of this publish server, which alone holds it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from stork_node.engines.interface import Appended, Failed, Known, is_receipt
 from stork_node.engines.recent_ids import RecentIds
@@ -9,7 +9,7 @@ from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.commands.leases import Lease
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
-from stork_node.push_log.entries import Addition, Entry, Erasure, Followed
+from stork_node.push_log.entries import Addition, Erasure, Followed
 from stork_node.push_log.errors import StorageFailed
 from stork_node.push_log.interface import PushLog
 from stork_node.push_log.segment_files.reading import Page
@@ -76,7 +76,7 @@ class EmbeddedEngine:
         except StorageFailed as error:
             failed = Failed(error.reason)
             return [failed if i in new else self._why_not(it, failed) for i, it in enumerate(additions)]
-        self._remember(new.values(), entries)
+        self._ids.remember_entries(zip(new.values(), entries, strict=True), self._awake)
         if len(new) == len(additions):
             return [entry.position for entry in entries]
         stored = {i: entry.position for i, entry in zip(new, entries, strict=True)}
@@ -108,16 +108,6 @@ class EmbeddedEngine:
             return False
         ids.add(id)
         return True
-
-    def _remember(self, additions: Iterable[Addition], entries: Iterable[Entry]) -> None:
-        self._ids.remember_documents(
-            [
-                (given, entry.position)
-                for given, entry in zip(additions, entries, strict=True)
-                if entry.id and isinstance(given, (Push, Command))
-            ],
-            self._awake,
-        )
 
     def _why_not(self, addition: Addition, failed: Failed) -> Appended:
         if not isinstance(addition, Push | Command) or addition.id is None:

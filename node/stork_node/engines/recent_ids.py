@@ -8,19 +8,24 @@ from msgspec import structs
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
+from stork_node.push_log.entries import Addition, Entry
 
 KEEP_S = 300.0
 KEEP_IDS = 1_000_000
 
 
-def content_of(given: Push | Command) -> int:
+def content_of(given: Addition) -> int:
     """
     A number for topics, type and data, or for a whole command: two documents with one id are one document where these
     are the same.
     """
-    if isinstance(given, Command):
-        return hash(structs.replace(given, given_s=0))
-    return hash((given.topics, given.type, given.data))
+    match given:
+        case Push():
+            return hash((given.topics, given.type, given.data))
+        case Command():
+            return hash(structs.replace(given, given_s=0))
+        case _:
+            return hash(given)
 
 
 class RecentIds:
@@ -51,9 +56,9 @@ class RecentIds:
         _, content = self._seen.get(push.id or "", _UNSEEN)
         return content is not None and content != content_of(push)
 
-    def remember_documents(self, stored: Iterable[tuple[Push | Command, Position]], now: float) -> None:
-        """As ``remember``, for pushes and commands: those without an id are passed over."""
-        self._take({given.id: (position, content_of(given)) for given, position in stored if given.id is not None}, now)
+    def remember_entries(self, stored: Iterable[tuple[Addition, Entry]], now: float) -> None:
+        """As ``remember``, with their content; those without an id are passed over."""
+        self._take({entry.id: (entry.position, content_of(given)) for given, entry in stored if entry.id}, now)
 
     def remember_content(self, given: Command) -> None:
         """The content of a command that was stored before the start."""
