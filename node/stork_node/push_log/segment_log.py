@@ -143,9 +143,12 @@ class SegmentLog:
         self._write(b"".join(records), entries[-1].position.sequence, now_ms)
         self._latest = entries
         for addition, entry in zip(additions, entries, strict=True):
-            if not isinstance(addition, Push | Erasure):
-                self.state.apply(addition, entry.position.sequence)
-                self._state_file.note_change()
+            match addition:
+                case Push() | Erasure():
+                    pass
+                case _:
+                    self.state.apply(addition, entry.position.sequence)
+                    self._state_file.note_change()
         return entries
 
     def follow(self, after: int) -> Followed:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stork_node.engines.interface import Engine
 from stork_node.protocol.positions import Position
 from stork_node.push_log import BeyondLog, StorageFailed
 from stork_node.webhooks.mailbox import Mailbox
 from stork_node.webhooks.reading import encode_saved
-from stork_node.webhooks.sending import Sender
 from stork_node.webhooks.settings import WebhookSettings
-from stork_node.webhooks.stored import StoredPosition
+
+if TYPE_CHECKING:
+    from stork_node.webhooks.sending import Sender
 
 _PAGE_BYTES = 256 << 10
 _TOLD = (b"stork 1 presence ", b"stork 1 absent ", b"stork 1 attached ", b"stork 1 gone ")
@@ -27,7 +29,7 @@ class Webhooks:
 
     def __init__(self, settings: Sequence[WebhookSettings], engine: Engine, folder: Path) -> None:
         self._engine = engine
-        self._senders = [Sender(each, StoredPosition(folder, each.known_as)) for each in settings]
+        self._senders = [_sender(each, folder) for each in settings]
 
     def start(self) -> None:
         for sender in self._senders:
@@ -100,3 +102,10 @@ class Webhooks:
         else:
             told = [frame for frame in page.frames if frame and frame.startswith(_TOLD)]
             mailbox.put(told, Position(after.epoch, page.last))
+
+
+def _sender(settings: WebhookSettings, folder: Path) -> "Sender":
+    from stork_node.webhooks.sending import Sender  # with it, ssl and an HTTP client: most servers have no webhooks
+    from stork_node.webhooks.stored import StoredPosition
+
+    return Sender(settings, StoredPosition(folder, settings.known_as))
