@@ -15,7 +15,7 @@ from twisted.internet import defer, reactor, task
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
 from stork_components.commands.obeying import Obeying
-from stork_components.presence import Presence, answering, online
+from stork_components.presence import Presence, answering, following, online
 from stork_components.publish_server_link import PublishServerLink
 from stork_components.questions.busy import NodeBusy
 from stork_components.questions.deployment import Deployment
@@ -35,6 +35,7 @@ from stork_node.metrics.node_figures import RelayState
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.nodes.table import NodeTable
+from stork_node.presence.handlers import PresenceHandlers
 from stork_node.process_state import singleton
 from stork_node.protocol import bus, replay, uris
 from stork_node.protocol.bus import Heartbeat, StateFrame
@@ -122,6 +123,7 @@ class Relay(Component):
             lambda: self.position,
             changed=self.presence.changed,
             feeds=singleton(ServedFeeds),
+            handlers=singleton(PresenceHandlers),
         )
         self.presence.follow(self._attending.presence)
         self._deployment = singleton(Deployment)
@@ -131,6 +133,7 @@ class Relay(Component):
         NodeBusy(self, self._broadcaster, self._stream).answer_in(self._deployment)
         NodeSessions(self, self._broadcaster).answer_in(self._deployment)
         online.answer_in(self._deployment, self.online_at)
+        following.answer_in(self._deployment, self)
         registry.announce(self)
         await self.subscribe(self._probed, uris.PROBE)
         await self.register(self._recover, uris.RECOVER, RegisterOptions(details_arg="details"))
