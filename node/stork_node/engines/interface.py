@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from stork_node.engines.consumers import Consumers
 from stork_node.nodes.log_state import LogState
 from stork_node.protocol.commands.documents import RECEIPT, Command
 from stork_node.protocol.commands.leases import Lease
@@ -56,10 +57,12 @@ class Engine(Log, Protocol):
         place: says in a log line where the entries are kept.
         wake: a file descriptor that can be read when another publish server has appended; None where there is none.
             ``tick`` is to be called then, too.
+        consumers: who of several publish servers tells what; None where there is only one.
     """
 
     place: str
     wake: int | None
+    consumers: Consumers | None
 
     @property
     def state(self) -> LogState:

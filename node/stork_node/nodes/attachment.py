@@ -35,7 +35,9 @@ class Attachment:
         version: str,
         new: Callable[[], str] = new_incarnation,
         feeds: Callable[[], FeedNames | None] = lambda: None,
+        has_handlers: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._has_handlers = has_handlers
         self._name, self._version, self._new, self._feeds = name, version, new, feeds
         self.incarnation = new()
         self._attached: Position | None = None
@@ -76,6 +78,7 @@ class Attachment:
             presence=presence if self.is_attached else None,
             is_reported=is_reported,
             feeds=self._feeds(),
+            handlers=self._has_handlers(),
         )
 
     def goodbyes(self) -> list[Lease]:

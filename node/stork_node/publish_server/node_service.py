@@ -41,6 +41,7 @@ class NodeService:
         self._leases = Leases()
         self._absences, self._settling, self._snapshots = Absences(), Settling(), Snapshots()
         self._said: dict[str, Lease] = {}
+        self._here: dict[str, float] = {}
         self._epoch = engine.tail.epoch
         self._next_look = 0.0
         self._count_old = count_old
@@ -64,6 +65,7 @@ class NodeService:
             self._leases.raise_for(lease.incarnation, now)
             earlier = self._said.get(lease.incarnation)
             self._said[lease.incarnation] = lease
+            self._here[lease.incarnation] = now
             self._engine.share_lease(lease)
         for entry in entries:
             self._append(entry)
@@ -110,6 +112,7 @@ class NodeService:
         self._snapshots.forget_old(now)
         if len(self._said) > len(nodes):
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
+            self._here = {each: at for each, at in self._here.items() if each in nodes}
         self._update_feeds()
 
     def presence(self, request: PresenceRequest, now: float) -> PresenceRows:
@@ -150,6 +153,15 @@ class NodeService:
         """The attached nodes, for a question."""
         labels = self._engine.state.nodes.labels()
         return [AskedNode(label, each, self._leases.age_s(each, now) > STALL_S) for each, label in labels.items()]
+
+    def with_handlers(self, now: float) -> list[str]:
+        """The attached nodes whose application is told who comes and goes, and that have spoken to this server."""
+        nodes = self._engine.state.nodes
+        return [
+            each
+            for each, at in self._here.items()
+            if each in nodes and self._said[each].handlers and now - at <= STALL_S
+        ]
 
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
         row = next(row for row in self._engine.state.nodes.rows if row.incarnation == incarnation)
