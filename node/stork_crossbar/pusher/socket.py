@@ -174,12 +174,17 @@ class PusherSocket:
         descriptor = broadcasting.descriptor(self._transport)
         return broadcasting.waiting_bytes(self._transport, descriptor) if descriptor else 0
 
-    def succeed(self, channel: Channel, topic: str, **told: Any) -> Mapping[str, bytes]:
-        """Returns the members that the client is told; none in other channels than presence channels."""
+    def succeed(self, channel: Channel, topic: str, *, has_more: bool = False, **told: Any) -> Mapping[str, bytes]:
+        """
+        Returns the members that the client is told; none in other channels than presence channels.
+
+        Args:
+            has_more: the events that the client has missed follow.
+        """
         member = self.connection.members.get(channel.name)
         if member is not None:
             told["presence"] = Raw(self._hub.presence.members(topic, member))
-        self.send(server_frames.subscription_succeeded(channel.name, **told))
+        self.send(server_frames.subscription_succeeded(channel.name, has_more=has_more, **told))
         return self._hub.presence.shown(topic) if member else {}
 
     def tell_changes(self, channel: Channel, topic: str, shown: Mapping[str, bytes]) -> None:

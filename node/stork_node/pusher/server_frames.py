@@ -32,8 +32,10 @@ def error(code: int | None, message: str) -> bytes:
     return _encode({"event": "pusher:error", "data": {"code": code, "message": message}})
 
 
-def subscription_succeeded(channel: str, **told: Any) -> bytes:
-    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": _text(told)})
+def subscription_succeeded(channel: str, *, has_more: bool = False, **told: Any) -> bytes:
+    """``has_more``: the events that the client has missed follow."""
+    more = {"more": True} if has_more else {}
+    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": _text(told), **more})
 
 
 def subscription_error(channel: str, kind: str, reason: str, status: int) -> bytes:
@@ -84,6 +86,11 @@ def event_body(event: bytes, position: str) -> bytes:
         raise UnwritableEvent(f"it is not an event: {error}") from None
     user = b',"user_id":%b' % member if member else b""
     return b'"event":%b,"data":%b%b,"position":%b' % (_encode(read.type), data, user, _encode(position))
+
+
+def with_more(body: bytes) -> bytes:
+    """The body of an event that a client has missed, and that is not the last one of its channel."""
+    return body + b',"more":true'
 
 
 def beat_body(position: str) -> bytes:
