@@ -1,6 +1,6 @@
 """A Pusher client, as its own connection and the broadcaster see it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -151,11 +151,25 @@ class PusherSocket:
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
 
+    def is_open(self, topic: str) -> bool | None:
+        return self._hub.feeds.is_open(topic)
+
+    def is_declared(self, topic: str) -> bool | None:
+        return self._hub.feeds.is_declared(topic)
+
+    def ask(self, topic: str, user_id: str, answered: Callable[[bool | None], None]) -> None:
+        if self._session_id is not None:
+            session = {"session": self._session_id, "authid": user_id, "authrole": codes.ROLE}
+            self._hub.ask({**session, "transport": {"peer": self._transport.peer}}, topic, answered)
+
+    def hold(self, reason: str) -> None:
+        self._is_ending = True
+        self._hub.hold(self._transport, reason)
+
     def join(self, channel: Channel, topic: str, member: Member) -> bool:
         if self._hub.presence.join(self, topic, member):
             return True
-        self._is_ending = True
-        self._hub.hold(self._transport, "this node does not know yet who is online")
+        self.hold("this node does not know yet who is online")
         return False
 
     def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
@@ -225,6 +239,12 @@ class PusherSocket:
 
     def forget(self, user_id: str) -> None:
         self._hub.table.discard_user(user_id, self)
+
+    def signed_in(self, user: Member) -> None:
+        self._hub.users.signed_in(self, user)
+
+    def signed_out(self, user: Member, *, has_left: bool) -> None:
+        self._hub.users.signed_out(self, user, has_left)
 
     def send_last(self, channel: Channel, topic: str) -> None:
         since = clock.wall() - self.connection.app.cache_s

@@ -51,6 +51,11 @@ def signin_success(user_data: str) -> bytes:
     return _encode({"event": "pusher:signin_success", "data": _text({"user_data": user_data})})
 
 
+def encode_frame(event: str, data: Any) -> bytes:
+    """A frame of the protocol that belongs to no channel."""
+    return _encode({"event": event, "data": _text(data)})
+
+
 def _text(value: Any) -> str:
     return _encode(value).decode()
 
