@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from stork_node.engines.consumers import Consumers
 from stork_node.nodes.log_state import LogState
 from stork_node.protocol.commands.documents import RECEIPT, Command
 from stork_node.protocol.commands.leases import Lease
@@ -57,12 +58,14 @@ class Engine(Protocol):
         run: names the lineage of the log on the bus.
         continues: whether it goes on with numbers of an epoch that a relay may know more of.
         wake: a file descriptor that can be read when another publish server has appended; None where there is none.
+        consumers: who of several publish servers tells what; None where there is only one.
     """
 
     place: str
     run: str
     continues: bool
     wake: int | None
+    consumers: Consumers | None
 
     @property
     def state(self) -> LogState:

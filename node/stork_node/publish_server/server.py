@@ -54,7 +54,7 @@ class PublishServer:
 
     Args:
         engine: where the log is; closed with the server. By default the one that ``settings`` name is opened.
-        webhooks: who is told of users and nodes; their positions are kept in the folder of the log.
+        webhooks: who is told of users and nodes; their positions are kept in the folder of the log, or in the engine.
 
     Raises:
         ConfigError: an endpoint that cannot be bound, or a log that cannot be had.
@@ -255,7 +255,7 @@ class PublishServer:
         for why in self._sockets.watch.cuts():
             self.counters.cut += 1
             self._refusals.note("peer", why, "ZMQ", now)
-        self._webhooks.work()
+        self._webhooks.work(now, awake)
         self._engine.tick(now)
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stork_node.config.settings import http_url, names, read, seconds, section, setting, several, text
 from stork_node.errors import ConfigError, Problem
+from stork_node.protocol.topics import is_part
 
 EVENTS = ("online", "offline", "occupied", "vacated", "node_gone", "resync")
 MOST_WEBHOOKS = 8
@@ -28,6 +29,15 @@ def _events(value: Any) -> tuple[str, ...]:
     return listed
 
 
+def _feeds(value: Any) -> tuple[str, ...]:
+    listed = names(value)
+    for each in listed:
+        version, dot, feed = each.partition(".")
+        if not (dot and is_part(version) and is_part(feed)):
+            raise ValueError(f"{each!r} is not a feed (want v1.orders)")
+    return listed
+
+
 def _time_out(value: Any) -> float:
     time_s = seconds(value)
     if not 0 < time_s <= _LONGEST_S:
@@ -42,6 +52,7 @@ class WebhookSettings:
         url: where to POST; empty: this webhook is off.
         secret: signs each request.
         events: which events are sent; ``resync`` is sent in any case.
+        pushes: feeds, as in ``v1.orders``, whose pushes are sent.
         name: the stored position belongs to it; by default the URL.
         timeout_s: the whole time for one request, in seconds.
     """
@@ -49,6 +60,7 @@ class WebhookSettings:
     url: str = setting(_optional_url, "")
     secret: str = setting(text, "")
     events: tuple[str, ...] = setting(_events, EVENTS)
+    pushes: tuple[str, ...] = setting(_feeds, ())
     name: str = setting(text, "")
     timeout_s: float = setting(_time_out, 10.0)
 
