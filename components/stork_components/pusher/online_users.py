@@ -15,8 +15,7 @@ class SignedInUsers:
     the last one has ended.
 
     Args:
-        find_presence: returns the table of presence, and has its changes told to ``changed``; None before the node
-            knows who is online.
+        find_presence: returns the table of presence; None before the node knows who is online.
     """
 
     def __init__(self, find_presence: Callable[[], Presence | None]) -> None:

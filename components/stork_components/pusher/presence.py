@@ -21,6 +21,7 @@ class ChannelPresence:
         self._rooms = Rooms()
         self._watched: Presence | None = None
         self._watchers: list[Watcher] = []
+        self._waiting: list[Callable[[], None]] = []
 
     def join(self, socket: PusherSocket, topic: str, member: Member) -> bool:
         """
@@ -73,6 +74,10 @@ class ChannelPresence:
         """Tell each change of the table to this watcher, too."""
         self._watchers.append(watcher)
 
+    def when_known(self, then: Callable[[], None]) -> None:
+        """Call this once, when this node knows who is online."""
+        self._waiting.append(then)
+
     def known(self) -> Presence | None:
         """The table of presence; None before this node knows who is online."""
         if self._watched is not None:
@@ -83,6 +88,9 @@ class ChannelPresence:
             return None
         presence.watch(self._changed)
         self._watched = presence
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then()
         return presence
 
     def _changed(self, topic: str, online: Sequence[str], offline: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Asks the application about a channel of a Pusher client, as the guard asks it about subscriptions of WAMP sessions."""
+"""Asks the application about channels of Pusher clients, as the guard asks it about WAMP sessions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -11,7 +11,9 @@ from stork_crossbar.connections.closing import BREAK, close_transport
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.limits import client_limits
 from stork_node import clock
+from stork_node.guard.feed_rules import FeedRules
 from stork_node.nodes.session_marks import Opening
+from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import USER_PREFIX, Channel
@@ -151,11 +153,11 @@ class PusherSocket:
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
 
-    def is_open(self, topic: str) -> bool | None:
-        return self._hub.feeds.is_open(topic)
+    def may_all_read(self, topic: str) -> bool | None:
+        return singleton(FeedRules).is_open(topic)
 
-    def is_declared(self, topic: str) -> bool | None:
-        return self._hub.feeds.is_declared(topic)
+    def has_feed(self, topic: str) -> bool | None:
+        return singleton(FeedRules).is_declared(topic)
 
     def ask(self, topic: str, user_id: str, answered: Callable[[bool | None], None]) -> None:
         if self._session_id is not None:
@@ -250,6 +252,8 @@ class PusherSocket:
         since = clock.wall() - self.connection.app.cache_s
         body = server_frames.last_event(self._hub.newest_first(topic), since)
         self.send(server_frames.event(channel.name, body) if body else server_frames.cache_miss(channel.name))
+        if not body:
+            self._hub.hooks.tell(self.connection.app, "cache_miss", channel=channel.name, data="{}")
 
     def push(self, event: ClientEvent, topic: str) -> None:
         if self._session_id is not None:

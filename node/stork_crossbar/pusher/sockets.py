@@ -14,7 +14,6 @@ from stork_crossbar.opening import handshake
 from stork_crossbar.opening.entrance import entrance
 from stork_crossbar.pusher.protocol import PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
-from stork_node.guard.feed_rules import FeedRules
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
@@ -40,6 +39,7 @@ class Sockets:
             and what the client asks for. Then it calls ``resumed`` of the socket.
         presence: the members of presence channels (``ChannelPresence``).
         users: who has signed in, and who watches whom (``SignedInUsers``).
+        hooks: tells webhooks (``Hooks``).
         ask: asks the application whether a session may read a topic: the session as WAMP has it, the topic, and what
             is called with the answer.
 
@@ -60,12 +60,12 @@ class Sockets:
         resume: Callable[[PusherSocket, int, Channel, str, Resumption], None],
         presence: Any,
         users: Any,
+        hooks: Any,
         ask: Callable[[Mapping[str, Any], str, Callable[[bool | None], None]], None],
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
-        self.resume, self.presence, self.users, self.ask = resume, presence, users, ask
-        self.feeds = singleton(FeedRules)
+        self.resume, self.presence, self.users, self.hooks, self.ask = resume, presence, users, hooks, ask
         self.apps = Apps(settings.apps)
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
@@ -162,6 +162,7 @@ class Sockets:
     # -- silence, and the end of the node ------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        self.presence.known()
         now, quiet_s = self.now(), self._settings.activity_timeout_s + self._settings.pong_timeout_s
         quiet = [socket for socket in self.table.sockets.values() if now - socket.heard_at > quiet_s]
         for socket in quiet:

@@ -7,11 +7,11 @@ from pathlib import Path
 from stork_node.engines.interface import Engine
 from stork_node.protocol.positions import Position, new_run
 from stork_node.push_log import BeyondLog, StorageFailed
+from stork_node.webhooks.forms import Form
 from stork_node.webhooks.holding import Ended, Holding, SharedPosition
 from stork_node.webhooks.mailbox import Mailbox
 from stork_node.webhooks.reading import encode_saved
 from stork_node.webhooks.sending import Sender
-from stork_node.webhooks.settings import WebhookSettings
 from stork_node.webhooks.stored import StoredPosition
 
 _PAGE_BYTES = 256 << 10
@@ -26,7 +26,7 @@ class Webhooks:
         folder: that of the log; where several servers share an engine, positions are kept there instead.
     """
 
-    def __init__(self, settings: Sequence[WebhookSettings], engine: Engine, folder: Path) -> None:
+    def __init__(self, settings: Sequence[Form], engine: Engine, folder: Path) -> None:
         self._engine = engine
         self._own: list[Sender] = []
         self._held: list[Holding] = []
@@ -58,7 +58,7 @@ class Webhooks:
         return self._own + [holding.sender for holding in self._held if holding.sender]
 
     @staticmethod
-    def _open(settings: WebhookSettings, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
+    def _open(settings: Form, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
         return Sender(settings, shared, may_send)
 
     @property

@@ -11,11 +11,10 @@ from stork_node import clock
 from stork_node.errors import InvalidFrame
 from stork_node.protocol.bus import PushFrame, StateFrame, decode_frame, stamped_at
 from stork_node.protocol.positions import Position
+from stork_node.webhooks.forms import Form
 from stork_node.webhooks.mailbox import Entries, Mailbox, Start
 from stork_node.webhooks.posting import Poster
-from stork_node.webhooks.pushes import push_filter
-from stork_node.webhooks.reading import EventReader, Saved, decode_saved, encode_saved
-from stork_node.webhooks.settings import WebhookSettings
+from stork_node.webhooks.reading import Saved, decode_saved, encode_saved
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -51,10 +50,10 @@ class Sender:
         resyncs: how many times it began with a table.
     """
 
-    def __init__(self, settings: WebhookSettings, stored: Place, may_send: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, settings: Form, stored: Place, may_send: Callable[[], bool] = lambda: True) -> None:
         self._settings, self._stored, self._may_send = settings, stored, may_send
-        self._poster, self._reader = Poster(settings), EventReader(settings.events, settings.pushes)
-        self._is_push = push_filter(settings.pushes)
+        self._poster, self._reader = Poster(settings), settings.reader()
+        self._is_push = settings.push_filter()
         saved, self._told = stored.load()
         if saved:
             self._reader.load(saved)
@@ -164,7 +163,7 @@ class Sender:
 
     def _deliver(self, events: list[bytes], since: float, position: Position | None = None) -> bool:
         """Send a batch until it has arrived, and store its position; False if this ends before."""
-        body = b'{"events":[%b]}' % b",".join(events)
+        body = self._settings.body(events)
         self._waiting = len(events), since
         failures, warned_at = 0, float("-inf")
         while why := self._post(body):

@@ -124,7 +124,7 @@ class Connection:
             known = self.user or member
             answered = partial(self._answered, asked, channel, topic, member)
             self._outlet.ask(topic, known.user_id if known else "", answered)
-        elif channel.needs_signature or (is_open := self._outlet.is_open(topic)):
+        elif channel.needs_signature or (is_open := self._outlet.may_all_read(topic)):
             self._take(asked, channel, topic, member)
         elif is_open is None:
             self._outlet.hold(_NOT_STARTED)
@@ -264,7 +264,7 @@ class Connection:
         channel, topic = self.channels[event.channel]
         if not channel.needs_signature:
             return "client events are for private and presence channels"
-        if self.app.meets_feeds and self._outlet.is_declared(topic) is not False:
+        if self.app.meets_feeds and self._outlet.has_feed(topic) is not False:
             return "the application has declared the feed of this channel: it has no client events"
         if len(event.data) > self._limits.client_event_bytes:
             return f"the data of a client event has at most {self._limits.client_event_bytes:,} bytes"
@@ -276,4 +276,3 @@ class Connection:
             return ""
         self._outlet.reached("client_events_per_second", per_s)
         return f"a connection sends at most {per_s} client events a second"
-

@@ -50,10 +50,10 @@ class Outlet(Protocol):
     def forget(self, user_id: str) -> None:
         """It is not this user's any more."""
 
-    def is_open(self, topic: str) -> bool | None:
+    def may_all_read(self, topic: str) -> bool | None:
         """Whether everybody may read a topic, as far as the application's feeds go; None: it has not started yet."""
 
-    def is_declared(self, topic: str) -> bool | None:
+    def has_feed(self, topic: str) -> bool | None:
         """Whether a topic is one of a feed of the application; None: it has not started yet."""
 
     def ask(self, topic: str, user_id: str, answered: Callable[[bool | None], None]) -> None:

@@ -34,12 +34,14 @@ class MissedFrames:
         bodies: list[bytes] = [self._kept_back] if self._kept_back else []
         while not self.is_over and len(bodies) < 2:
             if not self._missed.is_complete:
-                return self._fail()
+                self._fail()
+                return None
             events, has_more = self._missed.read(self._max_bytes)
             try:
                 written = [server_frames.event_body(event, position) for event, position in events]
             except UnwritableEvent:
-                return self._fail()
+                self._fail()
+                return None
             bodies += filter(None, written)
             self.is_over = not has_more
         self._kept_back = b"" if self.is_over or not bodies else bodies.pop()
