@@ -135,7 +135,7 @@ class TableOfAll:
         self.told.append(("join", topic, user, wait_ms, info))
         return True
 
-    def leave(self, topic: str, user: str, has_left: bool) -> None:
+    def leave(self, topic: str, user: str, has_left: bool = False) -> None:
         self.told.append(("leave", topic, user, has_left))
 
     def watch(self, watcher: Any) -> None:
