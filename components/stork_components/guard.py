@@ -38,6 +38,7 @@ from stork_node.guard.admitted import Admission, Admitted
 from stork_node.guard.answers import check_role, read_backend_permission, read_backend_ticket_answer, read_ticket_answer
 from stork_node.guard.counters import GuardCounters
 from stork_node.guard.deciders import JOINS, SUBSCRIPTIONS, Deciders, decisions
+from stork_node.guard.feed_rules import FeedRules
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
@@ -103,6 +104,8 @@ class Guard(DirectGuard):
         self._deciders = Deciders(self.settings.backends_decide, self._callees.has)
         self._served = singleton(ServedFeeds)
         self._served.ask_backend(partial(self._deciders.is_by_backend, SUBSCRIPTIONS))
+        self._feeds = singleton(FeedRules)
+        self._feeds.ask_backend(partial(self._deciders.is_by_backend, SUBSCRIPTIONS))
         self._application = ApplicationClient(
             self,
             self._callees,
@@ -131,6 +134,7 @@ class Guard(DirectGuard):
         self._presence.set_feeds(wire.get("presence") or {})
         self._presence_verified = frozenset(wire.get("presence_verified") or ())
         singleton(PresenceHandlers).are_declared = bool(wire.get("follows_presence"))
+        self._feeds.take(wire.get("declared") or (), wire.get("open") or ())
 
     def _forget(self) -> None:
         self._verdicts.forget()

@@ -19,6 +19,13 @@ AskOne = Callable[[str, str, bytes, float, Callable[[bytes | None], None]], None
 """Takes the incarnation of a node, a question, its params, until when to wait, and who gets the answer."""
 
 
+class _HandlerForm(WebhookSettings):
+    """What handlers are told; they have no address."""
+
+    def reader(self) -> CallReader:
+        return CallReader()
+
+
 class Handlers:
     """
     To be used by the thread of the server.
@@ -61,11 +68,10 @@ class Handlers:
 
     def _open(self, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
         return Sender(
-            WebhookSettings(),
+            _HandlerForm(),
             shared,
             may_send,
             name=NAME,
             receiver=self._receiver,
-            reader=CallReader(),
             longest_pause_s=_LONGEST_PAUSE_S,
         )

@@ -8,11 +8,11 @@ from typing import Protocol
 from stork_node.engines.interface import Engine
 from stork_node.protocol.positions import Position, new_run
 from stork_node.push_log import BeyondLog, StorageFailed
+from stork_node.webhooks.forms import Form
 from stork_node.webhooks.holding import Ended, Holding, SharedPosition
 from stork_node.webhooks.mailbox import Mailbox
 from stork_node.webhooks.reading import encode_saved
 from stork_node.webhooks.sending import Sender
-from stork_node.webhooks.settings import WebhookSettings
 from stork_node.webhooks.stored import StoredPosition
 
 _PAGE_BYTES = 256 << 10
@@ -41,7 +41,7 @@ class Webhooks:
     """
 
     def __init__(
-        self, settings: Sequence[WebhookSettings], engine: Engine, folder: Path, handlers: HandlerConsumer | None = None
+        self, settings: Sequence[Form], engine: Engine, folder: Path, handlers: HandlerConsumer | None = None
     ) -> None:
         self._engine = engine
         self._own: list[Sender] = []
@@ -85,7 +85,7 @@ class Webhooks:
         return self._handlers.holding.sender if self._handlers else None
 
     @staticmethod
-    def _open(settings: WebhookSettings, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
+    def _open(settings: Form, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
         return Sender(settings, shared, may_send)
 
     @property
