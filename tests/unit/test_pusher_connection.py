@@ -23,6 +23,7 @@ class Client:
     def __init__(self, app=None):
         self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
         self.users, self.ended_users, self.rooms, self.left = [], set(), {}, []
+        self.refusals = []
         self.is_full = self.is_blind = False
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
@@ -66,6 +67,12 @@ class Client:
 
     def forget(self, user_id):
         self.users.remove(user_id)
+
+    def denied(self, topic, reason):
+        self.refusals.append((topic, reason))
+
+    def refused(self, user_id, reason):
+        self.refusals.append((user_id, reason))
 
     def send_last(self, channel, topic):
         self.lasts.append(topic)
@@ -336,6 +343,7 @@ def test_a_sign_in_without_an_id_is_final(client, user_data):
 
 def test_a_sign_in_with_a_wrong_signature_is_final(client):
     sign_in(client, '{"id":"7"}', auth="key:0")
+    assert client.refusals == [("7", "the signature of the sign-in is not one of this app for this socket")]
     assert client.closed == 4009
 
 

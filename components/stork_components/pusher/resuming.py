@@ -61,6 +61,8 @@ class Resuming:
             for frame in frames:
                 socket.send(frame)
             if not more:
+                if missed.is_recovered and resumption.since:
+                    socket.recovered(topic, resumption.since.sequence, missed.at.sequence)
                 socket.resumed(channel, topic)
                 socket.tell_changes(channel, topic, members)
                 return

@@ -12,6 +12,7 @@ from stork_crossbar.internals import broadcasting
 from stork_crossbar.limits import client_limits
 from stork_node import clock
 from stork_node.nodes.session_marks import Opening
+from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import USER_PREFIX, Channel
@@ -19,6 +20,7 @@ from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
 from stork_node.pusher.members import Member
 from stork_node.pusher.settings import PusherLimits
+from stork_node.why.recent import Kind, RecentEvents
 
 _MOST_REASON_BYTES = 120
 
@@ -150,6 +152,7 @@ class PusherSocket:
 
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
+        self._remember(Kind.SUBSCRIBED, topic)
 
     def join(self, channel: Channel, topic: str, member: Member) -> bool:
         if self._hub.presence.join(self, topic, member):
@@ -209,6 +212,7 @@ class PusherSocket:
     def unsubscribe(self, channel: Channel, topic: str) -> None:
         self._end_resumption(topic)
         self._hub.table.discard(topic, self)
+        self._remember(Kind.UNSUBSCRIBED, topic)
 
     def identify(self, user_id: str) -> bool:
         own_topic = Channel.parse(USER_PREFIX + user_id).topic(self.version)
@@ -216,10 +220,29 @@ class PusherSocket:
             self.close(codes.RECONNECT, "a command about this user came since the connection was opened")
             return False
         self._hub.table.add_user(user_id, self)
+        singleton(RecentEvents).note(Kind.JOINED, self._session_id or 0, user_id)
         return True
 
     def forget(self, user_id: str) -> None:
         self._hub.table.discard_user(user_id, self)
+        held = [(each.uri, each.match) for each in self.subscriptions()]
+        singleton(RecentEvents).note(Kind.LEFT, self._session_id or 0, user_id, held=held)
+
+    def denied(self, topic: str, reason: str) -> None:
+        self._remember(Kind.DENIED, topic, by="node", reason=reason)
+
+    def refused(self, user_id: str, reason: str) -> None:
+        singleton(RecentEvents).note_refused_join(user_id, self._session_id or 0, "node", reason)
+
+    def recovered(self, topic: str, start: int, end: int) -> None:
+        """The client has got the pushes after ``start`` up to ``end``."""
+        if end > start:
+            self._remember(Kind.RECOVERED, topic, start=start, end=end)
+
+    def _remember(self, kind: Kind, topic: str, **what: Any) -> None:
+        """For ``stork why``, which is asked about users."""
+        if self.connection.has_user:
+            singleton(RecentEvents).note(kind, self._session_id or 0, subscription=(topic, "exact"), **what)
 
     def send_last(self, channel: Channel, topic: str) -> None:
         since = clock.wall() - self.connection.app.cache_s

@@ -68,6 +68,12 @@ class Outlet(Protocol):
     def forget(self, user_id: str) -> None:
         """It is not this user's any more."""
 
+    def denied(self, topic: str, reason: str) -> None:
+        """The client has not the right to this topic."""
+
+    def refused(self, user_id: str, reason: str) -> None:
+        """The client is not this user, whatever it says."""
+
     def send_last(self, channel: Channel, topic: str) -> None:
         """Send the last event of a cache channel, or that there is none."""
 
@@ -121,6 +127,11 @@ class Connection:
         self.channels: dict[str, tuple[Channel, str]] = {}
         self.members: Mapping[str, Member] = _NOBODY
         self.user: Member | None = None
+
+    @property
+    def has_user(self) -> bool:
+        """Whether it is known who the client is."""
+        return self.user is not None or bool(self.members)
 
     def receive(self, text: bytes, now: float) -> None:
         """Take one text message of the client."""
@@ -186,7 +197,11 @@ class Connection:
                 else (codes.INVALID_CHANNEL, codes.INVALID_STATUS)
             )
             raise Refused(kind, error.reason, status) from None
-        self._check_rights(channel, asked)
+        try:
+            self._check_rights(channel, asked)
+        except Refused as error:
+            self._outlet.denied(topic, str(error))
+            raise
         if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
             most = self._limits.subscriptions
             self._outlet.reached("subscriptions", most)
@@ -274,15 +289,16 @@ class Connection:
     # -- users and client events ---------------------------------------------------------------------------------------
 
     def _sign_in(self, told: SignIn) -> None:
-        if not is_authorized(self.app.secrets, told.auth, user_text(self.socket_id, told.user_data)):
-            self._outlet.close(
-                codes.UNAUTHORIZED, "the signature of the sign-in is not one of this app for this socket"
-            )
-            return
+        is_proven = is_authorized(self.app.secrets, told.auth, user_text(self.socket_id, told.user_data))
+        reason = "" if is_proven else "the signature of the sign-in is not one of this app for this socket"
         try:
             user = read_user_data(told.user_data)
         except InvalidMember as error:
-            self._outlet.close(codes.UNAUTHORIZED, error.reason)
+            self._outlet.close(codes.UNAUTHORIZED, reason or error.reason)
+            return
+        if reason:
+            self._outlet.refused(user.user_id, reason)
+            self._outlet.close(codes.UNAUTHORIZED, reason)
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
