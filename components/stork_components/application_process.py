@@ -129,6 +129,9 @@ class ApplicationProcess:
     def left(self, session: Mapping[str, Any]) -> None:
         self._runtime.submit(self._runtime.left(ClientSession.parse(session)))
 
+    def tell_presence(self, told: Sequence[Mapping[str, Any]], within_s: float) -> "defer.Deferred[str]":
+        return _on_reactor(self._runtime.submit(self._runtime.tell_presence(told, within_s)))
+
     def finish(self, within_s: float) -> "defer.Deferred[None]":
         """Fires when no handler runs any more, or after ``within_s`` seconds."""
         return _on_reactor(self._runtime.finish(within_s))

@@ -272,11 +272,13 @@ def component():
     assert started.called
     yield pusher
     pusher.sockets.end()
+    pusher.counts.end()
 
 
 def test_a_client_event_is_pushed_without_being_stored(component):
     sent = []
-    socket = SimpleNamespace(send=lambda frame: sent.append(json.loads(frame)["data"]["code"]))
+    connection = SimpleNamespace(app=component.apps.by_id("1"), socket_id="7.1")
+    socket = SimpleNamespace(send=lambda frame: sent.append(json.loads(frame)["data"]["code"]), connection=connection)
     event = ClientEvent("client-x", "private-a", b"[1]")
     component.sockets.push(socket, 7, event, "pusher.private-~.a")
     [push] = component.link.documents()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from twisted.internet import defer
 
+from stork_components.pusher.resuming import Resuming
 from stork_node.errors import CallError
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -13,8 +14,6 @@ from stork_node.protocol.push import Push
 from stork_node.pusher.channel_table import ChannelTable
 from tests.components import test_relay_commands
 from tests.components.test_pusher_sockets import Hub
-
-from stork_components.pusher.resuming import Resuming  # isort: skip  # the others import Crossbar first
 
 inside, relay = test_relay_commands.inside, test_relay_commands.relay
 
@@ -99,6 +98,22 @@ def test_pushes_that_were_not_for_an_earlier_socket_stay_out(node):
 def test_names_of_the_protocol_stay_out(node):
     node.relay.hear(1, Push(("pusher.a.1",), "pusher:error", b"1", STAMP))
     assert node.asks(node.connect(), since="e:0") == [(True, "e:1")]
+
+
+def test_all_but_the_last_missed_event_say_that_more_follow(node, monkeypatch):
+    monkeypatch.setattr("stork_components.pusher.resuming.LITTLE_BYTES", 1)
+    node.push(3)
+    node.push(1, topic="pusher.a.2")
+    node.relay.hear(5, Push(("pusher.a.1",), "pusher:error", b"1", STAMP))
+    node.tail = 5
+    client = node.connect()
+    client.says("pusher:subscribe", data={"channel": "a.1", "since": "e:1"})
+    node.reactor.pump([0.1] * 10)
+    node.push(1)
+    frames = client.frames()
+    assert [(each["event"], each.get("more")) for each in frames[1:]] == [("n2", True), ("n3", None), ("n6", None)]
+    assert frames[0]["more"] is True
+    assert node.asks(client, since="e:6") == [(True, "e:6")]
 
 
 def stop_after_the_first_page(client, monkeypatch):
@@ -189,7 +204,7 @@ def test_a_node_that_is_behind_answers_when_it_has_come_so_far(node):
 
 def test_a_node_that_stays_behind_sends_its_client_elsewhere(node, monkeypatch):
     answers = [CallError(uris.NOT_READY, "no"), CallError(uris.NOT_READY, "no")]
-    monkeypatch.setattr(node.relay, "missed", lambda *_: defer.fail(answers.pop()))
+    monkeypatch.setattr(node.relay.reading, "missed", lambda *_: defer.fail(answers.pop()))
     monkeypatch.setattr(type(node.relay), "is_ready", property(lambda _: len(answers) == 0))
     client = node.connect()
     assert node.asks(client, since="e:3") == ["pusher:error"]
@@ -197,7 +212,7 @@ def test_a_node_that_stays_behind_sends_its_client_elsewhere(node, monkeypatch):
 
 
 def test_a_failure_closes_the_one_client(node, monkeypatch):
-    monkeypatch.setattr(node.relay, "missed", lambda *_: defer.fail(ValueError("broken")))
+    monkeypatch.setattr(node.relay.reading, "missed", lambda *_: defer.fail(ValueError("broken")))
     monkeypatch.setattr(Resuming.log, "failure", lambda *_: None)
     client = node.connect()
     assert node.asks(client, since="e:3") == ["pusher:error"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from stork_node.engines.consumers import Consumers
 from stork_node.engines.interface import Appended, Failed, Known, is_receipt
 from stork_node.engines.recent_ids import RecentIds
 from stork_node.nodes.log_state import LogState
@@ -28,6 +29,7 @@ class EmbeddedEngine:
     """
 
     wake: int | None = None
+    consumers: Consumers | None = None
 
     def __init__(self, log: PushLog, now: float) -> None:
         self._log = log

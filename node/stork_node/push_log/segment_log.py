@@ -215,7 +215,7 @@ class SegmentLog:
         self._proofs = Proofs(self._chain.origin.key)
         log.warning("the log begins a new epoch after %s: %s", before, self._chain.origin.epoch)
         self._upkeep.attempt("cannot begin a segment", lambda: self._chain.roll(self._now_ms()))
-        self.state = LogState(self.tail, self.state.revoked, is_settled=False)
+        self.state = LogState(self.tail, self.state.revoked, is_settled=False, awaited=self.state.awaited_next())
         self._state_file.note_change()
         return self.tail
 
