@@ -34,9 +34,7 @@ def deployment(tmp_path_factory):
     with Deployment(tmp_path_factory.mktemp("cluster"), change=with_app) as deployment:
         deployment.start_publish_server()
         for name in ("node-1", "node-2"):
-            deployment.start_node(name, wait=False)
-        for node in deployment.nodes:
-            node.wait_for_line("the node is ready")
+            deployment.start_node(name)
         yield deployment
 
 
