@@ -289,7 +289,7 @@ def full_client(port, key=FULL):
     return PusherClient(port, key, secret=FULL_SECRET)
 
 
-def test_app_py_is_asked_about_signed_channels_and_its_feeds_are_no_public_channels(port):
+def test_app_py_decides_about_signed_channels_and_its_feeds(port):
     with full_client(port, "asks-key") as ann:
         ann.sign_in("ann")
         asked = {
