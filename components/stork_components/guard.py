@@ -45,6 +45,7 @@ from stork_node.metrics.node_figures import GuardState
 from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.presence.handlers import PresenceHandlers
 from stork_node.presence.subscribers import PresenceSubscribers
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -94,6 +95,7 @@ class Guard(DirectGuard):
         self._admitted = Admitted()
         self._marks = singleton(SessionMarks)
         self._presence = singleton(PresenceSubscribers)
+        self._presence_verified: frozenset[str] = frozenset()
         self._verdicts = Verdicts(reactor, self.settings.cache_entries, self.counters, core.user_of)
         batches = {uris.APP_AUTH: uris.APP_AUTH_BATCH, uris.APP_TOPIC_AUTH: uris.APP_TOPIC_AUTH_BATCH}
         callees = [uris.BACKEND_AUTH, uris.BACKEND_TOPIC_AUTH, *batches.keys(), *batches.values()]
@@ -130,6 +132,8 @@ class Guard(DirectGuard):
     def _take_rules(self, wire: Mapping[str, Any]) -> None:
         self._tokens.take(wire)
         self._presence.set_feeds(wire.get("presence") or {})
+        self._presence_verified = frozenset(wire.get("presence_verified") or ())
+        singleton(PresenceHandlers).are_declared = bool(wire.get("follows_presence"))
         self._feeds.take(wire.get("declared") or (), wire.get("open") or ())
 
     def _forget(self) -> None:
@@ -351,9 +355,7 @@ class Guard(DirectGuard):
     ) -> Permission:
         match: Match = options.get("match") or "exact"
         if action == "subscribe" and match == "exact" and uri.startswith(uris.PRESENCE):
-            uri = uri.removeprefix(uris.PRESENCE)  # whoever may subscribe to a topic may see who is online there
-            if not self._presence.has_presence(uri):
-                return Permission(False, reason=f"the feed of {uri} has no presence")
+            return await self._presence_permission(details, uri.removeprefix(uris.PRESENCE))
         role, authid = details["authrole"], details["authid"]
         grants = self._admitted.grants(details["session"])
         if core.is_granted(grants, action, uri, match, self._tokens.patterns):
@@ -367,6 +369,15 @@ class Guard(DirectGuard):
         # A session that another authenticator of config.json has let in: only Crossbar's details of it are known.
         known = session or ClientSession.parse({"realm": self._realm, **details})
         return await self._verdicts.get(key, lambda: self._ask(details, known, uri, action, dict(options), key))
+
+    async def _presence_permission(self, details: dict[str, Any], topic: str) -> Permission:
+        """Whoever may subscribe to a topic may see who is online there, and whom a verifier of presence lets."""
+        if not self._presence.has_presence(topic):
+            return Permission(False, reason=f"the feed of {topic} has no presence")
+        permission = await self._permission(details, topic, "subscribe", {})
+        if permission.allow or topic.rpartition(".")[0] not in self._presence_verified:
+            return permission
+        return await self._permission(details, topic, "presence", {})
 
     async def _ask(
         self,

@@ -170,6 +170,8 @@ def test_a_key_whose_variable_is_not_set_is_no_key(tmp_path):
         "jwt": None,
         "patterns": {},
         "presence": {},
+        "presence_verified": [],
+        "follows_presence": False,
         "feeds": None,
         "declared": [],
         "open": [],

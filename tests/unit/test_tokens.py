@@ -354,3 +354,15 @@ def test_keys_of_a_set_for_other_purposes_are_left_out():
 
 def test_a_token_of_now_is_good_now():
     assert isinstance(check(sign(), now=time.time()), Bearer)
+
+
+@pytest.mark.parametrize(("rules", "name"), [({}, "presence"), ({"presence": "info"}, "info")])
+def test_a_claim_says_what_others_see_of_the_user(rules, name):
+    assert check(sign(sub="ann", exp=NOW + 60, **{name: {"name": "Ann"}}), **rules).principal.presence == {
+        "name": "Ann"
+    }
+    assert check(sign(sub="ann", exp=NOW + 60), **rules).principal.presence is None
+    assert "presence" in reason(check(sign(sub="ann", exp=NOW + 60, **{name: "Ann"}), **rules))
+    assert "presence has 5,011 bytes" in reason(
+        check(sign(sub="ann", exp=NOW + 60, **{name: {"name": "x" * 5000}}), **rules)
+    )

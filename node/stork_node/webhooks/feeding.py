@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from stork_node.engines.interface import Engine
 from stork_node.protocol.positions import Position, new_run
@@ -18,18 +19,34 @@ _PAGE_BYTES = 256 << 10
 _STOP_S = 1.0
 
 
+class HandlerConsumer(Protocol):
+    """``consumers.telling.Handlers``."""
+
+    holding: Holding
+    ended: Ended
+
+    @property
+    def may_hold(self) -> bool: ...
+
+    def work(self, now: float) -> None: ...
+
+
 class Webhooks:
     """
     All webhooks of a publish server. To be used by the thread of the engine.
 
     Args:
         folder: that of the log; where several servers share an engine, positions are kept there instead.
+        handlers: those of the application, which are told, too.
     """
 
-    def __init__(self, settings: Sequence[Form], engine: Engine, folder: Path) -> None:
+    def __init__(
+        self, settings: Sequence[Form], engine: Engine, folder: Path, handlers: HandlerConsumer | None = None
+    ) -> None:
         self._engine = engine
         self._own: list[Sender] = []
         self._held: list[Holding] = []
+        self._handlers = handlers
         self._ended = Ended()
         self._is_away = False
         holder = new_run()
@@ -52,10 +69,20 @@ class Webhooks:
             sender.join(_STOP_S / len(self._own))
         for holding in self._held:
             holding.close(_STOP_S / len(self._held))
+        if self._handlers:
+            self._handlers.holding.close(_STOP_S / 2)
 
     @property
     def _senders(self) -> list[Sender]:
+        return self._told_by_http + ([sender] if (sender := self._of_handlers) else [])
+
+    @property
+    def _told_by_http(self) -> list[Sender]:
         return self._own + [holding.sender for holding in self._held if holding.sender]
+
+    @property
+    def _of_handlers(self) -> Sender | None:
+        return self._handlers.holding.sender if self._handlers else None
 
     @staticmethod
     def _open(settings: Form, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
@@ -82,18 +109,18 @@ class Webhooks:
         """
         for holding in self._held:
             holding.work(now, awake, self._engine.is_current(now))
+        if self._handlers:
+            self._handlers.holding.work(now, awake, self._engine.is_current(now), self._handlers.may_hold)
+            self._handlers.work(now)
         self._is_away = False
         for sender in self._senders:
             self._feed(sender)
 
     def figures(self) -> dict[str, float]:
         """What goes with a heartbeat; zeros without webhooks."""
-        return {
-            "webhooks_waiting": sum(sender.waiting for sender in self._senders),
-            "webhooks_oldest_age_s": max((sender.oldest_age_s() for sender in self._senders), default=0.0),
-            "webhooks_failures": self._ended.failures + sum(sender.failures for sender in self._senders),
-            "webhooks_resyncs": self._ended.resyncs + sum(sender.resyncs for sender in self._senders),
-        }
+        handlers = [sender] if (sender := self._of_handlers) else []
+        found = _figures("webhooks", self._told_by_http, self._ended)
+        return found | _figures("handlers", handlers, self._handlers.ended if self._handlers else Ended())
 
     def _is_behind(self, mailbox: Mailbox) -> bool:
         at, tail = mailbox.position, self._engine.tail
@@ -130,3 +157,12 @@ class Webhooks:
         else:
             told = [frame for frame in page.frames if frame and sender.is_wanted(frame)]
             mailbox.put(told, Position(after.epoch, page.last))
+
+
+def _figures(what: str, senders: Sequence[Sender], ended: Ended) -> dict[str, float]:
+    return {
+        f"{what}_waiting": sum(sender.waiting for sender in senders),
+        f"{what}_oldest_age_s": max((sender.oldest_age_s() for sender in senders), default=0.0),
+        f"{what}_failures": ended.failures + sum(sender.failures for sender in senders),
+        f"{what}_resyncs": ended.resyncs + sum(sender.resyncs for sender in senders),
+    }

@@ -77,7 +77,7 @@ class EventReader:
         if isinstance(frame, PushFrame):
             told = encode_push(frame, self._feeds)
             return [told] if told else []
-        return [_encode(event) for event in self._events(frame) if event["event"] in self._wanted]
+        return [_encode(event) for event in self.events(frame) if event["event"] in self._wanted]
 
     def resync(self, at: Position, reason: str) -> Iterator[bytes]:
         """All who are online, in parts; the table must not change meanwhile."""
@@ -91,7 +91,8 @@ class EventReader:
                 return
             part, piece = part + 1, following
 
-    def _events(self, frame: StateFrame) -> Iterator[dict[str, Any]]:
+    def events(self, frame: StateFrame) -> Iterator[dict[str, Any]]:
+        """Take the next entry; all of its events, in order."""
         content, number = frame.content, frame.position.sequence
         position = str(frame.position)
         if isinstance(content, NodeAttached):

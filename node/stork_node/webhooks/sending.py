@@ -13,7 +13,6 @@ from stork_node.protocol.bus import PushFrame, StateFrame, decode_frame, stamped
 from stork_node.protocol.positions import Position
 from stork_node.webhooks.forms import Form
 from stork_node.webhooks.mailbox import Entries, Mailbox, Start
-from stork_node.webhooks.posting import Poster
 from stork_node.webhooks.reading import Saved, decode_saved, encode_saved
 
 log = logging.getLogger("stork_node.publish_server")
@@ -39,10 +38,21 @@ class Place(Protocol):
     def save_table(self, saved: bytes) -> None: ...
 
 
+class Receiver(Protocol):
+    """Who is told: an address (``posting.Poster``), or handlers of the application."""
+
+    def post(self, body: bytes) -> str: ...
+
+    def abort(self) -> None: ...
+
+
 class Sender:
     """
     Args:
         may_send: whether this server may send now; asked before each request.
+        name: what the log calls it.
+        receiver: who is told; by default the address of the webhook.
+        longest_pause_s: between two attempts.
 
     Attributes:
         mailbox: what the server's thread hands over.
@@ -50,10 +60,21 @@ class Sender:
         resyncs: how many times it began with a table.
     """
 
-    def __init__(self, settings: Form, stored: Place, may_send: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        settings: Form,
+        stored: Place,
+        may_send: Callable[[], bool] = lambda: True,
+        *,
+        name: str = "",
+        receiver: Receiver | None = None,
+        longest_pause_s: float = float("inf"),
+    ) -> None:
         self._settings, self._stored, self._may_send = settings, stored, may_send
-        self._poster, self._reader = Poster(settings), settings.reader()
-        self._is_push = settings.push_filter()
+        self._longest_pause_s = longest_pause_s
+        self._name = name or f"webhook {settings.known_as}"
+        self._poster = receiver or _poster(settings)
+        self._reader, self._is_push = settings.reader(), settings.push_filter()
         saved, self._told = stored.load()
         if saved:
             self._reader.load(saved)
@@ -109,7 +130,7 @@ class Sender:
             if self._at == self._told:
                 self._save_table()
         except Exception:
-            log.exception("webhook %s has failed, and tells nothing more", self._settings.known_as)
+            log.exception("%s: failed, and tells nothing more", self._name)
             self._waiting = max(1, self._waiting[0]), self._waiting[1] or clock.wall()
 
     def _begin(self, start: Start) -> None:
@@ -119,7 +140,7 @@ class Sender:
         self._reader.load(saved)
         if start.reason != "new" or len(self._reader.table):
             self.resyncs += 1
-            log.info("webhook %s: everybody who is online is told (%s)", self._settings.known_as, start.reason)
+            log.info("%s: everybody who is online is told (%s)", self._name, start.reason)
             if not self._resync(saved, start.reason):
                 return
         self._at = self._told = saved.position
@@ -173,13 +194,13 @@ class Sender:
             failures += 1
             if time.monotonic() - warned_at >= _WARN_S:
                 warned_at = time.monotonic()
-                log.warning("webhook %s %s; tried again, %d events wait", self._settings.known_as, why, len(events))
+                log.warning("%s %s; tried again, %d events wait", self._name, why, len(events))
             # Not more than the growth needs: 2.0**n overflows for a target that is away for a day.
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 20))
+            pause_s = min(LONGEST_PAUSE_S, self._longest_pause_s, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 20))
             if self._stopping.wait(pause_s * random.uniform(0.75, 1.0)):  # noqa: S311  # no secret
                 return False
         if failures:
-            log.info("webhook %s answers again, after %d failures", self._settings.known_as, failures)
+            log.info("%s: told again, after %d failures", self._name, failures)
         self._waiting = 0, 0.0
         if position:
             self._told = position
@@ -214,3 +235,9 @@ def _decoded(raw: bytes) -> StateFrame | PushFrame | None:
     except InvalidFrame:
         return None
     return frame if isinstance(frame, StateFrame | PushFrame) else None
+
+
+def _poster(settings: Form) -> Receiver:
+    from stork_node.webhooks.posting import Poster  # with it, ssl and an HTTP client: most servers have no webhooks
+
+    return Poster(settings)

@@ -58,7 +58,7 @@ class AppEventReader(EventReader):
 
     def _changes(self, frame: StateFrame) -> Iterator[tuple[bool, str, str]]:
         """Whether somebody came, the channel and the member."""
-        for event in self._events(frame):
+        for event in self.events(frame):
             kind = event["event"]
             # Who has other information now came earlier.
             if kind == "offline" or (kind == "online" and event["since"] == event["at"]):
