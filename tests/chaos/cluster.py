@@ -35,6 +35,7 @@ class Cluster(Deployment):
     def __init__(self, folder: Path, app: str | None = None) -> None:
         super().__init__(folder, app=app or _APP.read_text(), change=self._set_ports)
         self.replaced: list[Replaced] = []
+        self.ends = None
         self._stack = ExitStack()
         self._disk = folder / "disk"
         self._log = self._disk / "log"

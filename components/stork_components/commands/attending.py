@@ -99,7 +99,7 @@ class Attending:
         for goodbye in self._attachment.goodbyes():
             self._send(encode_node_request(goodbye))
         batch = self.presence.batch(self._attachment.incarnation, self._attachment.is_attached)
-        lease = self._attachment.lease(self._position(), len(self._marks), batch)
+        lease = self._attachment.lease(self._position(), len(self._marks), batch, self.presence.is_reported)
         if self._send(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
             self.presence.sent(lease.number)

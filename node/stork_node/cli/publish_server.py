@@ -10,6 +10,7 @@ import click
 from stork_node.cli.stopping import end_when_asked
 from stork_node.config import settings
 from stork_node.errors import ConfigError, Problem
+from stork_node.gc_tuning import freeze_startup_objects
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.process_log import flush_log, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
@@ -120,6 +121,7 @@ def publish_server(**given: str | None) -> int:
     log_to_stderr("publish", LogSettings.read(os.environ))
     from stork_node.publish_server import run
 
+    freeze_startup_objects()
     try:
         return run(read, webhooks)
     finally:

@@ -1,13 +1,14 @@
 """Attaches nodes, takes what they say, and ends those that are silent: each is an entry of the log."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from stork_node import clock
 from stork_node.engines.interface import Engine
 from stork_node.nodes.declared_feeds import DeclaredFeeds
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.presence.absences import Absences
+from stork_node.presence.settling import Reporting, Settling
 from stork_node.presence.snapshots import Snapshots
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
@@ -38,7 +39,7 @@ class NodeService:
         """``count_old`` says how many nodes of a release without leases follow."""
         self._engine, self._counters = engine, counters
         self._leases = Leases()
-        self._absences, self._snapshots = Absences(), Snapshots()
+        self._absences, self._settling, self._snapshots = Absences(), Settling(), Snapshots()
         self._said: dict[str, Lease] = {}
         self._here: dict[str, float] = {}
         self._epoch = engine.tail.epoch
@@ -122,8 +123,15 @@ class NodeService:
         table = self._engine.state.presence
         for over in list(self._absences.over(table, now, _now_ms())):
             self._append(over)
-        if not table.is_settled and self._absences.is_settling_over(now):
+        if not table.is_settled and self._settling.is_over(self._reporting(now), self._engine.state.awaited, now):
             self._append(PresenceSettled(_now_ms()))
+
+    def _reporting(self, now: float) -> Iterator[Reporting]:
+        epoch = self._engine.tail.epoch
+        for row in self._engine.state.nodes.rows:
+            said = self._said.get(row.incarnation)
+            is_done = said.is_reported and said.epoch == epoch if said and said.is_reported is not None else None
+            yield Reporting(row.name, is_done, self._leases.age_s(row.incarnation, now))
 
     def table(self, request: NodesRequest, old: int, now: float) -> Nodes:
         """The table of nodes now; ``old``: how many nodes have no leases."""
@@ -181,6 +189,7 @@ class NodeService:
             self._epoch = self._engine.tail.epoch
             self._leases.begin_anew()
             self._absences.begin_anew()
+            self._settling.begin_anew()
 
     def _append(self, entry: StateEntry) -> None:
         if not self.may_append or not self._engine.state.accepts(entry):

@@ -4,10 +4,10 @@ import logging
 import os
 import time
 from collections.abc import Container, Sequence
-from dataclasses import replace
 from functools import partial
 
 import zmq
+from msgspec.structs import replace
 
 from stork_node import clock
 from stork_node.clock import SuspendAwareClock
@@ -21,11 +21,11 @@ from stork_node.protocol.push_refusals import kind_of
 from stork_node.protocol.timestamps import format_timestamp
 from stork_node.publish_server.command_answers import CommandAnswers
 from stork_node.publish_server.counters import Counters, figures
-from stork_node.publish_server.intake import Awaited, Intake, Outcome, Refusal
+from stork_node.publish_server.intake import Arrival, Awaited, Intake, Outcome
 from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
-from stork_node.publish_server.requests import Answers, Arrival, read_all, read_pull
+from stork_node.publish_server.requests import Answers, read_all, read_pull
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import BeyondLog, StorageFailed, log_folder
@@ -230,22 +230,10 @@ class PublishServer:
         self._end_grace(now)
         awake = self._clock.advance(now)
         if arrivals:
-            outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
+            outcome = self._intake.take(arrivals, awake)
             self._publish_committed()
-            for number, (arrival, answer) in enumerate(zip(arrivals, outcome.answers, strict=True)):
-                if isinstance(answer, Awaited):
-                    self._command_answers.wait(arrival.envelope, answer, now)
-                elif arrival.envelope and answer is not None:
-                    self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
-                request = arrival.request
-                reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
-                if reason:
-                    where = self.router_endpoint if arrival.envelope else self.pull_endpoint
-                    self._refusals.note(kind_of(reason), reason, where, now)
-                elif warning := outcome.warnings.get(number):
-                    where = self.router_endpoint if arrival.envelope else self.pull_endpoint
-                    self._refusals.note_warning(warning, where, now)
-            self._answers.flush()
+            self._answer(arrivals, outcome, now)
+            self._note_refusals(arrivals, outcome, now)
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome, now)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
@@ -273,6 +261,23 @@ class PublishServer:
             pause_s = self._heartbeat_s if self._takes_pushes else min(self._heartbeat_s, _GRACE_HEARTBEAT_S)
             self._next_heartbeat = max(now, self._next_heartbeat + pause_s)
         return len(arrivals)
+
+    def _answer(self, arrivals: Sequence[Arrival], outcome: Outcome, now: float) -> None:
+        for arrival, answer in zip(arrivals, outcome.answers, strict=True):
+            if isinstance(answer, Awaited):
+                self._command_answers.wait(arrival.envelope, answer, now)
+            elif arrival.envelope and answer is not None:
+                self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
+        self._answers.flush()
+
+    def _note_refusals(self, arrivals: Sequence[Arrival], outcome: Outcome, now: float) -> None:
+        for number, reason in outcome.refused.items():
+            self._refusals.note(kind_of(reason), reason, self._way_of(arrivals[number]), now)
+        for number, warning in outcome.warnings.items():
+            self._refusals.note_warning(warning, self._way_of(arrivals[number]), now)
+
+    def _way_of(self, arrival: Arrival) -> str:
+        return self.router_endpoint if arrival.envelope else self.pull_endpoint
 
     def _answer_commands(self, now: float, awake: float) -> None:
         if self._command_answers:
