@@ -38,6 +38,7 @@ from stork_node.guard.admitted import Admission, Admitted
 from stork_node.guard.answers import check_role, read_backend_permission, read_backend_ticket_answer, read_ticket_answer
 from stork_node.guard.counters import GuardCounters
 from stork_node.guard.deciders import JOINS, SUBSCRIPTIONS, Deciders, decisions
+from stork_node.guard.feed_rules import FeedRules
 from stork_node.http.forwarded import Network, networks
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.metrics.node_figures import GuardState
@@ -103,6 +104,8 @@ class Guard(DirectGuard):
         self._deciders = Deciders(self.settings.backends_decide, self._callees.has)
         self._served = singleton(ServedFeeds)
         self._served.ask_backend(partial(self._deciders.is_by_backend, SUBSCRIPTIONS))
+        self._feeds = singleton(FeedRules)
+        self._feeds.ask_backend(partial(self._deciders.is_by_backend, SUBSCRIPTIONS))
         self._application = ApplicationClient(
             self,
             self._callees,
@@ -131,6 +134,7 @@ class Guard(DirectGuard):
         self._presence.set_feeds(wire.get("presence") or {})
         self._presence_verified = frozenset(wire.get("presence_verified") or ())
         singleton(PresenceHandlers).are_declared = bool(wire.get("follows_presence"))
+        self._feeds.take(wire.get("declared") or (), wire.get("open") or ())
 
     def _forget(self) -> None:
         self._verdicts.forget()
@@ -183,6 +187,7 @@ class Guard(DirectGuard):
         finally:
             self._pending_joins -= 1
         if isinstance(decision, Deny):
+            self._remember_refusal(authid, details, decision.reason)
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         principal = decision.principal
         if self._admitted.count(principal.authid, reactor.seconds()) >= client_limits.limits().sessions_per_user:
@@ -234,6 +239,16 @@ class Guard(DirectGuard):
         while not (self._tokens.are_known or any(map(self._callees.has, (uris.APP_AUTH, uris.BACKEND_AUTH)))):
             if not await self._callees.changed(give_up_at - reactor.seconds()):
                 raise Unavailable(f"no application started within {self.settings.starting_timeout_s:g} s")
+
+    def _remember_refusal(self, authid: str | None, details: Mapping[str, Any], reason: str) -> None:
+        """For ``stork why``."""
+        ticket = details.get("ticket")
+        if self._tokens.is_token(ticket):
+            by = "node"
+        else:
+            by = "backend" if self._deciders.is_by_backend(JOINS) else "application"
+        user = self._tokens.claimed_user(ticket) or authid or ""
+        singleton(RecentEvents).note_refused_join(user, details["session"], by, reason)
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """Refuse a join. The log gets the reason; the client gets the case, which says what it can do."""

@@ -54,7 +54,7 @@ class Application:
     def rules(self) -> dict[str, Any]:
         """
         The rules for the guard, as JSON values: ``{"jwt", "patterns", "presence", "presence_verified",
-        "follows_presence", "feeds"}``.
+        "follows_presence", "feeds", "declared", "open"}``.
         """
         return {
             "jwt": self.tokens.to_wire() if self.tokens else None,
@@ -63,6 +63,8 @@ class Application:
             "presence_verified": self.stork.presence_verified,
             "follows_presence": self.stork.follows_presence,
             "feeds": self._only_feeds(),
+            "declared": [str(feed) for feed in self.stork.declared.feeds.values()],
+            "open": [str(feed) for feed in self.stork.declared.feeds.values() if not feed.verifiers],
         }
 
     def _only_feeds(self) -> list[str] | None:

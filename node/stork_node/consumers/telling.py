@@ -2,22 +2,28 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stork_node.consumers.asking import ASK_S, QUESTION, NodeReceiver
+from stork_node.consumers.calls import CallReader
 from stork_node.consumers.files import FileConsumers
 from stork_node.engines.interface import Engine
 from stork_node.protocol.positions import new_run
 from stork_node.webhooks.holding import Ended, Holding, SharedPosition
-
-if TYPE_CHECKING:
-    from stork_node.webhooks.sending import Sender
+from stork_node.webhooks.sending import Sender
+from stork_node.webhooks.settings import WebhookSettings
 
 NAME = "on_online and on_offline handlers"
 _LONGEST_PAUSE_S = 5.0
 
 AskOne = Callable[[str, str, bytes, float, Callable[[bytes | None], None]], None]
 """Takes the incarnation of a node, a question, its params, until when to wait, and who gets the answer."""
+
+
+class _HandlerForm(WebhookSettings):
+    """What handlers are told; they have no address."""
+
+    def reader(self) -> CallReader:
+        return CallReader()
 
 
 class Handlers:
@@ -60,18 +66,12 @@ class Handlers:
     def _ask(self, incarnation: str, params: bytes, done: Callable[[bytes | None], None]) -> None:
         self._ask_one(incarnation, QUESTION, params, self._now + ASK_S, done)
 
-    def _open(self, shared: SharedPosition, may_send: Callable[[], bool]) -> "Sender":
-        # With it come ssl and an HTTP client: most applications have no such handlers.
-        from stork_node.consumers.calls import CallReader
-        from stork_node.webhooks.sending import Sender
-        from stork_node.webhooks.settings import WebhookSettings
-
+    def _open(self, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
         return Sender(
-            WebhookSettings(),
+            _HandlerForm(),
             shared,
             may_send,
             name=NAME,
             receiver=self._receiver,
-            reader=CallReader(),
             longest_pause_s=_LONGEST_PAUSE_S,
         )

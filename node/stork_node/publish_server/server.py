@@ -31,7 +31,7 @@ from stork_node.publish_server.sockets import answer_peer, bound_to, open_socket
 from stork_node.push_log import BeyondLog, StorageFailed, log_folder
 from stork_node.transport.peer import is_loopback
 from stork_node.webhooks.feeding import Webhooks
-from stork_node.webhooks.settings import WebhookSettings
+from stork_node.webhooks.forms import Form
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -67,7 +67,7 @@ class PublishServer:
         self,
         settings: PublishServerSettings,
         engine: Engine | None = None,
-        webhooks: Sequence[WebhookSettings] = (),
+        webhooks: Sequence[Form] = (),
     ) -> None:
         self.counters = Counters()
         now = time.monotonic()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stork_node.http.origins import AllowedOrigin, is_allowed
+from stork_node.pusher.webhooks.settings import AppWebhook
 
 DEFAULT_VERSION = "pusher"
 DEFAULT_CACHE_S = 1_800.0
@@ -24,6 +25,10 @@ class App:
         cache_s: how long a cache channel tells its last event.
         leave_after_s: how long a member of presence channels whose connection has ended may be away.
         is_enabled: False: its clients and backends are refused.
+        is_shared: whether the application may declare feeds of the same version.
+        asks_app: whether the application's verifiers are asked about private and presence channels, too.
+        counts_subscriptions: whether subscribers are told how many they are.
+        webhooks: what its backend is told over HTTP.
     """
 
     id: str
@@ -34,6 +39,19 @@ class App:
     is_enabled: bool = True
     cache_s: float = DEFAULT_CACHE_S
     leave_after_s: float = DEFAULT_LEAVE_AFTER_S
+    is_shared: bool = False
+    asks_app: bool = False
+    counts_subscriptions: bool = False
+    webhooks: tuple[AppWebhook, ...] = ()
+
+    @property
+    def meets_feeds(self) -> bool:
+        """Whether a topic of its channels may be one of a feed that the application has declared."""
+        return self.is_shared or self.asks_app
+
+    def tells(self, event: str) -> bool:
+        """Whether a webhook is told of these events."""
+        return any(event in each.events for each in self.webhooks)
 
     @property
     def allows_all(self) -> bool:

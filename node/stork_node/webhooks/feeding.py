@@ -3,18 +3,17 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from stork_node.engines.interface import Engine
 from stork_node.protocol.positions import Position, new_run
 from stork_node.push_log import BeyondLog, StorageFailed
+from stork_node.webhooks.forms import Form
 from stork_node.webhooks.holding import Ended, Holding, SharedPosition
 from stork_node.webhooks.mailbox import Mailbox
 from stork_node.webhooks.reading import encode_saved
-from stork_node.webhooks.settings import WebhookSettings
-
-if TYPE_CHECKING:
-    from stork_node.webhooks.sending import Sender
+from stork_node.webhooks.sending import Sender
+from stork_node.webhooks.stored import StoredPosition
 
 _PAGE_BYTES = 256 << 10
 _STOP_S = 1.0
@@ -42,7 +41,7 @@ class Webhooks:
     """
 
     def __init__(
-        self, settings: Sequence[WebhookSettings], engine: Engine, folder: Path, handlers: HandlerConsumer | None = None
+        self, settings: Sequence[Form], engine: Engine, folder: Path, handlers: HandlerConsumer | None = None
     ) -> None:
         self._engine = engine
         self._own: list[Sender] = []
@@ -56,7 +55,7 @@ class Webhooks:
                 opened = partial(self._open, each)
                 self._held.append(Holding(f"webhook {each.known_as}", engine.consumers, holder, opened, self._ended))
             else:
-                self._own.append(_sender(each, folder))
+                self._own.append(Sender(each, StoredPosition(folder, each.known_as)))
 
     def start(self) -> None:
         for sender in self._own:
@@ -74,21 +73,19 @@ class Webhooks:
             self._handlers.holding.close(_STOP_S / 2)
 
     @property
-    def _senders(self) -> "list[Sender]":
+    def _senders(self) -> list[Sender]:
         return self._told_by_http + ([sender] if (sender := self._of_handlers) else [])
 
     @property
-    def _told_by_http(self) -> "list[Sender]":
+    def _told_by_http(self) -> list[Sender]:
         return self._own + [holding.sender for holding in self._held if holding.sender]
 
     @property
-    def _of_handlers(self) -> "Sender | None":
+    def _of_handlers(self) -> Sender | None:
         return self._handlers.holding.sender if self._handlers else None
 
     @staticmethod
-    def _open(settings: WebhookSettings, shared: SharedPosition, may_send: Callable[[], bool]) -> "Sender":
-        from stork_node.webhooks.sending import Sender
-
+    def _open(settings: Form, shared: SharedPosition, may_send: Callable[[], bool]) -> Sender:
         return Sender(settings, shared, may_send)
 
     @property
@@ -131,7 +128,7 @@ class Webhooks:
             return self._engine.state.presence.is_settled
         return at.epoch != tail.epoch or (at.sequence < tail.sequence and mailbox.has_room)
 
-    def _feed(self, sender: "Sender") -> None:
+    def _feed(self, sender: Sender) -> None:
         mailbox = sender.mailbox
         at, tail = mailbox.position, self._engine.tail
         if at is not None and (at.epoch != tail.epoch or at.sequence > tail.sequence):
@@ -149,7 +146,7 @@ class Webhooks:
             nodes = {row.incarnation: row.name for row in state.nodes.rows}
             mailbox.start(encode_saved(state.presence, nodes, tail), tail)
 
-    def _read(self, sender: "Sender", after: Position) -> None:
+    def _read(self, sender: Sender, after: Position) -> None:
         mailbox = sender.mailbox
         try:
             page = self._engine.read(after.sequence, _PAGE_BYTES)
@@ -162,17 +159,10 @@ class Webhooks:
             mailbox.put(told, Position(after.epoch, page.last))
 
 
-def _figures(what: str, senders: "Sequence[Sender]", ended: Ended) -> dict[str, float]:
+def _figures(what: str, senders: Sequence[Sender], ended: Ended) -> dict[str, float]:
     return {
         f"{what}_waiting": sum(sender.waiting for sender in senders),
         f"{what}_oldest_age_s": max((sender.oldest_age_s() for sender in senders), default=0.0),
         f"{what}_failures": ended.failures + sum(sender.failures for sender in senders),
         f"{what}_resyncs": ended.resyncs + sum(sender.resyncs for sender in senders),
     }
-
-
-def _sender(settings: WebhookSettings, folder: Path) -> "Sender":
-    from stork_node.webhooks.sending import Sender  # with it, ssl and an HTTP client: most servers have no webhooks
-    from stork_node.webhooks.stored import StoredPosition
-
-    return Sender(settings, StoredPosition(folder, settings.known_as))

@@ -11,11 +11,9 @@ from stork_node import clock
 from stork_node.errors import InvalidFrame
 from stork_node.protocol.bus import PushFrame, StateFrame, decode_frame, stamped_at
 from stork_node.protocol.positions import Position
+from stork_node.webhooks.forms import Form
 from stork_node.webhooks.mailbox import Entries, Mailbox, Start
-from stork_node.webhooks.posting import Poster
-from stork_node.webhooks.pushes import push_filter
-from stork_node.webhooks.reading import EventReader, Saved, decode_saved, encode_saved
-from stork_node.webhooks.settings import WebhookSettings
+from stork_node.webhooks.reading import Saved, decode_saved, encode_saved
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -54,7 +52,6 @@ class Sender:
         may_send: whether this server may send now; asked before each request.
         name: what the log calls it.
         receiver: who is told; by default the address of the webhook.
-        reader: what there is to tell; by default the events of webhooks.
         longest_pause_s: between two attempts.
 
     Attributes:
@@ -65,20 +62,19 @@ class Sender:
 
     def __init__(
         self,
-        settings: WebhookSettings,
+        settings: Form,
         stored: Place,
         may_send: Callable[[], bool] = lambda: True,
         *,
         name: str = "",
         receiver: Receiver | None = None,
-        reader: EventReader | None = None,
         longest_pause_s: float = float("inf"),
     ) -> None:
-        self._stored, self._may_send, self._longest_pause_s = stored, may_send, longest_pause_s
+        self._settings, self._stored, self._may_send = settings, stored, may_send
+        self._longest_pause_s = longest_pause_s
         self._name = name or f"webhook {settings.known_as}"
-        self._poster = receiver or Poster(settings)
-        self._reader = reader or EventReader(settings.events, settings.pushes)
-        self._is_push = push_filter(settings.pushes)
+        self._poster = receiver or _poster(settings)
+        self._reader, self._is_push = settings.reader(), settings.push_filter()
         saved, self._told = stored.load()
         if saved:
             self._reader.load(saved)
@@ -188,7 +184,7 @@ class Sender:
 
     def _deliver(self, events: list[bytes], since: float, position: Position | None = None) -> bool:
         """Send a batch until it has arrived, and store its position; False if this ends before."""
-        body = b'{"events":[%b]}' % b",".join(events)
+        body = self._settings.body(events)
         self._waiting = len(events), since
         failures, warned_at = 0, float("-inf")
         while why := self._post(body):
@@ -239,3 +235,9 @@ def _decoded(raw: bytes) -> StateFrame | PushFrame | None:
     except InvalidFrame:
         return None
     return frame if isinstance(frame, StateFrame | PushFrame) else None
+
+
+def _poster(settings: Form) -> Receiver:
+    from stork_node.webhooks.posting import Poster  # with it, ssl and an HTTP client: most servers have no webhooks
+
+    return Poster(settings)
