@@ -187,6 +187,7 @@ class Guard(DirectGuard):
         finally:
             self._pending_joins -= 1
         if isinstance(decision, Deny):
+            self._remember_refusal(authid, details, decision.reason)
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         principal = decision.principal
         if self._admitted.count(principal.authid, reactor.seconds()) >= client_limits.limits().sessions_per_user:
@@ -238,6 +239,16 @@ class Guard(DirectGuard):
         while not (self._tokens.are_known or any(map(self._callees.has, (uris.APP_AUTH, uris.BACKEND_AUTH)))):
             if not await self._callees.changed(give_up_at - reactor.seconds()):
                 raise Unavailable(f"no application started within {self.settings.starting_timeout_s:g} s")
+
+    def _remember_refusal(self, authid: str | None, details: Mapping[str, Any], reason: str) -> None:
+        """For ``stork why``."""
+        ticket = details.get("ticket")
+        if self._tokens.is_token(ticket):
+            by = "node"
+        else:
+            by = "backend" if self._deciders.is_by_backend(JOINS) else "application"
+        user = self._tokens.claimed_user(ticket) or authid or ""
+        singleton(RecentEvents).note_refused_join(user, details["session"], by, reason)
 
     def _turn_away(self, case: str, details: Mapping[str, Any], reason: str) -> NoReturn:
         """Refuse a join. The log gets the reason; the client gets the case, which says what it can do."""

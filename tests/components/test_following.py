@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from stork_node.nodes import leases
-from stork_node.presence.absences import Absences
+from stork_node.presence.settling import Settling
 from stork_node.publish_server import PublishServerSettings
 from stork_node.webhooks import holding, sending
 from tests.components.following_app import App, FollowingNode
@@ -27,7 +27,7 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(sending, "LONGEST_PAUSE_S", 0.1)
     monkeypatch.setattr(sending, "SAVE_S", 0.05)
     monkeypatch.setattr(holding, "RENEW_S", 0.05)
-    monkeypatch.setattr(Absences, "is_settling_over", lambda self, now: True)
+    monkeypatch.setattr(Settling, "is_over", lambda self, *_: True)
 
 
 @pytest.fixture

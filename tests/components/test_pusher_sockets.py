@@ -164,7 +164,7 @@ class Hub:
         self.presence.watch(self.users.changed)
         self.presence.when_known(self.users.catch_up)
         self.told: list[Any] = []
-        self.hooks = SimpleNamespace(tell=lambda app, event, **facts: self.told.append((app.id, event, facts)))
+        self.hooks = SimpleNamespace(tell=lambda app, event, /, **facts: self.told.append((app.id, event, facts)))
         self.asked: list[Any] = []
         self.sockets = Sockets(
             reactor,

@@ -212,7 +212,7 @@ def test_a_channel_is_occupied_from_its_first_subscriber_to_its_last(watching):
     assert watching.counted == [TOPIC] * 4
 
 
-def test_channels_are_told_when_the_table_is_known_or_an_app_has_a_webhook(watching):
+def test_channels_are_told_when_the_table_or_the_webhook_is_there(watching):
     watching.is_known = False
     watching.watch.take(Apps([HOOKED]))
     assert watching.change("join", "news.1", "news.2") == []

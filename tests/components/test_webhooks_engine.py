@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from stork_node.presence.absences import Absences
+from stork_node.presence.settling import Settling
 from stork_node.publish_server import PublishServer, PublishServerSettings
 from stork_node.webhooks import holding, sending
 from tests.components.routerless import Node, fixed_settings
@@ -22,7 +22,7 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(sending, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(sending, "LONGEST_PAUSE_S", 0.1)
     monkeypatch.setattr(holding, "RENEW_S", 0.05)
-    monkeypatch.setattr(Absences, "is_settling_over", lambda self, now: True)
+    monkeypatch.setattr(Settling, "is_over", lambda self, *_: True)
 
 
 @pytest.fixture

@@ -289,7 +289,7 @@ def full_client(port, key=FULL):
     return PusherClient(port, key, secret=FULL_SECRET)
 
 
-def test_app_py_is_asked_about_signed_channels_and_its_feeds_are_no_public_channels(port):
+def test_app_py_decides_about_signed_channels_and_its_feeds(port):
     with full_client(port, "asks-key") as ann:
         ann.sign_in("ann")
         asked = {
@@ -341,7 +341,10 @@ def test_who_watches_is_told_who_comes_and_goes(port):
 
 def test_a_backend_is_told_in_the_form_of_pusher(port, target):
     def is_told(**event):
-        wait_for(lambda: event in target.events, str(event))
+        try:
+            wait_for(lambda: event in target.events, str(event))
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {target.events}") from None
 
     with full_client(port) as ann, full_client(port) as bob:
         ann.ask_to_join("cache-news")

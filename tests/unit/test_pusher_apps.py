@@ -37,7 +37,7 @@ def test_an_app_names_origins_versions_and_client_events():
     assert not app.allows("https://b.example", "node.example", is_secure=False)
 
 
-def test_an_app_may_share_topics_ask_the_application_count_and_have_webhooks():
+def test_an_app_may_share_topics_ask_count_and_have_webhooks():
     more = {"shared": True, "verify": "app", "subscription_count": True, "webhooks": [HOOK, {"url": ""}]}
     [app] = apps([ONE | more])
     assert (app.is_shared, app.asks_app, app.counts_subscriptions, app.meets_feeds) == (True, True, True, True)

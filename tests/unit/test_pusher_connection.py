@@ -24,6 +24,7 @@ class Client:
     def __init__(self, app=None):
         self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
         self.users, self.ended_users, self.rooms, self.left = [], set(), {}, []
+        self.refusals = []
         self.is_full = self.is_blind = False
         self.signed, self.asked, self.held, self.feeds = [], [], [], FeedRules()
         self.now = 0.0
@@ -86,6 +87,12 @@ class Client:
 
     def hold(self, reason):
         self.held.append(reason)
+
+    def denied(self, channel, by, reason):
+        self.refusals.append((channel, by))
+
+    def refused(self, user_id, reason):
+        self.refusals.append((user_id, reason))
 
     def send_last(self, channel, topic):
         self.lasts.append(topic)
@@ -356,6 +363,7 @@ def test_a_sign_in_without_an_id_is_final(client, user_data):
 
 def test_a_sign_in_with_a_wrong_signature_is_final(client):
     sign_in(client, '{"id":"7"}', auth="key:0")
+    assert client.refusals == [("7", "the signature of the sign-in is not one of this app for this socket")]
     assert client.closed == 4009
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -28,6 +29,8 @@ from stork_node.protocol.replay import decode_node_answer
 
 BATCH_S = 0.1
 """How long a node collects what it says of its users."""
+LEAVE_S = 0.3
+"""How long it waits before it says that a user has left: other nodes say first who has come there."""
 _MUCH = 1_000
 
 
@@ -75,6 +78,7 @@ class Attending:
         self._is_closed = False
         self.presence = NodePresence(singleton(LocalPresence) if local is None else local, changed)
         self.presence.local.news = self._collect
+        self.presence.local.hold = partial(reactor.callLater, LEAVE_S)
         self.nodes = FollowedNodes()
         self.is_understood = False
 

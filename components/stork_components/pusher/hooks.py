@@ -33,7 +33,7 @@ class Hooks:
         self._allowances: dict[str, Allowance] = {}
         self._warned_at = float("-inf")
 
-    def tell(self, app: App, event: str, **facts: Any) -> None:
+    def tell(self, app: App, event: str, /, **facts: Any) -> None:
         """Tell the webhooks of an app, if they want to hear of it."""
         if not app.tells(event):
             return

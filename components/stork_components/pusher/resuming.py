@@ -63,6 +63,8 @@ class Resuming:
             for frame in frames:
                 socket.send(frame)
             if pages.is_over:
+                if missed.is_recovered and resumption.since:
+                    socket.recovered(topic, resumption.since.sequence, missed.at.sequence)
                 socket.resumed(channel, topic)
                 socket.tell_changes(channel, topic, members)
                 return

@@ -14,7 +14,7 @@ from twisted.internet import defer, reactor, task
 
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
-from stork_components.presence import Presence, following, online
+from stork_components.presence import Presence, handlers, online
 from stork_components.questions.busy import NodeBusy
 from stork_components.questions.deployment import Deployment
 from stork_components.questions.sessions import NodeSessions
@@ -106,7 +106,7 @@ class Relay(Component):
         NodeBusy(self, self.broadcaster, self._stream).answer_in(self._deployment)
         NodeSessions(self, self.broadcaster).answer_in(self._deployment)
         online.answer_in(self._deployment, self.reading.online_at)
-        following.answer_in(self._deployment, self)
+        handlers.answer_in(self._deployment, self)
 
     def onLeave(self, details: CloseDetails) -> None:
         for loop in self._loops:

@@ -21,6 +21,7 @@ from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
 from stork_node.pusher.members import Member
 from stork_node.pusher.settings import PusherLimits
+from stork_node.why.recent import Kind, RecentEvents
 
 _MOST_REASON_BYTES = 120
 
@@ -152,6 +153,7 @@ class PusherSocket:
 
     def subscribe(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
+        self._remember(Kind.SUBSCRIBED, topic)
 
     def may_all_read(self, topic: str) -> bool | None:
         return singleton(FeedRules).is_open(topic)
@@ -230,6 +232,7 @@ class PusherSocket:
     def unsubscribe(self, channel: Channel, topic: str) -> None:
         self._end_resumption(topic)
         self._hub.table.discard(topic, self)
+        self._remember(Kind.UNSUBSCRIBED, topic)
 
     def identify(self, user_id: str) -> bool:
         own_topic = Channel.parse(USER_PREFIX + user_id).topic(self.version)
@@ -237,10 +240,29 @@ class PusherSocket:
             self.close(codes.RECONNECT, "a command about this user came since the connection was opened")
             return False
         self._hub.table.add_user(user_id, self)
+        singleton(RecentEvents).note(Kind.JOINED, self._session_id or 0, user_id)
         return True
 
     def forget(self, user_id: str) -> None:
         self._hub.table.discard_user(user_id, self)
+        held = [(each.uri, each.match) for each in self.subscriptions()]
+        singleton(RecentEvents).note(Kind.LEFT, self._session_id or 0, user_id, held=held)
+
+    def denied(self, channel: str, by: str, reason: str) -> None:
+        self._remember(Kind.DENIED, Channel.parse(channel).topic(self.version), by=by, reason=reason)
+
+    def refused(self, user_id: str, reason: str) -> None:
+        singleton(RecentEvents).note_refused_join(user_id, self._session_id or 0, "node", reason)
+
+    def recovered(self, topic: str, start: int, end: int) -> None:
+        """The client has got the pushes after ``start`` up to ``end``."""
+        if end > start:
+            self._remember(Kind.RECOVERED, topic, start=start, end=end)
+
+    def _remember(self, kind: Kind, topic: str, **what: Any) -> None:
+        """For ``stork why``, which is asked about users."""
+        if self.connection.has_user:
+            singleton(RecentEvents).note(kind, self._session_id or 0, subscription=(topic, "exact"), **what)
 
     def signed_in(self, user: Member) -> None:
         self._hub.users.signed_in(self, user)

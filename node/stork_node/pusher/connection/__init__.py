@@ -15,7 +15,7 @@ from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.client_frames import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe
-from stork_node.pusher.connection.outlet import Outlet
+from stork_node.pusher.connection.outlet import Decider, Outlet
 from stork_node.pusher.connection.rights import Refused, check_signature, member_of, read_channel, unauthorized
 from stork_node.pusher.data import by_member
 from stork_node.pusher.errors import InvalidFrame, InvalidMember, RoomFull
@@ -63,6 +63,11 @@ class Connection:
         self.channels: dict[str, tuple[Channel, str]] = {}
         self.members: Mapping[str, Member] = _NOBODY
         self.user: Member | None = None
+
+    @property
+    def has_user(self) -> bool:
+        """Whether it is known who the client is."""
+        return self.user is not None or bool(self.members)
 
     def receive(self, text: bytes, now: float) -> None:
         """Take one text message of the client."""
@@ -113,7 +118,9 @@ class Connection:
         except Refused as error:
             self._refuse(asked.channel, error)
 
-    def _refuse(self, name: str, error: Refused) -> None:
+    def _refuse(self, name: str, error: Refused, by: Decider = "node") -> None:
+        if error.kind == codes.AUTH_ERROR:
+            self._outlet.denied(name, by, str(error))
         self._outlet.send(server_frames.subscription_error(name, error.kind, error.reason, error.status))
 
     def _meet_feed(self, asked: Subscribe, channel: Channel, topic: str, member: Member | None) -> None:
@@ -145,7 +152,7 @@ class Connection:
             else:
                 raise unauthorized("the application does not permit it")
         except Refused as error:
-            self._refuse(channel.name, error)
+            self._refuse(channel.name, error, "application")
 
     def _forget_question(self, name: str) -> None:
         if self._asked is not None:
@@ -229,15 +236,16 @@ class Connection:
     # -- users and client events ---------------------------------------------------------------------------------------
 
     def _sign_in(self, told: SignIn) -> None:
-        if not is_authorized(self.app.secrets, told.auth, user_text(self.socket_id, told.user_data)):
-            self._outlet.close(
-                codes.UNAUTHORIZED, "the signature of the sign-in is not one of this app for this socket"
-            )
-            return
+        is_proven = is_authorized(self.app.secrets, told.auth, user_text(self.socket_id, told.user_data))
+        reason = "" if is_proven else "the signature of the sign-in is not one of this app for this socket"
         try:
             user = read_user_data(told.user_data)
         except InvalidMember as error:
-            self._outlet.close(codes.UNAUTHORIZED, error.reason)
+            self._outlet.close(codes.UNAUTHORIZED, reason or error.reason)
+            return
+        if reason:
+            self._outlet.refused(user.user_id, reason)
+            self._outlet.close(codes.UNAUTHORIZED, reason)
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")

@@ -1,11 +1,13 @@
 """What a connection has done for it: the interface of its shell."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.members import Member
+
+Decider = Literal["node", "application"]
 
 
 class Outlet(Protocol):
@@ -73,6 +75,12 @@ class Outlet(Protocol):
 
     def signed_out(self, user: Member, *, has_left: bool) -> None:
         """The connection on which a user has signed in is closed; ``has_left``: nobody waits for it to come back."""
+
+    def denied(self, channel: str, by: Decider, reason: str) -> None:
+        """The client has not the right to this channel."""
+
+    def refused(self, user_id: str, reason: str) -> None:
+        """The client is not this user, whatever it says."""
 
     def send_last(self, channel: Channel, topic: str) -> None:
         """Send the last event of a cache channel, or that there is none."""
