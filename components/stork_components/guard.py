@@ -161,7 +161,7 @@ class Guard(DirectGuard):
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
-        if not client_limits.may_join():
+        if not client_limits.may_join(handshake.counted_address(details["transport"]["peer"])):
             self._refuse("limit")
         refused = core.refuse_ticket(authid, details)
         if refused is not None:  # not by its truth: a Deny is false

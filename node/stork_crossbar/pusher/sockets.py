@@ -115,7 +115,7 @@ class Sockets:
             self.hold(protocol, "this node has as many connections as it takes")
         elif not entrance.has_place(connection, address):
             self.hold(protocol, "this node has as many connections as it takes")
-        elif not client_limits.may_join():
+        elif not client_limits.may_join(handshake.counted_address(protocol.peer)):
             self.hold(protocol, "too many clients come at once")
         else:
             self._establish(protocol, app)
