@@ -167,6 +167,7 @@ class PusherSocket:
             self._hub.table.followers.observers.discard(self)
             self._resumptions = self._resumptions or {}
             self._resumptions[topic] = resumption
+            self._transport.open_recoveries += 1
             self._hub.resume(self, self._session_id, channel, topic, resumption)
 
     def waiting_bytes(self) -> int:
@@ -198,6 +199,10 @@ class PusherSocket:
         """What was missed has been sent: the channel is live."""
         self._end_resumption(topic)
         self.subscribe(channel, topic)
+
+    def end_request(self) -> None:
+        """A call of ``resume`` is over, whatever came of it."""
+        self._transport.end_recovery()
 
     def _end_resumption(self, topic: str) -> None:
         if self._resumptions is not None:
