@@ -267,6 +267,21 @@ def test_clients_of_one_address_that_come_too_fast_leave_room_for_others(hub):
         client_limits.bounds().set(DEFAULT_LIMITS)
 
 
+def test_channels_of_an_address_are_counted_until_they_are_gone(hub):
+    one, two, other = hub.connect(), hub.connect(), hub.connect(host="192.0.2.2")
+    for client in (one, two, other):
+        for channel in ("a", "b", "b"):
+            client.joins(channel)
+    assert hub.sockets.channels_of == {"192.0.2.1": 4, "192.0.2.2": 2}
+    one.says("pusher:unsubscribe", data={"channel": "a"})
+    one.says("pusher:unsubscribe", data={"channel": "a"})
+    two.protocol.connectionLost()
+    assert hub.sockets.channels_of == {"192.0.2.1": 1, "192.0.2.2": 2}
+    one.protocol.connectionLost()
+    other.protocol.connectionLost()
+    assert hub.sockets.channels_of == {}
+
+
 def test_a_node_that_cannot_write_events_holds_its_clients(hub):
     hub.table.unserved = "names are missing"
     client = hub.connect()

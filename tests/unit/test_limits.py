@@ -51,4 +51,9 @@ def test_each_limit_is_counted_from_the_start():
         "message_elements",
         "messages_a_turn",
     }
-    assert set(limited) == settings | {"descriptors", "pushes_per_second", "client_events_per_second"}
+    assert set(limited) == settings | {
+        "descriptors",
+        "pushes_per_second",
+        "client_events_per_second",
+        "subscriptions_per_address",
+    }

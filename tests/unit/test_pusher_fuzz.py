@@ -63,6 +63,9 @@ class Outlet:
 
     def send_last(self, channel, topic): ...
 
+    def channels_of_address(self):
+        return len(self.topics)
+
     def reached(self, limit, number): ...
 
     def push(self, event, topic):

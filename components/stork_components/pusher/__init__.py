@@ -9,7 +9,7 @@ from typing import Any
 
 from autobahn.twisted.resource import WebSocketResource
 from msgspec import Raw
-from twisted.internet import reactor
+from twisted.internet import reactor, task
 
 from stork_components.api.push_link import PushLink
 from stork_components.pusher.counting import Counting
@@ -65,7 +65,8 @@ class Pusher(KeyHolder):
         self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         table = singleton(ChannelTable)
         self.presence = ChannelPresence(partial(registry.find, Relay))
-        self.counting = Counting(table, self.presence, singleton(Deployment))
+        pause = partial(task.deferLater, reactor, 0.0, _nothing)
+        self.counting = Counting(table, self.presence, singleton(Deployment), pause)
         resuming = Resuming(reactor, table, partial(registry.find, Relay))
         push = self._push_client_event
         self.sockets = Sockets(
@@ -114,6 +115,9 @@ class Pusher(KeyHolder):
             socket.send(server_frames.error(codes.CLIENT_EVENT_REFUSED, "the event could not be passed on now"))
         else:
             self.counters.client_events += 1
+
+
+def _nothing() -> None: ...
 
 
 def _newest_first(topic: str) -> Iterable[tuple[bytes, str]]:

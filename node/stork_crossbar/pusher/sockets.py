@@ -1,6 +1,7 @@
 """All sockets of Pusher clients of this process: how they open, how long they may be silent, and how they end."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -41,6 +42,7 @@ class Sockets:
 
     Attributes:
         apps: the current ones.
+        channels_of: the number of subscriptions of each address.
     """
 
     log = Logger()
@@ -60,6 +62,7 @@ class Sockets:
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
         self.resume, self.presence = resume, presence
         self.apps = Apps(settings.apps)
+        self.channels_of: Counter[str] = Counter()
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
         self._looking.clock = reactor

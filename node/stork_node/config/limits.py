@@ -19,7 +19,7 @@ TURNED_AWAY = (
 TOO_BIG = ("message_bytes", "handshake_bytes")
 GAVE_WAY = ("unjoined_connections", "descriptors")
 HELD = ("questions", "recoveries", "waiting_bytes")
-OF_OTHERS = ("pushes_per_second", "client_events_per_second")
+OF_OTHERS = ("pushes_per_second", "client_events_per_second", "subscriptions_per_address")
 """Limits of the HTTP API and of Pusher's protocol, which have them in their settings."""
 
 # Of the joins of a node, unless the setting says otherwise: one address leaves some to the others.

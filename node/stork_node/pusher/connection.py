@@ -4,9 +4,7 @@ One client's connection, without its socket: what it may do, and what it is answ
 The shell passes each text message to ``receive``, and does what the connection tells its ``Outlet``.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Protocol
 
 from stork_node.limits.allowance import Allowance
@@ -22,8 +20,8 @@ from stork_node.pusher.settings import PusherLimits
 from stork_node.pusher.signatures import channel_text, is_authorized, user_text
 
 MOST_BAD_FRAMES = 20
-# Shared by all connections without presence channels: most have none.
-_NOBODY: Mapping[str, Member] = MappingProxyType({})
+# Shared by all connections that have had no presence channels, as most; nothing may be put into it.
+_NOBODY: dict[str, Member] = {}
 
 
 class Outlet(Protocol):
@@ -74,6 +72,9 @@ class Outlet(Protocol):
     def push(self, event: ClientEvent, topic: str) -> None:
         """Send the event to all other subscribers of the topic; it is not stored."""
 
+    def channels_of_address(self) -> int:
+        """The subscriptions of all sockets of the client's address; 0 if others may share the address."""
+
     def reached(self, limit: str, number: int) -> None:
         """The client has reached this field of ``PusherLimits``, which is ``number``."""
 
@@ -119,7 +120,7 @@ class Connection:
         self._allowance: Allowance | None = None
         self._bad_frames = 0
         self.channels: dict[str, tuple[Channel, str]] = {}
-        self.members: Mapping[str, Member] = _NOBODY
+        self.members: dict[str, Member] = _NOBODY
         self.user: Member | None = None
 
     def receive(self, text: bytes, now: float) -> None:
@@ -187,16 +188,24 @@ class Connection:
             )
             raise Refused(kind, error.reason, status) from None
         self._check_rights(channel, asked)
-        if channel.name not in self.channels and len(self.channels) >= self._limits.subscriptions:
-            most = self._limits.subscriptions
-            self._outlet.reached("subscriptions", most)
-            raise Refused(codes.LIMIT_REACHED, f"a connection has at most {most:,} channels", codes.LIMIT_STATUS)
+        if channel.name not in self.channels:
+            self._check_number()
         return channel, topic
+
+    def _check_number(self) -> None:
+        if len(self.channels) >= (most := self._limits.subscriptions):
+            limit, whose = "subscriptions", "a connection"
+        elif self._outlet.channels_of_address() >= (most := self._limits.subscriptions_per_address):
+            limit, whose = "subscriptions_per_address", "an address"
+        else:
+            return
+        self._outlet.reached(limit, most)
+        raise Refused(codes.LIMIT_REACHED, f"{whose} has at most {most:,} channels", codes.LIMIT_STATUS)
 
     def _admit(self, channel: Channel, topic: str, member: Member | None) -> bool:
         """Subscribe; False if the socket is being closed instead."""
         if member is not None:
-            is_known = member.user_id in self._user_ids()
+            is_known = self._is(member.user_id)
             if not is_known and not self._outlet.identify(member.user_id):
                 return False
             try:
@@ -206,15 +215,17 @@ class Connection:
                 if not is_known:
                     self._outlet.forget(member.user_id)
                 raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
-            self.members = {**self.members, channel.name: member}
+            if self.members is _NOBODY:
+                self.members = {}
+            self.members[channel.name] = member
         self.channels[channel.name] = channel, topic
         self._outlet.subscribe(channel, topic)
         return True
 
-    def _user_ids(self) -> set[str]:
-        """All users that the client is: who has signed in, and members of presence channels."""
-        signed_in = {self.user.user_id} if self.user else set()
-        return signed_in | {member.user_id for member in self.members.values()}
+    def _is(self, user_id: str) -> bool:
+        """Whether the client is this user: it has signed in as such, or is a member of a presence channel."""
+        # Most are one user in all channels, who is found at once.
+        return any(member.user_id == user_id for member in (*filter(None, [self.user]), *self.members.values()))
 
     def _check_rights(self, channel: Channel, asked: Subscribe) -> None:
         if channel.user is not None:
@@ -249,17 +260,22 @@ class Connection:
         self._outlet.unsubscribe(*found)
         member = self.members.get(name)
         if member is not None:
-            self.members = {channel: each for channel, each in self.members.items() if channel != name} or _NOBODY
+            del self.members[name]
             self._outlet.leave(*found, member, has_left=has_left)
-            if member.user_id not in self._user_ids():
+            if not self._is(member.user_id):
                 self._outlet.forget(member.user_id)
 
     def leave(self, *, has_left: bool = False) -> None:
         """The socket is closed: all subscriptions end. ``has_left``: the client does not come back."""
-        for name in list(self.channels):
-            self._unsubscribe(name, has_left=has_left)
-        if self.user is not None:
-            self._outlet.forget(self.user.user_id)
+        channels, self.channels = self.channels, {}
+        members, self.members = self.members, _NOBODY
+        users = {member.user_id for member in (*filter(None, [self.user]), *members.values())}
+        for name, found in channels.items():
+            self._outlet.unsubscribe(*found)
+            if name in members:
+                self._outlet.leave(*found, members[name], has_left=has_left)
+        for user_id in users:
+            self._outlet.forget(user_id)
 
     def end_subscription(self, name: str) -> None:
         """A command ends a subscription; ``tell_ended`` tells the client."""
@@ -286,7 +302,7 @@ class Connection:
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
-        elif user.user_id in self._user_ids() or self._outlet.identify(user.user_id):
+        elif self._is(user.user_id) or self._outlet.identify(user.user_id):
             self.user = user
             self._outlet.send(server_frames.signin_success(told.user_data))
 
