@@ -8,7 +8,6 @@ from typing import Any
 from stork_components.pusher.presence import ChannelPresence
 from stork_components.questions.deployment import Deployment
 from stork_node.pusher.channel_table import ChannelTable, Subscribers
-from stork_node.pusher.channels import Channel
 
 _CHANNELS, _COUNTS, _CONNECTIONS = "pusher_channels", "pusher_counts", "pusher_connections"
 # Names of channels have 200 bytes at most, and topics 255: so they fit into one answer, and into one question.

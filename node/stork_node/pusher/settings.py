@@ -19,7 +19,8 @@ def _at_least_one(value: Any) -> int:
 class PusherLimits:
     """
     ``connections`` are those of this node, ``subscriptions`` those of one connection, ``subscriptions_per_address``
-    those of all connections of one address. ``client_events_per_second`` is for each connection, ``pushes_per_second`` for each key of a backend; a batch counts once for each of its events.
+    those of all connections of one address. ``client_events_per_second`` is for each connection, ``pushes_per_second``
+    for each key of a backend; a batch counts once for each of its events.
     """
 
     connections: int = setting(_at_least_one, 20_000)
