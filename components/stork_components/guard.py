@@ -6,6 +6,7 @@ role ``frontend``), ``….backend`` (dynamic WAMP-CRA authenticator), ``….sess
 ``….rules`` (takes the application's rules for tokens).
 """
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +31,7 @@ from stork_node import clock
 from stork_node.application.grants import Grants
 from stork_node.application.permission import Permission
 from stork_node.application.values import ClientSession, Deny, peer_host
-from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
+from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits, share_of_one
 from stork_node.config.settings import count, names, seconds, section, setting, text
 from stork_node.errors import InvalidAnswer
 from stork_node.guard import core
@@ -111,6 +112,7 @@ class Guard(DirectGuard):
         )
         self._tokens = TokenGate(reactor)
         self._pending_joins = 0
+        self._pending_of: Counter[str | None] = Counter()
         self._waiting = WaitingSessions()
         self._gone: list[int] = []
         self._expiries = Expiries(reactor, clock.wall, self._end)
@@ -161,14 +163,19 @@ class Guard(DirectGuard):
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
-        if not client_limits.may_join(handshake.counted_address(details["transport"]["peer"])):
+        address = handshake.counted_address(details["transport"]["peer"])
+        if not client_limits.may_join(address):
             self._refuse("limit")
         refused = core.refuse_ticket(authid, details)
         if refused is not None:  # not by its truth: a Deny is false
             self._turn_away(core.refusal_case(refused), details, refused.reason)
         if self._pending_joins >= self.settings.pending_joins:
             self._turn_away("unavailable", details, f"{self._pending_joins} joins are being answered already")
+        if address is not None and self._pending_of[address] >= share_of_one(self.settings.pending_joins):
+            reason = f"{self._pending_of[address]} joins of this address are being answered already"
+            self._turn_away("unavailable", details, reason)
         self._pending_joins += 1
+        self._pending_of[address] += 1
         opening = self._marks.open()
         try:
             decision = await self._decide(realm, authid, details)
@@ -178,6 +185,9 @@ class Guard(DirectGuard):
             self._turn_away("unavailable", details, str(error))
         finally:
             self._pending_joins -= 1
+            self._pending_of[address] -= 1
+            if not self._pending_of[address]:
+                del self._pending_of[address]
         if isinstance(decision, Deny):
             self._turn_away(core.refusal_case(decision), details, decision.reason)
         principal = decision.principal

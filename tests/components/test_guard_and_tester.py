@@ -24,6 +24,7 @@ from stork_node.testing import AppTester, Refused
 with warnings.catch_warnings():
     # What autobahn imports has what is deprecated.
     warnings.simplefilter("ignore")
+    from stork_components.asking.application_client import CallerLeft
     from stork_components.guard import Guard
     from stork_crossbar.limits import client_limits
     from stork_crossbar.opening import handshake
@@ -281,6 +282,34 @@ def test_an_address_that_joins_above_its_share_leaves_the_rest_to_others(guard: 
     here = Outcome()
     assert outcomes == [here] * 2 + [AGAIN] * 7 + [here] + [here, here, AGAIN] + [here] * 3
     assert bounds.counters.limited - before == {"joins_per_second_per_address": 8}
+
+
+def test_one_address_cannot_hold_all_joins_that_wait(guard: GuardAlone, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[defer.Deferred[Any]] = []
+
+    def hold(*_: Any) -> "defer.Deferred[Any]":
+        waiting.append(defer.Deferred())
+        return waiting[-1]
+
+    monkeypatch.setattr(guard, "_decide", hold)
+    monkeypatch.setattr(guard, "settings", replace(guard.settings, pending_joins=5))
+    refused: list[str] = []
+
+    def begin(host: str) -> None:
+        details = {"ticket": "joe", "session": 1, "transport": {"peer": f"tcp4:{host}:50000"}}
+        defer.ensureDeferred(guard.authenticate("realm1", None, details)).addErrback(lambda _: refused.append(host))
+
+    for host in ["192.0.2.1"] * 7 + ["192.0.2.2"] * 2:
+        begin(host)
+    assert (len(waiting), refused) == (5, ["192.0.2.1"] * 3 + ["192.0.2.2"])
+    for each in waiting[:4]:
+        each.errback(CallerLeft(""))
+    begin("192.0.2.2")
+    assert len(waiting) == 6
+    for each in waiting[4:]:
+        each.errback(CallerLeft(""))
+    assert guard.state().pending_joins == 0
+    assert guard._pending_of == {}
 
 
 def test_sessions_of_one_user_are_limited_and_those_of_others_are_not(guard: GuardAlone) -> None:

@@ -22,8 +22,10 @@ HELD = ("questions", "recoveries", "waiting_bytes")
 OF_OTHERS = ("pushes_per_second", "client_events_per_second", "subscriptions_per_address")
 """Limits of the HTTP API and of Pusher's protocol, which have them in their settings."""
 
-# Of the joins of a node, unless the setting says otherwise: one address leaves some to the others.
-_SHARE_OF_ONE = 0.8
+
+def share_of_one(most: int) -> int:
+    """What one address may have of ``most`` for a whole node: four fifths, so that it leaves some to the others."""
+    return ceil(0.8 * most)
 
 
 def _at_least_one(value: Any) -> int:
@@ -69,7 +71,7 @@ class ClientLimits:
 
     def __post_init__(self) -> None:
         if not self.joins_per_second_per_address:
-            object.__setattr__(self, "joins_per_second_per_address", ceil(_SHARE_OF_ONE * self.joins_per_second))
+            object.__setattr__(self, "joins_per_second_per_address", share_of_one(self.joins_per_second))
 
 
 DEFAULT_LIMITS = ClientLimits()
