@@ -101,7 +101,7 @@ class OperatorPort(Component):
         A relay that is stuck for good delivers nothing: end the process, so that an orchestrator starts the node again.
         """
         relay = registry.find(Relay)
-        if relay and reactor.seconds() - relay.probed_at > HOPELESS_AFTER_S:
+        if relay and reactor.seconds() - relay.health.probed_at > HOPELESS_AFTER_S:
             end_worker(f"the relay is stuck: its own probe did not come back for {HOPELESS_AFTER_S:g} s")
 
     def _ready(self) -> tuple[int, dict[str, Any]]:
@@ -116,15 +116,15 @@ class OperatorPort(Component):
             NodeState(
                 closed_ports=self._closed_ports(),
                 missing_procedures=guard.missing() if guard else (uris.GUARD_AUTH,),
-                frame_age_s=now - (relay.heard_at if relay else self._started_at),
-                probe_age_s=now - (relay.probed_at if relay else self._started_at),
+                frame_age_s=now - (relay.health.heard_at if relay else self._started_at),
+                probe_age_s=now - (relay.health.probed_at if relay else self._started_at),
                 epoch=relay.epoch if relay else "",
                 is_draining=bool(drain and drain.is_draining),
                 has_caught_up=bool(relay and relay.is_ready),
                 is_full=entrance.is_full,
-                engine_trouble=relay.engine_trouble if relay else "",
-                server_trouble=relay.server_trouble if relay else "",
-                relay_trouble=relay.trouble if relay else "the relay has not started",
+                engine_trouble=relay.health.engine_trouble if relay else "",
+                server_trouble=relay.health.server_trouble if relay else "",
+                relay_trouble=relay.health.trouble if relay else "the relay has not started",
             )
         )
 

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from autobahn.twisted.wamp import ApplicationSession
@@ -169,6 +169,15 @@ def end_worker(sentence: str) -> NoReturn:
     Logger().critical("{sentence}", sentence=sentence)
     flush_log()
     os._exit(1)
+
+
+def or_end(what: str, function: Callable[..., None], *args: Any) -> None:
+    """Call ``function``; after an error, end this worker process: ``what`` must not go on with a step left out."""
+    try:
+        function(*args)
+    except Exception as error:
+        Logger().failure("{what} failed", what=what)
+        end_worker(f"{what} failed: {error!r}")
 
 
 def in_turn(awaitable: Awaitable[Any]) -> "defer.Deferred[Any]":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from stork_node import Publisher
 from tests.browser.scripted_node import ScriptedNode
@@ -21,7 +21,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-DEADLINE_MS = 10_000
+DEADLINE_MS = 30_000
+expect.set_options(timeout=DEADLINE_MS)
 
 
 # Not for the whole session: Playwright keeps an asyncio loop running in this thread.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stork_components.commands.attending import Attending
-from stork_components.publish_server_link import PublishServerLink
+from stork_components.relay.publish_server_link import PublishServerLink
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.presence.local import LocalPresence
 from stork_node.presence.table import Change

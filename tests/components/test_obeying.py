@@ -6,12 +6,11 @@ from typing import Any, NoReturn
 
 import pytest
 
+from stork_components.commands.obeying import Obeying
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from tests.components.router_inside import Broadcaster, Client, Inside, broadcaster_module, push
-
-from stork_components.commands.obeying import Obeying  # isort: skip  # router_inside imports Crossbar first
 
 TOPIC = "v1.orders.42"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import zmq
 
-from stork_components import publish_server_link
-from stork_components.publish_server_link import PublishServerLink
+from stork_components.relay import publish_server_link
+from stork_components.relay.publish_server_link import PublishServerLink
 from stork_node.protocol.replay import ReplayRequest
 from stork_node.relay.steps import Ask
 from stork_node.transport.server_watch import ServerLimits
@@ -28,6 +28,7 @@ def until(reactor: Reactor, fact: Callable[[], bool]) -> None:
         reactor.advance(0.05)
         for reader in list(reactor.readers):
             reader.doRead()
+        time.sleep(0.001)  # for libzmq's thread
         time.sleep(0.005)
 
 

@@ -420,6 +420,10 @@ def test_heartbeats_say_what_an_operator_wants_to_see(server, relay):
         "log_segments": 1,
         "log_pushes": 1,
         "log_trouble": 0,
+        "webhooks_waiting": 0,
+        "webhooks_oldest_age_s": 0,
+        "webhooks_failures": 0,
+        "webhooks_resyncs": 0,
     }
 
 

@@ -4,13 +4,12 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+from stork_components.pusher.counting import Counting
 from stork_node.nodes.answers import Answers
 from stork_node.pusher.apps import App
 from stork_node.pusher.channel_table import ChannelTable
 from stork_node.pusher.channels import Channel
 from tests.components.router_inside import SimpleIdentity
-
-from stork_components.pusher.counting import Counting  # isort: skip  # router_inside imports Crossbar first
 
 
 class Nodes:

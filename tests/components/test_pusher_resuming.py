@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from twisted.internet import defer
 
+from stork_components.pusher.resuming import Resuming
+from stork_crossbar.limits.session_limits import held_by
 from stork_node.errors import CallError
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -13,9 +15,6 @@ from stork_node.protocol.push import Push
 from stork_node.pusher.channel_table import ChannelTable
 from tests.components import test_relay_commands
 from tests.components.test_pusher_sockets import Hub
-
-from stork_components.pusher.resuming import Resuming  # isort: skip  # the others import Crossbar first
-from stork_crossbar.limits.session_limits import held_by  # isort: skip
 
 inside, relay = test_relay_commands.inside, test_relay_commands.relay
 
@@ -190,7 +189,7 @@ def test_a_node_that_is_behind_answers_when_it_has_come_so_far(node):
 
 def test_a_node_that_stays_behind_sends_its_client_elsewhere(node, monkeypatch):
     answers = [CallError(uris.NOT_READY, "no"), CallError(uris.NOT_READY, "no")]
-    monkeypatch.setattr(node.relay, "missed", lambda *_: defer.fail(answers.pop()))
+    monkeypatch.setattr(node.relay.reading, "missed", lambda *_: defer.fail(answers.pop()))
     monkeypatch.setattr(type(node.relay), "is_ready", property(lambda _: len(answers) == 0))
     client = node.connect()
     assert node.asks(client, since="e:3") == ["pusher:error"]
@@ -198,7 +197,7 @@ def test_a_node_that_stays_behind_sends_its_client_elsewhere(node, monkeypatch):
 
 
 def test_a_failure_closes_the_one_client(node, monkeypatch):
-    monkeypatch.setattr(node.relay, "missed", lambda *_: defer.fail(ValueError("broken")))
+    monkeypatch.setattr(node.relay.reading, "missed", lambda *_: defer.fail(ValueError("broken")))
     monkeypatch.setattr(Resuming.log, "failure", lambda *_: None)
     client = node.connect()
     assert node.asks(client, since="e:3") == ["pusher:error"]

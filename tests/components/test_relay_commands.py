@@ -7,6 +7,7 @@ import pytest
 from autobahn.wamp.types import CloseDetails, ComponentConfig
 from twisted.internet import defer, reactor
 
+from stork_components import relay as relay_module
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol.bus import encode_heartbeat, encode_push_frame
@@ -17,8 +18,6 @@ from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.protocol.replay import PageHeader, decode_request, encode_page
 from tests.components.router_inside import Broadcaster, Inside, Relay
-
-from stork_components import relay as relay_module  # isort: skip  # router_inside imports Crossbar first
 
 NOBODY = "tcp://127.0.0.1:1"
 PUSH = Push(("v1.orders.42",), "t", b"1", "2026-01-31T12:00:00.000Z")
@@ -32,7 +31,7 @@ class RelayAlone(Relay):
         self._transport = inside.component._transport
         self.said: list[Any] = []
         self.starting = defer.ensureDeferred(self.start())
-        self._link.say = self._keep
+        self._following.link.say = self._keep
 
     def _keep(self, frame: bytes) -> bool:
         self.said.append(decode_request(frame))
@@ -48,8 +47,8 @@ class RelayAlone(Relay):
 
     def begin(self, after: int = 0, *, nodes: bool = True) -> None:
         """The first frame of the bus, and the first page."""
-        self._follow([[encode_heartbeat(Position("e", after), "run", "2026-01-31T12:00:00.000Z", {})]])
-        self._take_pages([encode_page(PageHeader("e", "run", 0, after, after, after, nodes=nodes), [])])
+        self._following.take_frames([[encode_heartbeat(Position("e", after), "run", "2026-01-31T12:00:00.000Z", {})]])
+        self._following.take_pages([encode_page(PageHeader("e", "run", 0, after, after, after, nodes=nodes), [])])
 
     def lose(self, *, nodes: bool = True) -> None:
         """A gap that replay cannot fill."""
@@ -59,7 +58,7 @@ class RelayAlone(Relay):
         at = Position("e", sequence)
         is_push = isinstance(content, Push)
         frame = encode_push_frame(at, "run", content) if is_push else encode_state_frame(at, "run", content)
-        self._follow([[frame]])
+        self._following.take_frames([[frame]])
 
 
 @pytest.fixture
@@ -113,8 +112,10 @@ def test_an_answer_to_a_lease_settles_sessions(inside, relay):
     client = visitor(inside, is_settled=False)
     relay._attending.say()
     lease = relay.said[-2]
-    relay._leased([[encode_node_answer(Leased(lease.incarnation, lease.number, "e", "run", 0, "attached"))]])
-    relay._leased([[b"nonsense"]])
+    relay._following.take_answers(
+        [[encode_node_answer(Leased(lease.incarnation, lease.number, "e", "run", 0, "attached"))]]
+    )
+    relay._following.take_answers([[b"nonsense"]])
     relay.hear(1, Command("disconnect", session=client.id))
     assert (len(client.session.left), client.closed) == (1, None)
     assert relay.counters.refused == 1

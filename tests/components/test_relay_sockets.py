@@ -4,7 +4,7 @@ import pytest
 import zmq
 from twisted.internet.task import Clock
 
-from stork_components.waiters import Waiters
+from stork_components.relay.waiters import Waiters
 from stork_crossbar.internals.zmq_reader import ZmqReader
 from stork_node.protocol.positions import Position
 

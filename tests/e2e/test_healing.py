@@ -162,10 +162,16 @@ from stork_components.relay import Relay
 
 
 class FailingRelay(Relay):
-    def _follow(self, messages):
-        if b"poison" in b"".join(frame for message in messages for frame in message):
-            raise RuntimeError("a fault in the relay")
-        super()._follow(messages)
+    async def start(self):
+        await super().start()
+        take_frames = self._following.take_frames
+
+        def fail(messages):
+            if b"poison" in b"".join(frame for message in messages for frame in message):
+                raise RuntimeError("a fault in the relay")
+            take_frames(messages)
+
+        self._following.take_frames = fail
 
 
 class ProbelessRelay(Relay):

@@ -454,10 +454,16 @@ FAILING_RELAY = """
 from stork_components.relay import Relay
 
 class FailingRelay(Relay):
-    def _follow(self, messages):
-        if any(b"v1.test.fault" in message[0] for message in messages):
-            raise RuntimeError("a fault")
-        super()._follow(messages)
+    async def start(self):
+        await super().start()
+        take_frames = self._following.take_frames
+
+        def fail(messages):
+            if any(b"v1.test.fault" in message[0] for message in messages):
+                raise RuntimeError("a fault")
+            take_frames(messages)
+
+        self._following.take_frames = fail
 """
 
 

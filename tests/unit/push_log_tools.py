@@ -41,7 +41,9 @@ def open_log(folder: Path, **settings: Any) -> SegmentLog:
 
 
 def kill(log: SegmentLog) -> None:
-    """Let go of a log as the end of the process does: the descriptors close, and nothing else happens."""
+    """Let go of a log as the end of the process does: its thread is gone, its descriptors close."""
+    if writing := log._state_file._writing:
+        writing.join()
     log._chain.abandon()
     log._lock.close()
 

@@ -28,7 +28,7 @@ def history(call: Any) -> None:
     limit, since = query.limit(), _position(query.text("since"))
     if call.api.relay is None:
         raise ApiError("not_ready", "this node has no relay")
-    asked = defer.ensureDeferred(call.api.relay.history(allowed_topic(call), since, limit))
+    asked = defer.ensureDeferred(call.api.relay.reading.history(allowed_topic(call), since, limit))
     call.reply_later(asked.addCallbacks(lambda page: ApiAnswer(200, page), _not_ready))
 
 

@@ -32,7 +32,7 @@ def why(call: Any) -> None:
     if call.api.relay is None:
         raise ApiError("not_ready", "this node has no relay")
     if position is None:
-        position = next((at for _, at in call.api.relay.newest_first(topic)), None)
+        position = next((at for _, at in call.api.relay.reading.newest_first(topic)), None)
     else:
         try:
             Position.parse(position)

@@ -122,7 +122,7 @@ def _nothing() -> None: ...
 
 def _newest_first(topic: str) -> Iterable[tuple[bytes, str]]:
     relay = registry.find(Relay)
-    return relay.newest_first(topic) if relay else ()
+    return relay.reading.newest_first(topic) if relay else ()
 
 
 class PusherClients(WebSocketResource):

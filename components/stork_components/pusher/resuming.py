@@ -82,7 +82,7 @@ class Resuming:
             if not socket.is_resuming(topic, resumption):
                 return None
             try:
-                missed = await relay.missed(topic, resumption.since, resumption.sockets | {number})
+                missed = await relay.reading.missed(topic, resumption.since, resumption.sockets | {number})
             except CallError:
                 # Another node may be further than this one. None is, before this one has caught up.
                 if relay.is_ready:

@@ -1,6 +1,8 @@
 // The status page: figures of this node from /metrics, and of the deployment from /api with a key that is typed in.
 
 const EVERY_MS = 2000;
+// How often it asks again after a command that not all nodes have obeyed yet: for as long as a dead node is waited for.
+const MOST_LOOKS = 10;
 const POINTS = 60;
 const PLOTS = [
   { name: "Sessions", metric: "stork_sessions", which: ({ role }) => role !== "backend" && role !== "trusted" },
@@ -232,13 +234,22 @@ $("user-form").addEventListener("submit", (event) => {
   search().catch((error) => say("key-answer", error.message, true));
 });
 
+function sayObeyed(kind, answer) {
+  const met = Object.values(answer.nodes).reduce((all, each) => all + (each.sessions ?? 0), 0);
+  say("command-answer", `${kind}: ${counted(met)}${answer.complete ? "" : ", not all nodes have answered yet"}`);
+}
+
 async function command(kind) {
   const buttons = [$("refresh"), $("disconnect")];
   for (const button of buttons) button.disabled = true;
   try {
-    const answer = await ask("command", { command: kind, authid: shown });
-    const met = Object.values(answer.nodes).reduce((all, each) => all + (each.sessions ?? 0), 0);
-    say("command-answer", `${kind}: ${counted(met)}${answer.complete ? "" : ", not all nodes have answered yet"}`);
+    let answer = await ask("command", { command: kind, authid: shown });
+    sayObeyed(kind, answer);
+    for (let asked = 0; !answer.complete && asked < MOST_LOOKS; asked += 1) {
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+      answer = await ask(`command/${answer.position}`);
+      sayObeyed(kind, answer);
+    }
     await search();
   } catch (error) {
     say("command-answer", error.message, true);
