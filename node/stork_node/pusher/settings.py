@@ -25,7 +25,7 @@ class PusherLimits:
 
     connections: int = setting(_at_least_one, 20_000)
     subscriptions: int = setting(_at_least_one, 1_000)
-    subscriptions_per_address: int = setting(_at_least_one, 50_000)
+    subscriptions_per_address: int = setting(_at_least_one, 200_000)
     client_events_per_second: int = setting(_at_least_one, 10)
     client_event_bytes: int = setting(_at_least_one, 10 * 1024)
     pushes_per_second: int = setting(_at_least_one, 10_000)
