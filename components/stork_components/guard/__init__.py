@@ -126,7 +126,7 @@ class Guard(DirectGuard):
 
     def state(self) -> GuardState:
         """The current state, for metrics."""
-        return GuardState(len(self._verdicts), self._joining.pending)
+        return GuardState(len(self._verdicts), self._joining.pending.number)
 
     async def authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         """As ``Joining.authenticate``: a dynamic authenticator of Crossbar."""

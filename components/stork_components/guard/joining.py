@@ -9,6 +9,7 @@ from twisted.internet import reactor
 from stork_components.asking.application_client import CallerLeft, Request, Unavailable
 from stork_components.guard.parts import Parts
 from stork_crossbar.limits import client_limits
+from stork_crossbar.opening import handshake
 from stork_node import clock
 from stork_node.application.grants import Grants
 from stork_node.application.values import ClientSession, Deny, peer_host
@@ -17,6 +18,7 @@ from stork_node.guard import core
 from stork_node.guard.admitted import Admission
 from stork_node.guard.answers import check_role, read_backend_ticket_answer, read_ticket_answer
 from stork_node.guard.deciders import JOINS
+from stork_node.limits.pending import Pending
 from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
@@ -30,14 +32,14 @@ from stork_node.why.recent import RecentEvents
 class Joining:
     """
     Attributes:
-        pending: how many joins are being answered.
+        pending: joins that are being answered.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._marks = singleton(SessionMarks)
         self._served = singleton(ServedFeeds)
-        self.pending = 0
+        self.pending = Pending(parts.settings.pending_joins, "joins")
 
     async def authenticate(self, realm: str, authid: str | None, details: dict[str, Any]) -> dict[str, Any]:
         """
@@ -50,23 +52,22 @@ class Joining:
         Raises:
             ApplicationError: one of ``uris.REFUSALS``.
         """
-        if not client_limits.may_join():
+        address = handshake.counted_address(details["transport"]["peer"])
+        if not client_limits.may_join(address):
             self._refuse("limit")
         refused = core.refuse_ticket(authid, details)
         if refused is not None:  # not by its truth: a Deny is false
             self.turn_away(core.refusal_case(refused), details, refused.reason)
-        if self.pending >= self._parts.settings.pending_joins:
-            self.turn_away("unavailable", details, f"{self.pending} joins are being answered already")
-        self.pending += 1
+        if reason := self.pending.excess(address):
+            self.turn_away("unavailable", details, reason)
         opening = self._marks.open()
         try:
-            decision = await self._decide(realm, authid, details)
+            with self.pending.one(address):
+                decision = await self._decide(realm, authid, details)
         except CallerLeft:  # nobody hears this answer, and nothing is wrong here
             raise ApplicationError(*uris.REFUSALS["unavailable"]) from None
         except (Unavailable, InvalidAnswer) as error:
             self.turn_away("unavailable", details, str(error))
-        finally:
-            self.pending -= 1
         if isinstance(decision, Deny):
             self._remember_refusal(authid, details, decision.reason)
             self.turn_away(core.refusal_case(decision), details, decision.reason)
