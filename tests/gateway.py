@@ -74,7 +74,7 @@ def free_port_range(number: int) -> int:
         return first
 
 
-def wait_for(fact: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+def wait_for(fact: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
     """Wait until ``fact()`` is true, and return it; fails after ``timeout_s`` with ``what`` was waited for."""
     give_up_at = time.monotonic() + timeout_s
     while time.monotonic() < give_up_at:
@@ -130,7 +130,7 @@ class Process:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log}") from None
 
-    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 30.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 60.0) -> int:
         if self.popen.poll() is None:
             self.popen.send_signal(number)
         try:

@@ -21,7 +21,15 @@ def sign(text: str, secret: str = SECRET) -> str:
 class PusherClient:
     """One connection; ``next`` returns the frames, with their ``data`` decoded where it is JSON in a string."""
 
-    def __init__(self, port: int, key: str = KEY, query: str = "?protocol=7&client=js&version=8.4.0", **options: Any):
+    def __init__(
+        self,
+        port: int,
+        key: str = KEY,
+        query: str = "?protocol=7&client=js&version=8.4.0",
+        secret: str = SECRET,
+        **options: Any,
+    ) -> None:
+        self.key, self.secret = key, secret
         self.socket = connect(f"ws://127.0.0.1:{port}/app/{key}{query}", compression=None, max_size=None, **options)
 
     def __enter__(self) -> "PusherClient":
@@ -54,18 +62,31 @@ class PusherClient:
     def subscribe(self, channel: str, **data: Any) -> dict[str, Any]:
         return self.ask("pusher:subscribe", data={"channel": channel, **data})
 
-    def sign_in(self, user: str) -> None:
-        text = json.dumps({"id": user})
-        auth = f"{KEY}:{sign(f'{self.id}::user::{text}')}"
-        answer = self.ask("pusher:signin", data={"auth": auth, "user_data": text})
-        assert answer["event"] == "pusher:signin_success", answer
+    def auth(self, text: str) -> str:
+        return f"{self.key}:{sign(text, self.secret)}"
+
+    def sign_in(self, user: str, **more: Any) -> None:
+        text = json.dumps({"id": user, **more})
+        auth = self.auth(f"{self.id}::user::{text}")
+        self.send("pusher:signin", data={"auth": auth, "user_data": text})
+        assert self.skip_to("pusher:signin_success")["data"] == {"user_data": text}
+
+    def skip_to(self, *events: str) -> dict[str, Any]:
+        """The next frame of one of these events."""
+        while (frame := self.next())["event"] not in events:
+            pass
+        return frame
+
+    def ask_to_join(self, channel: str) -> None:
+        signed = {"auth": self.auth(f"{self.id}:{channel}")} if channel.startswith("private-") else {}
+        self.send("pusher:subscribe", data={"channel": channel, **signed})
 
     def subscribe_as(self, channel: str, data: Any) -> dict[str, Any]:
         """Subscribe to a presence channel; ``data`` None: without channel_data."""
         text = None if data is None else json.dumps(data)
         signed = f"{self.id}:{channel}" if text is None else f"{self.id}:{channel}:{text}"
         told = {} if text is None else {"channel_data": text}
-        return self.subscribe(channel, auth=f"{KEY}:{sign(signed)}", **told)
+        return self.subscribe(channel, auth=self.auth(signed), **told)
 
     def join_as(self, channel: str, user_id: str | int, **info: Any) -> dict[str, Any]:
         """Join a presence channel; returns the information of all members."""
@@ -75,8 +96,8 @@ class PusherClient:
 
     def join(self, *channels: str) -> None:
         for channel in channels:
-            signed = {"auth": f"{KEY}:{sign(f'{self.id}:{channel}')}"} if channel.startswith("private-") else {}
-            answer = self.subscribe(channel, **signed)
+            self.ask_to_join(channel)
+            answer = self.next()
             assert answer == {"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": {}}
 
     def has_nothing(self) -> bool:

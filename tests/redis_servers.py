@@ -1,5 +1,6 @@
 """Redis servers of one's own, on free ports of loopback."""
 
+import os
 import shutil
 import signal
 import socket
@@ -22,7 +23,10 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """One ``redis-server``; keeps its data in ``folder`` while it is restarted."""
+    """
+    One ``redis-server``, or what ``STORK_TEST_REDIS`` names, such as a Valkey; keeps its data in ``folder`` while it is
+    restarted.
+    """
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -36,7 +40,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self, *more: str) -> Self:
-        found = shutil.which("redis-server")
+        found = shutil.which(os.environ.get("STORK_TEST_REDIS", "redis-server"))
         assert found, "redis-server is missing: scripts/test installs it"
         command = [found, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         command += ["--repl-diskless-sync-delay", "0", "--repl-backlog-ttl", "0", *self._options, *more]

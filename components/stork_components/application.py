@@ -3,6 +3,7 @@
 from stork_components.application_process import ApplicationSettings, follow_leavers, run_application
 from stork_components.auth import serve_tickets
 from stork_components.meta import Visitors
+from stork_components.presence.serving import serve_presence
 from stork_components.rpc import Procedures
 from stork_components.topic_auth import serve_topics
 from stork_crossbar.interruptions import InterruptibleComponent
@@ -25,4 +26,5 @@ class Application(InterruptibleComponent):
         await Visitors(self, application).follow()
         await follow_leavers(self, application)
         await serve_topics(self, application)
+        await serve_presence(self, application)
         await serve_tickets(self, application)

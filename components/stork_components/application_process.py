@@ -21,7 +21,6 @@ from stork_crossbar.component import Component, end_worker
 from stork_crossbar.http.outgoing import Answer, OutgoingHttp
 from stork_crossbar.internals.forks import close_in_children
 from stork_crossbar.internals.from_threads import FromThreads
-from stork_crossbar.internals.gc_tuning import freeze_startup_objects
 from stork_node import AsyncPublisher, Publisher
 from stork_node.access.composing import DEFAULT_APP, Access, Application, compose
 from stork_node.access.declaring import Post
@@ -35,6 +34,7 @@ from stork_node.application.running.thread_switching import Interruption
 from stork_node.application.values import ClientSession
 from stork_node.config.settings import count, seconds, section, servers, setting, text
 from stork_node.errors import CallError, StorkError
+from stork_node.gc_tuning import freeze_startup_objects
 from stork_node.metrics.node_figures import ApplicationFigures
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -128,6 +128,9 @@ class ApplicationProcess:
 
     def left(self, session: Mapping[str, Any]) -> None:
         self._runtime.submit(self._runtime.left(ClientSession.parse(session)))
+
+    def tell_presence(self, told: Sequence[Mapping[str, Any]], within_s: float) -> "defer.Deferred[str]":
+        return _on_reactor(self._runtime.submit(self._runtime.tell_presence(told, within_s)))
 
     def finish(self, within_s: float) -> "defer.Deferred[None]":
         """Fires when no handler runs any more, or after ``within_s`` seconds."""

@@ -109,6 +109,7 @@ class Metrics(Resource):
         if relay:
             yield from families("stork_relay", relay.counters)
             yield from families("stork_relay", relay.state())
+            yield from families("stork_presence", relay.presence.figures())
             yield from families("stork_broadcast", relay.broadcast_counters)
             yield from publish_server_families(relay.server_counters)
         processes = {"router": os.getpid(), "controller": os.getppid()}

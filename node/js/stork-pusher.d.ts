@@ -10,8 +10,8 @@ export interface PusherClient {
 
 export interface RecoverOptions {
   /**
-   * Called for each channel that is subscribed again after a reconnect. `ok`: all missed events follow now, once and in
-   * order, before the live ones. Not `ok`: events may be lost; load the state again.
+   * Called for each channel that is subscribed again after a reconnect. `ok`: all missed events have come, once and in
+   * order; live ones follow. Not `ok`: events may be lost; load the state again.
    */
   onrecovered?: (channel: string, ok: boolean) => void;
 }

@@ -9,6 +9,7 @@
   function recover(pusher, { onrecovered } = {}) {
     const positions = new Map(); // by channel; null before one is known
     const live = new Set(); // the channels that are subscribed on this connection
+    const missing = new Set(); // those whose missed events are still coming
     const ids = []; // of all sockets
     const { send_event: send, unsubscribe } = pusher;
     let transport;
@@ -20,7 +21,7 @@
     };
 
     // Returns what is to be called after pusher-js has got the frame.
-    const take = ({ event, channel, data, position }) => {
+    const take = ({ event, channel, data, position, more }) => {
       if (event === BEAT) {
         for (const each of live) raise(each, JSON.parse(data).position);
       } else if (event === SUCCEEDED) {
@@ -29,9 +30,12 @@
         live.add(channel);
         if (!told.recovered) positions.set(channel, told.position || null);
         else raise(channel, told.position);
-        if (known && onrecovered) return () => onrecovered(channel, told.recovered === true);
+        if (!known || !onrecovered) return;
+        if (!more) return () => onrecovered(channel, told.recovered === true);
+        missing.add(channel);
       } else if (position && live.has(channel)) {
         raise(channel, position);
+        if (!more && missing.delete(channel)) return () => onrecovered(channel, true);
       }
     };
 
@@ -42,6 +46,7 @@
       const { onMessage } = mine;
       ids.push(id);
       live.clear();
+      missing.clear();
       mine.onMessage = (message) => {
         let tell;
         try {
@@ -66,6 +71,7 @@
     pusher.unsubscribe = (channel) => {
       positions.delete(channel);
       live.delete(channel);
+      missing.delete(channel);
       return unsubscribe.call(pusher, channel);
     };
     read();

@@ -3,18 +3,13 @@ Stork node: a push gateway.
 
 An application (``.crossbar/app.py``) declares its rules with a ``Stork``. A web application pushes with a
 ``Publisher``, calls procedures with a ``Caller``, or follows topics with a ``Subscriber``. Importing this package loads
-neither Twisted nor Crossbar, and pyzmq or websockets only at their first use.
+neither Twisted nor Crossbar, and most names, with pyzmq or websockets, only at their first use.
 """
 
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from stork_node.application.auth_request import AuthRequest
-from stork_node.application.feeds import Feed
-from stork_node.application.pushers import NotRunning
-from stork_node.application.stork import Stork
-from stork_node.application.values import Call, ClientSession, Deny, Principal
 from stork_node.errors import (
     CallError,
     ConfigError,
@@ -32,6 +27,11 @@ from stork_node.errors import (
 from stork_node.protocol.topics import Topic, feed_id
 
 if TYPE_CHECKING:
+    from stork_node.application.auth_request import AuthRequest
+    from stork_node.application.feeds import Feed
+    from stork_node.application.pushers import NotRunning
+    from stork_node.application.stork import Stork
+    from stork_node.application.values import Call, ClientSession, Deny, Principal
     from stork_node.clients.async_publisher import AsyncPublisher
     from stork_node.clients.caller import Caller
     from stork_node.clients.publisher import Publisher
@@ -73,9 +73,17 @@ __all__ = [
 
 _ON_DEMAND = {
     "AsyncPublisher": "stork_node.clients.async_publisher",
+    "AuthRequest": "stork_node.application.auth_request",
+    "Call": "stork_node.application.values",
     "Caller": "stork_node.clients.caller",
+    "ClientSession": "stork_node.application.values",
+    "Deny": "stork_node.application.values",
     "Event": "stork_node.clients.subscribing.stream",
+    "Feed": "stork_node.application.feeds",
+    "NotRunning": "stork_node.application.pushers",
+    "Principal": "stork_node.application.values",
     "Publisher": "stork_node.clients.publisher",
+    "Stork": "stork_node.application.stork",
     "Subscriber": "stork_node.clients.subscriber",
     "verify_webhook": "stork_node.webhooks.signatures",
 }
@@ -88,7 +96,7 @@ def __getattr__(name: str) -> Any:
     if name in _FORMER_NAMES:
         new_name = _FORMER_NAMES[name]
         warnings.warn(f"stork_node.{name} is stork_node.{new_name} now", DeprecationWarning, stacklevel=2)
-        return globals()[new_name]
+        name = new_name
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_ON_DEMAND[name]), name)

@@ -6,13 +6,14 @@ The node's answer to a client is a result, or an exception that is named for the
 
 import itertools
 import weakref
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stork_node import clock
 from stork_node.application.auth_request import cookie_header
 from stork_node.application.grants import NO_GRANTS, Grants
+from stork_node.application.online_recorder import Call, OnlineRecorder
 from stork_node.application.permission import Permission
 from stork_node.application.policy import Undecided
 from stork_node.application.push_recorder import AsyncPushRecorder, PushRecorder, RecordedPush
@@ -29,6 +30,7 @@ from stork_node.protocol.wire_values import to_wire
 __all__ = ["AppTester", "Client", "Denied", "Expired", "RecordedPush", "Refused", "Unavailable"]
 
 T = TypeVar("T")
+_TELLING_S = 3600.0
 
 
 class Refused(StorkError):
@@ -86,7 +88,10 @@ class AppTester:
         self.failures: list[HandlerFailed] = []
         self._roles, self._timeout_s = roles, timeout_s
         self._patterns = stork.patterns
+        self._online = OnlineRecorder(frozenset(stork.presence))
+        self._presence_verified = frozenset(stork.presence_verified)
         self._ids = itertools.count(1)
+        self._tellings = 0
         self._runtime = Runtime(stork, report=_keep_in(self.failures))
         self._started = False
         self._end = weakref.finalize(self, self._runtime.stop, 0)
@@ -155,7 +160,23 @@ class AppTester:
             raise (Expired if principal.retry else Denied)(uri, principal.reason)
         session = ClientSession.by_ticket(principal, session_id, realm, peer)
         self._wait(self._runtime.joined(session))
-        return Client(self, session, Grants.parse(principal.topics))
+        return Client(self, session, Grants.parse(principal.topics), principal.presence)
+
+    def online(self, topic: str) -> dict[str, Any]:
+        """
+        Who is online in a topic of a feed with presence: ``{authid: info}``, in the order in which they came.
+
+        A user who leaves is offline at once. The on_online and on_offline handlers have ended when ``subscribe``,
+        ``unsubscribe`` and ``leave`` return; what they raise is in ``failures``.
+        """
+        return self._online.online(topic)
+
+    def _tell(self, calls: Iterator[Call]) -> None:
+        told = [(kind, topic, [user]) for kind, topic, user in calls]
+        if told:
+            self._tellings += 1
+            document = {"position": f"test:{self._tellings}", "calls": told}
+            self._wait(self._runtime.tell_presence([document], _TELLING_S))
 
     def _authenticate(self, realm: str, authid: str | None, details: Mapping[str, Any]) -> Principal | Deny:
         answer = self._ask(self._runtime.authenticate(realm, authid, details), "")
@@ -214,8 +235,10 @@ def _keep_in(failures: list[HandlerFailed]) -> Callable[[HandlerFailed], None]:
 class Client:
     """One session with an application under test; ``session`` is the handlers' view of it."""
 
-    def __init__(self, tester: AppTester, session: ClientSession, grants: Grants = NO_GRANTS) -> None:
-        self.session, self._grants = session, grants
+    def __init__(
+        self, tester: AppTester, session: ClientSession, grants: Grants = NO_GRANTS, info: dict[str, Any] | None = None
+    ) -> None:
+        self.session, self._grants, self._info = session, grants, info
         self._tester: AppTester | None = tester
 
     def __repr__(self) -> str:
@@ -229,9 +252,43 @@ class Client:
             Denied, Unavailable: the application does not allow it.
         """
         tester = self._joined()
-        if core.is_granted(self._grants, "subscribe", topic, match, tester._patterns):
+        if match == "exact" and topic.startswith(uris.PRESENCE):
+            self._look(tester, topic.removeprefix(uris.PRESENCE))
             return
-        tester._authorize(self.session, topic, "subscribe", {"match": match})
+        self._check(tester, topic, match)
+        if match == "exact" and self.session.role != "backend":
+            came = tester._online.came(self.session.id, self.session.authid, self._info, topic)
+            tester._tell(came)
+
+    def _check(self, tester: AppTester, topic: str, match: Match = "exact") -> None:
+        if not core.is_granted(self._grants, "subscribe", topic, match, tester._patterns):
+            tester._authorize(self.session, topic, "subscribe", {"match": match})
+
+    def _look(self, tester: AppTester, topic: str) -> None:
+        if not tester._online.has_presence(topic):
+            raise Denied(core.NOT_AUTHORIZED, f"the feed of {topic} has no presence")
+        try:
+            self._check(tester, topic)
+        except Denied:
+            if topic.rpartition(".")[0] not in tester._presence_verified:
+                raise
+            tester._authorize(self.session, topic, "presence", {})
+
+    def unsubscribe(self, topic: str) -> None:
+        """End a subscription to a topic."""
+        tester = self._joined()
+        tester._tell(tester._online.went(self.session.id, self.session.authid, topic))
+
+    def online(self, topic: str) -> dict[str, Any]:
+        """
+        Look who is online in a topic: ``{authid: info}``, in the order in which they came.
+
+        Raises:
+            Denied, Unavailable: the application does not allow it, or the feed has no presence.
+        """
+        tester = self._joined()
+        self._look(tester, topic)
+        return tester.online(topic)
 
     def call(self, uri: str, /, *args: Any, **kwargs: Any) -> Any:
         """
@@ -254,6 +311,7 @@ class Client:
         """Leave, and wait until the on_leave handlers have ended."""
         tester = self._joined()
         self._tester = None
+        tester._tell(tester._online.went(self.session.id, self.session.authid))
         if self.session.role != "backend":
             tester._wait(tester._runtime.left(self.session))
 

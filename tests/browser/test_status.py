@@ -69,13 +69,18 @@ def search(page: Page, user: str) -> None:
     expect(page.locator("#found-summary")).to_contain_text(f"{user}: ")
 
 
-def test_without_a_key_it_shows_this_node(page: Page, address: str) -> None:
+def test_without_a_key_it_shows_this_node(page: Page, address: str, shipped: Deployment) -> None:
     open_page(page, address)
     expect(page.locator("#plots li")).to_have_count(6)
     # Two looks make a rate.
     expect(page.locator("#plots li", has_text="Pushes a second").locator("path")).to_have_attribute(
         "d", re.compile("^M")
     )
+    with shipped.nodes[1].join(authid=USER) as client:
+        client.subscribe("v1.room.status")
+        expect(page.locator("#online tr", has_text="v1.room").locator(".number")).to_have_text(
+            re.compile("^[1-9]"), timeout=20_000
+        )
     expect(page.locator("#with-key")).to_be_hidden()
 
 

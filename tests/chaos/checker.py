@@ -24,10 +24,14 @@ Pushes that were under way between the taking of a copy and its use may be in no
 them; where one did not, the announcement that follows covers them, even if events of the same epoch came before it.
 Their ids are forgotten with them: pushed again, they are another push, and their positions may be given again. Pushes
 that are not stored (``store: false``) are owed to nobody; they too come once and in order.
+
+Where the log is on an engine, another epoch may begin at any time; it has to be announced. A push of an epoch that is
+over may come once more if its number is above the last one that was committed there, as the engine knows it: its id is
+stored anew. ``replaced`` then has one entry of time 0: each new epoch is a need, and no push is lost within an epoch.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.chaos.histories import Announced, Entry, Got, Histories, Left, Pushed, Replaced, Start, Verdict
 
@@ -40,7 +44,11 @@ def place(position: str) -> Place:
 
 
 def check(
-    pushes: Iterable[Pushed], histories: Histories, replaced: Sequence[Replaced] = (), reach_s: float = 240.0
+    pushes: Iterable[Pushed],
+    histories: Histories,
+    replaced: Sequence[Replaced] = (),
+    ends: Mapping[str, int] | None = None,
+    reach_s: float = 240.0,
 ) -> Verdict:
     """
     Judge a run.
@@ -49,12 +57,13 @@ def check(
         pushes: all that were tried, each pusher's in the order of its answers.
         histories: of subscribers that were all given the time to get what they are owed.
         replaced: when logs were replaced by older copies.
+        ends: of a log on an engine, up to which number each epoch that is over was committed.
         reach_s: how long (seconds) a subscriber may be away and still has to recover.
     """
     pushes = list(pushes)
     verdict = Verdict(pushes=len(pushes))
     _check_answers(pushes, verdict)
-    known = _Known(pushes, histories, replaced, verdict)
+    known = _Known(pushes, histories, replaced, ends, verdict)
     for (subscriber, topic), entries in histories.items():
         _History(f"{subscriber} on {topic}", topic, known, verdict, reach_s).judge(entries)
     return verdict
@@ -75,10 +84,15 @@ class _Known:
     """The knowledge about all pushes together."""
 
     def __init__(
-        self, pushes: list[Pushed], histories: Histories, replaced: Sequence[Replaced], verdict: Verdict
+        self,
+        pushes: list[Pushed],
+        histories: Histories,
+        replaced: Sequence[Replaced],
+        ends: Mapping[str, int] | None,
+        verdict: Verdict,
     ) -> None:
         self.pushes = {push.id: push for push in pushes}
-        self._replaced = replaced
+        self._replaced, self._ends = replaced, ends
         self._places: dict[str, set[Place]] = defaultdict(set)
         for push in pushes:
             if push.position is not None:
@@ -114,6 +128,14 @@ class _Known:
         """Whether the push may have been in no log after one was replaced by an older copy."""
         push = self.pushes[id_]
         return any(push.tried_at <= each.at and each.copied_at <= push.at for each in self._replaced)
+
+    def may_come_again(self, id_: str) -> bool:
+        """Whether the log may not have known the id any more, so that the push was stored anew."""
+        if self._ends is None:
+            return self.may_be_lost(id_)
+        return any(
+            number > self._ends.get(epoch, -1) for epoch, number in self._places[id_] if epoch != self.last_epoch
+        )
 
     def replaced_before(self, at: float) -> bool:
         return any(each.at <= at for each in self._replaced)
@@ -182,7 +204,7 @@ class _History:
             return True
         if before is not None and not self._known.may_be_lost(before):
             return True
-        return id_ in self._ids and not self._known.may_be_lost(id_)
+        return id_ in self._ids and not self._known.may_come_again(id_)
 
     def _announced(self, entry: Announced) -> None:
         self._verdict.announced += 1

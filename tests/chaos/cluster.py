@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from tests.chaos.histories import Replaced
 from tests.chaos.schedule import APPLICATIONS, BUSES, HAPROXY, LINKS, NODES, SERVER, Fault
-from tests.gateway import Deployment, Node, Process, children, free_ports, wait_for
+from tests.gateway import API_KEY, Deployment, Node, Process, children, free_ports, wait_for
 from tests.link import Link
 
 DISK_BYTES = 400 << 20
@@ -35,12 +35,13 @@ class Cluster(Deployment):
     def __init__(self, folder: Path, app: str | None = None) -> None:
         super().__init__(folder, app=app or _APP.read_text(), change=self._set_ports)
         self.replaced: list[Replaced] = []
+        self.ends = None
         self._stack = ExitStack()
         self._disk = folder / "disk"
         self._log = self._disk / "log"
         self._copy: tuple[float, Path] | None = None
         self._copy_used = 0
-        self.environ["STORK_DATA"] = str(self._disk)
+        self.environ |= {"STORK_DATA": str(self._disk), "STORK_API_KEY": API_KEY}
         self._haproxy: Process | None = None
 
     def __enter__(self) -> Self:

@@ -1,8 +1,9 @@
 """
-Pushers, in a process of their own: ``python -m tests.chaos.pushing ENDPOINT TOPICS SEED RATE``.
+Pushers, in a process of their own: ``python -m tests.chaos.pushing ENDPOINTS TOPICS SEED RATE``.
 
 Each pushes on, one push after the other, and repeats a push with the same id until it is answered, however long that
-takes. Two use ``Publisher``; the third is raw ZMQ, with several documents under way at a time. Topics are shared. One
+takes. Two use ``Publisher``; the third is raw ZMQ, with several documents under way at a time. Topics are shared, and
+of several endpoints (with commas) each pusher begins with another, and goes on to the next without an answer. One
 JSON line for each answer, or at the end for what was never answered:
 
     {"pusher", "id", "topics", "stored", "position" or null, "tried_at", "at", "tries"}
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import zmq
@@ -84,10 +86,11 @@ def push_by_publisher(name: str, endpoint: str, topics: list[str], seed: int, pa
             answered(name, document, position, tried_at, tries)
 
 
-def push_raw(name: str, endpoint: str, topics: list[str], seed: int, pause_s: float) -> None:
+def push_raw(name: str, endpoints: list[str], topics: list[str], seed: int, pause_s: float) -> None:
     """A DEALER with documents under way; where an answer fails to come, a new socket, and all again, in order."""
     context = zmq.Context()
-    source = documents(name, topics, seed)
+    source, turns = documents(name, topics, seed), cycle(endpoints)
+    endpoint = next(turns)
     while not stopping.wait(pause_s * UNDER_WAY):
         batch = [next(source) for _ in range(UNDER_WAY)]
         tried_at, tries = time.time(), 0
@@ -106,6 +109,8 @@ def push_raw(name: str, endpoint: str, topics: list[str], seed: int, pause_s: fl
                 assert answer["id"] == batch[0]["id"], (answer, batch[0])
                 answered(name, batch.pop(0), answer["position"], tried_at, tries)
             socket.close()
+            if batch:
+                endpoint = next(turns)
         for document in batch:
             answered(name, document, None, tried_at, tries)
     context.term()
@@ -113,12 +118,15 @@ def push_raw(name: str, endpoint: str, topics: list[str], seed: int, pause_s: fl
 
 def main() -> None:
     global gave_up_at
-    endpoint, topics, seed, rate = sys.argv[1], sys.argv[2].split(","), int(sys.argv[3]), float(sys.argv[4])
+    endpoints, topics, seed, rate = sys.argv[1].split(","), sys.argv[2].split(","), int(sys.argv[3]), float(sys.argv[4])
+    ann, bob, raw = ([*endpoints[n:], *endpoints[:n]] for n in (i % len(endpoints) for i in range(3)))
     pause_s = 3 / rate
     threads = [
-        threading.Thread(target=push_by_publisher, args=("ann", endpoint, topics, seed, pause_s)),
-        threading.Thread(target=push_by_publisher, args=("bob", endpoint, topics[: len(topics) // 2], seed, pause_s)),
-        threading.Thread(target=push_raw, args=("raw", endpoint, topics, seed, pause_s)),
+        threading.Thread(target=push_by_publisher, args=("ann", ",".join(ann), topics, seed, pause_s)),
+        threading.Thread(
+            target=push_by_publisher, args=("bob", ",".join(bob), topics[: len(topics) // 2], seed, pause_s)
+        ),
+        threading.Thread(target=push_raw, args=("raw", raw, topics, seed, pause_s)),
     ]
     for thread in threads:
         thread.start()

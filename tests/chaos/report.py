@@ -53,7 +53,7 @@ def as_text(run: Run) -> str:
         f"{verdict.delivered} events handed on to {people} subscribers",
         "connections lost: " + ", ".join(f"{count} {reason}" for reason, count in connections_lost(run).most_common()),
         f"recoveries: {verdict.recovered} complete, {verdict.announced} told of a gap; "
-        f"log replaced {len(run.replaced)} times",
+        f"log replaced {sum(each.at > 0 for each in run.replaced)} times",
         f"commands: {verdict.commands}, which ended {verdict.ended} sessions",
         "",
         *(f"  {kind.replace('_', ' '):<14}{verdict.counts[kind]:>6}" for kind in BROKEN),

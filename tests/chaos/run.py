@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 from stork_node import Publisher
 from tests.chaos.checker import check
@@ -19,7 +19,8 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.histories import Replaced, Verdict
 from tests.chaos.obeying import check_commands
 from tests.chaos.records import Line, histories, pushed, read_lines
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import LANES, Fault
+from tests.chaos.seeing import check_tables, look, there
 from tests.gateway import ROOT, wait_for
 
 TOPICS = tuple(f"v1.chaos.{n}" for n in range(10))
@@ -46,10 +47,40 @@ class Run:
     ended: float = 0.0
     happened: list[Happened] = field(default_factory=list)
     replaced: Sequence[Replaced] = ()
+    lanes: tuple[str, ...] = LANES
     pushes: list[Line] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
     settled: bool = False
+
+
+class System(Protocol):
+    """What faults are done to, from its start to its end."""
+
+    url: str
+    replaced: Sequence[Replaced]
+    ends: Mapping[str, int] | None
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def router(self) -> str: ...
+
+    @property
+    def operators(self) -> Mapping[str, str | int]: ...
+
+    @property
+    def wants_copy(self) -> bool: ...
+
+    def copy_log(self) -> None: ...
+
+    def begin(self, fault: Fault) -> None: ...
+
+    def end(self, fault: Fault) -> None: ...
+
+    def wait_until_ready(self) -> None: ...
 
 
 class Followers:
@@ -107,6 +138,8 @@ def run(
     seed: int,
     *,
     rate: float = 30.0,
+    system: Callable[[Path], System] = Cluster,
+    lanes: tuple[str, ...] = LANES,
     through: Callable[[str], str] = lambda url: url,
     progress: Callable[[Fault | None, str], None] = lambda fault, doing: None,
 ) -> Run:
@@ -116,12 +149,14 @@ def run(
     Args:
         folder: for all that the run writes.
         rate: pushes a second, of all pushers together.
+        system: what is to suffer them.
+        lanes: everything that can suffer one.
         through: where subscribers are to connect instead of HAProxy's address, which it is given.
         progress: told of each fault as it begins, and of what else goes on.
     """
     progress(None, "starting")
-    with Cluster(folder) as cluster:
-        outcome = Run(seed, time.time())
+    with system(folder) as cluster:
+        outcome = Run(seed, time.time(), lanes=lanes)
         answers = folder / "pushes.jsonl"
         pushing = [sys.executable, "-m", "tests.chaos.pushing", cluster.router, ",".join(TOPICS), str(seed), str(rate)]
         followers = Followers(folder, through(cluster.url), seed)
@@ -129,35 +164,43 @@ def run(
         commanding = [sys.executable, "-m", "tests.chaos.commanding", cluster.url, cluster.router, str(seed)]
         obeyed = folder / "commands.jsonl"
         commander = _start(commanding, obeyed)
+        appeared = folder / "appearing.jsonl"
+        visitors = _start([sys.executable, "-m", "tests.chaos.appearing", cluster.url, str(seed)], appeared)
         try:
             _wait_for_first_events(followers)
             for fault in faults:
                 progress(fault, str(fault))
                 outcome.happened.append(_suffer(cluster, fault))
                 followers.come_and_go(lambda: _recent_position(answers))
-                _check_alive(followers, pushers, commander)
+                _check_alive(followers, pushers, commander, visitors)
             progress(None, "settling")
             cluster.wait_until_ready()
-            for process in (pushers, commander):
+            for process in (pushers, commander, visitors):
                 _say(process, "stop")
             _wait(pushers)
             outcome.pushes = [*read_lines(answers), *_push_markers(cluster)]
             outcome.settled = _settle(followers)
+            progress(None, "looking who is online")
+            seen = Verdict()
+            check_tables(lambda: there(read_lines(appeared)), lambda: look(cluster.operators), seen)
             outcome.ended = time.time()
         finally:
             pushers.kill()
             _wait(pushers)
             _wait(commander)
+            _wait(visitors)
             followers.stop()
         outcome.lines = list(followers.lines())
-        outcome.replaced = cluster.replaced
+        outcome.replaced, ends = cluster.replaced, cluster.ends
     progress(None, "checking")
-    outcome.verdict = check(pushed(outcome.pushes), histories(outcome.lines), outcome.replaced)
+    outcome.verdict = check(pushed(outcome.pushes), histories(outcome.lines), outcome.replaced, ends)
     check_commands(read_lines(obeyed), outcome.verdict, outcome.ended)
+    outcome.verdict.counts["wrong_table"] = seen.counts["wrong_table"]
+    outcome.verdict.findings += seen.findings
     return outcome
 
 
-def _suffer(cluster: Cluster, fault: Fault) -> Happened:
+def _suffer(cluster: System, fault: Fault) -> Happened:
     began = time.time()
     cluster.begin(fault)
     try:
@@ -189,7 +232,7 @@ def _recent_position(answers: Path) -> str | None:
     return known[0] if known else None
 
 
-def _push_markers(cluster: Cluster) -> Iterator[Line]:
+def _push_markers(cluster: System) -> Iterator[Line]:
     with Publisher(cluster.router, timeout_ms=20_000) as publisher:
         for topic in TOPICS:
             tried_at, id_ = time.time(), f"last {topic}"

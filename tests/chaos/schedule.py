@@ -1,7 +1,7 @@
 """The faults of a run and their times: a list from a seed, always the same for the same seed."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 SERVER, HAPROXY, LOG = "publish server", "HAProxy", "log"
@@ -13,8 +13,10 @@ LANES = (SERVER, LOG, *BUSES, *NODES, *APPLICATIONS, *LINKS, HAPROXY)
 
 _PROCESSES = (SERVER, *NODES, *APPLICATIONS, HAPROXY)
 
-# What can go wrong with what, and how often against the others.
-KINDS: dict[str, tuple[tuple[str, ...], int]] = {
+Kinds = dict[str, tuple[tuple[str, ...], int]]
+"""What can go wrong with what, and how often against the others."""
+
+KINDS: Kinds = {
     "kill": (_PROCESSES, 4),  # kill -9; restarted after the fault's seconds (an application restarts by itself)
     "stop": (_PROCESSES, 4),  # SIGSTOP, then SIGCONT
     "reset": ((*BUSES, *LINKS), 4),  # cut, and both ends are told
@@ -37,32 +39,34 @@ class Fault:
     pause_s: float
 
     def __str__(self) -> str:
-        return f"{self.number:>4}  {self.kind:<8} {self.target:<15} {self.seconds:5.1f} s, then {self.pause_s:.1f} s"
+        return f"{self.number:>4}  {self.kind:<8} {self.target:<16} {self.seconds:5.1f} s, then {self.pause_s:.1f} s"
 
 
 def schedule(
-    seed: int, faults: int, *, longest_s: float = LONGEST_S, only: tuple[str, ...] = tuple(KINDS)
+    seed: int, faults: int, *, longest_s: float = LONGEST_S, only: Collection[str] = (), kinds: Kinds = KINDS
 ) -> list[Fault]:
     """
     The faults of a seed.
 
     Args:
         longest_s: no fault lasts longer (seconds); short ones are more frequent.
-        only: these kinds. Each comes up once in every so many faults, however few there are.
+        only: these kinds; all where there is none. Each comes up once in every so many faults, however few there are.
+        kinds: what can go wrong with what, and how often against the others.
     """
-    return list(_faults(random.Random(seed), faults, longest_s, only))
+    chosen = {kind: kinds[kind] for kind in only} if only else kinds
+    return list(_faults(random.Random(seed), faults, longest_s, chosen))
 
 
-def _faults(chance: random.Random, faults: int, longest_s: float, only: tuple[str, ...]) -> Iterator[Fault]:
+def _faults(chance: random.Random, faults: int, longest_s: float, kinds: Kinds) -> Iterator[Fault]:
     bag: list[str] = []
     targets: dict[str, list[str]] = {}
     for number in range(1, faults + 1):
         if not bag:
-            bag = [kind for kind in only for _ in range(KINDS[kind][1])]
+            bag = [kind for kind, (_, often) in kinds.items() for _ in range(often)]
             chance.shuffle(bag)
         kind = bag.pop()
         if not targets.get(kind):
-            targets[kind] = list(KINDS[kind][0])
+            targets[kind] = list(kinds[kind][0])
             chance.shuffle(targets[kind])
         target, seconds = targets[kind].pop(), chance.triangular(SHORTEST_S, longest_s, SHORTEST_S)
         if kind == "kill" and target in APPLICATIONS:

@@ -30,7 +30,7 @@ def test_faults_last_between_a_second_and_the_longest() -> None:
 
 
 def test_a_fault_is_a_line_that_says_what_and_for_how_long() -> None:
-    assert str(schedule(7, 1)[0]) == "   1  reset    bus 1             1.4 s, then 1.8 s"
+    assert str(schedule(7, 1)[0]) == "   1  reset    bus 1              1.4 s, then 1.8 s"
 
 
 def test_only_some_kinds() -> None:

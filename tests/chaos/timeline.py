@@ -14,7 +14,6 @@ from matplotlib.patches import Patch
 
 from tests.chaos.records import spans
 from tests.chaos.run import Run
-from tests.chaos.schedule import LANES
 
 INK, MUTED, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
 FAULTS = {
@@ -22,8 +21,15 @@ FAULTS = {
     "stop": ("#8e6bbf", "SIGSTOP"),
     "reset": ("#e08e0b", "cut, with resets"),
     "swallow": ("#2f80c2", "cut, without a word"),
-    "full": ("#7a5c3e", "disk full"),
     "replace": ("#111111", "log replaced by an older copy"),
+    "cut": ("#e08e0b", "cut from the others"),
+    "lose": ("#111111", "the master lost, with what no replica has"),
+    "flush": ("#7a5c3e", "FLUSHALL"),
+    "forget": ("#a0522d", "a key deleted"),
+    "unload": ("#5f9ea0", "SCRIPT FLUSH"),
+    "hang up": ("#2f80c2", "connections closed"),
+    "promote": ("#3a9d6c", "planned switch"),
+    "full": ("#7a5c3e", "no room"),
 }
 AWAY, BREAK, GAP, PUSHED, HANDED = "#9aa5b1", "#c0392b", "#c0392b", "#2f80c2", "#3a9d6c"
 LANE_INCHES = 0.21
@@ -34,7 +40,7 @@ def draw(run: Run, path: Path) -> None:
     """Write a PNG; wider for longer runs."""
     seconds = max(run.ended - run.began, 1.0)
     shown = longest_there(run)
-    heights = [len(LANES) * LANE_INCHES, len(shown) * LANE_INCHES * 0.72, 1.3]
+    heights = [len(run.lanes) * LANE_INCHES, len(shown) * LANE_INCHES * 0.72, 1.3]
     width = min(60.0, max(12.0, 3 + seconds / 12))
     with mpl.rc_context({"font.size": 9, "font.family": "DejaVu Sans", "axes.edgecolor": GRID, "text.color": INK}):
         figure, (faults, away, flow) = pyplot.subplots(
@@ -81,9 +87,9 @@ def _by_kind(who: str) -> tuple[str, int]:
 
 
 def _draw_faults(axes: Axes, run: Run) -> None:
-    _lanes(axes, list(LANES), "what suffers")
+    _lanes(axes, list(run.lanes), "what suffers")
     for each in run.happened:
-        lane = LANES.index(each.fault.target)
+        lane = run.lanes.index(each.fault.target)
         color, _ = FAULTS[each.fault.kind]
         length = max(each.ended - each.began, 0.25)
         axes.barh(lane, length, left=each.began - run.began, height=0.62, color=color, zorder=3)

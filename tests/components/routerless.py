@@ -9,6 +9,7 @@ from typing import Any
 from stork_components.commands.attending import Attending
 from stork_components.relay.publish_server_link import PublishServerLink
 from stork_node.nodes.session_marks import SessionMarks
+from stork_node.presence.handlers import PresenceHandlers
 from stork_node.presence.local import LocalPresence
 from stork_node.presence.table import Change
 from stork_node.protocol.bus import decode_frame
@@ -25,7 +26,7 @@ from tests.gateway import free_ports
 class Node:
     """What a relay does, without a router: ``done`` has what it obeyed and delivered, in order."""
 
-    def __init__(self, bus: str, replay: str, name: str) -> None:
+    def __init__(self, bus: str, replay: str, name: str, handlers: PresenceHandlers | None = None) -> None:
         self.reactor, self.stream, self.marks = Reactor(), NodeStream(HistorySettings()), SessionMarks()
         self.link = PublishServerLink(
             self.reactor, [bus], [replay], "", self._heard, self._answered, self._leased, lambda *_: None
@@ -40,6 +41,7 @@ class Node:
             environ,
             self.local,
             lambda at, at_ms, changes: self.told.extend(changes),
+            handlers=handlers,
         )
         self.done: list[str] = []
         self.breaks = 0

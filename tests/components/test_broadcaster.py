@@ -135,6 +135,15 @@ def test_a_break_closes_subscribers_bit_by_bit_and_none_gets_a_later_event(insid
     assert without.closed is follower.closed is None
 
 
+def test_a_break_of_many_takes_as_long_as_it_may(inside):
+    broadcaster = Broadcaster(inside.component, inside.reactor, limits=SMALL, break_spread_s=0.3)
+    clients = [inside.connect(TOPIC) for _ in range(450)]
+    broadcaster.close_subscribers(4010, "events were missed")
+    for closed in (150, 300, 450):
+        assert sum(client.closed is not None for client in clients) == closed
+        inside.reactor.advance(0.1)
+
+
 def test_a_session_that_has_left_is_forgotten(inside, broadcaster):
     client = inside.connect(TOPIC)
     broadcaster.close_subscribers(4010, "")

@@ -7,7 +7,7 @@ import sys
 def test_what_was_there_is_left_alone_and_what_comes_later_is_collected():
     script = """
 import gc, weakref
-from stork_crossbar.internals.gc_tuning import freeze_startup_objects
+from stork_node.gc_tuning import freeze_startup_objects
 
 class Thing: pass
 

@@ -309,7 +309,7 @@ def test_one_address_cannot_hold_all_joins_that_wait(guard: GuardAlone, monkeypa
     for each in waiting[4:]:
         each.errback(CallerLeft(""))
     assert guard.state().pending_joins == 0
-    assert guard._pending_of == {}
+    assert guard._joining.pending._of == {}
 
 
 def test_sessions_of_one_user_are_limited_and_those_of_others_are_not(guard: GuardAlone) -> None:

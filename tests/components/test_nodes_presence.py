@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -136,3 +137,79 @@ def test_another_log_has_the_same_users(chosen, nodes):
     with serving(chosen):
         run(nodes, lambda: all(node.breaks for node in nodes))
         run(nodes, agree(nodes, "ann", "bob"))
+
+
+def test_a_user_who_logs_out_right_after_coming_elsewhere_is_never_away(chosen, nodes):
+    with serving(chosen):
+        start(nodes, first=["ann"], second=["bob"])
+        first, second = nodes
+        for _ in range(3):
+            join(second, "ann")
+            first.local.leave(ROOM, "ann", has_left=True)
+            join(first, "eve")
+            run(nodes, agree(nodes, "ann", "bob", "eve"))
+            first.local.leave(ROOM, "eve", has_left=True)
+            run(nodes, agree(nodes, "ann", "bob"))
+            first, second = second, first
+            first.local.leave(ROOM, "bob", has_left=True)
+            join(second, "bob")
+            run(nodes, agree(nodes, "ann", "bob"))
+        for node in nodes:
+            assert {user for change in node.told for user in change.offline} == {"eve"}
+
+
+def test_a_tab_is_closed_while_the_node_of_the_other_tab_dies(chosen, nodes):
+    with serving(chosen):
+        start(nodes, dead=["ann"], alive=["ann", "bob"])
+        _, alive = nodes
+        alive.local.leave(ROOM, "ann")
+        run([alive], agree([alive], "bob"))
+        assert [change.offline for change in alive.told if change.offline] == [["ann"]]
+
+
+def test_a_node_that_begins_after_the_retention_has_the_users_of_before(chosen, nodes):
+    with serving(replace(chosen, retention_bytes=4000)) as server:
+        start(nodes, first=["ann"], second=["bob"])
+        while server._engine.floor < 20:
+            join(nodes[0], "eve")
+            run(nodes, agree(nodes, "ann", "bob", "eve"))
+            nodes[0].local.leave(ROOM, "eve", has_left=True)
+            run(nodes, agree(nodes, "ann", "bob"))
+        third = Node(chosen.pub, chosen.replay, "node-3")
+        nodes.append(third)
+        run(nodes, agree(nodes, "ann", "bob"))
+
+
+def test_pages_that_are_loaded_again_are_no_changes(chosen, nodes):
+    users = [f"user-{number}" for number in range(50)]
+    with serving(chosen):
+        start(nodes, first=users, second=[])
+        for node in nodes:
+            node.told.clear()
+        for number in range(4):
+            here, there = nodes if number % 2 == 0 else nodes[::-1]
+            for user in users:
+                here.local.leave(ROOM, user)
+            there.turn()
+            join(there, *users)
+            run(nodes, lambda there=there: there.local.is_told)
+        join(nodes[0], "mark")
+        run(nodes, agree(nodes, "mark", *users))
+        for node in nodes:
+            assert node.told == [Change(ROOM, ["mark"], [])]
+
+
+def test_a_deploy_of_three_nodes_makes_nobody_go(chosen, nodes):
+    users = [f"user-{number}" for number in range(60)]
+    with serving(chosen):
+        nodes.append(Node(chosen.pub, chosen.replay, "node-3"))
+        start(nodes, first=users[::3], second=users[1::3], third=users[2::3])
+        watcher = nodes[2]
+        for number in range(2):
+            old, other = nodes[number], nodes[number + 1]
+            moved = list(old.local._rooms[ROOM])
+            old.close()
+            nodes[number] = Node(chosen.pub, chosen.replay, f"node-{number + 1}")
+            join(other, *moved)
+            run(nodes, agree(nodes, *users))
+        assert not any(change.offline for change in watcher.told)

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,8 @@ from stork_node.pusher.channel_table import ChannelTable
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.client_frames import ClientEvent
 from stork_node.pusher.counters import PusherCounters
+from stork_node.pusher.data import by_member
+from stork_node.pusher.webhooks.settings import AppWebhook
 from tests.pusher import PusherBackend
 
 with warnings.catch_warnings():
@@ -272,11 +275,13 @@ def component():
     assert started.called
     yield pusher
     pusher.sockets.end()
+    pusher.counts.end()
 
 
 def test_a_client_event_is_pushed_without_being_stored(component):
     sent = []
-    socket = SimpleNamespace(send=lambda frame: sent.append(json.loads(frame)["data"]["code"]))
+    connection = SimpleNamespace(app=component.apps.by_id("1"), socket_id="7.1")
+    socket = SimpleNamespace(send=lambda frame: sent.append(json.loads(frame)["data"]["code"]), connection=connection)
     event = ClientEvent("client-x", "private-a", b"[1]")
     component.sockets.push(socket, 7, event, "pusher.private-~.a")
     [push] = component.link.documents()
@@ -286,6 +291,23 @@ def test_a_client_event_is_pushed_without_being_stored(component):
     component.link.outcome = PushRefused("storage_failed", "the disk is full")
     component.sockets.push(socket, 7, event, "pusher.private-~.a")
     assert (sent, component.counters.client_events) == ([4301], 1)
+
+
+def test_a_client_event_is_told_to_the_webhook_of_its_app(component):
+    app = replace(component.apps.by_id("1"), webhooks=(AppWebhook("https://a.example/"),))
+    socket = SimpleNamespace(send=None, connection=SimpleNamespace(app=app, socket_id="7.1"))
+    event = ClientEvent("client-x", "presence-a", by_member("ann", b'{ "a": 1}'))
+    component.sockets.push(socket, 7, event, "pusher.presence-~.a")
+    _, told = component.link.documents()
+    assert (told.topics, told.type, told.store) == (("pusher.~hook.~",), "client_event", True)
+    assert json.loads(told.data) == {
+        "name": "client_event",
+        "channel": "presence-a",
+        "event": "client-x",
+        "data": '{ "a": 1}',
+        "socket_id": "7.1",
+        "user_id": "ann",
+    }
 
 
 def test_each_key_has_its_own_limit(component):

@@ -101,6 +101,22 @@ def test_names_of_the_protocol_stay_out(node):
     assert node.asks(node.connect(), since="e:0") == [(True, "e:1")]
 
 
+def test_all_but_the_last_missed_event_say_that_more_follow(node, monkeypatch):
+    monkeypatch.setattr("stork_components.pusher.resuming.LITTLE_BYTES", 1)
+    node.push(3)
+    node.push(1, topic="pusher.a.2")
+    node.relay.hear(5, Push(("pusher.a.1",), "pusher:error", b"1", STAMP))
+    node.tail = 5
+    client = node.connect()
+    client.says("pusher:subscribe", data={"channel": "a.1", "since": "e:1"})
+    node.reactor.pump([0.1] * 10)
+    node.push(1)
+    frames = client.frames()
+    assert [(each["event"], each.get("more")) for each in frames[1:]] == [("n2", True), ("n3", None), ("n6", None)]
+    assert frames[0]["more"] is True
+    assert node.asks(client, since="e:6") == [(True, "e:6")]
+
+
 def stop_after_the_first_page(client, monkeypatch):
     """Returns a function that lets the client read again."""
     waiting = [1 << 20, 0]

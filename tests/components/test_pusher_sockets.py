@@ -28,6 +28,7 @@ from tests.pusher import sign
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from stork_components.commands.obeying import Obeying
+    from stork_components.pusher.online_users import SignedInUsers
     from stork_components.pusher.presence import ChannelPresence
     from stork_crossbar.limits import client_limits
     from stork_crossbar.pusher import sockets as sockets_module
@@ -130,11 +131,11 @@ class TableOfAll:
         room = self.here.table.rooms.get(topic)
         return room.users if room else {}
 
-    def join(self, topic: str, user: str, wait_ms: int, info: bytes) -> bool:
+    def join(self, topic: str, user: str, wait_ms: int, info: bytes = b"null") -> bool:
         self.told.append(("join", topic, user, wait_ms, info))
         return True
 
-    def leave(self, topic: str, user: str, has_left: bool) -> None:
+    def leave(self, topic: str, user: str, has_left: bool = False) -> None:
         self.told.append(("leave", topic, user, has_left))
 
     def watch(self, watcher: Any) -> None:
@@ -159,6 +160,12 @@ class Hub:
         self.table_of_all = TableOfAll()
         self.relay: Any = SimpleNamespace(presence=self.table_of_all, broadcaster=None)
         self.presence = ChannelPresence(lambda: self.relay)
+        self.users = SignedInUsers(self.presence.known)
+        self.presence.watch(self.users.changed)
+        self.presence.when_known(self.users.catch_up)
+        self.told: list[Any] = []
+        self.hooks = SimpleNamespace(tell=lambda app, event, /, **facts: self.told.append((app.id, event, facts)))
+        self.asked: list[Any] = []
         self.sockets = Sockets(
             reactor,
             SETTINGS,
@@ -168,6 +175,9 @@ class Hub:
             lambda topic: reversed(self.kept.get(topic, [])),
             lambda *resumed: self.resumed.append(resumed),
             self.presence,
+            self.users,
+            self.hooks,
+            lambda *asked: self.asked.append(asked),
         )
         self.sockets.begin()
         self.factory = PusherFactory(self.sockets.opened)

@@ -64,7 +64,7 @@ class RelayAlone(Relay):
 @pytest.fixture
 def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inside]:
     inside = Inside()
-    monkeypatch.setattr(relay_module, "Broadcaster", lambda *_: Broadcaster(inside.component, inside.reactor))
+    monkeypatch.setattr(relay_module, "Broadcaster", lambda *_, **__: Broadcaster(inside.component, inside.reactor))
     yield inside
     inside.close()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stork_node.clients.publisher import Publisher
 from stork_node.nodes import leases
 from stork_node.publish_server import PublishServer, PublishServerSettings
 from stork_node.webhooks import sending
@@ -234,3 +235,33 @@ def test_a_server_stops_while_a_target_hangs(chosen, node, target):
         wait_for(lambda: target.requests == 1, "a request")
         began = time.monotonic()
     assert time.monotonic() - began < 15
+
+
+def test_pushes_to_a_feed_are_told_among_the_events(chosen, node, target):
+    chosen_hook = hook(target, pushes=("v1.room", "v1.orders"))
+    with serving(chosen, webhooks=[chosen_hook]) as server, Publisher(server.router_endpoint) as publisher:
+        come(node, "ann")
+        wait_for(lambda: len(target.events) == 2, "two events")
+        publisher.push([ROOM, "v1.secret.1", "v1.orders.3"], "said", {"text": '"v1.orders.4'})
+        publisher.push("v1.orders2.1", "no", '"v1.orders.5')
+        publisher.push("v1.other.1", "no", {"v1.orders.": 1})
+        position = publisher.push("v1.orders.3", "paid", 12345678901234567890)
+        go(node, "ann")
+        wait_for(lambda: len(target.events) == 6, "six events")
+        target.otherwise = 500
+        publisher.push("v1.orders.4", "late", None)
+        wait_for(lambda: target.statuses[-1] == 500, "a refusal")
+    with serving(chosen, webhooks=[chosen_hook]):
+        target.otherwise = 200
+        wait_for(lambda: len(target.events) == 7, "seven events")
+    said, paid = target.events[2:4]
+    assert said.pop("timestamp").endswith("Z")
+    assert said.pop("position")
+    assert said == {
+        "event": "push",
+        "topics": [ROOM, "v1.orders.3"],
+        "type": "said",
+        "data": {"text": '"v1.orders.4'},
+    }
+    assert (paid["position"], paid["data"]) == (position, 12345678901234567890)
+    assert [each.get("type", each["event"]) for each in target.events[4:]] == ["offline", "vacated", "late"]

@@ -4,12 +4,21 @@ import json
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from stork_node import verify_webhook
 
 SECRET = "a secret of the test's webhook"
+
+
+Check = Callable[[Mapping[str, str], bytes], bool]
+"""Whether a request with these headers and this body is signed."""
+
+
+def _by_stork(headers: Mapping[str, str], body: bytes) -> bool:
+    return verify_webhook(SECRET, headers["Stork-Signature"], body)
 
 
 class _Server(ThreadingHTTPServer):
@@ -39,7 +48,8 @@ class Target:
             answered too late.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, is_signed: Check = _by_stork) -> None:
+        self.is_signed = is_signed
         self.events: list[dict[str, Any]] = []
         self.batches: list[list[dict[str, Any]]] = []
         self.bodies: list[bytes] = []
@@ -82,7 +92,7 @@ class Target:
     def _take(self, handler: _Handler, body: bytes) -> None:
         assert handler.path == "/hooks?from=stork"
         do = self.script.popleft() if self.script else self.otherwise
-        if not verify_webhook(SECRET, handler.headers["Stork-Signature"], body):
+        if not self.is_signed(handler.headers, body):
             do = 401
         self.bodies.append(body)
         self.statuses.append(do)

@@ -23,7 +23,7 @@ from tests.e2e.http_client import connect, read_to_the_end, request, status
 from tests.e2e.operator_port import samples, value
 from tests.gateway import ROOT, STORK, TICKET, Deployment, wait_for
 from tests.stubborn import Stubborn, message
-from tests.wamp import SUBSCRIBE, Closed, Refused
+from tests.wamp import SUBSCRIBE, Aborted, Closed, Refused
 
 KEY = "a-key-of-the-tests-0123456789"
 PUSHER, READER, NARROW = ("push-" + "p" * 20, "read-" + "r" * 20, "narrow-" + "n" * 20)
@@ -589,6 +589,17 @@ def test_why_offline_since_and_recovered(deployment):
         assert story.cause(read)["cause"] == "delivered"
     story.user = "nobody"
     assert story.cause(missed) == {"cause": "offline"}
+
+
+def test_why_the_join_was_refused(deployment):
+    story = Story(deployment, "v1.test.refused", "why-5")
+    began = time.time()
+    with pytest.raises(Aborted):
+        story.node.join("another ticket", authid="why-5")
+    refused = story.cause(story.push())
+    assert (refused["cause"], refused["by"]) == ("join_refused", "application")
+    assert "wrong ticket" in refused["reason"]
+    assert is_between(refused, began, time.time())
 
 
 def test_why_slow_and_cut(deployment):

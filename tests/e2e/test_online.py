@@ -9,23 +9,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from stork_node.clients.node_asker import NodeAsker
+from tests.book import block
+from tests.browser.conftest import CHROMIUM, QUIET
 from tests.gateway import STORK, Deployment, wait_for
 from tests.wamp import GOODBYE, Client, Refused
 
 KEY = "k" * 24
-APP = """
-from stork_node import Deny, Principal, Stork
+APP = f"""
+import os
 
-stork = Stork()
+from stork_node import Deny
 
-
-@stork.authenticator
-def check(request):
-    name = request.ticket.removeprefix("user:")
-    return Principal(authid=name, presence={"name": name.title()})
-
+{block("chat app.py")}
 
 stork.feed("v1", "room", presence=True, leave_after_s=2)
 stork.feed("v1", "plain")
@@ -35,13 +33,34 @@ mine = stork.feed("v1", "mine", presence=True)
 @mine.verify
 def is_own(session, topic):
     return topic.feed_id == session.authid or Deny("not yours")
+
+
+@mine.verify_presence
+async def is_boss(session, topic):
+    return session.authid == "boss" or Deny("not the boss")
+
+
+def write(kind, user, topic):
+    with open(os.environ["TOLD"], "a") as told:
+        told.write(" ".join(map(str, (os.getpid(), kind, user, topic))) + "\\n")
+
+
+@stork.on_online
+def came(user, topic):
+    write("online", user, topic)
+
+
+@stork.on_offline
+async def went(user, topic):
+    write("offline", user, topic)
 """
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    environ = {"STORK_API_KEY": KEY}
-    with Deployment(tmp_path_factory.mktemp("online"), app=APP, environ=environ) as deployment:
+    folder = tmp_path_factory.mktemp("online")
+    environ = {"STORK_API_KEY": KEY, "TOLD": str(folder / "told")}
+    with Deployment(folder, app=APP, environ=environ) as deployment:
         deployment.start_publish_server()
         deployment.start_node("first")
         deployment.start_node("second")
@@ -57,6 +76,25 @@ def looker(deployment: Deployment) -> Iterator[Callable[[str], list[list[str]]]]
     yield lambda topic: [names(client, topic) for client in clients]
     for client in clients:
         client.close()
+
+
+def told(deployment: Deployment, topic: str) -> list[list[str]]:
+    """What handlers were told of a topic: process, kind and user."""
+    path = deployment.folder / "told"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [words[:3] for words in map(str.split, lines) if words[3] == topic]
+
+
+def told_online(deployment: Deployment, topic: str) -> set[str]:
+    """Who is online, if one believes the handlers."""
+    online: set[str] = set()
+    for _, kind, user in told(deployment, topic):
+        (online.add if kind == "online" else online.discard)(user)
+    return online
+
+
+def launched(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
 
 
 def ask(client: Client, topic: str, **options: Any) -> dict[str, Any]:
@@ -110,6 +148,49 @@ def test_two_tabs_on_two_nodes_are_one_user(deployment, looker):
             comes_to(looker, "v1.room.tabs", "bob", "joe")
 
 
+def test_handlers_of_one_process_are_told_and_another_takes_over(deployment):
+    first, second = deployment.nodes
+    topic = "v1.room.handlers"
+    with first.join("user:ann") as ann, second.join("user:bob") as bob:
+        ann.subscribe(topic)
+        bob.subscribe(topic)
+        wait_for(lambda: told_online(deployment, topic) == {"ann", "bob"}, "handlers to be told who came")
+        assert {user for _, kind, user in told(deployment, "None") if kind == "online"} >= {"ann", "bob"}
+        [process] = {process for process, _, _ in told(deployment, topic)}
+        os.kill(int(process), signal.SIGKILL)
+        log_out(ann)
+        wait_for(lambda: told_online(deployment, topic) == {"bob"}, "another process to be told", 40)
+        assert told(deployment, topic)[-1][0] != process
+    wait_for(lambda: not told_online(deployment, topic), "handlers to be told who went")
+
+
+def test_the_chat_room_of_the_book_in_a_browser(deployment):
+    for node in deployment.nodes:
+        (node.folder / "web" / "chat.html").write_text(block("chat.html"))
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        expect.set_options(timeout=20_000)
+        complaints: list[str] = []
+        ann, bob = (browser.new_context().new_page() for _ in range(2))
+        for page, node, name in zip((ann, bob), deployment.nodes, ("ann", "bob"), strict=True):
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(f"{node.page_url}chat.html#lobby/{name}")
+        for page in (ann, bob):
+            expect(page.get_by_label("Members").get_by_role("listitem")).to_have_count(2)
+        bob.get_by_label("Message", exact=True).press_sequentially("Hello")
+        expect(ann.locator("#typing")).to_have_text("bob is typing")
+        bob.get_by_role("button", name="Send").click()
+        for page in (ann, bob):
+            expect(page.get_by_label("Messages")).to_have_text("bob: Hello")
+            expect(page.locator("#typing")).to_have_text("")
+        bob.reload()
+        expect(bob.get_by_label("Members")).to_contain_text("Ann")
+        expect(ann.get_by_label("Members")).to_contain_text("Bob")
+        bob.close()
+        expect(ann.get_by_label("Members")).to_have_text("Ann")
+        assert complaints == []
+
+
 def test_the_answer_says_who_since_when_and_at_which_position(deployment):
     first, _ = deployment.nodes
     with first.join("user:zoe") as zoe:
@@ -139,6 +220,17 @@ def test_who_may_not_subscribe_may_not_look(deployment, topic, uri):
         with pytest.raises(Refused):
             eve.subscribe(f"io.virge.stork.presence.{topic}")
         eve.subscribe("io.virge.stork.presence.v1.mine.eve")
+
+
+def test_a_verifier_of_presence_lets_others_look_and_not_subscribe(deployment):
+    first, second = deployment.nodes
+    with first.join("user:boss") as boss, second.join("user:bob") as bob:
+        boss.subscribe("io.virge.stork.presence.v1.mine.bob")
+        with pytest.raises(Refused, match="not_authorized"):
+            boss.subscribe("v1.mine.bob")
+        bob.subscribe("v1.mine.bob")
+        assert presence_of(boss) == (["bob"], [])
+        assert names(boss, "v1.mine.bob") == ["bob"]
 
 
 def test_a_page_that_is_loaded_again_changes_nothing(deployment, looker):
@@ -266,3 +358,4 @@ def test_users_of_a_router_that_is_killed_are_offline(deployment, looker):
         [router] = first.workers("RouterController")
         os.kill(router, signal.SIGKILL)
         wait_for(lambda: names(bob, "v1.room.killed") == ["bob"], "ann to be offline", 40)
+        wait_for(lambda: told_online(deployment, "v1.room.killed") == {"bob"}, "handlers to be told", 40)

@@ -4,12 +4,14 @@ import json
 import signal
 import time
 
+import pusher
 import pytest
 
 from stork_node import Publisher
 from stork_node.clients.node_asker import NodeAsker
+from tests.components.webhook_target import Target
 from tests.e2e.operator_port import samples, value
-from tests.gateway import Deployment, wait_for
+from tests.gateway import ROOT, Deployment, wait_for
 from tests.pusher import KEY, PusherBackend, PusherClient, sign
 
 APPS = [
@@ -22,17 +24,61 @@ APPS = [
     },
     {"id": "3", "keys": [{"key": "off", "secret": "s3"}], "version": "three", "enabled": False},
 ]
+WATCHLIST = "pusher_internal:watchlist_events"
+FULL, FULL_SECRET = "full-key", "full-secret"
+APP = (
+    (ROOT / ".crossbar/app.py").read_text()
+    + """
+
+stork.feed("asks", "news")
+stork.feed("asks", "orders").verify(is_own_topic)
+stork.feed("asks", "private-orders").verify(is_own_topic)
+stork.feed("asks", "private-chat")
+"""
+)
 GOOD = {"channel": "a.1", "name": "e", "data": "{}"}
 
 
-def with_apps(config):
-    config["workers"][0]["components"][5]["extra"]["apps"] = APPS
+def is_signed(headers, body):
+    """As a backend checks it that has Pusher's library for Python: the signature, and the time."""
+    library = pusher.Pusher("4", FULL, FULL_SECRET, host="unused.example")
+    told = library.validate_webhook(headers["X-Pusher-Key"], headers["X-Pusher-Signature"], body.decode())
+    return told is not None and told["events"] == json.loads(body)["events"]
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory):
-    with Deployment(tmp_path_factory.mktemp("pusher"), change=with_apps) as deployment:
-        deployment.start_publish_server()
+def target():
+    with Target(is_signed=is_signed) as target:
+        yield target
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory, target):
+    full = {
+        "id": "4",
+        "keys": [{"key": FULL, "secret": FULL_SECRET}],
+        "version": "full",
+        "client_events": "members",
+        "subscription_count": True,
+        "leave_after_s": 0.2,
+        "webhooks": [{"url": target.url}],
+    }
+    asks = {
+        "id": "5",
+        "keys": [{"key": "asks-key", "secret": FULL_SECRET}],
+        "version": "asks",
+        "client_events": "members",
+        "verify": "app",
+    }
+    apps = [*APPS, full, asks]
+
+    def with_apps(config):
+        config["workers"][0]["components"][5]["extra"]["apps"] = apps
+
+    folder = tmp_path_factory.mktemp("pusher")
+    (folder / "webhooks.json").write_text(json.dumps({"apps": apps}))
+    with Deployment(folder, app=APP, change=with_apps) as deployment:
+        deployment.start_publish_server("--webhooks", str(folder / "webhooks.json"))
         deployment.start_node()
         yield deployment
 
@@ -237,6 +283,94 @@ def settle(deployment, publisher):
     number = int(publisher.push("v1.both.settle", type="t", store=False).partition(":")[2])
     with NodeAsker(deployment.replay, "") as asker:
         wait_for(lambda: (nodes := asker.ask().nodes) and nodes[0].position >= number, "the next lease")
+
+
+# -- an app with everything --------------------------------------------------------------------------------------------
+
+
+def full_client(port, key=FULL):
+    return PusherClient(port, key, secret=FULL_SECRET)
+
+
+def test_app_py_decides_about_signed_channels_and_its_feeds(port):
+    with full_client(port, "asks-key") as ann:
+        ann.sign_in("ann")
+        asked = {
+            "news.1": True,
+            "elsewhere.1": True,
+            "orders.ann": False,
+            "private-orders.ann": True,
+            "private-orders.bob": False,
+            "private-chat.1": True,
+            "private-elsewhere": False,
+        }
+        for channel, is_allowed in asked.items():
+            ann.ask_to_join(channel)
+            told = ann.skip_to("pusher_internal:subscription_succeeded", "pusher:subscription_error")
+            assert (told["channel"], told["event"].endswith("succeeded")) == (channel, is_allowed)
+            if not is_allowed:
+                assert (told["data"]["type"], told["data"]["status"]) == ("AuthError", 401)
+        ann.send("client-a", channel="private-chat.1", data={})
+        assert ann.skip_to("pusher:error")["data"]["code"] == 4301
+
+
+def test_subscribers_are_told_how_many_they_are(port):
+    with full_client(port) as one:
+        one.ask_to_join("news.7")
+        count = one.skip_to("pusher_internal:subscription_count")
+        assert (count["channel"], count["data"]) == ("news.7", {"subscription_count": 1})
+        with full_client(port) as two:
+            two.ask_to_join("news.7")
+            for client in (one, two):
+                assert client.skip_to("pusher_internal:subscription_count")["data"] == {"subscription_count": 2}
+        assert one.skip_to("pusher_internal:subscription_count")["data"] == {"subscription_count": 1}
+
+
+def test_who_watches_is_told_who_comes_and_goes(port):
+    def is_told(client, **users):
+        # Who has signed in a moment ago may be told as offline first.
+        while {each["name"]: each["user_ids"] for each in client.skip_to(WATCHLIST)["data"]["events"]} != users:
+            pass
+
+    with full_client(port) as ann:
+        ann.sign_in("ann", watchlist=["bob", "carl"])
+        is_told(ann, offline=["bob", "carl"])
+        with full_client(port) as bob:
+            bob.sign_in("bob", watchlist=["ann"])
+            is_told(ann, online=["bob"])
+            is_told(bob, online=["ann"])
+        is_told(ann, offline=["bob"])
+
+
+def test_a_backend_is_told_in_the_form_of_pusher(port, target):
+    def is_told(**event):
+        try:
+            wait_for(lambda: event in target.events, str(event))
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {target.events}") from None
+
+    with full_client(port) as ann, full_client(port) as bob:
+        ann.ask_to_join("cache-news")
+        for event in ("channel_occupied", "cache_miss"):
+            is_told(name=event, channel="cache-news", **({"data": "{}"} if event == "cache_miss" else {}))
+        is_told(name="subscription_count", channel="cache-news", subscription_count=1)
+        for client, user in ((ann, "ann"), (bob, "bob")):
+            client.sign_in(user)
+            client.subscribe_as("presence-room", {"user_id": user})
+            is_told(name="member_added", channel="presence-room", user_id=user)
+        ann.send("client-typing", channel="presence-room", data={"a": 1})
+        sender = {"socket_id": ann.id, "user_id": "ann"}
+        is_told(name="client_event", channel="presence-room", event="client-typing", data='{"a": 1}', **sender)
+    for user in ("ann", "bob"):
+        is_told(name="member_removed", channel="presence-room", user_id=user)
+    for channel in ("presence-room", "cache-news"):
+        is_told(name="channel_vacated", channel=channel)
+    names = [each["name"] for each in target.events if each["channel"] == "presence-room"]
+    assert sorted(names) == sorted(
+        ["channel_occupied", "channel_vacated", "client_event", *2 * ["member_added", "member_removed"]]
+    )
+    assert set(target.statuses) == {200}
+    assert time.time() * 1000 - json.loads(target.bodies[0])["time_ms"] < 600_000
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ async function listen(t) {
       send,
       socket,
       next: () => (frames.length ? Promise.resolve(frames.shift()) : new Promise((resolve) => readers.push(resolve))),
-      succeed: (channel, told) => send("pusher_internal:subscription_succeeded", told, { channel }),
-      event: (channel, position, name = "e") => send(name, {}, { channel, position }),
+      succeed: (channel, told, more) => send("pusher_internal:subscription_succeeded", told, { channel, ...more }),
+      event: (channel, position, name = "e", more = {}) => send(name, {}, { channel, position, ...more }),
       beat: (position) => send("pusher_internal:stork_beat", { position }),
     };
     if (waiting.length) waiting.shift()(client);
@@ -140,6 +140,41 @@ for (const module of ["pusher-js-7", "pusher-js"]) {
     two.socket.close(4200);
     const three = await client();
     assert.deepEqual(await three.next(), asked("x:3", ["1.1", "2.1"]));
+  });
+}
+
+for (const module of ["pusher-js-7", "pusher-js"]) {
+  test(`${module}: a channel is recovered when its last missed event has come`, async (t) => {
+    const { port, client } = await listen(t);
+    const seen = [];
+    const pusher = make(t, module, port);
+    recover(pusher, { onrecovered: (channel, ok) => seen.push([channel, ok]) });
+    const channels = ["a", "b"].map((name) => pusher.subscribe(name));
+    for (const channel of channels) channel.bind_global((name) => name.startsWith("pusher") || seen.push(name));
+    const MORE = { more: true };
+    let node = await client();
+    for (const name of ["a", "b"]) node.succeed(name, { recovered: false, position: "x:1" });
+    await got(channels[1], "pusher:subscription_succeeded");
+    node.socket.close(4200);
+
+    node = await client(); // this one breaks before all has come
+    node.succeed("a", { recovered: true, position: "x:1" }, MORE);
+    let event = got(channels[0], "a2");
+    node.event("a", "x:2", "a2", MORE);
+    await event;
+    node.socket.close(4200);
+
+    node = await client();
+    node.succeed("a", { recovered: true, position: "x:2" }, MORE);
+    node.succeed("b", { recovered: true, position: "x:1" }, MORE);
+    node.event("b", "x:3", "b3", MORE);
+    node.event("a", "x:4", "a4");
+    node.event("a", "x:5", "a5");
+    event = got(channels[1], "b6");
+    node.event("b", "x:6", "b6");
+    await event;
+    await new Promise(setImmediate);
+    assert.deepEqual(seen, ["a2", "b3", "a4", ["a", true], "a5", "b6", ["b", true]]);
   });
 }
 

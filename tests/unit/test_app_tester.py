@@ -400,3 +400,99 @@ def test_a_ticket_permits_its_topics_and_patterns_where_a_feed_has_them():
         for topic, match in NOT_GRANTED.items():
             with pytest.raises(Denied):
                 ann.subscribe(topic, match)
+
+
+@pytest.fixture
+def chat():
+    stork = Stork()
+    stork.heard = []
+    room = stork.feed("v1", "room", presence=True)
+    mine = stork.feed("v1", "mine", presence=True)
+    stork.feed("v1", "plain")
+
+    @stork.authenticator
+    def check_ticket(request):
+        return Principal(request.ticket, presence={"name": request.ticket.title()})
+
+    @mine.verify
+    def is_own(session, topic):
+        return session.authid == topic.feed_id
+
+    @mine.verify_presence
+    def is_boss(session, topic):
+        return session.authid == "boss" or Deny("not the boss")
+
+    @room.verify_presence(cache_s=1)
+    def nobody(session, topic):
+        return False
+
+    @stork.on_online
+    def came(user, topic):
+        stork.heard.append(("online", user, topic))
+
+    @stork.on_offline
+    async def went(user, topic):
+        if user == "bad":
+            raise ValueError("went wrong")
+        stork.heard.append(("offline", user, topic))
+
+    return stork
+
+
+def test_who_is_online_and_what_handlers_are_told(chat):
+    with AppTester(chat) as tester:
+        ann, tab, bob = tester.join("ann"), tester.join("ann"), tester.join("bob")
+        for client in (ann, tab, bob):
+            client.subscribe("v1.room.1")
+            client.subscribe("v1.plain.1")
+        assert bob.online("v1.room.1") == {"ann": {"name": "Ann"}, "bob": {"name": "Bob"}}
+        bob.unsubscribe("v1.room.1")
+        ann.subscribe("v1.mine.ann")
+        ann.leave()
+        assert tester.online("v1.room.1") == {"ann": {"name": "Ann"}}
+        tab.leave()
+        assert tester.online("v1.room.1") == tester.online("v1.room.2") == {}
+    assert chat.heard == [
+        ("online", "ann", None),
+        ("online", "ann", "v1.room.1"),
+        ("online", "bob", None),
+        ("online", "bob", "v1.room.1"),
+        ("offline", "bob", "v1.room.1"),
+        ("offline", "bob", None),
+        ("online", "ann", "v1.mine.ann"),
+        ("offline", "ann", "v1.mine.ann"),
+        ("offline", "ann", "v1.room.1"),
+        ("offline", "ann", None),
+    ]
+
+
+def test_who_may_see_who_is_online(chat):
+    with AppTester(chat) as tester:
+        boss, ann, bob = tester.join("boss"), tester.join("ann"), tester.join("bob")
+        ann.subscribe("v1.mine.ann")
+        assert list(boss.online("v1.mine.ann")) == list(ann.online("v1.mine.ann")) == ["ann"]
+        boss.subscribe("io.virge.stork.presence.v1.mine.ann")
+        with pytest.raises(Denied):
+            boss.subscribe("v1.mine.ann")
+        for look in (bob.online, lambda topic: bob.subscribe(f"io.virge.stork.presence.{topic}")):
+            with pytest.raises(Denied, match="not the boss"):
+                look("v1.mine.ann")
+            with pytest.raises(Denied, match=r"the feed of v1\.plain\.1 has no presence"):
+                look("v1.plain.1")
+        assert tester.backend().online("v1.mine.ann") == {"ann": {"name": "Ann"}}
+
+
+def test_a_handler_of_presence_that_raises_is_a_failure(chat):
+    with AppTester(chat) as tester:
+        bad = tester.join("bad")
+        bad.subscribe("v1.room.1")
+        bad.leave()
+        assert [str(failure.cause) for failure in tester.failures] == ["went wrong"]
+
+
+def test_a_verifier_of_presence_wants_a_feed_with_presence():
+    stork = Stork()
+    stork.feed("v1", "plain").verify_presence("named")
+    [no_presence, unknown] = stork.problems()
+    assert "the feed v1.plain has a verifier of presence, and no presence (want presence=True)" in no_presence.text
+    assert "asks the verifier 'named', which is not declared" in unknown.text

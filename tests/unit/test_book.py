@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
@@ -18,6 +19,7 @@ from stork_node.config.settings import read, section, setting
 from stork_node.protocol.commands.documents import decode_command
 from stork_node.protocol.push import decode_push
 from stork_node.relay.history_settings import HistorySettings, histories
+from stork_node.testing import AppTester
 from stork_node.tokens.settings import JwtSettings
 from stork_node.webhooks.settings import read_webhooks
 from tests.book import DOCS, PAGES, README, ROOT, anchors, block, blocks, links, problem, tables
@@ -36,9 +38,11 @@ RUN_HERE = {
     "feeds",
     "pusher apps",
     "webhooks",
+    "presence",
 }
 RUN_BY_IMAGE = {"docker", "docker run", "docker jwt"}
 RUN_BY_E2E = {"run", "push scripts", "app.py", "full app.py", "test_app.py", "push.py", "push.php"}
+RUN_BY_E2E |= {"chat app.py", "chat.html"}
 RUN_BY_E2E |= {"http push", "publisher", "php message", "caller", "subscriber", "jwt php", "jwt python", "connect.php"}
 RUN_BY_COMPONENTS = {"django app.py", "django views.py", "django test"}
 RUN_BY_BROWSER = {
@@ -208,3 +212,14 @@ def test_the_book_is_in_the_source_distribution_and_in_no_package():
 
 def test_anchors_are_githubs():
     assert "the-clients-algorithm" in anchors(DOCS / "delivery.md")
+
+
+def test_the_handlers_of_presence_are_told():
+    space: dict[str, Any] = {}
+    exec(block("presence"), space)
+    with AppTester(space["stork"]) as tester:
+        ann, bob = tester.join("ann"), tester.join("bob")
+        for client in (ann, bob):
+            client.subscribe("v1.room.7")
+        bob.leave()
+        assert space["online"] == {("ann", None), ("ann", "v1.room.7")}

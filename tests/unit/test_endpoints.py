@@ -5,7 +5,7 @@ import pytest
 from stork_node.cli.publish_server import parse_arguments
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import ConfigError
-from stork_node.transport.endpoints import Endpoint, Port, names_other_host, publish_server_endpoint
+from stork_node.transport.endpoints import Endpoint, Port, is_this_machine, names_other_host, publish_server_endpoint
 from tests.vector_files import cases, vectors
 
 GOOD = [(vector["host"], vector["endpoint_host"]) for vector in cases("publish_server_hosts", "good")]
@@ -63,6 +63,16 @@ def test_names_of_this_machine_name_no_other(host: str) -> None:
 @pytest.mark.parametrize("host", ["stork-1", "10.0.0.7", "fd00::7", "[fd00::7]", "publish:5557"])
 def test_names_of_other_machines_name_others(host: str) -> None:
     assert names_other_host({"STORK_PUBLISH_SERVER": host}, "stork-2") is True
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "stork-1", "stork-1.stork-replica", "127.0.0.9"])
+def test_a_name_or_an_address_is_this_machines_own(host: str) -> None:
+    assert is_this_machine(host, "stork-1") is True
+
+
+@pytest.mark.parametrize("host", ["stork-2", "stork-2.stork-1", "192.0.2.1", "2001:db8::1"])
+def test_a_name_or_an_address_is_of_another_machine(host: str) -> None:
+    assert is_this_machine(host, "stork-1") is False
 
 
 @pytest.mark.parametrize("port", Port)

@@ -7,7 +7,7 @@ from stork_node.engines.embedded import EmbeddedEngine
 from stork_node.protocol.bus import PushFrame, decode_frame
 from stork_node.protocol.push import PositionRequest, Push
 from stork_node.publish_server.counters import Counters
-from stork_node.publish_server.intake import Intake, Outcome, Refusal, Request
+from stork_node.publish_server.intake import Arrival, Intake, Outcome, Refusal, Request
 from stork_node.push_log import Entry, SegmentLog, StorageFailed, epochs
 from tests.malformed import NOW
 
@@ -21,6 +21,10 @@ class FullDisk(SegmentLog):
         return super().append(pushes)
 
 
+def arrivals(*requests: Request) -> list[Arrival]:
+    return [Arrival(request, [b"peer"]) for request in requests]
+
+
 class Desk:
     """An intake with all that it needs; ``answers`` are read."""
 
@@ -31,7 +35,7 @@ class Desk:
         self.now = 1000.0
 
     def take(self, *requests: Request) -> Outcome:
-        return self.intake.take(requests, self.now)
+        return self.intake.take(arrivals(*requests), self.now)
 
     def answers(self, *requests: Request) -> list[object]:
         return [json.loads(answer) for answer in self.take(*requests).answers]
@@ -116,7 +120,7 @@ def test_the_position_is_that_of_the_last_push_or_zero(desk):
 def test_a_batch_that_cannot_be_stored_is_refused_and_leaves_its_ids_free(log):
     log.full, counters = True, Counters()
     intake = Intake(EmbeddedEngine(log, 1000.0), counters)
-    outcome = intake.take([push("a"), push("a"), PositionRequest(), Refusal(None, "type: missing")], 1.0)
+    outcome = intake.take(arrivals(push("a"), push("a"), PositionRequest(), Refusal(None, "type: missing")), 1.0)
     failed = {"ok": False, "id": "a", "error": "storage_failed", "reason": "no space left on device"}
     assert [json.loads(answer) for answer in outcome.answers] == [
         failed,
@@ -127,14 +131,14 @@ def test_a_batch_that_cannot_be_stored_is_refused_and_leaves_its_ids_free(log):
     assert (outcome.stored, outcome.failure) == (0, "no space left on device")
     assert (counters.storage_failed, counters.accepted) == (2, 0)
     log.full = False
-    assert json.loads(intake.take([push("a")], 2.0).answers[0]) == stored("a", 1)
+    assert json.loads(intake.take(arrivals(push("a")), 2.0).answers[0]) == stored("a", 1)
 
 
 def test_what_was_stored_before_the_disk_was_full_is_still_recognized(log):
     intake = Intake(EmbeddedEngine(log, 1000.0), Counters())
-    intake.take([push("a")], 1.0)
+    intake.take(arrivals(push("a")), 1.0)
     log.full = True
-    answers = [json.loads(answer) for answer in intake.take([push("a"), push("b")], 2.0).answers]
+    answers = [json.loads(answer) for answer in intake.take(arrivals(push("a"), push("b")), 2.0).answers]
     assert answers[0] == stored("a", 1, duplicate=True)
     assert answers[1]["error"] == "storage_failed"
 

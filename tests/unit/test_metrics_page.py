@@ -13,7 +13,7 @@ from stork_node.guard.counters import GuardCounters
 from stork_node.http.counters import HttpCounters
 from stork_node.metrics import publish_server_metrics
 from stork_node.metrics.exposition import build_family
-from stork_node.metrics.node_figures import ApplicationFigures, GuardState, NodeFigures, RelayState
+from stork_node.metrics.node_figures import ApplicationFigures, GuardState, NodeFigures, PresenceFigures, RelayState
 from stork_node.metrics.process_figures import ProcessFigures
 from stork_node.metrics.publish_server_metrics import COUNTERS, GAUGES, PREFIX, REFUSED
 from stork_node.publish_server.counters import Counters
@@ -36,12 +36,14 @@ FIGURES = (
     ("stork_guard", GuardState),
     ("stork_relay", RelayCounters),
     ("stork_relay", RelayState),
+    ("stork_presence", PresenceFigures),
     ("stork_broadcast", BroadcastCounters),
     ("stork_app", ApplicationFigures),
     ("stork_process", ProcessFigures),
 )
 # The values of labels that the code does not list.
 VALUES = {
+    "feed": "feeds with presence, other",
     "role": "roles of config.json",
     "kind": "authenticator, verifier, procedure, on_join handler, …",
     "process": "router, app, controller",

@@ -170,7 +170,11 @@ def test_a_key_whose_variable_is_not_set_is_no_key(tmp_path):
         "jwt": None,
         "patterns": {},
         "presence": {},
+        "presence_verified": [],
+        "follows_presence": False,
         "feeds": None,
+        "declared": [],
+        "open": [],
     }
 
 
@@ -190,6 +194,7 @@ def test_rules_travel_to_the_guard(tmp_path):
     feeds = {"v1.a": {"verify": "all", "patterns": ["prefix"]}, "v1.b": {"verify": "claim"}}
     rules = json.loads(json.dumps(compose_in(tmp_path, jwt=jwt, feeds=feeds).rules()))
     assert rules["patterns"] == {"v1.a": ["prefix"]}
+    assert (rules["declared"], rules["open"]) == (["v1.a", "v1.b"], ["v1.a"])
     tokens = TokenRules.from_wire(rules["jwt"])
     assert tokens.claims == ClaimRules("me", ("stork",), 5.0, "sub", "channels")
     assert [(key.alg, key.kid) for key in tokens.verifying_keys()] == [("HS256", "k"), ("RS256", None), ("HS256", None)]

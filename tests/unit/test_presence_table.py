@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from stork_node.nodes.log_state import LogState
-from stork_node.presence.absences import SETTLING_S, Absences
+from stork_node.presence.absences import Absences
 from stork_node.presence.followed import FollowedPresence
 from stork_node.presence.snapshots import Snapshots
 from stork_node.presence.table import Change, PresenceTable
@@ -94,9 +94,7 @@ def test_absences_end_after_their_time_and_begin_anew_after_a_stall():
 
 
 def test_a_new_epoch_is_settled_once():
-    state, absences = LogState(Position("e", 0), is_settled=False), Absences()
-    assert not absences.is_settling_over(5.0)
-    assert absences.is_settling_over(5.0 + SETTLING_S)
+    state = LogState(Position("e", 0), is_settled=False)
     assert state.accepts(PresenceSettled(0))
     state.apply(PresenceSettled(0), 1)
     assert not state.accepts(PresenceSettled(0))

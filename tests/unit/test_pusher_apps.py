@@ -7,13 +7,15 @@ import pytest
 from stork_node.config.settings import read
 from stork_node.errors import ConfigError
 from stork_node.pusher.app_settings import apps
-from stork_node.pusher.apps import Apps, new_socket_id
+from stork_node.pusher.apps import App, Apps, new_socket_id
 from stork_node.pusher.opening import NotOpened, choose_app
 from stork_node.pusher.settings import PusherSettings
+from stork_node.pusher.webhooks.settings import AppWebhook
 from tests.book import block
 
 KEYS = [{"key": "key", "secret": "secret"}]
 ONE = {"id": "1", "keys": KEYS}
+HOOK = {"url": "https://a.example/hook"}
 
 
 def test_an_app_has_defaults():
@@ -33,6 +35,17 @@ def test_an_app_names_origins_versions_and_client_events():
     assert (app.version, app.client_events) == ("shop", True)
     assert app.allows("https://a.example", "node.example", is_secure=False)
     assert not app.allows("https://b.example", "node.example", is_secure=False)
+
+
+def test_an_app_may_share_topics_ask_count_and_have_webhooks():
+    more = {"shared": True, "verify": "app", "subscription_count": True, "webhooks": [HOOK, {"url": ""}]}
+    [app] = apps([ONE | more])
+    assert (app.is_shared, app.asks_app, app.counts_subscriptions, app.meets_feeds) == (True, True, True, True)
+    [webhook] = app.webhooks
+    assert (webhook.url, webhook.timeout_s) == ("https://a.example/hook", 10.0)
+    assert app.tells("channel_occupied")
+    assert not App("1", {}, webhooks=(AppWebhook("https://a.example", ("cache_miss",)),)).tells("channel_occupied")
+    assert not apps([ONE])[0].meets_feeds
 
 
 def test_no_text_of_an_app_shows_its_secret():
@@ -81,7 +94,14 @@ def test_the_first_value_that_is_not_empty_counts():
         ([ONE | {"client_events": "all"}], "[0].client_events: 'all' is not known (want \"members\" or false)"),
         ([ONE | {"allowed_origins": ["ws://a"]}], "[0].allowed_origins: 'ws://a' is the address of a WebSocket"),
         ([ONE | {"enabled": "no"}], "[0].enabled: 'no' is neither true nor false"),
-        ([ONE | {"shared": True}], "[0].shared: topics cannot be shared"),
+        ([ONE | {"shared": "yes"}], "[0].shared: 'yes' is neither true nor false"),
+        ([ONE | {"verify": True}], '[0].verify: True is not known (want "app", or leave it out)'),
+        ([ONE | {"subscription_count": 1}], "[0].subscription_count: 1 is neither true nor false"),
+        ([ONE | {"webhooks": "http://a.example/"}], "[0].webhooks: 'http://a.example/' is not a list (want […])"),
+        ([ONE | {"webhooks": [{"url": "a"}]}], "[0].webhooks[0].url: 'a' is not an address (want https://"),
+        ([ONE | {"webhooks": [HOOK | {"events": ["x"]}]}], "[0].webhooks[0].events: 'x' is not an event of webhooks"),
+        ([ONE | {"webhooks": [HOOK | {"timeout_s": 0}]}], "[0].webhooks[0].timeout_s: 0 is not a time to wait"),
+        ([ONE | {"webhooks": [HOOK, HOOK]}], "[0].webhooks: an address is there twice"),
         ([ONE | {"cache_s": -1}], "[0].cache_s: -1 is not a time in seconds, less than a day (want 1800)"),
         ([ONE | {"cache_s": True}], "[0].cache_s: True is not a time"),
         ([ONE, ONE | {"keys": [{"key": "k", "secret": "s"}], "version": "b"}], "[1].id: '1' is the id of another app"),

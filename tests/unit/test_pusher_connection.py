@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from stork_node.guard.feed_rules import FeedRules
 from stork_node.pusher.apps import App
 from stork_node.pusher.connection import MOST_BAD_FRAMES, Connection
 from stork_node.pusher.errors import RoomFull
@@ -23,7 +24,9 @@ class Client:
     def __init__(self, app=None):
         self.sent, self.pushed, self.topics, self.lasts, self.limits, self.closed = [], [], [], [], [], None
         self.users, self.ended_users, self.rooms, self.left = [], set(), {}, []
+        self.refusals = []
         self.is_full = self.is_blind = False
+        self.signed, self.asked, self.held, self.feeds = [], [], [], FeedRules()
         self.others = 0
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
@@ -70,6 +73,30 @@ class Client:
 
     def forget(self, user_id):
         self.users.remove(user_id)
+
+    def signed_in(self, user):
+        self.signed.append(user)
+
+    def signed_out(self, user, *, has_left):
+        self.signed.remove(user)
+
+    def may_all_read(self, topic):
+        return self.feeds.is_open(topic)
+
+    def has_feed(self, topic):
+        return self.feeds.is_declared(topic)
+
+    def ask(self, topic, user_id, answered):
+        self.asked.append((topic, user_id, answered))
+
+    def hold(self, reason):
+        self.held.append(reason)
+
+    def denied(self, channel, by, reason):
+        self.refusals.append((channel, by))
+
+    def refused(self, user_id, reason):
+        self.refusals.append((user_id, reason))
 
     def send_last(self, channel, topic):
         self.lasts.append(topic)
@@ -361,6 +388,7 @@ def test_a_sign_in_without_an_id_is_final(client, user_data):
 
 def test_a_sign_in_with_a_wrong_signature_is_final(client):
     sign_in(client, '{"id":"7"}', auth="key:0")
+    assert client.refusals == [("7", "the signature of the sign-in is not one of this app for this socket")]
     assert client.closed == 4009
 
 
@@ -518,3 +546,96 @@ def test_an_ended_subscription_is_told_unless_it_is_there_again(client):
     before = len(client.sent)
     client.connection.tell_ended("a.1", "moved")
     assert len(client.sent) == before
+
+
+# -- apps whose topics may be those of the application's feeds ---------------------------------------------------------
+
+
+SHARED = App("1", {"key": SECRET}, "v1", client_events=True, is_shared=True)
+VERIFIED = App("1", {"key": SECRET}, "v1", client_events=True, asks_app=True)
+
+
+def asks(client, channel, **data):
+    return next(iter(client.subscribes(channel, **data)), None)
+
+
+def signs(client, channel):
+    return asks(client, channel, auth=signed(channel))
+
+
+@pytest.mark.parametrize("app", [SHARED, VERIFIED])
+def test_a_public_channel_of_a_feed_is_open_if_the_feed_is(app):
+    client = Client(app)
+    client.feeds.take(["v1.news", "v1.orders"], ["v1.news"])
+    for channel in ("news.1", "elsewhere.1", "orders"):
+        assert asks(client, channel)["event"] == "pusher_internal:subscription_succeeded"
+    refused = asks(client, "orders.42")
+    assert (refused["event"], json.loads(refused["data"])["status"]) == ("pusher:subscription_error", 401)
+    client.feeds.ask_backend(lambda: True)
+    assert asks(client, "other.1")["event"] == "pusher:subscription_error"
+    assert client.topics == ["v1.news.1", "v1.elsewhere.1", "v1.~.orders"]
+
+
+def test_a_channel_waits_for_the_application_that_declares_feeds():
+    client = Client(SHARED)
+    asks(client, "orders.42")
+    assert (client.held, client.topics) == (["the application of this node has not decided"], [])
+
+
+def test_a_private_channel_needs_its_signature_only():
+    client = Client(SHARED)
+    assert signs(client, "private-orders.42")["event"] == "pusher_internal:subscription_succeeded"
+    assert (client.asked, client.topics) == ([], ["v1.private-orders.42"])
+
+
+def test_client_events_do_not_reach_feeds():
+    client = Client(SHARED)
+    signs(client, "private-orders.42")
+    for declared, is_passed in (([], True), (["v1.private-orders"], False)):
+        client.feeds.take(declared, declared)
+        client.pushed.clear()
+        client.says("client-a", channel="private-orders.42", data={})
+        assert bool(client.pushed) is is_passed
+    client.feeds = FeedRules()
+    client.says("client-a", channel="private-orders.42", data={})
+    assert client.pushed == []
+
+
+def test_the_application_is_asked_about_signed_channels():
+    client = Client(VERIFIED)
+    assert signs(client, "private-a") is None
+    [(topic, user_id, answered)] = client.asked
+    assert (topic, user_id, client.topics) == ("v1.private-~.a", "", [])
+    answered(True)
+    assert (client.sent.pop()["event"], client.topics) == ("pusher_internal:subscription_succeeded", [topic])
+    assert signs(client, "private-a")["event"] == "pusher_internal:subscription_succeeded"
+    data = '{"user_id":"ann"}'
+    client.subscribes("presence-a", auth=signed("presence-a", data), channel_data=data)
+    _, user_id, answered = client.asked[1]
+    answered(False)
+    refused = client.sent.pop()
+    assert (user_id, refused["event"], client.rooms) == ("ann", "pusher:subscription_error", {})
+    signs(client, "private-b")
+    client.asked[2][2](None)
+    assert client.held == ["the application of this node has not decided"]
+
+
+def test_a_question_that_nobody_waits_for_any_more_subscribes_nobody():
+    client = Client(VERIFIED)
+    signs(client, "private-a")
+    client.says("pusher:unsubscribe", data={"channel": "private-a"})
+    signs(client, "private-b")
+    signs(client, "private-b")
+    signs(client, "private-c")
+    client.connection.leave()
+    for _, _, answered in client.asked:
+        answered(True)
+    assert client.topics == []
+
+
+def test_questions_count_as_subscriptions():
+    client = Client(VERIFIED)
+    for number in range(LIMITS.subscriptions):
+        assert signs(client, f"private-{number}") is None
+    assert signs(client, "private-more")["event"] == "pusher:subscription_error"
+    assert client.limits == [("subscriptions", 5)]

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from stork_node.pusher.errors import InvalidMember
@@ -21,7 +23,7 @@ def test_channel_data_names_a_member(text, member):
 
 
 def test_user_data_names_a_member():
-    assert read_user_data('{"id":"7","user_info":{"a":1},"watchlist":["8"]}') == Member("7", b'{"a":1}')
+    assert read_user_data('{"id":"7","user_info":{"a":1},"watchlist":["8"]}') == Member("7", b'{"a":1}', ("8",))
 
 
 @pytest.mark.parametrize("text", NO_MEMBERS, ids=range(len(NO_MEMBERS)))
@@ -31,9 +33,23 @@ def test_anything_else_is_no_member(text):
     assert caught.value.is_too_large is False
 
 
-def test_a_user_id_of_a_sign_in_is_a_text():
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id":7}',
+        '{"id":"7","watchlist":"8"}',
+        '{"id":"7","watchlist":[8]}',
+        json.dumps({"id": "7", "watchlist": [str(number) for number in range(101)]}),
+    ],
+)
+def test_a_sign_in_has_texts_as_ids_and_a_short_watchlist(text):
     with pytest.raises(InvalidMember):
-        read_user_data('{"id":7}')
+        read_user_data(text)
+
+
+def test_a_watchlist_names_each_user_once():
+    assert read_user_data(json.dumps({"id": "7", "watchlist": ["8"] * 150})).watchlist == ("8",)
+    assert read_user_data('{"id":"7","watchlist":null}').watchlist == ()
 
 
 def test_info_has_at_most_one_kibibyte():

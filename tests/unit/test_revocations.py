@@ -9,7 +9,7 @@ from stork_node.nodes.revocations import MOST_REVOCATIONS, Revocations, revokes
 from stork_node.protocol.commands.documents import Command
 from stork_node.protocol.positions import Position
 from stork_node.publish_server.counters import Counters
-from stork_node.publish_server.intake import Awaited, CommandRequest, Intake
+from stork_node.publish_server.intake import Arrival, Awaited, CommandRequest, Intake
 from stork_node.push_log import SegmentLog
 
 OUT = Command("disconnect", authid="7", given_s=100)
@@ -50,9 +50,9 @@ def test_the_log_stamps_what_revokes_and_keeps_it_across_epochs(tmp_path):
     with SegmentLog(tmp_path) as log:
         intake = Intake(EmbeddedEngine(log, 0.0), Counters(), wall=lambda: 100.9)
         given = [Command("disconnect", authid="7", id="k"), Command("refresh", authid="8")]
-        answers = intake.take([CommandRequest(each) for each in given], 0.0).answers
+        answers = intake.take([Arrival(CommandRequest(each), [b"peer"]) for each in given], 0.0).answers
         assert answers == [Awaited("k", 1, 5000), Awaited(None, 2, 5000)]
-        assert intake.take([CommandRequest(given[0])], 0.0).answers == [Awaited("k", 1, 5000)]
+        assert intake.take([Arrival(CommandRequest(given[0]), [b"peer"])], 0.0).answers == [Awaited("k", 1, 5000)]
         assert log.state.revoked.by_user == {"7": 100}
         log.begin_new_epoch()
         assert log.state.revoked.by_user == {"7": 100}

@@ -53,6 +53,21 @@ def test_a_token_names_its_bearer_its_topics_and_its_end():
     assert check(token) == Bearer(Principal("ann", private=private, expires_at=NOW + 60), grants, NOW - 5)
 
 
+@pytest.mark.parametrize(
+    ("token", "user"),
+    [
+        (sign(sub="ann", exp=NOW - 60), "ann"),
+        (sign(sub=42)[:-4], "42"),
+        (sign(sub=True), ""),
+        (sign_text(b"[1]"), ""),
+        (sign_text(b"{"), ""),
+        ("a.b.c", ""),
+    ],
+)
+def test_a_refused_token_may_name_a_user(token, user):
+    assert checker().claimed_user(token) == user
+
+
 @pytest.mark.parametrize(("sub", "authid"), [(42, "42"), ("x" * 128, "x" * 128), ("Ann Lee", "Ann Lee"), (0, "0")])
 def test_a_user_is_text_or_an_integer(sub, authid):
     assert check(sign_text(json.dumps({"sub": sub}).encode())).principal == Principal(authid)
@@ -354,3 +369,15 @@ def test_keys_of_a_set_for_other_purposes_are_left_out():
 
 def test_a_token_of_now_is_good_now():
     assert isinstance(check(sign(), now=time.time()), Bearer)
+
+
+@pytest.mark.parametrize(("rules", "name"), [({}, "presence"), ({"presence": "info"}, "info")])
+def test_a_claim_says_what_others_see_of_the_user(rules, name):
+    assert check(sign(sub="ann", exp=NOW + 60, **{name: {"name": "Ann"}}), **rules).principal.presence == {
+        "name": "Ann"
+    }
+    assert check(sign(sub="ann", exp=NOW + 60), **rules).principal.presence is None
+    assert "presence" in reason(check(sign(sub="ann", exp=NOW + 60, **{name: "Ann"}), **rules))
+    assert "presence has 5,011 bytes" in reason(
+        check(sign(sub="ann", exp=NOW + 60, **{name: {"name": "x" * 5000}}), **rules)
+    )

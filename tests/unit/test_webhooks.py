@@ -186,6 +186,8 @@ GOOD = {"url": "https://a.example/x", "secret": SECRET}
             "workers[1].webhooks[1].events: 'join' is not an event of webhooks "
             "(want some of online, offline, occupied, vacated, node_gone, resync)",
         ),
+        ([GOOD | {"pushes": ["v1.a.7"]}], "workers[1].webhooks[0].pushes: 'v1.a.7' is not a feed (want v1.orders)"),
+        ([GOOD | {"pushes": ["orders"]}], "workers[1].webhooks[0].pushes: 'orders' is not a feed (want v1.orders)"),
         ([GOOD, GOOD], "workers[1].webhooks: 'https://a.example/x' is there twice (want another name)"),
         (
             [GOOD | {"timeout_s": 90}],
@@ -226,9 +228,7 @@ def test_the_publish_server_is_told_where_its_webhooks_are(tmp_path):
     assert parse_arguments(config.publish_server[1:], {"HOOK_SECRET": SECRET}).webhooks == file
 
 
-def test_webhooks_need_the_log_in_files(tmp_path):
+def test_webhooks_go_with_an_engine(tmp_path):
     file = write(tmp_path, [GOOD])
-    with pytest.raises(
-        ConfigError, match=r"^--webhooks: needs the log in files: leave --engine and STORK_ENGINE empty$"
-    ):
-        parse_arguments(["--webhooks", file, "--engine", "redis://127.0.0.1:6379"], {})
+    read = parse_arguments(["--webhooks", file, "--engine", "redis://127.0.0.1:6379"], {})
+    assert (read.webhooks, read.engine) == (file, "redis://127.0.0.1:6379")

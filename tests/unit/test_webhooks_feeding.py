@@ -38,7 +38,7 @@ class Server:
             followed = self.engine.follow(self.published.sequence)
             self.webhooks.note(self.published, followed.frames, followed.position)
             self.published = followed.position
-        self.webhooks.work()
+        self.webhooks.work(0.0, 0.0)
 
     def say(self, count: int = 1) -> Position:
         self.batch += 1

@@ -6,7 +6,7 @@ import pytest
 
 from stork_node.why.judging import CAUSES, Finding, judge
 from stork_node.why.merging import Report, WhyQuestion, merge, sentence
-from stork_node.why.recent import MAX_AGE_S, Kind, RecentEvents
+from stork_node.why.recent import MAX_AGE_S, MOST_REFUSED, Kind, RecentEvents
 
 TOPIC = "v1.orders.42"
 EXACT = (TOPIC, "exact")
@@ -47,8 +47,9 @@ class Node:
         self.note(Kind.LEFT, session, held=self.live.pop(session))
 
     def judge(self, sequence, excluded=()):
-        records = self.recent.of("ann", self.live)
-        return judge(records, self.live, TOPIC, sequence, self.recent.delivered_at(sequence), excluded)
+        records, at = self.recent.of("ann", self.live), self.recent.delivered_at(sequence)
+        refused = self.recent.refused_joins("ann")
+        return judge(records, self.live, TOPIC, sequence, at, excluded, refused)
 
     def finding(self, sequence, excluded=()):
         [finding] = self.judge(sequence, excluded).findings
@@ -155,6 +156,42 @@ def test_recovered_by_a_later_session(node):
     later = node.push()
     assert node.finding(number) == Finding("recovered", 2, recovered)
     assert [node.finding(each).cause for each in (read, later)] == ["delivered", "delivered"]
+
+
+def test_join_refused_after_the_last_session_left(node):
+    node.leave()
+    before = node.push()
+    node.now += 1
+    node.recent.note_refused_join("ann", 2, "node", "the token expired 3 s ago")
+    node.recent.note_refused_join("bob", 3, "node", "another user")
+    node.recent.note_refused_join("", 4, "node", "nobody")
+    refused = Finding("join_refused", 2, node.now, "node", "the token expired 3 s ago")
+    number = node.push()
+    assert (node.judge(before).offline.cause, node.judge(number).offline) == ("offline", refused)
+    node.join(5)
+    node.leave(5)
+    assert node.judge(node.push()).offline == Finding("offline", 5, node.now - 1)
+
+
+def test_refused_joins_are_bounded_and_get_old():
+    node = Node()
+    node.join()
+    for number in range(MOST_REFUSED + 1):
+        node.recent.note_refused_join(f"u{number}" * 100, number, "node", "x" * 1000)
+    assert not node.recent.refused_joins("u0" * 100)
+    [found] = node.recent.refused_joins("u1" * 100)
+    assert (len(found.authid), len(found.reason)) == (200, 255)
+    assert len(node.recent) == 1
+    node.now += MAX_AGE_S + 1
+    assert not node.recent.refused_joins("u1" * 100)
+
+
+def test_a_client_that_is_two_users_is_here_for_each_from_its_own_time(node):
+    node.subscribe()
+    number = node.push()
+    node.recent.note(Kind.JOINED, 1, "bob")
+    node.recent.note(Kind.LEFT, 1, "bob")
+    assert node.finding(number).cause == "delivered"
 
 
 def test_each_session_has_its_cause_and_the_strongest_comes_first(node):

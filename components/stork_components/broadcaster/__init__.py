@@ -43,11 +43,14 @@ class Broadcaster:
     Args:
         component: a session that is embedded in the router and has joined.
         limits: what may wait for one reader, before its connection is aborted.
+        break_spread_s: the longest time in which a break closes its connections.
     """
 
     log = Logger()
 
-    def __init__(self, component: Any, reactor: Any, *, limits: ReaderLimits | None = None) -> None:
+    def __init__(
+        self, component: Any, reactor: Any, *, limits: ReaderLimits | None = None, break_spread_s: float = 30.0
+    ) -> None:
         self._component, self._reactor = component, reactor
         self.counters = BroadcastCounters()
         self.receipts = Receipts(self._waits_for, self._is_closing)
@@ -62,7 +65,7 @@ class Broadcaster:
             return
         self._router = broadcasting.Router(component)
         self._slow_readers = SlowReaders(reactor, limits or ReaderLimits(), self.counters)
-        self._closing = Closing(reactor)
+        self._closing = Closing(reactor, break_spread_s)
         self._writer = Writer(component, reactor, self._router, self._slow_readers, self._closing, self.counters)
         self._look_later()
 
@@ -197,8 +200,8 @@ class Broadcaster:
         """
         Write no event to any session that has a subscription now, and close their connections, without GOODBYE.
 
-        The connections are closed over a second or two; until then they are served, but get no event, whatever they
-        subscribe to. Where the router's sessions cannot be read, this process ends, which closes them all.
+        The connections are closed over ``break_spread_s`` at most; until then they are served, but get no event,
+        whatever they subscribe to. Where the router's sessions cannot be read, this process ends: that closes them all.
         """
         if self._fault:
             end_worker(f"connections have to be closed ({reason}), and cannot be: {self._fault}")
@@ -270,12 +273,17 @@ class Broadcaster:
 
         self._closing.pace(pairs, tell)
 
-    def end(self, sessions: Sequence[Any], end: Callable[[Any], None]) -> None:
-        """Write no event to these sessions from now on, and call ``end`` for each, over a second or two."""
+    def end(self, sessions: Sequence[Any], end: Callable[[Any], None], *, is_break: bool = False) -> None:
+        """
+        Write no event to these sessions from now on, and call ``end`` for each, over a second or two.
+
+        Args:
+            is_break: it takes as long as ``close_subscribers``.
+        """
         for session in sessions:
             if isinstance(session, PusherSocket):
                 session.stop_listening()
-        self._closing.end(sessions, end)
+        self._closing.end(sessions, end, is_break=is_break)
 
     def _look(self) -> None:
         self._look_later()

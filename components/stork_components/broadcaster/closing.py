@@ -12,19 +12,24 @@ from twisted.logger import Logger
 from stork_crossbar.connections import closing
 from stork_crossbar.internals.broadcasting import session_id
 
-# All at once would have all of them back at once: so many a turn at least, and as many as it takes for two seconds.
+# All at once would have all of them back at once: so many a turn at least, and as many as the time given demands.
 _LEAST_A_TURN = 100
-_TURNS = 20
 _PAUSE_S = 0.1
+_SPREAD_S = 2.0
 
 
 class Closing:
-    """``session in closing.sessions`` is whether it gets nothing more."""
+    """
+    ``session in closing.sessions`` is whether it gets nothing more.
+
+    Args:
+        break_spread_s: the longest time that a break of many connections takes.
+    """
 
     log = Logger()
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
+    def __init__(self, reactor: Any, break_spread_s: float) -> None:
+        self._reactor, self._break_spread_s = reactor, break_spread_s
         self.sessions: set[Any] = set()
 
     def ids(self) -> list[int]:
@@ -36,19 +41,25 @@ class Closing:
         self.sessions.add(session)
 
     def close(self, sessions: Iterable[Any], code: int, reason: str) -> None:
-        """As ``end``: their connections are closed with a code, and without GOODBYE."""
-        self.end(sessions, partial(closing.close_session, code=code, reason=reason))
+        """As ``end`` after a break: their connections are closed with a code, and without GOODBYE."""
+        self.end(sessions, partial(closing.close_session, code=code, reason=reason), is_break=True)
 
-    def end(self, sessions: Iterable[Any], end: Callable[[Any], None]) -> None:
-        """Nothing more for these from now on; ``end`` is called for one after the other, over two seconds."""
+    def end(self, sessions: Iterable[Any], end: Callable[[Any], None], *, is_break: bool = False) -> None:
+        """
+        Nothing more for these from now on; ``end`` is called for one after the other.
+
+        Args:
+            is_break: it may take ``break_spread_s``, since other nodes break at the same time; else two seconds.
+        """
         ending = [session for session in sessions if session not in self.sessions]
         self.sessions.update(ending)
-        self.pace(ending, end)
+        self.pace(ending, end, self._break_spread_s if is_break else _SPREAD_S)
 
-    def pace(self, items: Iterable[Any], do: Callable[[Any], None]) -> None:
-        """Call ``do`` for one after the other, over two seconds."""
+    def pace(self, items: Iterable[Any], do: Callable[[Any], None], spread_s: float = _SPREAD_S) -> None:
+        """Call ``do`` for one after the other, over ``spread_s`` at most; few are done in less time."""
         queue = deque(items)
-        self._do_some(queue, max(_LEAST_A_TURN, -(-len(queue) // _TURNS)), do)
+        turns = max(1, round(spread_s / _PAUSE_S))
+        self._do_some(queue, max(_LEAST_A_TURN, -(-len(queue) // turns)), do)
 
     def forget(self, is_attached: Callable[[Any], bool]) -> None:
         """Sessions that have left the router are not closing any more."""

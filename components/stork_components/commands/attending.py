@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ from stork_node.nodes.revocations import Revocations
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.presence.followed import Changed
+from stork_node.presence.handlers import PresenceHandlers
 from stork_node.presence.here import NodePresence
 from stork_node.presence.local import LocalPresence
 from stork_node.process_state import singleton
@@ -27,6 +29,8 @@ from stork_node.protocol.replay import decode_node_answer
 
 BATCH_S = 0.1
 """How long a node collects what it says of its users."""
+LEAVE_S = 0.3
+"""How long it waits before it says that a user has left: other nodes say first who has come there."""
 _MUCH = 1_000
 
 
@@ -39,6 +43,7 @@ class Attending:
         local: the users of this node.
         changed: is told of each change of presence.
         feeds: those that this node serves.
+        handlers: whether its application follows presence.
 
     Attributes:
         nodes: the table of nodes.
@@ -56,12 +61,16 @@ class Attending:
         local: LocalPresence | None = None,
         changed: Changed = lambda at, at_ms, changes: None,
         feeds: ServedFeeds | None = None,
+        handlers: PresenceHandlers | None = None,
     ) -> None:
         self._reactor, self._send, self._marks = reactor, send, marks
         self._position = position
         served = feeds or ServedFeeds()
         self._name = node_name(environ, socket.gethostname())
-        self._attachment = Attachment(self._name, version("stork-node"), feeds=served.names)
+        follows = handlers or PresenceHandlers()
+        self._attachment = Attachment(
+            self._name, version("stork-node"), feeds=served.names, has_handlers=follows.has_some
+        )
         served.watch(self._hurry)
         self._soon: Any = None
         self._asking: list[defer.Deferred[Nodes]] = []
@@ -69,6 +78,7 @@ class Attending:
         self._is_closed = False
         self.presence = NodePresence(singleton(LocalPresence) if local is None else local, changed)
         self.presence.local.news = self._collect
+        self.presence.local.hold = partial(reactor.callLater, LEAVE_S)
         self.nodes = FollowedNodes()
         self.is_understood = False
 
@@ -93,7 +103,7 @@ class Attending:
         for goodbye in self._attachment.goodbyes():
             self._send(encode_node_request(goodbye))
         batch = self.presence.batch(self._attachment.incarnation, self._attachment.is_attached)
-        lease = self._attachment.lease(self._position(), len(self._marks), batch)
+        lease = self._attachment.lease(self._position(), len(self._marks), batch, self.presence.is_reported)
         if self._send(encode_node_request(lease)):
             self._marks.lease_sent(lease.number)
             self.presence.sent(lease.number)

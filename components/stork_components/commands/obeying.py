@@ -59,7 +59,7 @@ class Obeying:
         guard = registry.find(DirectGuard)
         if guard:
             guard.forget_answers(None)
-        self._broadcaster.end(self._broadcaster.visitors(), partial(_close, code=code, reason=reason))
+        self._broadcaster.end(self._broadcaster.visitors(), partial(_close, code=code, reason=reason), is_break=True)
 
     def _forget_answers(self, command: Command, authids: frozenset[str]) -> int:
         guard = registry.find(DirectGuard)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from stork_components.broadcaster import Broadcaster
 from stork_crossbar.internals import broadcasting
+from stork_node.metrics.node_figures import PresenceFigures
 from stork_node.presence.events import encode_event
 from stork_node.presence.here import NodePresence
 from stork_node.presence.local import LocalPresence
@@ -34,6 +35,7 @@ class Presence:
     def __init__(self, stream: NodeStream, broadcaster: Broadcaster) -> None:
         self._stream, self._broadcaster = stream, broadcaster
         self._watchers: list[Watcher] = []
+        self._changes = 0
         self._here: NodePresence | None = None
         singleton(PresenceSubscribers).subscribed_now = self._subscribed_now
 
@@ -80,6 +82,7 @@ class Presence:
 
     def changed(self, at: Position, at_ms: int, changes: Sequence[Change]) -> None:
         """Tell the changes of one entry to clients and watchers."""
+        self._changes += sum(len(change.online) + len(change.offline) for change in changes)
         pushes = []
         for change in changes:
             event = encode_event(change, self.users(change.topic), at_ms)
@@ -90,6 +93,12 @@ class Presence:
         for watcher in self._watchers:
             for change in changes:
                 watcher(change.topic, change.online, change.offline)
+
+    def figures(self) -> PresenceFigures:
+        """The current state, for metrics; Pusher's channels are under ``other``."""
+        here = self.here
+        feeds = singleton(PresenceSubscribers).feeds
+        return PresenceFigures(here.table.by_feed(feeds), self._changes, here.followed.entries)
 
     def _floor(self) -> int:
         begun = self.here.followed.begun

@@ -48,7 +48,7 @@ def check_topic(topic: str) -> None:
 
 async def check_permission(details: CallDetails, topic: str) -> None:
     """
-    Whoever may subscribe to a topic may see who is online there. Backends may see it everywhere.
+    Whoever may subscribe to the topic of its changes may see who is online there. Backends may see it everywhere.
 
     Raises:
         ApplicationError: not so; or the application has not decided.
@@ -57,7 +57,7 @@ async def check_permission(details: CallDetails, topic: str) -> None:
         return
     guard = registry.find(DirectGuard)
     session = {"session": details.caller, "authid": details.caller_authid, "authrole": details.caller_authrole}
-    answer = await guard.authorize(session, topic, "subscribe", {}) if guard else {"allow": False}
+    answer = await guard.authorize(session, uris.PRESENCE + topic, "subscribe", {}) if guard else {"allow": False}
     if not answer["allow"]:
         raise ApplicationError(ApplicationError.NOT_AUTHORIZED, f"{topic} is not for this session")
 

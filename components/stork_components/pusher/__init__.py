@@ -12,10 +12,15 @@ from msgspec import Raw
 from twisted.internet import reactor, task
 
 from stork_components.api.push_link import PushLink
+from stork_components.pusher.channel_watch import ChannelWatch
 from stork_components.pusher.counting import Counting
+from stork_components.pusher.hooks import Hooks
+from stork_components.pusher.online_users import SignedInUsers
 from stork_components.pusher.presence import ChannelPresence
 from stork_components.pusher.resource import PusherHttp
 from stork_components.pusher.resuming import Resuming
+from stork_components.pusher.subscription_counts import SubscriptionCounts
+from stork_components.pusher.verifying import Verifying
 from stork_components.questions.deployment import Deployment
 from stork_components.relay import Relay
 from stork_crossbar import registry
@@ -24,7 +29,7 @@ from stork_crossbar.limits.pushes_of_keys import PushesOfKeys
 from stork_crossbar.pusher.protocol import PusherFactory, PusherProtocol
 from stork_crossbar.pusher.socket import PusherSocket, close_with_error
 from stork_crossbar.pusher.sockets import Sockets
-from stork_crossbar.roles import KeyHolder
+from stork_crossbar.roles import DirectGuard, KeyHolder
 from stork_node.api.pushes import ApiPush, Ids
 from stork_node.clients.push_target import PushTarget
 from stork_node.errors import InvalidPush
@@ -33,10 +38,12 @@ from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.process_state import singleton
 from stork_node.protocol.push import encode_push
 from stork_node.pusher import codes, server_frames
-from stork_node.pusher.apps import Apps
+from stork_node.pusher.apps import App, Apps
 from stork_node.pusher.channel_table import ChannelTable
+from stork_node.pusher.channels import channel_of
 from stork_node.pusher.client_frames import ClientEvent
 from stork_node.pusher.counters import PusherCounters
+from stork_node.pusher.data import event_facts
 from stork_node.pusher.settings import PusherSettings
 
 __all__ = ["Health", "Pusher", "PusherBackends", "PusherClients"]
@@ -67,12 +74,31 @@ class Pusher(KeyHolder):
         self.presence = ChannelPresence(partial(registry.find, Relay))
         pause = partial(task.deferLater, reactor, 0.0, _nothing)
         self.counting = Counting(table, self.presence, singleton(Deployment), pause)
+        users = SignedInUsers(self.presence.known)
+        self.presence.watch(users.changed)
+        self.presence.when_known(users.catch_up)
+        self.hooks = Hooks(reactor, lambda pushes: self.link.send(pushes), self.ids.next)
+        self.counts = SubscriptionCounts(reactor, table, singleton(Deployment), self._tell_count, self._hook_count)
+        self._watch = ChannelWatch(table, self.presence.known, self.counts.note)
+        self.presence.when_known(self._watch.catch_up)
         resuming = Resuming(reactor, table, partial(registry.find, Relay))
         push = self._push_client_event
         self.sockets = Sockets(
-            reactor, settings, table, self.counters, push, _newest_first, resuming.begin, self.presence
+            reactor,
+            settings,
+            table,
+            self.counters,
+            push,
+            _newest_first,
+            resuming.begin,
+            self.presence,
+            users,
+            self.hooks,
+            Verifying(partial(registry.find, DirectGuard)).ask,
         )
         self.sockets.begin()
+        self.counts.begin()
+        self._watch.take(self.apps)
         singleton(ServedFeeds).permit(f"{app.version}.*" for app in settings.apps if app.is_enabled)
         if settings.apps:
             self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
@@ -80,6 +106,7 @@ class Pusher(KeyHolder):
     def reload(self, extra: Mapping[str, Any]) -> None:
         settings = self.read_settings(extra)
         self.sockets.take(settings)
+        self._watch.take(self.apps)
         self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         self.log.info("Pusher's protocol has {number} apps", number=len(settings.apps))
 
@@ -107,14 +134,34 @@ class Pusher(KeyHolder):
             socket.send(server_frames.error(codes.CLIENT_EVENT_REFUSED, error.reason))
             return
         push = ApiPush(id, None, frame)
-        push.done = partial(self._client_event_is_pushed, socket, push)
+        push.done = partial(self._client_event_is_pushed, socket, event, push)
         self.link.send([push])
 
-    def _client_event_is_pushed(self, socket: PusherSocket, push: ApiPush) -> None:
+    def _client_event_is_pushed(self, socket: PusherSocket, event: ClientEvent, push: ApiPush) -> None:
         if push.error:
             socket.send(server_frames.error(codes.CLIENT_EVENT_REFUSED, "the event could not be passed on now"))
-        else:
-            self.counters.client_events += 1
+            return
+        self.counters.client_events += 1
+        connection = socket.connection
+        if connection.app.tells("client_event"):
+            facts = event_facts(event.event, event.data)
+            told = {"channel": event.channel, "event": event.event, **facts, "socket_id": connection.socket_id}
+            self.hooks.tell(connection.app, "client_event", **told)
+
+    def _tell_count(self, topic: str, body: bytes) -> None:
+        app, relay = self._app_of(topic), registry.find(Relay)
+        if relay is not None and app is not None and app.counts_subscriptions:
+            relay.broadcaster.tell(topic, body, ())
+
+    def _hook_count(self, topic: str, number: int) -> None:
+        app = self._app_of(topic)
+        channel = channel_of(topic, app.version) if app else None
+        if app is not None and channel is not None:
+            self.hooks.tell(app, "subscription_count", channel=channel.name, subscription_count=number)
+
+    def _app_of(self, topic: str) -> App | None:
+        version = topic.partition(".")[0]
+        return next((app for app in self.apps if app.version == version), None)
 
 
 def _nothing() -> None: ...

@@ -7,11 +7,12 @@ from twisted.logger import Logger
 
 from stork_crossbar.component import in_turn
 from stork_crossbar.connections.answering import LITTLE_BYTES, Answering
-from stork_node.errors import CallError, UnwritableEvent
-from stork_node.pusher import codes, server_frames
+from stork_node.errors import CallError
+from stork_node.pusher import codes
 from stork_node.pusher.channel_table import ChannelTable
 from stork_node.pusher.channels import Channel
 from stork_node.pusher.client_frames import Resumption
+from stork_node.pusher.recovery.missed_frames import MissedFrames
 
 
 class Resuming:
@@ -52,24 +53,27 @@ class Resuming:
         if missed is None:
             return
         begins_at = missed.at
-        frames, more = _page(channel, missed) if missed.is_recovered else ([], False)
+        pages = MissedFrames(channel.name, missed, LITTLE_BYTES)
+        frames = pages.next()
         if frames is None:
-            missed.is_recovered, frames, more = False, [], False
-        told = {"recovered": missed.is_recovered, "position": str(begins_at if frames else missed.at)}
-        members = socket.succeed(channel, topic, **told)
+            missed.is_recovered, frames = False, []
+        told = {"recovered": missed.is_recovered, "position": str(begins_at if pages.has_any else missed.at)}
+        members = socket.succeed(channel, topic, has_more=pages.has_any, **told)
         if channel.is_cache and not missed.is_recovered:
             socket.send_last(channel, topic)
         while True:
             for frame in frames:
                 socket.send(frame)
-            if not more:
+            if pages.is_over:
+                if missed.is_recovered and resumption.since:
+                    socket.recovered(topic, resumption.since.sequence, missed.at.sequence)
                 socket.resumed(channel, topic)
                 socket.tell_changes(channel, topic, members)
                 return
             await self._answering.turn(number)
             if not socket.is_resuming(topic, resumption):
                 return
-            frames, more = _page(channel, missed) if missed.is_complete else (None, False)
+            frames = pages.next()
             if frames is None:
                 socket.close(codes.RECONNECT, "pushes were missed")
                 return
@@ -90,13 +94,3 @@ class Resuming:
                     return None
                 continue
             return missed if socket.is_resuming(topic, resumption) else None
-
-
-def _page(channel: Channel, missed: Any) -> tuple[list[bytes] | None, bool]:
-    """The next frames, and whether there are more; None if one of them cannot be written."""
-    events, more = missed.read(LITTLE_BYTES)
-    try:
-        bodies = [server_frames.event_body(event, position) for event, position in events]
-    except UnwritableEvent:
-        return None, False
-    return [server_frames.event(channel.name, body) for body in bodies if body], more

@@ -55,7 +55,8 @@ class WhyAnswers:
         }
         at = recent.delivered_at(sequence) if asked.position is not None else None
         records = recent.of(asked.authid, live)
-        found = judge(records, live, asked.topic, sequence, at, push.exclude if push else ())
+        refused = recent.refused_joins(asked.authid)
+        found = judge(records, live, asked.topic, sequence, at, push.exclude if push else (), refused)
         return Report(
             is_known=sequence > recent.known_from,
             is_pushed=None if asked.position is None or not (push or is_complete) else push is not None,

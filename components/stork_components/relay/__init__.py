@@ -14,7 +14,7 @@ from twisted.internet import defer, reactor, task
 
 from stork_components.broadcaster import Broadcaster
 from stork_components.commands.attending import Attending
-from stork_components.presence import Presence, online
+from stork_components.presence import Presence, handlers, online
 from stork_components.questions.busy import NodeBusy
 from stork_components.questions.deployment import Deployment
 from stork_components.questions.sessions import NodeSessions
@@ -33,6 +33,7 @@ from stork_node.metrics.node_figures import RelayState
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.nodes.table import NodeTable
+from stork_node.presence.handlers import PresenceHandlers
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
 from stork_node.protocol.commands.leases import Nodes
@@ -67,7 +68,7 @@ class Relay(Component):
         stream = self._stream = NodeStream(self.settings.history)
         marks, recent, waiters = singleton(SessionMarks), singleton(RecentEvents), Waiters(reactor)
         self._deployment = singleton(Deployment)
-        self.broadcaster = Broadcaster(self, reactor)
+        self.broadcaster = Broadcaster(self, reactor, break_spread_s=self.settings.break_spread_s)
         self.presence = Presence(stream, self.broadcaster)
         self.reading = Reading(reactor, stream, self.broadcaster, self.presence, recent, waiters)
         self._starting = Starting(reactor, stream, self.settings.first_frame_s)
@@ -80,6 +81,7 @@ class Relay(Component):
             lambda: self.position,
             changed=self.presence.changed,
             feeds=singleton(ServedFeeds),
+            handlers=singleton(PresenceHandlers),
         )
         self.presence.follow(self._attending.presence)
         acting = Acting(stream, self.broadcaster, self._attending, marks, recent, waiters, self._following.ask)
@@ -104,6 +106,7 @@ class Relay(Component):
         NodeBusy(self, self.broadcaster, self._stream).answer_in(self._deployment)
         NodeSessions(self, self.broadcaster).answer_in(self._deployment)
         online.answer_in(self._deployment, self.reading.online_at)
+        handlers.answer_in(self._deployment, self)
 
     def onLeave(self, details: CloseDetails) -> None:
         for loop in self._loops:

@@ -14,7 +14,7 @@ class RelaySettings:
     ``secret`` STORK_BUS_SECRET or empty.
     ``history`` says how much is kept for recovery (see ``history_settings``), ``beat_s`` how often clients get the
     node's position. The node opens its ports when it has caught up with the publish server, or after ``first_frame_s``
-    without any sign of it.
+    without any sign of it. A break closes its connections within ``break_spread_s``.
     """
 
     bus: tuple[str, ...] = setting(endpoints, (local_endpoint(Port.PUB),))
@@ -22,4 +22,5 @@ class RelaySettings:
     secret: str = setting(text, "")
     first_frame_s: float = setting(seconds, 3.0)
     beat_s: float = setting(interval, 20.0)
+    break_spread_s: float = setting(seconds, 30.0)
     history: HistorySettings = setting(histories, HistorySettings())

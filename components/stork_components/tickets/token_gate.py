@@ -87,6 +87,10 @@ class TokenGate:
                 raise Unavailable(str(failure.value))
         return unknown_key(token)
 
+    def claimed_user(self, ticket: Any) -> str:
+        """The user whom a ticket names, if it is a token; nothing has proven it."""
+        return self._checker.claimed_user(ticket) if self._checker and self.is_token(ticket) else ""
+
     def _check(self, token: str) -> Bearer | Deny | Unverifiable:
         if self._checker is None:  # the rules were taken back meanwhile
             raise Unavailable("tokens are no tickets any more")

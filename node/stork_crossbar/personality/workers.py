@@ -13,7 +13,6 @@ from twisted.internet import defer, reactor, task
 from stork_crossbar.connections.bounds import keep_in_bounds
 from stork_crossbar.connections.closing import RESTARTING, close_transport
 from stork_crossbar.connections.gated import install_gate
-from stork_crossbar.internals.gc_tuning import freeze_startup_objects
 from stork_crossbar.opening.entering import watch_entrance
 from stork_crossbar.opening.universal import tell_clients_apart
 from stork_crossbar.opening.websocket_fast_path import read_http_here
@@ -23,6 +22,7 @@ from stork_crossbar.personality.patches import PATCHES, apply_patches
 from stork_crossbar.personality.router import StorkRouterFactory
 from stork_crossbar.personality.session import StorkSession
 from stork_node.errors import ConfigError
+from stork_node.gc_tuning import freeze_startup_objects
 from stork_node.logs.log_lines import LogSettings, Printer
 from stork_node.logs.log_writer import BURST_LINES, LINES_PER_S, Allowance
 from stork_node.logs.process_log import writer_of

@@ -247,11 +247,11 @@ def _foreign_versions(config: Configuration, feeds: Iterable[tuple[str, str]]) -
         apps = getattr(_settings(component, path), "apps", ()) if is_stork_component(component) else ()
         for app in apps:
             for version, name in feeds:
-                if version == app.version:
+                if version == app.version and not app.meets_feeds:
                     yield Problem(
                         f"{config.file}: {path}.extra.apps",
                         f"the app {app.id!r} has the version of the feed {version}.{name}, which its clients would get "
-                        "without its verifiers (want another version)",
+                        'without its verifiers (want another version, or "shared": true)',
                     )
 
 

@@ -1,7 +1,7 @@
 """A Pusher client, as its own connection and the broadcaster see it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -13,7 +13,9 @@ from stork_crossbar.internals import broadcasting
 from stork_crossbar.limits import client_limits
 from stork_crossbar.opening import handshake
 from stork_node import clock
+from stork_node.guard.feed_rules import FeedRules
 from stork_node.nodes.session_marks import Opening
+from stork_node.process_state import singleton
 from stork_node.pusher import codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import USER_PREFIX, Channel
@@ -21,6 +23,7 @@ from stork_node.pusher.client_frames import ClientEvent, Resumption
 from stork_node.pusher.connection import Connection
 from stork_node.pusher.members import Member
 from stork_node.pusher.settings import PusherLimits
+from stork_node.why.recent import Kind, RecentEvents
 
 _MOST_REASON_BYTES = 120
 
@@ -161,6 +164,22 @@ class PusherSocket:
 
     def _listen(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
+        self._remember(Kind.SUBSCRIBED, topic)
+
+    def may_all_read(self, topic: str) -> bool | None:
+        return singleton(FeedRules).is_open(topic)
+
+    def has_feed(self, topic: str) -> bool | None:
+        return singleton(FeedRules).is_declared(topic)
+
+    def ask(self, topic: str, user_id: str, answered: Callable[[bool | None], None]) -> None:
+        if self._session_id is not None:
+            session = {"session": self._session_id, "authid": user_id, "authrole": codes.ROLE}
+            self._hub.ask({**session, "transport": {"peer": self._transport.peer}}, topic, answered)
+
+    def hold(self, reason: str) -> None:
+        self._is_ending = True
+        self._hub.hold(self._transport, reason)
 
     def _count_channel(self, change: int) -> None:
         if self._address:
@@ -172,8 +191,7 @@ class PusherSocket:
     def join(self, channel: Channel, topic: str, member: Member) -> bool:
         if self._hub.presence.join(self, topic, member):
             return True
-        self._is_ending = True
-        self._hub.hold(self._transport, "this node does not know yet who is online")
+        self.hold("this node does not know yet who is online")
         return False
 
     def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
@@ -193,12 +211,17 @@ class PusherSocket:
         descriptor = broadcasting.descriptor(self._transport)
         return broadcasting.waiting_bytes(self._transport, descriptor) if descriptor else 0
 
-    def succeed(self, channel: Channel, topic: str, **told: Any) -> Mapping[str, bytes]:
-        """Returns the members that the client is told; none in other channels than presence channels."""
+    def succeed(self, channel: Channel, topic: str, *, has_more: bool = False, **told: Any) -> Mapping[str, bytes]:
+        """
+        Returns the members that the client is told; none in other channels than presence channels.
+
+        Args:
+            has_more: the events that the client has missed follow.
+        """
         member = self.connection.members.get(channel.name)
         if member is not None:
             told["presence"] = Raw(self._hub.presence.members(topic, member))
-        self.send(server_frames.subscription_succeeded(channel.name, **told))
+        self.send(server_frames.subscription_succeeded(channel.name, has_more=has_more, **told))
         return self._hub.presence.shown(topic) if member else {}
 
     def tell_changes(self, channel: Channel, topic: str, shown: Mapping[str, bytes]) -> None:
@@ -233,6 +256,7 @@ class PusherSocket:
         self._count_channel(-1)
         self._end_resumption(topic)
         self._hub.table.discard(topic, self)
+        self._remember(Kind.UNSUBSCRIBED, topic)
 
     def identify(self, user_id: str) -> bool:
         own_topic = Channel.parse(USER_PREFIX + user_id).topic(self.version)
@@ -240,15 +264,42 @@ class PusherSocket:
             self.close(codes.RECONNECT, "a command about this user came since the connection was opened")
             return False
         self._hub.table.add_user(user_id, self)
+        singleton(RecentEvents).note(Kind.JOINED, self._session_id or 0, user_id)
         return True
 
     def forget(self, user_id: str) -> None:
         self._hub.table.discard_user(user_id, self)
+        held = [(each.uri, each.match) for each in self.subscriptions()]
+        singleton(RecentEvents).note(Kind.LEFT, self._session_id or 0, user_id, held=held)
+
+    def denied(self, channel: str, by: str, reason: str) -> None:
+        self._remember(Kind.DENIED, Channel.parse(channel).topic(self.version), by=by, reason=reason)
+
+    def refused(self, user_id: str, reason: str) -> None:
+        singleton(RecentEvents).note_refused_join(user_id, self._session_id or 0, "node", reason)
+
+    def recovered(self, topic: str, start: int, end: int) -> None:
+        """The client has got the pushes after ``start`` up to ``end``."""
+        if end > start:
+            self._remember(Kind.RECOVERED, topic, start=start, end=end)
+
+    def _remember(self, kind: Kind, topic: str, **what: Any) -> None:
+        """For ``stork why``, which is asked about users."""
+        if self.connection.has_user:
+            singleton(RecentEvents).note(kind, self._session_id or 0, subscription=(topic, "exact"), **what)
+
+    def signed_in(self, user: Member) -> None:
+        self._hub.users.signed_in(self, user)
+
+    def signed_out(self, user: Member, *, has_left: bool) -> None:
+        self._hub.users.signed_out(self, user, has_left)
 
     def send_last(self, channel: Channel, topic: str) -> None:
         since = clock.wall() - self.connection.app.cache_s
         body = server_frames.last_event(self._hub.newest_first(topic), since)
         self.send(server_frames.event(channel.name, body) if body else server_frames.cache_miss(channel.name))
+        if not body:
+            self._hub.hooks.tell(self.connection.app, "cache_miss", channel=channel.name, data="{}")
 
     def push(self, event: ClientEvent, topic: str) -> None:
         if self._session_id is not None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from twisted.internet import task
@@ -39,6 +39,10 @@ class Sockets:
         resume: sends a client what it has missed in a channel: its socket, the socket's number, the channel, its topic,
             and what the client asks for. Then it calls ``resumed`` of the socket.
         presence: the members of presence channels (``ChannelPresence``).
+        users: who has signed in, and who watches whom (``SignedInUsers``).
+        hooks: tells webhooks (``Hooks``).
+        ask: asks the application whether a session may read a topic: the session as WAMP has it, the topic, and what
+            is called with the answer.
 
     Attributes:
         apps: the current ones.
@@ -57,10 +61,13 @@ class Sockets:
         newest_first: Callable[[str], Iterable[tuple[bytes, str]]],
         resume: Callable[[PusherSocket, int, Channel, str, Resumption], None],
         presence: Any,
+        users: Any,
+        hooks: Any,
+        ask: Callable[[Mapping[str, Any], str, Callable[[bool | None], None]], None],
     ) -> None:
         self._reactor, self._settings = reactor, settings
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
-        self.resume, self.presence = resume, presence
+        self.resume, self.presence, self.users, self.hooks, self.ask = resume, presence, users, hooks, ask
         self.apps = Apps(settings.apps)
         self.channels_of: Counter[str] = Counter()
         self.marks = singleton(SessionMarks)
@@ -158,6 +165,7 @@ class Sockets:
     # -- silence, and the end of the node ------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        self.presence.known()
         now, quiet_s = self.now(), self._settings.activity_timeout_s + self._settings.pong_timeout_s
         quiet = [socket for socket in self.table.sockets.values() if now - socket.heard_at > quiet_s]
         for socket in quiet:

@@ -52,12 +52,19 @@ class Application:
         return Summary.of(self.stork, self.folder)
 
     def rules(self) -> dict[str, Any]:
-        """The rules for the guard, as JSON values: ``{"jwt", "patterns", "presence", "feeds"}``."""
+        """
+        The rules for the guard, as JSON values: ``{"jwt", "patterns", "presence", "presence_verified",
+        "follows_presence", "feeds", "declared", "open"}``.
+        """
         return {
             "jwt": self.tokens.to_wire() if self.tokens else None,
             "patterns": {feed: list(patterns) for feed, patterns in self.stork.patterns.items()},
             "presence": self.stork.presence,
+            "presence_verified": self.stork.presence_verified,
+            "follows_presence": self.stork.follows_presence,
             "feeds": self._only_feeds(),
+            "declared": [str(feed) for feed in self.stork.declared.feeds.values()],
+            "open": [str(feed) for feed in self.stork.declared.feeds.values() if not feed.verifiers],
         }
 
     def _only_feeds(self) -> list[str] | None:

@@ -68,7 +68,7 @@ def request_headers(secret: str, forwarded: Sequence[str], handshake: Mapping[st
 
 def read_connect(status: int, location: str, body: bytes) -> Principal | Deny:
     """
-    Read the answer of ``connect``: ``{"authid", "extra"?, "private"?, "expires_at"?, "topics"?}``.
+    Read the answer of ``connect``: ``{"authid", "extra"?, "private"?, "presence"?, "expires_at"?, "topics"?}``.
 
     Raises:
         NoDecision: everything that is neither that nor a refusal.
@@ -82,7 +82,8 @@ def read_connect(status: int, location: str, body: bytes) -> Principal | Deny:
     if isinstance(authid, int) and not isinstance(authid, bool):
         authid = str(authid)
     objects: Any = {key: answer.get(key) or {} for key in ("extra", "private")}
-    named: Any = {"authid": authid, "expires_at": answer.get("expires_at"), "topics": answer.get("topics") or ()}
+    named: Any = {key: answer.get(key) for key in ("expires_at", "presence")}
+    named |= {"authid": authid, "topics": answer.get("topics") or ()}
     try:
         return Principal(**named, **objects)
     except (TypeError, ValueError) as error:

@@ -92,6 +92,8 @@ class Declarations:
     procedures: "dict[str, Procedure]" = field(default_factory=dict)
     on_join: list[Handler] = field(default_factory=list)
     on_leave: list[Handler] = field(default_factory=list)
+    on_online: list[Handler] = field(default_factory=list)
+    on_offline: list[Handler] = field(default_factory=list)
     on_start: list[Handler] = field(default_factory=list)
     on_stop: list[Handler] = field(default_factory=list)
 

@@ -58,6 +58,7 @@ class Feed:
         self.version, self.name = version, name
         self.location = SourceLocation.of_caller()
         self.verifiers: list[Verifier | NamedVerifier] = []
+        self.presence_verifiers: list[Verifier | NamedVerifier] = []
         self._check_name()
         if isinstance(patterns, str) or not all(pattern in get_args(Pattern) for pattern in patterns):
             raise DeclarationError(f'{self.location}: patterns is {patterns!r}, want some of ("prefix", "wildcard")')
@@ -114,20 +115,46 @@ class Feed:
         Raises:
             DeclarationError: ``given`` is something else.
         """
+        return self._verify(self.verifiers, "verify", given, cache_s, patterns)
+
+    @overload
+    def verify_presence(self, function: F, /, *, cache_s: float | None = ...) -> F: ...
+    @overload
+    def verify_presence(self, /, *, cache_s: float | None = ...) -> Callable[[F], F]: ...
+    @overload
+    def verify_presence(self, name: str, /, *names: str, cache_s: float | None = ...) -> "Feed": ...
+
+    def verify_presence(self, *given: Any, cache_s: float | None = None) -> Any:
+        """
+        Add a verifier for those who may see who is online, though they may not subscribe to the topic.
+
+        It is used as ``verify``, and asked only after ``verify`` has refused. Without one, whoever may subscribe to a
+        topic may see who is online there, and nobody else.
+        """
+        return self._verify(self.presence_verifiers, "verify_presence", given, cache_s, False)
+
+    def _verify(
+        self,
+        verifiers: list[Verifier | NamedVerifier],
+        method: str,
+        given: Sequence[Any],
+        cache_s: float | None,
+        patterns: bool,
+    ) -> Any:
         seconds = None if cache_s is None else check_cache_s(cache_s)
         check_patterns(patterns)
         if not given:
-            return lambda function: self.verify(function, cache_s=cache_s, patterns=patterns)
+            return lambda function: self._verify(verifiers, method, (function,), cache_s, patterns)
         if all(isinstance(name, str) and name for name in given):
             location = SourceLocation.of_caller()
             if patterns:
                 raise DeclarationError(f'{location}: patterns=True belongs to @stork.verifier("{given[0]}")')
-            self.verifiers += [NamedVerifier(name, seconds, location) for name in given]
+            verifiers += [NamedVerifier(name, seconds, location) for name in given]
             return self
         if len(given) > 1:
-            raise DeclarationError(f"{SourceLocation.of_caller()}: verify takes one function, or names")
+            raise DeclarationError(f"{SourceLocation.of_caller()}: {method} takes one function, or names")
         handler = Handler.declare("verifier", given[0], "session", "topic")
-        self.verifiers.append(Verifier(handler, seconds or 0.0, patterns))
+        verifiers.append(Verifier(handler, seconds or 0.0, patterns))
         return cast(Any, given[0])
 
 

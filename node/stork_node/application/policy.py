@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stork_node.application.declarations import Declarations
-from stork_node.application.feeds import Feed, Verifier
+from stork_node.application.feeds import NamedVerifier, Verifier
 from stork_node.application.permission import Permission
 from stork_node.application.values import Deny
 from stork_node.errors import InvalidTopic, StorkError
@@ -31,7 +31,8 @@ def choose_checks(declared: Declarations, uri: str, action: str, options: Mappin
     Args:
         declared: the application's feeds, verifiers and procedures.
         uri: the topic or pattern of a subscription, or the procedure of a call.
-        action: WAMP's word, such as ``subscribe``; others than ``subscribe`` and ``call`` are refused.
+        action: WAMP's word, such as ``subscribe``, or ``presence``: to see who is online in a topic without the right
+            to subscribe. Others than these and ``call`` are refused.
         options: of the SUBSCRIBE; only ``match`` counts.
 
     Raises:
@@ -39,6 +40,8 @@ def choose_checks(declared: Declarations, uri: str, action: str, options: Mappin
     """
     if action == "subscribe":
         return _choose_for_topic(declared, uri, options.get("match") or "exact")
+    if action == "presence":
+        return _choose_for_presence(declared, uri)
     if action == "call":
         return _choose_for_procedure(declared, uri)
     return Deny(f"no application allows a client to {action}")
@@ -59,7 +62,7 @@ def _choose_for_topic(declared: Declarations, uri: str, match: Any) -> Checks | 
     if match != "exact" and match not in feed.patterns:
         return Deny(f"feed {feed} has no patterns of match {match}")
     try:
-        verifiers = tuple(_verifiers(declared, feed))
+        verifiers = tuple(_verifiers(declared, feed.verifiers))
     except LookupError as error:
         return Deny(f"feed {feed} asks the verifier {error.args[0]!r}, which is not declared")
     if match != "exact" and not all(verifier.patterns for verifier in verifiers):
@@ -67,8 +70,21 @@ def _choose_for_topic(declared: Declarations, uri: str, match: Any) -> Checks | 
     return Checks(verifiers, topic)
 
 
-def _verifiers(declared: Declarations, feed: Feed) -> Iterator[Verifier]:
-    for verifier in feed.verifiers:
+def _choose_for_presence(declared: Declarations, uri: str) -> Checks | Deny:
+    try:
+        topic = Topic.parse(uri)
+        feed = declared.feeds.get((topic.version, topic.feed))
+        if feed is None or not feed.presence_verifiers:
+            return Deny(f"feed {topic.version}.{topic.feed} has no verifier of presence")
+        return Checks(tuple(_verifiers(declared, feed.presence_verifiers)), topic)
+    except InvalidTopic as error:
+        return Deny(str(error))
+    except LookupError as error:
+        return Deny(f"feed {feed} asks the verifier {error.args[0]!r}, which is not declared")
+
+
+def _verifiers(declared: Declarations, listed: Sequence[Verifier | NamedVerifier]) -> Iterator[Verifier]:
+    for verifier in listed:
         if isinstance(verifier, Verifier):
             yield verifier
         else:

@@ -148,6 +148,22 @@ class Stork:
         self.declared.on_leave.append(Handler.declare("on_leave handler", function, "session"))
         return function
 
+    def on_online(self, function: F) -> F:
+        """
+        Call ``function`` (user, topic) after a user has come online in a topic of a feed with presence.
+
+        ``user`` is the authid. ``topic`` is None in a further call for a user who was nowhere online before. One
+        process of the deployment is called, at least once, in the order of each user, also for what came about while
+        no application was there. A function that raises is called again.
+        """
+        self.declared.on_online.append(Handler.declare("on_online handler", function, "user", "topic"))
+        return function
+
+    def on_offline(self, function: F) -> F:
+        """As ``on_online``, for a user who is gone; ``topic`` is None where the user is online nowhere any more."""
+        self.declared.on_offline.append(Handler.declare("on_offline handler", function, "user", "topic"))
+        return function
+
     def on_start(self, function: F) -> F:
         """Call ``function`` () before the first client is served. An exception keeps the application from starting."""
         self.declared.on_start.append(Handler.declare("on_start handler", function))
@@ -255,15 +271,32 @@ class Stork:
         return {str(feed): round(feed.leave_after_s * 1000) for feed in feeds if feed.presence}
 
     @property
+    def presence_verified(self) -> list[str]:
+        """The feeds that have a verifier of presence."""
+        return [str(feed) for feed in self.declared.feeds.values() if feed.presence_verifiers]
+
+    @property
     def follows_sessions(self) -> bool:
         """Whether there is an on_join or on_leave handler."""
         return bool(self.declared.on_join or self.declared.on_leave)
+
+    @property
+    def follows_presence(self) -> bool:
+        """Whether there is an on_online or on_offline handler."""
+        return bool(self.declared.on_online or self.declared.on_offline)
 
     def problems(self) -> list[Problem]:
         """Problems of the declarations as a whole, each with its location; empty if there are none."""
         return [problem for feed in self.declared.feeds.values() for problem in self._problems_of(feed)]
 
     def _problems_of(self, feed: Feed) -> Iterator[Problem]:
+        if feed.presence_verifiers and not feed.presence:
+            yield Problem(
+                str(feed.location), f"the feed {feed} has a verifier of presence, and no presence (want presence=True)"
+            )
+        for check in feed.presence_verifiers:
+            if isinstance(check, NamedVerifier) and check.name not in self.declared.verifiers:
+                yield Problem(str(check.location), self._unknown(feed, check.name))
         for check in feed.verifiers:
             verifier = self.declared.verifiers.get(check.name) if isinstance(check, NamedVerifier) else check
             if verifier is None and isinstance(check, NamedVerifier):

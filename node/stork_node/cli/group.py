@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
 
 import click
 
@@ -76,7 +75,7 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(version("stork-node"), message="stork %(version)s")
+@click.version_option(package_name="stork-node", message="stork %(version)s")
 def stork() -> None:
     """
     Stork node: your backend pushes a message to a topic, and every browser that may see the topic gets it.

@@ -10,11 +10,12 @@ import click
 from stork_node.cli.stopping import end_when_asked
 from stork_node.config import settings
 from stork_node.errors import ConfigError, Problem
+from stork_node.gc_tuning import freeze_startup_objects
 from stork_node.logs.log_lines import LogSettings
 from stork_node.logs.process_log import flush_log, log_to_stderr
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.transport.endpoints import LOOPBACK, Port
-from stork_node.webhooks.settings import WebhookSettings, read_webhooks
+from stork_node.webhooks.settings import read_webhooks
 
 _HELP = {
     "pull": "Port for pushes without answers (PULL).",
@@ -73,7 +74,7 @@ def parse_arguments(arguments: Sequence[str], environ: Mapping[str, str]) -> Pub
     except click.ClickException as error:
         raise ConfigError([Problem("", error.format_message())]) from None
     read = _read(context.params, environ)
-    _webhooks(read, environ)
+    read_webhooks(read.webhooks, environ)
     return read
 
 
@@ -84,13 +85,6 @@ def _read(given: Mapping[str, str | None], environ: Mapping[str, str]) -> Publis
     except ConfigError as error:
         problems = [Problem(f"--{problem.path.replace('_', '-')}", problem.text) for problem in error.problems]
         raise ConfigError(problems) from None
-
-
-def _webhooks(read: PublishServerSettings, environ: Mapping[str, str]) -> tuple[WebhookSettings, ...]:
-    found = read_webhooks(read.webhooks, environ)
-    if found and read.engine:  # several publish servers would tell the same
-        raise ConfigError([Problem("--webhooks", "needs the log in files: leave --engine and STORK_ENGINE empty")])
-    return found
 
 
 @click.command("publish-server", params=[_option(field) for field in dataclasses.fields(PublishServerSettings)])
@@ -123,10 +117,11 @@ def publish_server(**given: str | None) -> int:
     """
     end_when_asked()
     read = _read(given, os.environ)
-    webhooks = _webhooks(read, os.environ)
+    webhooks = read_webhooks(read.webhooks, os.environ)
     log_to_stderr("publish", LogSettings.read(os.environ))
     from stork_node.publish_server import run
 
+    freeze_startup_objects()
     try:
         return run(read, webhooks)
     finally:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stork_node.config.expansion import expand
-from stork_node.config.feed_histories import add_rules, extras
+from stork_node.config.feed_histories import PUSHER, add_rules, extras
 from stork_node.errors import ConfigError
 from stork_node.pusher.app_settings import apps
 from stork_node.pusher.channels import CACHE_PREFIXES
-
-_PUSHER = "stork_components.pusher.Pusher"
 
 
 def share_cache_times(workers: list[dict[str, Any]], environ: Mapping[str, str]) -> None:
@@ -20,7 +18,7 @@ def share_cache_times(workers: list[dict[str, Any]], environ: Mapping[str, str])
         environ: for references in the apps.
     """
     rules: dict[str, Any] = {}
-    for extra in extras(workers, _PUSHER):
+    for extra in extras(workers, PUSHER):
         try:
             found = apps(expand(extra.get("apps", []), environ, "", []))
         except (ConfigError, ValueError):

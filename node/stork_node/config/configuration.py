@@ -14,15 +14,14 @@ from typing import Any
 
 from stork_node.config.cache_histories import share_cache_times
 from stork_node.config.expansion import expand
-from stork_node.config.feed_histories import share_histories
+from stork_node.config.feed_histories import PUSHER as PUSHER
+from stork_node.config.feed_histories import extras, share_histories
 from stork_node.config.port_variables import PUBLIC, PortVariables
 from stork_node.errors import ConfigError, Problem
 from stork_node.transport.endpoints import Endpoint, bracketed
 
 HTTP_API = "stork_components.api.Api"
 """The class of the component with the keys of the HTTP API."""
-PUSHER = "stork_components.pusher.Pusher"
-"""The class of the component with the apps of Pusher's protocol."""
 
 PAGE = "stork_components.web.Page"
 """The class of the web service in config.json that serves the page."""
@@ -107,7 +106,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     if arguments:
         ports.set_in_arguments(arguments, f"workers[{config['workers'].index(guest)}]")
     _check_endpoints(expanded, problems)
-    webhooks = json.dumps(guest["webhooks"]) if guest and "webhooks" in guest else ""
+    webhooks = _webhooks(config, guest) if guest else ""
     if webhooks:
         arguments += ["--webhooks", str(folder / "config.json")]
     if problems:
@@ -118,6 +117,14 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     for _, transport in _transports(expanded):
         _tell_pages(transport)
     return Configuration(folder, expanded, tuple(arguments) or None, webhooks)
+
+
+def _webhooks(config: Mapping[str, Any], guest: Mapping[str, Any]) -> str:
+    """The JSON of the webhooks, and of the apps that have some; empty if there are none."""
+    apps = [extra.get("apps", []) for extra in extras(config["workers"], PUSHER)]
+    listed = [guest["webhooks"]] if "webhooks" in guest else []
+    text = json.dumps(listed + [each for each in apps if '"webhooks"' in json.dumps(each)])
+    return "" if text == "[]" else text
 
 
 def _expand(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 RELAY = "stork_components.relay.Relay"
+PUSHER = "stork_components.pusher.Pusher"
 
 
 def share_histories(workers: list[dict[str, Any]]) -> None:

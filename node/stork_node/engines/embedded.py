@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from stork_node.engines.consumers import Consumers
 from stork_node.engines.interface import Appended, Failed, Known, is_receipt
 from stork_node.engines.recent_ids import RecentIds
 from stork_node.nodes.log_state import LogState
@@ -28,6 +29,7 @@ class EmbeddedEngine:
     """
 
     wake: int | None = None
+    consumers: Consumers | None = None
 
     def __init__(self, log: PushLog, now: float) -> None:
         self._log = log
@@ -76,9 +78,10 @@ class EmbeddedEngine:
         except StorageFailed as error:
             failed = Failed(error.reason)
             return [failed if i in new else self._why_not(it, failed) for i, it in enumerate(additions)]
+        self._ids.remember_entries(zip(new.values(), entries, strict=True), self._awake)
+        if len(new) == len(additions):
+            return [entry.position for entry in entries]
         stored = {i: entry.position for i, entry in zip(new, entries, strict=True)}
-        documents = [(it, stored[i]) for i, it in new.items() if isinstance(it, Push | Command)]
-        self._ids.remember_documents(documents, self._awake)
         return [stored.get(i) or self._why_not(it, _NOT_ACCEPTED) for i, it in enumerate(additions)]
 
     def _new(self, additions: Sequence[Addition]) -> dict[int, Addition]:
@@ -86,17 +89,27 @@ class EmbeddedEngine:
         new: dict[int, Addition] = {}
         ids: set[str] = set()
         for i, addition in enumerate(additions):
-            if isinstance(addition, Push | Command):
-                if addition.id is not None:
-                    if addition.id in ids or self._ids.position(addition.id) is not None:
-                        continue
-                    ids.add(addition.id)
-                if is_receipt(addition) and i - 1 not in new:
-                    continue
-            elif not isinstance(addition, Erasure) and not self._log.state.accepts(addition):
-                continue
-            new[i] = addition
+            match addition:
+                case Push():
+                    is_new = self._is_new(addition.id, ids)
+                case Command():
+                    is_new = i - 1 in new if is_receipt(addition) else self._is_new(addition.id, ids)
+                case Erasure():
+                    is_new = True
+                case _:
+                    is_new = self._log.state.accepts(addition)
+            if is_new:
+                new[i] = addition
         return new
+
+    def _is_new(self, id: str | None, ids: set[str]) -> bool:
+        """Whether no document had this id; ``ids`` are those of the batch, and take it."""
+        if id is None:
+            return True
+        if id in ids or self._ids.position(id) is not None:
+            return False
+        ids.add(id)
+        return True
 
     def _why_not(self, addition: Addition, failed: Failed) -> Appended:
         if not isinstance(addition, Push | Command) or addition.id is None:

@@ -48,16 +48,17 @@ def decide_unasked(role: str, action: str, uri: str, match: Match, *, by_backend
 
     Args:
         role: the session's role, for the log.
-        action: WAMP's word, such as ``subscribe``; others than ``subscribe`` and ``call`` are refused.
+        action: WAMP's word, such as ``subscribe``, or ``presence``: to see who is online in a topic. Others than these
+            and ``call`` are refused.
         uri: the topic or pattern of a subscription, or the procedure of a call.
         match: of the SUBSCRIBE; ``exact`` for a call.
         by_backend: whether a backend decides about topics, by Virge::Stork's URIs.
     """
-    if action not in ("subscribe", "call"):
+    if action not in ("subscribe", "presence", "call"):
         return Permission(False, reason=f"the role {role} never may {action}")
     if match == "exact" and (action, uri) in uris.OPEN_TO_ALL:
         return Permission(True)
-    if action == "subscribe" and (fault := _topic_fault(uri, match)):
+    if action != "call" and (fault := _topic_fault(uri, match)):
         return Permission(False, reason=fault)
     if match != "exact" and by_backend:
         # Virge::Stork has no patterns: its authorizers ignore options, and would take a pattern for a topic.

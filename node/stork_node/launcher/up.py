@@ -28,6 +28,7 @@ from stork_node.transport.endpoints import (
     Endpoint,
     Port,
     bracketed,
+    is_this_machine,
     names_other_host,
     publish_server_endpoint,
 )
@@ -106,7 +107,7 @@ def _beside(endpoint: str, environ: Mapping[str, str]) -> dict[str, str]:
 def _among_others(environ: Mapping[str, str]) -> dict[str, str]:
     """With an engine, the node follows the publish server beside it first, and then those that are named."""
     named = [host.strip() for host in environ.get("STORK_PUBLISH_SERVER", "").split(",")]
-    others = [host for host in named if host not in ("", LOOPBACK, "localhost", os.uname().nodename)]
+    others = [host for host in named if host and not is_this_machine(host, os.uname().nodename)]
     return {"STORK_PUBLISH_SERVER": ",".join([LOOPBACK, *others])} if others else {}
 
 

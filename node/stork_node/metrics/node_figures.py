@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stork_node.metrics.figures import Histogram, gauge, gauge_by, histogram_by
+from stork_node.metrics.figures import Histogram, counter, gauge, gauge_by, histogram_by
 
 _observing = threading.Lock()
 HANDLER_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -41,6 +41,17 @@ class RelayState:
     online_topics: int = gauge("Topics with users who are online.")
     online_here: int = gauge("Of these users, those that this node has; counted once for each topic.")
     online_unsaid: int = gauge("Changes of users of this node that the log does not have yet.")
+
+
+@dataclass
+class PresenceFigures:
+    """Who is online, as this node knows it."""
+
+    online_users: dict[str, int] = gauge_by(
+        "feed", "Users who are online on all nodes, by feed; counted once for each topic."
+    )
+    changes: int = counter("Users who have come online, or gone offline, in a topic.")
+    entries: int = counter("Entries of the log about users that this node has read.")
 
 
 @dataclass

@@ -23,6 +23,8 @@ COUNTERS = {
     "claims_refused": "Requests of relays that claim pushes which this log cannot have had.",
     "webhooks_failures": "Requests of webhooks that were not answered with 2xx; each is sent again.",
     "webhooks_resyncs": "How many times a webhook was told everybody who is online.",
+    "handlers_failures": "Calls of on_online and on_offline handlers that have failed; each is made again.",
+    "handlers_resyncs": "How many times handlers were told who has come and gone while entries were missed.",
 }
 """Each is a field of ``publish_server.counters.Counters``, or of ``Webhooks.figures``; this is its HELP text."""
 GAUGES = {
@@ -34,6 +36,8 @@ GAUGES = {
     "log_trouble": "1 while the log cannot store pushes, or cannot do its upkeep.",
     "webhooks_waiting": "Events that no webhook has answered yet, and entries that may have some.",
     "webhooks_oldest_age_s": "Age of the oldest of these events.",
+    "handlers_waiting": "Entries and calls of on_online and on_offline handlers that are not made yet.",
+    "handlers_oldest_age_s": "Age of the oldest of these calls.",
 }
 """Each is a key of ``PushLog.figures`` or ``Webhooks.figures``."""
 

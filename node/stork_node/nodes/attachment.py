@@ -35,7 +35,9 @@ class Attachment:
         version: str,
         new: Callable[[], str] = new_incarnation,
         feeds: Callable[[], FeedNames | None] = lambda: None,
+        has_handlers: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._has_handlers = has_handlers
         self._name, self._version, self._new, self._feeds = name, version, new, feeds
         self.incarnation = new()
         self._attached: Position | None = None
@@ -53,7 +55,13 @@ class Attachment:
         """Whether there are reports that the log does not have yet, as far as is known."""
         return bool(self._unmet)
 
-    def lease(self, position: Position | None, sessions: int, presence: PresenceBatch | None = None) -> Lease:
+    def lease(
+        self,
+        position: Position | None,
+        sessions: int,
+        presence: PresenceBatch | None = None,
+        is_reported: bool | None = None,
+    ) -> Lease:
         """What to say now, with what is said of users; each has the next number."""
         self._leases += 1
         at = position or Position("", 0)
@@ -68,7 +76,9 @@ class Attachment:
             reports,
             number=self._leases,
             presence=presence if self.is_attached else None,
+            is_reported=is_reported,
             feeds=self._feeds(),
+            handlers=self._has_handlers(),
         )
 
     def goodbyes(self) -> list[Lease]:

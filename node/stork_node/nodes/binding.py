@@ -46,7 +46,7 @@ def names_answer(
         return False
     if command.topic is None and command.feed is None:
         return True
-    return action == "subscribe" and names_subscription(command, uri, match)
+    return action in ("subscribe", "presence") and names_subscription(command, uri, match)
 
 
 def gets_topic(uri: str, match: str, topic: str) -> bool:

@@ -46,14 +46,22 @@ class LogState:
         commands: the commands that are kept, with their outcomes.
         revoked: whose tokens are too old; a new epoch changes nothing about them.
         presence: who is online.
+        awaited: the names of the nodes of the epoch before, while presence is not settled; None where none is known.
     """
 
-    def __init__(self, position: Position, revoked: Revocations | None = None, is_settled: bool = True) -> None:
+    def __init__(
+        self,
+        position: Position,
+        revoked: Revocations | None = None,
+        is_settled: bool = True,
+        awaited: frozenset[str] | None = None,
+    ) -> None:
         self.position = position
         self.revoked = revoked or Revocations()
         self.nodes = NodeTable()
         self.commands = Commands()
         self.presence = PresenceTable(is_settled)
+        self.awaited = awaited
         self._reports: dict[str, int] = {}
         self._batches: dict[str, int] = {}
 
@@ -114,6 +122,13 @@ class LogState:
                 self.presence.apply(entry, number)
             case _:
                 assert_never(entry)
+
+    def awaited_next(self) -> frozenset[str] | None:
+        """Whom to wait for if a new epoch begins now."""
+        names = frozenset(row.name for row in self.nodes.rows)
+        if self.presence.is_settled:
+            return names
+        return None if self.awaited is None else names | self.awaited
 
     def encode(self) -> bytes:
         """The state as JSON."""

@@ -8,9 +8,6 @@ from stork_node.presence.table import PresenceTable
 from stork_node.protocol.presence.entries import AbsencesOver
 from stork_node.protocol.presence.limits import MOST_ABSENCES
 
-SETTLING_S = 10.0
-"""In a new epoch nodes have so long to report their users."""
-
 _Key = tuple[str, str]
 
 
@@ -24,12 +21,10 @@ class Absences:
     def __init__(self) -> None:
         self._since: dict[_Key, tuple[int, float]] = {}
         self._looked_at: float | None = None
-        self._began_at: float | None = None
 
     def begin_anew(self) -> None:
         """A new epoch has begun."""
         self._since.clear()
-        self._began_at = None
 
     def over(self, table: PresenceTable, now: float, at_ms: int) -> Iterator[AbsencesOver]:
         """The entries that are due; to be called several times a second."""
@@ -47,9 +42,3 @@ class Absences:
         ended = iter(due)
         while some := tuple(islice(ended, MOST_ABSENCES)):
             yield AbsencesOver(some, at_ms)
-
-    def is_settling_over(self, now: float) -> bool:
-        """Whether the nodes have had their time in an epoch that is not settled; to be called while it is not."""
-        if self._began_at is None:
-            self._began_at = now
-        return now - self._began_at >= SETTLING_S

@@ -21,11 +21,13 @@ class FollowedPresence:
     Attributes:
         table: as of ``position``.
         position: None before the table is known.
+        entries: how many about users were taken since the start.
         begun: changes after it are told; in a new epoch, none is told before the table is settled.
     """
 
     def __init__(self, changed: Changed) -> None:
         self._changed = changed
+        self.entries = 0
         self.begin()
 
     def begin(self) -> None:
@@ -92,6 +94,7 @@ class FollowedPresence:
         if isinstance(content, NodeGone):
             self.table.end_node(content.incarnation, at.sequence)
         elif isinstance(content, PresenceChanges | AbsencesOver | PresenceSettled):
+            self.entries += 1
             was_settled = self.table.is_settled
             changes = self.table.apply(content, at.sequence)
             if not was_settled:

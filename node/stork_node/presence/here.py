@@ -50,6 +50,11 @@ class NodePresence:
         is_known = self._followed.is_known and self.table.is_settled
         return is_known and self._is_reported and now - self._attached_at < SILENT_S
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether the log has the users whom this node had when it attached."""
+        return self._is_reported
+
     def batch(self, incarnation: str, is_attached: bool) -> PresenceBatch | None:
         """What a lease of this incarnation is to say of users."""
         if incarnation != self._incarnation:

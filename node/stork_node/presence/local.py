@@ -1,6 +1,7 @@
 """The users of this node: who has a session here in which topic, and what of it the log does not know yet."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 
 from msgspec import Raw
@@ -23,6 +24,10 @@ def _ignore() -> None:
     pass
 
 
+def _at_once(function: Callable[[], None]) -> None:
+    function()
+
+
 class LocalPresence:
     """
     Counts sessions, and makes the batches of one incarnation, one at a time: the next one after the log has the last.
@@ -31,6 +36,8 @@ class LocalPresence:
         batch: the batch that the log does not have yet, as far as is known.
         numbered: the number of the last batch that is known to be in the log.
         news: is called when there is something to say; its owner sets it.
+        hold: calls a function a moment later; its owner sets it. A user who leaves here may have come on another node
+            just before, and that node has not said so yet.
     """
 
     def __init__(self) -> None:
@@ -41,6 +48,7 @@ class LocalPresence:
         self.batch: PresenceBatch | None = None
         self.numbered = 0
         self.news: Callable[[], None] = _ignore
+        self.hold: Callable[[Callable[[], None]], object] = _at_once
 
     def __len__(self) -> int:
         return sum(map(len, self._rooms.values()))
@@ -93,9 +101,17 @@ class LocalPresence:
         if number < _ONE:
             return
         room[authid] = number - _ONE
-        if number - _ONE < _ONE:
-            key = topic, authid
-            self._dirty[key] = self._dirty.get(key, 0) & _INFO | (_LEFT if has_left else 0)
+        if number - _ONE >= _ONE:
+            return
+        if has_left:
+            self.hold(partial(self._gone, (topic, authid), _LEFT))
+        else:
+            self._gone((topic, authid), 0)
+
+    def _gone(self, key: _Key, how: int) -> None:
+        topic, authid = key
+        if self._rooms.get(topic, {}).get(authid, _ONE) < _ONE:
+            self._dirty[key] = self._dirty.get(key, 0) & _INFO | how
             self.news()
 
     def count(self, topic: str, authid: str) -> int:

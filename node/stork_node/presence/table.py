@@ -5,7 +5,7 @@ A user is online while one node at least has a session of it. When the last of t
 an entry, too, and changes nothing for a user who has come back. So equal positions have equal tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Raw, Struct
 
@@ -38,6 +38,15 @@ class PresenceTable:
     def __len__(self) -> int:
         """Users, counted once for each topic."""
         return sum(len(room.users) for room in self.rooms.values())
+
+    def by_feed(self, known: Iterable[str]) -> dict[str, int]:
+        """Users by feed (``v1.room``), counted once for each topic: of the known feeds, and of all others together."""
+        counts = dict.fromkeys(known, 0)
+        for topic, room in self.rooms.items():
+            feed = topic.rpartition(".")[0]
+            feed = feed if feed in counts else "other"
+            counts[feed] = counts.get(feed, 0) + len(room.users)
+        return counts
 
     def users(self, topic: str) -> dict[str, OnlineUser]:
         """Who is online in a topic, in the order in which they came."""

@@ -62,7 +62,7 @@ def encode_stored(
     The push is stored at ``position``, or was when its id first came; ``receipt``: what each node has written;
     ``warning``: why nobody can get it.
     """
-    if receipt is not None or warning:
+    if duplicate or receipt is not None or warning:
         stored: dict[str, Any] = {"ok": True, "id": id, "position": str(position)}
         if duplicate:
             stored["duplicate"] = True
@@ -71,10 +71,7 @@ def encode_stored(
         if warning:
             stored["warning"] = warning
         return _encode(stored)
-    form = (
-        b'{"ok":true,"id":%b,"position":"%b","duplicate":true}' if duplicate else b'{"ok":true,"id":%b,"position":"%b"}'
-    )
-    return form % (_encode(id), str(position).encode())
+    return b'{"ok":true,"id":%b,"position":"%b"}' % (_encode(id), str(position).encode())
 
 
 def encode_obeyed(

@@ -2,8 +2,9 @@
 
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from stork_node.errors import InvalidPosition
 
@@ -28,8 +29,7 @@ def is_position(text: str) -> bool:
     return found is not None and int(found[2]) <= MAX_SEQUENCE
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True, gc=False):
     """
     The place of one push, or 0 before the first of its epoch.
 

@@ -111,17 +111,24 @@ def decode_request(
     Decode what a peer of the ROUTER sends: ``{"position": true}``, a command document (see ``decode_command``), a
     request for its outcome, or a push document (see ``decode_push``).
     """
+    try:
+        return decode_push(frame, now, depth)
+    except InvalidPush as error:  # no push has a key of the others
+        refusal = error
     if is_command(frame):
         return decode_command(frame)
     if asked := decode_outcome(frame):
         return asked
-    if len(frame) <= 256 and b'"position"' in frame:
-        try:
-            if _decode_position(frame).position:
-                return PositionRequest()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # not a position request: decode_push says what is wrong with it
-    return decode_push(frame, now, depth)
+    if _is_position_request(frame):
+        return PositionRequest()
+    raise refusal
+
+
+def _is_position_request(frame: bytes) -> bool:
+    try:
+        return len(frame) <= 256 and _decode_position(frame).position
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def decode_push(frame: bytes, now: str, depth: int = DEFAULT_DEPTH) -> Push:

@@ -16,6 +16,7 @@ APP_AUTH_BATCH = "io.virge.stork.app.auth.batch"
 APP_TOPIC_AUTH_BATCH = "io.virge.stork.app.topic_auth.batch"
 APP_FIGURES = "io.virge.stork.app.figures"
 APP_SUMMARY = "io.virge.stork.app.summary"
+APP_PRESENCE = "io.virge.stork.app.presence"
 # An event for the application: these sessions have left, and wait for no answers.
 APP_GONE = "io.virge.stork.app.gone"
 # The application's error if a handler was not called, because its caller no longer waited.

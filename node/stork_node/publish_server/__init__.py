@@ -14,14 +14,14 @@ from stork_node.errors import ConfigError
 from stork_node.publish_server.server import PublishServer
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.push_log import DamagedLog
-from stork_node.webhooks.settings import WebhookSettings
+from stork_node.webhooks.forms import Form
 
 __all__ = ["PublishServer", "PublishServerSettings", "run"]
 
 log = logging.getLogger("stork_node.publish_server")
 
 
-def run(settings: PublishServerSettings, webhooks: Sequence[WebhookSettings] = ()) -> int:
+def run(settings: PublishServerSettings, webhooks: Sequence[Form] = ()) -> int:
     """
     Serve until SIGTERM or SIGINT; in the main thread. Logs to stderr if logging is not set up.
 

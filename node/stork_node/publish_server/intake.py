@@ -1,10 +1,10 @@
 """The decision of one wake-up: which pushes are stored, and what each peer is told."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from stork_node import clock
 from stork_node.engines.interface import Appended, Engine, Failed, Known
@@ -31,6 +31,21 @@ _ASKED = Command(RECEIPT)
 Request = Push | CommandRequest | OutcomeRequest | PositionRequest | Refusal
 
 
+class Arrival(Struct, frozen=True, gc=False):
+    """
+    A request, and the frames to put before its answer: none for one that is not answered.
+
+    Attributes:
+        is_bundled: answered in one frame with the others that have this very envelope.
+        until: when to give up, for one that is taken again.
+    """
+
+    request: Request
+    envelope: list[bytes]
+    is_bundled: bool = False
+    until: float = float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Awaited:
     """
@@ -50,10 +65,10 @@ class Awaited:
 class Outcome:
     """
     Attributes:
-        answers: one for each request; None where the peer has to repeat it.
+        answers: one for each arrival; None where nobody waits for one, or the peer has to repeat it.
         stored: how many pushes and commands were.
         failure: why the log took nothing.
-        reused: reasons of the documents that were refused because another push had their id, by their index.
+        refused: reasons of the documents that were refused for what they say, by their index.
         warnings: about pushes that are stored and reach nobody, by their index.
         unstored: indexes of the documents that were certainly not stored.
         repeatable: indexes of those that have an id, and no answer: to be taken again.
@@ -62,7 +77,7 @@ class Outcome:
     answers: list[bytes | Awaited | None]
     stored: int = 0
     failure: str = ""
-    reused: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, str] = field(default_factory=dict)
     unstored: set[int] = field(default_factory=set)
     repeatable: set[int] = field(default_factory=set)
@@ -81,85 +96,112 @@ class Intake:
         """``warn`` says what is wrong with topics of a push, in a sentence, or nothing."""
         self._engine, self._counters, self._wall, self._warn = engine, counters, wall, warn
 
-    def take(self, requests: Sequence[Request], now: float) -> Outcome:
+    def take(self, arrivals: Sequence[Arrival], now: float) -> Outcome:
         """
         Store all pushes of a batch with one append.
 
         Args:
-            requests: of all peers, in the order in which they came.
+            arrivals: of all peers, in the order in which they came.
             now: seconds of a clock that never goes back.
         """
         self._engine.advance(now)
-        documents = [given for request in requests if (given := _document(request)) is not None]
-        appended = iter(self._engine.append(self._additions(documents)) if documents else ())
+        additions = self._additions(arrivals)
+        appended = iter(self._engine.append(additions) if additions else ())
         tail = self._engine.tail
         outcome = Outcome([])
-        for number, request in enumerate(requests):
-            if isinstance(request, Push | CommandRequest):
-                outcome.answers.append(self._answer(request, next(appended), number, outcome))
-                if isinstance(request, Push) and request.receipt:
-                    next(appended)
-            elif isinstance(request, PositionRequest):
-                outcome.answers.append(encode_tail(tail))
-            elif isinstance(request, OutcomeRequest):
-                outcome.answers.append(self._answer_outcome(request, tail))
-            else:
-                self._counters.refused[kind_of(request.reason)] += 1
-                outcome.answers.append(encode_refused(request.id, request.error, request.reason))
+        for number, arrival in enumerate(arrivals):
+            match request := arrival.request:
+                case Push():
+                    answer = self._answer(arrival, request, next(appended), number, outcome)
+                    if request.receipt:
+                        next(appended)
+                case CommandRequest():
+                    answer = self._answer(arrival, request, next(appended), number, outcome)
+                case PositionRequest():
+                    answer = encode_tail(tail)
+                case OutcomeRequest():
+                    answer = self._answer_outcome(request, tail)
+                case Refusal(id, reason, error):
+                    answer = self._refuse(arrival, id, error, reason, number, outcome)
+                case _:
+                    assert_never(request)
+            outcome.answers.append(answer)
         return outcome
 
-    def _additions(self, documents: Iterable[Push | Command]) -> list[Push | Command]:
+    def _additions(self, arrivals: Sequence[Arrival]) -> list[Push | Command]:
         """What is appended; a receipt is asked for by an entry of its own, right after the push."""
         additions: list[Push | Command] = []
-        for given in documents:
-            additions.append(self._stamped(given))
-            if isinstance(given, Push) and given.receipt:
-                additions.append(_ASKED)
+        for arrival in arrivals:
+            match request := arrival.request:
+                case Push():
+                    additions.append(request)
+                    if request.receipt:
+                        additions.append(_ASKED)
+                case CommandRequest():
+                    additions.append(self._stamped(request.command))
         return additions
 
-    def _stamped(self, given: Push | Command) -> Push | Command:
-        is_revoking = isinstance(given, Command) and revokes(given)
-        return structs.replace(given, given_s=int(self._wall())) if is_revoking else given
+    def _stamped(self, given: Command) -> Command:
+        return structs.replace(given, given_s=int(self._wall())) if revokes(given) else given
 
     def _answer(
-        self, request: Push | CommandRequest, appended: Appended, number: int, outcome: Outcome
+        self, arrival: Arrival, request: Push | CommandRequest, appended: Appended, number: int, outcome: Outcome
     ) -> bytes | Awaited | None:
-        id = request.id if isinstance(request, Push) else request.command.id
         match appended:
             case Position():
                 outcome.stored += 1
-                if isinstance(request, Push):
-                    self._counters.accepted += 1
-                    if request.receipt:
-                        return _receipt(request, appended)
-                    return encode_stored(id, appended, warning=self._warning(request, number, outcome))
-                self._counters.commands += 1
-                return Awaited(id, appended.sequence, request.timeout_ms)
+                return self._stored(arrival, request, appended, number, outcome)
             case Known(position, is_reused):
                 if is_reused:
-                    reason = outcome.reused[number] = _reused(request, id or "", position)
-                    self._counters.refused[kind_of(reason)] += 1
-                    return encode_refused(id, "id_reused", reason)
-                self._counters.duplicates += 1
-                if isinstance(request, Push):
-                    if request.receipt and self._engine.state.commands.has_receipt(position, self._engine.tail):
-                        return _receipt(request, position, is_duplicate=True)
-                    warning = self._warning(request, number, outcome)
-                    return encode_stored(id, position, duplicate=True, warning=warning)
-                return Awaited(id, position.sequence, request.timeout_ms)
-            case Failed(reason, is_unknown, is_away):
-                outcome.failure = reason
-                self._counters.storage_failed += 1
-                if not is_unknown:
-                    outcome.unstored.add(number)
-                if not is_unknown and not is_away:
-                    return encode_refused(id, "storage_failed", reason)
-                if id is None:
-                    return encode_refused(id, "not_confirmed", reason)
-                outcome.repeatable.add(number)
-                return None
+                    reason = _reused(request, _id(request) or "", position)
+                    return self._refuse(arrival, _id(request), "id_reused", reason, number, outcome)
+                return self._known(arrival, request, position, number, outcome)
+            case Failed():
+                return self._failed(_id(request), appended, number, outcome)
             case _:
                 assert_never(appended)
+
+    def _stored(
+        self, arrival: Arrival, request: Push | CommandRequest, position: Position, number: int, outcome: Outcome
+    ) -> bytes | Awaited | None:
+        if isinstance(request, CommandRequest):
+            self._counters.commands += 1
+            return Awaited(request.command.id, position.sequence, request.timeout_ms)
+        self._counters.accepted += 1
+        if request.receipt:
+            return _receipt(request, position)
+        warning = self._warning(request, number, outcome)
+        return encode_stored(request.id, position, warning=warning) if arrival.envelope else None
+
+    def _known(
+        self, arrival: Arrival, request: Push | CommandRequest, position: Position, number: int, outcome: Outcome
+    ) -> bytes | Awaited | None:
+        self._counters.duplicates += 1
+        if isinstance(request, CommandRequest):
+            return Awaited(request.command.id, position.sequence, request.timeout_ms)
+        if request.receipt and self._engine.state.commands.has_receipt(position, self._engine.tail):
+            return _receipt(request, position, is_duplicate=True)
+        warning = self._warning(request, number, outcome)
+        return encode_stored(request.id, position, duplicate=True, warning=warning) if arrival.envelope else None
+
+    def _failed(self, id: str | None, failed: Failed, number: int, outcome: Outcome) -> bytes | None:
+        outcome.failure = failed.reason
+        self._counters.storage_failed += 1
+        if not failed.is_unknown:
+            outcome.unstored.add(number)
+        if not failed.is_unknown and not failed.is_away:
+            return encode_refused(id, "storage_failed", failed.reason)
+        if id is None:
+            return encode_refused(id, "not_confirmed", failed.reason)
+        outcome.repeatable.add(number)
+        return None
+
+    def _refuse(
+        self, arrival: Arrival, id: str | None, error: Error, reason: str, number: int, outcome: Outcome
+    ) -> bytes | None:
+        outcome.refused[number] = reason
+        self._counters.refused[kind_of(reason)] += 1
+        return encode_refused(id, error, reason) if arrival.envelope else None
 
     def _warning(self, push: Push, number: int, outcome: Outcome) -> str:
         if warning := self._warn(push.topics):
@@ -186,8 +228,5 @@ def _receipt(push: Push, position: Position, *, is_duplicate: bool = False) -> A
     return Awaited(push.id, position.sequence + 1, RECEIPT_TIMEOUT_MS, position, is_duplicate)
 
 
-def _document(request: Request) -> Push | Command | None:
-    """What is to be stored of a request."""
-    if isinstance(request, CommandRequest):
-        return request.command
-    return request if isinstance(request, Push) else None
+def _id(request: Push | CommandRequest) -> str | None:
+    return request.id if isinstance(request, Push) else request.command.id

@@ -1,13 +1,14 @@
 """Attaches nodes, takes what they say, and ends those that are silent: each is an entry of the log."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from stork_node import clock
 from stork_node.engines.interface import Engine
 from stork_node.nodes.declared_feeds import DeclaredFeeds
 from stork_node.nodes.leases import STALL_S, Leases
 from stork_node.presence.absences import Absences
+from stork_node.presence.settling import Reporting, Settling
 from stork_node.presence.snapshots import Snapshots
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, Obeyed, StateEntry
 from stork_node.protocol.commands.leases import Lease, Leased, LeaseState, Nodes, NodesRequest, NodeState
@@ -38,8 +39,9 @@ class NodeService:
         """``count_old`` says how many nodes of a release without leases follow."""
         self._engine, self._counters = engine, counters
         self._leases = Leases()
-        self._absences, self._snapshots = Absences(), Snapshots()
+        self._absences, self._settling, self._snapshots = Absences(), Settling(), Snapshots()
         self._said: dict[str, Lease] = {}
+        self._here: dict[str, float] = {}
         self._epoch = engine.tail.epoch
         self._next_look = 0.0
         self._count_old = count_old
@@ -63,6 +65,7 @@ class NodeService:
             self._leases.raise_for(lease.incarnation, now)
             earlier = self._said.get(lease.incarnation)
             self._said[lease.incarnation] = lease
+            self._here[lease.incarnation] = now
             self._engine.share_lease(lease)
         for entry in entries:
             self._append(entry)
@@ -109,6 +112,7 @@ class NodeService:
         self._snapshots.forget_old(now)
         if len(self._said) > len(nodes):
             self._said = {each: lease for each, lease in self._said.items() if each in nodes}
+            self._here = {each: at for each, at in self._here.items() if each in nodes}
         self._update_feeds()
 
     def presence(self, request: PresenceRequest, now: float) -> PresenceRows:
@@ -119,8 +123,15 @@ class NodeService:
         table = self._engine.state.presence
         for over in list(self._absences.over(table, now, _now_ms())):
             self._append(over)
-        if not table.is_settled and self._absences.is_settling_over(now):
+        if not table.is_settled and self._settling.is_over(self._reporting(now), self._engine.state.awaited, now):
             self._append(PresenceSettled(_now_ms()))
+
+    def _reporting(self, now: float) -> Iterator[Reporting]:
+        epoch = self._engine.tail.epoch
+        for row in self._engine.state.nodes.rows:
+            said = self._said.get(row.incarnation)
+            is_done = said.is_reported and said.epoch == epoch if said and said.is_reported is not None else None
+            yield Reporting(row.name, is_done, self._leases.age_s(row.incarnation, now))
 
     def table(self, request: NodesRequest, old: int, now: float) -> Nodes:
         """The table of nodes now; ``old``: how many nodes have no leases."""
@@ -142,6 +153,15 @@ class NodeService:
         """The attached nodes, for a question."""
         labels = self._engine.state.nodes.labels()
         return [AskedNode(label, each, self._leases.age_s(each, now) > STALL_S) for each, label in labels.items()]
+
+    def with_handlers(self, now: float) -> list[str]:
+        """The attached nodes whose application is told who comes and goes, and that have spoken to this server."""
+        nodes = self._engine.state.nodes
+        return [
+            each
+            for each, at in self._here.items()
+            if each in nodes and self._said[each].handlers and now - at <= STALL_S
+        ]
 
     def _state_of(self, incarnation: str, label: str, now: float) -> NodeState:
         row = next(row for row in self._engine.state.nodes.rows if row.incarnation == incarnation)
@@ -169,6 +189,7 @@ class NodeService:
             self._epoch = self._engine.tail.epoch
             self._leases.begin_anew()
             self._absences.begin_anew()
+            self._settling.begin_anew()
 
     def _append(self, entry: StateEntry) -> None:
         if not self.may_append or not self._engine.state.accepts(entry):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from stork_node.protocol.commands.questions import (
     MAX_CONTENT_BYTES,
@@ -45,6 +45,8 @@ class _Open:
     envelope: list[bytes]
     asked: Ask
     until: float
+    done: Callable[[bytes | None], None] | None = None
+    """For a question of this server itself."""
     waits_for: dict[str, str] = field(default_factory=dict)
     """Labels of nodes by their incarnations."""
     nodes: list[str] = field(default_factory=list)
@@ -111,6 +113,18 @@ class Questions:
             self._pump(line)
         self._settle(self._last_id)
 
+    def ask_one(
+        self, incarnation: str, question: str, params: bytes, until: float, done: Callable[[bytes | None], None]
+    ) -> None:
+        """Ask one node, for this server itself; ``done`` gets its answer, or None if there is none by then."""
+        opened = _Open([], Ask(0, question, Raw(params)), until, done=done)
+        opened.waits_for = {incarnation: ""}
+        self._last_id += 1
+        self._open[self._last_id] = opened
+        line = self._lines.setdefault(incarnation, _Line())
+        line.waiting.append((self._last_id, encode_question(Question(self._last_id, question, Raw(params)))))
+        self._pump(line)
+
     def take(self, envelope: list[bytes], reply: Reply) -> None:
         """Take a node's reply; one that comes too late, or from somebody else, goes nowhere."""
         opened = self._open.get(reply.id)
@@ -165,6 +179,10 @@ class Questions:
         if opened.waits_for:
             return
         del self._open[number]
+        if opened.done:
+            self._held -= opened.size
+            opened.done(opened.contents[0] if opened.contents else None)
+            return
         replies = Replies(opened.asked.id, tuple(opened.nodes), tuple(opened.missing))
         self._done.append((opened.until + 1.0, opened.envelope, encode_replies(replies, opened.contents)))
 

@@ -1,7 +1,6 @@
 """From ZMQ messages to requests, and back: envelopes, documents that are refused, and bundles."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -9,36 +8,19 @@ from stork_node.errors import InvalidCommand, InvalidPush
 from stork_node.protocol.answers import MOST_BUNDLED, encode_answers, is_bundle, split_bundle
 from stork_node.protocol.commands.documents import is_command
 from stork_node.protocol.push import decode_push, decode_request, readable_id
-from stork_node.publish_server.intake import Refusal, Request
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """
-    A request, and the frames to put before its answer: none for one that is not answered.
-
-    Attributes:
-        is_bundled: answered in one frame with the others that have this very envelope.
-        until: when to give up, for one that is taken again.
-    """
-
-    request: Request
-    envelope: list[bytes]
-    is_bundled: bool = False
-    until: float = float("inf")
+from stork_node.publish_server.intake import Arrival, Refusal
 
 
 def read_pull(frames: list[bytes], now: str, depth: int) -> Arrival:
     """Read one message of PULL; ``now`` is the RFC 3339 time of arrival, ``depth`` that allowed of data."""
     try:
-        frame = _only(frames)
-        if is_command(frame):
-            return Arrival(Refusal(None, "command: only the answered port takes commands", "invalid_command"), [])
-        push = decode_push(frame, now, depth)
-        # Nobody is told.
-        return Arrival(structs.replace(push, receipt=False) if push.receipt else push, [])
+        push = decode_push(_only(frames), now, depth)
     except InvalidPush as error:
+        if len(frames) == 1 and is_command(frames[0]):
+            return Arrival(Refusal(None, "command: only the answered port takes commands", "invalid_command"), [])
         return Arrival(Refusal(None, error.reason), [])
+    # Nobody is told.
+    return Arrival(structs.replace(push, receipt=False) if push.receipt else push, [])
 
 
 def read_all(frames: list[bytes], now: str, depth: int) -> Iterable[Arrival]:

@@ -4,13 +4,15 @@ import logging
 import os
 import time
 from collections.abc import Container, Sequence
-from dataclasses import replace
 from functools import partial
 
 import zmq
+from msgspec.structs import replace
 
 from stork_node import clock
 from stork_node.clock import SuspendAwareClock
+from stork_node.consumers.telling import Handlers
+from stork_node.consumers.wakeup import Wakeup
 from stork_node.engines.interface import Engine
 from stork_node.engines.opening import open_engine
 from stork_node.protocol.bus import NODES_PREFIX, encode_heartbeat
@@ -19,17 +21,17 @@ from stork_node.protocol.push_refusals import kind_of
 from stork_node.protocol.timestamps import format_timestamp
 from stork_node.publish_server.command_answers import CommandAnswers
 from stork_node.publish_server.counters import Counters, figures
-from stork_node.publish_server.intake import Awaited, Intake, Outcome, Refusal
+from stork_node.publish_server.intake import Arrival, Awaited, Intake, Outcome
 from stork_node.publish_server.node_service import NodeService
 from stork_node.publish_server.refusal_log import RefusalLog
 from stork_node.publish_server.replay_service import ReplayService
-from stork_node.publish_server.requests import Answers, Arrival, read_all, read_pull
+from stork_node.publish_server.requests import Answers, read_all, read_pull
 from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import BeyondLog, StorageFailed, log_folder
 from stork_node.transport.peer import is_loopback
 from stork_node.webhooks.feeding import Webhooks
-from stork_node.webhooks.settings import WebhookSettings
+from stork_node.webhooks.forms import Form
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -54,7 +56,7 @@ class PublishServer:
 
     Args:
         engine: where the log is; closed with the server. By default the one that ``settings`` name is opened.
-        webhooks: who is told of users and nodes; their positions are kept in the folder of the log.
+        webhooks: who is told of users and nodes; their positions are kept in the folder of the log, or in the engine.
 
     Raises:
         ConfigError: an endpoint that cannot be bound, or a log that cannot be had.
@@ -65,7 +67,7 @@ class PublishServer:
         self,
         settings: PublishServerSettings,
         engine: Engine | None = None,
-        webhooks: Sequence[WebhookSettings] = (),
+        webhooks: Sequence[Form] = (),
     ) -> None:
         self.counters = Counters()
         now = time.monotonic()
@@ -88,7 +90,6 @@ class PublishServer:
             self._sockets = open_sockets(settings)
             self._nodes = NodeService(self._engine, self.counters, self._count_old)
             self._intake = Intake(self._engine, self.counters, warn=self._nodes.feeds.warning)
-            self._webhooks = Webhooks(webhooks, self._engine, log_folder(settings.data))
         except BaseException:
             self._engine.close()
             raise
@@ -104,9 +105,16 @@ class PublishServer:
             self._nodes,
             self._count_old,
         )
+        self._news = Wakeup()
+        folder = log_folder(settings.data)
+        self._handlers = Handlers(
+            self._engine, folder, self._nodes.with_handlers, self._replay.questions.ask_one, self._news.wake
+        )
+        self._webhooks = Webhooks(webhooks, self._engine, folder, self._handlers)
         self._wake_reader, self._wake_writer = os.pipe()
         self._poller = zmq.Poller()
         self._poller.register(self._wake_reader, zmq.POLLIN)
+        self._poller.register(self._news.fileno, zmq.POLLIN)
         self._poller.register(self._sockets.replay.socket, zmq.POLLIN)
         self._poller.register(self._sockets.pub.socket, zmq.POLLIN)
         if self._sockets.zap_handler:
@@ -177,6 +185,7 @@ class PublishServer:
         self._webhooks.close()
         self._engine.close()
         self._sockets.close()
+        self._news.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
 
@@ -213,6 +222,7 @@ class PublishServer:
     def _turn(self, ready: Container[object]) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
         now = time.monotonic()
+        self._news.drain()
         self._sockets.watch.work(now, ready)
         if self._sockets.pub.socket in ready:
             self._sockets.pub.take_prefixes()
@@ -220,22 +230,10 @@ class PublishServer:
         self._end_grace(now)
         awake = self._clock.advance(now)
         if arrivals:
-            outcome = self._intake.take([arrival.request for arrival in arrivals], awake)
+            outcome = self._intake.take(arrivals, awake)
             self._publish_committed()
-            for number, (arrival, answer) in enumerate(zip(arrivals, outcome.answers, strict=True)):
-                if isinstance(answer, Awaited):
-                    self._command_answers.wait(arrival.envelope, answer, now)
-                elif arrival.envelope and answer is not None:
-                    self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
-                request = arrival.request
-                reason = request.reason if isinstance(request, Refusal) else outcome.reused.get(number)
-                if reason:
-                    where = self.router_endpoint if arrival.envelope else self.pull_endpoint
-                    self._refusals.note(kind_of(reason), reason, where, now)
-                elif warning := outcome.warnings.get(number):
-                    where = self.router_endpoint if arrival.envelope else self.pull_endpoint
-                    self._refusals.note_warning(warning, where, now)
-            self._answers.flush()
+            self._answer(arrivals, outcome, now)
+            self._note_refusals(arrivals, outcome, now)
             if outcome.stored or outcome.failure:
                 self._note_storage(arrivals, outcome, now)
             log.debug("%d documents, %d published", len(arrivals), outcome.stored)
@@ -255,7 +253,7 @@ class PublishServer:
         for why in self._sockets.watch.cuts():
             self.counters.cut += 1
             self._refusals.note("peer", why, "ZMQ", now)
-        self._webhooks.work()
+        self._webhooks.work(now, awake)
         self._engine.tick(now)
         self._refusals.summarize(now)
         if now >= self._next_heartbeat:
@@ -263,6 +261,23 @@ class PublishServer:
             pause_s = self._heartbeat_s if self._takes_pushes else min(self._heartbeat_s, _GRACE_HEARTBEAT_S)
             self._next_heartbeat = max(now, self._next_heartbeat + pause_s)
         return len(arrivals)
+
+    def _answer(self, arrivals: Sequence[Arrival], outcome: Outcome, now: float) -> None:
+        for arrival, answer in zip(arrivals, outcome.answers, strict=True):
+            if isinstance(answer, Awaited):
+                self._command_answers.wait(arrival.envelope, answer, now)
+            elif arrival.envelope and answer is not None:
+                self._answers.add(arrival.envelope, answer, is_bundled=arrival.is_bundled)
+        self._answers.flush()
+
+    def _note_refusals(self, arrivals: Sequence[Arrival], outcome: Outcome, now: float) -> None:
+        for number, reason in outcome.refused.items():
+            self._refusals.note(kind_of(reason), reason, self._way_of(arrivals[number]), now)
+        for number, warning in outcome.warnings.items():
+            self._refusals.note_warning(warning, self._way_of(arrivals[number]), now)
+
+    def _way_of(self, arrival: Arrival) -> str:
+        return self.router_endpoint if arrival.envelope else self.pull_endpoint
 
     def _answer_commands(self, now: float, awake: float) -> None:
         if self._command_answers:

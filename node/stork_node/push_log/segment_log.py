@@ -143,9 +143,12 @@ class SegmentLog:
         self._write(b"".join(records), entries[-1].position.sequence, now_ms)
         self._latest = entries
         for addition, entry in zip(additions, entries, strict=True):
-            if not isinstance(addition, Push | Erasure):
-                self.state.apply(addition, entry.position.sequence)
-                self._state_file.note_change()
+            match addition:
+                case Push() | Erasure():
+                    pass
+                case _:
+                    self.state.apply(addition, entry.position.sequence)
+                    self._state_file.note_change()
         return entries
 
     def follow(self, after: int) -> Followed:
@@ -212,7 +215,7 @@ class SegmentLog:
         self._proofs = Proofs(self._chain.origin.key)
         log.warning("the log begins a new epoch after %s: %s", before, self._chain.origin.epoch)
         self._upkeep.attempt("cannot begin a segment", lambda: self._chain.roll(self._now_ms()))
-        self.state = LogState(self.tail, self.state.revoked, is_settled=False)
+        self.state = LogState(self.tail, self.state.revoked, is_settled=False, awaited=self.state.awaited_next())
         self._state_file.note_change()
         return self.tail
 

@@ -8,9 +8,24 @@ from stork_node.errors import ConfigError, Problem
 from stork_node.http.origins import AllowedOrigin, origins
 from stork_node.protocol.topics import is_part
 from stork_node.pusher.apps import DEFAULT_CACHE_S, DEFAULT_LEAVE_AFTER_S, DEFAULT_VERSION, App
+from stork_node.pusher.webhooks.settings import AppWebhook, app_webhooks
 
 _MEMBERS = "members"
-_NAMES = ("id", "keys", "version", "client_events", "allowed_origins", "enabled", "shared", "cache_s", "leave_after_s")
+_APP = "app"
+_NAMES = (
+    "id",
+    "keys",
+    "version",
+    "client_events",
+    "allowed_origins",
+    "enabled",
+    "shared",
+    "verify",
+    "subscription_count",
+    "cache_s",
+    "leave_after_s",
+    "webhooks",
+)
 _WANT = '[{"id": "1", "keys": [{"key": "${PUSHER_APP_KEY}", "secret": "${PUSHER_APP_SECRET}"}]}]'
 _DAY_S = 86_400
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -78,16 +93,29 @@ def _app(entry: object) -> App | None:
         problems.append(Problem("version", f"{version!r} cannot begin a topic (want {DEFAULT_VERSION})"))
     client_events = _client_events(entry.get("client_events", False), problems)
     allowed = _origins(entry.get("allowed_origins", ["*"]), problems)
-    if entry.get("shared", False) is not False:
-        problems.append(Problem("shared", "topics cannot be shared with the application's feeds yet (want false)"))
-    enabled = entry.get("enabled", True)
-    if not isinstance(enabled, bool):
-        problems.append(Problem("enabled", f"{enabled!r} is neither true nor false"))
+    is_shared = _is_on(entry, "shared", False, problems)
+    asks_app = _asks_app(entry.get("verify", ""), problems)
+    counts_subscriptions = _is_on(entry, "subscription_count", False, problems)
+    is_enabled = _is_on(entry, "enabled", True, problems)
+    told = _webhooks(entry.get("webhooks", []), problems)
     cache_s = _seconds(entry, "cache_s", DEFAULT_CACHE_S, problems)
     leave_after_s = _seconds(entry, "leave_after_s", DEFAULT_LEAVE_AFTER_S, problems)
     if problems:
         raise ConfigError(problems)
-    return App(id, dict(keys), version, client_events, allowed, enabled, cache_s, leave_after_s)
+    return App(
+        id,
+        dict(keys),
+        version,
+        client_events,
+        allowed,
+        is_enabled,
+        cache_s,
+        leave_after_s,
+        is_shared,
+        asks_app,
+        counts_subscriptions,
+        told,
+    )
 
 
 def _text(entry: Mapping[str, Any], name: str, problems: list[Problem], default: str = "") -> str:
@@ -106,6 +134,29 @@ def _seconds(entry: Mapping[str, Any], name: str, default: float, problems: list
         problems.append(Problem(name, f"{value!r} is not a time in seconds, less than a day (want {default:.0f})"))
         return default
     return value
+
+
+def _is_on(entry: Mapping[str, Any], name: str, default: bool, problems: list[Problem]) -> bool:
+    value = entry.get(name, default)
+    if not isinstance(value, bool):
+        problems.append(Problem(name, f"{value!r} is neither true nor false"))
+    return value is True
+
+
+def _asks_app(value: object, problems: list[Problem]) -> bool:
+    if value not in (_APP, False, ""):
+        problems.append(Problem("verify", f'{value!r} is not known (want "{_APP}", or leave it out)'))
+    return value == _APP
+
+
+def _webhooks(value: object, problems: list[Problem]) -> tuple[AppWebhook, ...]:
+    try:
+        return app_webhooks(value)
+    except ConfigError as error:
+        problems += [Problem(f"webhooks{problem.path}", problem.text) for problem in error.problems]
+    except ValueError as error:
+        problems.append(Problem("webhooks", str(error)))
+    return ()
 
 
 def _keys(value: object, problems: list[Problem]) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Who is subscribed to which channel on this node."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from stork_node.pusher.channels import Channel, channel_of
@@ -20,6 +20,10 @@ class Subscribers:
         self.observers: set[Socket] = set()
 
 
+Watcher = Callable[[Subscribers, str], None]
+"""Is called with the subscribers of a channel that are left, and its topic."""
+
+
 class Followers:
     """The sockets that are told the node's position, as they follow theirs."""
 
@@ -35,6 +39,7 @@ class ChannelTable:
         followers: who recovers, and has nothing to recover now.
         sockets: all sockets by their number, which pushes exclude.
         unserved: the reason why events cannot be written to sockets; empty if they can.
+        watcher: is told of each channel whose subscribers on this node have changed.
     """
 
     def __init__(self) -> None:
@@ -43,6 +48,7 @@ class ChannelTable:
         self.sockets: dict[int, Socket] = {}
         self.followers = Followers()
         self.unserved = ""
+        self.watcher: Watcher | None = None
 
     def __len__(self) -> int:
         """The number of channels with subscribers."""
@@ -55,14 +61,19 @@ class ChannelTable:
         subscribers = self._by_topic.get(topic)
         if subscribers is None:
             subscribers = self._by_topic[topic] = Subscribers(channel, version)
-        subscribers.observers.add(socket)
+        if socket not in subscribers.observers:
+            subscribers.observers.add(socket)
+            if self.watcher is not None:
+                self.watcher(subscribers, topic)
 
     def discard(self, topic: str, socket: Socket) -> None:
         subscribers = self._by_topic.get(topic)
-        if subscribers is not None:
+        if subscribers is not None and socket in subscribers.observers:
             subscribers.observers.discard(socket)
             if not subscribers.observers:
                 del self._by_topic[topic]
+            if self.watcher is not None:
+                self.watcher(subscribers, topic)
 
     # -- users: who has signed in, and members of presence channels ------------------------------------------------
 

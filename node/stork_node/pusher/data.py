@@ -53,6 +53,14 @@ def to_client(event: str, data: bytes) -> bytes:
     return _encode(data.decode())
 
 
+def event_facts(event: str, data: bytes) -> dict[str, str]:
+    """What a webhook is told of a client event: its ``data`` as a string, and ``user_id`` of the member who sent it."""
+    member, given = split_member(event, data)
+    value = msgspec.json.decode(given)
+    facts = {"data": value if isinstance(value, str) else given.decode()}
+    return facts | ({"user_id": msgspec.json.decode(member, type=str)} if member else {})
+
+
 def by_member(user_id: str, data: bytes) -> bytes:
     """The data of a client event in a presence channel, whose receivers are told who has sent it."""
     return b'%b%b,"data":%b}' % (_BY_MEMBER, _encode(user_id), data)

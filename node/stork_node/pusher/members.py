@@ -10,14 +10,19 @@ from stork_node.pusher.channels import MAX_USER_CHARACTERS
 from stork_node.pusher.errors import InvalidMember
 
 MAX_INFO_BYTES = 1024
+MOST_WATCHED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """``info`` is JSON on one line, shown to the other members; it is not checked before ``check_info``."""
+    """
+    ``info`` is JSON on one line, shown to the other members; it is not checked before ``check_info``. ``watchlist``:
+    the users about whom a user who has signed in is told.
+    """
 
     user_id: str
     info: bytes = b"null"
+    watchlist: tuple[str, ...] = ()
 
     def check_info(self) -> None:
         """
@@ -38,6 +43,7 @@ class _ChannelData(Struct, gc=False):
 class _UserData(Struct, gc=False):
     id: str
     user_info: Raw = Raw(b"null")
+    watchlist: list[str] | None = None
 
 
 _decode_channel_data = msgspec.json.Decoder(_ChannelData).decode
@@ -68,11 +74,14 @@ def read_user_data(text: str) -> Member:
     try:
         data = _decode_user_data(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        raise InvalidMember("user_data is an object with an id, a text") from None
-    return _member(data.id, bytes(data.user_info))
+        raise InvalidMember("user_data is an object with an id, a text; its watchlist is a list of ids") from None
+    watchlist = tuple(dict.fromkeys(data.watchlist or ()))
+    if len(watchlist) > MOST_WATCHED:
+        raise InvalidMember(f"a watchlist has at most {MOST_WATCHED} ids, this one has {len(watchlist):,}")
+    return _member(data.id, bytes(data.user_info), watchlist)
 
 
-def _member(id: str, info: bytes) -> Member:
+def _member(id: str, info: bytes, watchlist: tuple[str, ...] = ()) -> Member:
     if not 1 <= len(id) <= MAX_USER_CHARACTERS:
         raise InvalidMember(f"the id of a user has 1 to {MAX_USER_CHARACTERS} characters")
-    return Member(id, msgspec.json.format(info, indent=-1))
+    return Member(id, msgspec.json.format(info, indent=-1), watchlist)

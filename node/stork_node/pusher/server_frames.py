@@ -32,8 +32,10 @@ def error(code: int | None, message: str) -> bytes:
     return _encode({"event": "pusher:error", "data": {"code": code, "message": message}})
 
 
-def subscription_succeeded(channel: str, **told: Any) -> bytes:
-    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": _text(told)})
+def subscription_succeeded(channel: str, *, has_more: bool = False, **told: Any) -> bytes:
+    """``has_more``: the events that the client has missed follow."""
+    more = {"more": True} if has_more else {}
+    return _encode({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": _text(told), **more})
 
 
 def subscription_error(channel: str, kind: str, reason: str, status: int) -> bytes:
@@ -47,6 +49,11 @@ def cache_miss(channel: str) -> bytes:
 
 def signin_success(user_data: str) -> bytes:
     return _encode({"event": "pusher:signin_success", "data": _text({"user_data": user_data})})
+
+
+def encode_frame(event: str, data: Any) -> bytes:
+    """A frame of the protocol that belongs to no channel."""
+    return _encode({"event": event, "data": _text(data)})
 
 
 def _text(value: Any) -> str:
@@ -84,6 +91,11 @@ def event_body(event: bytes, position: str) -> bytes:
         raise UnwritableEvent(f"it is not an event: {error}") from None
     user = b',"user_id":%b' % member if member else b""
     return b'"event":%b,"data":%b%b,"position":%b' % (_encode(read.type), data, user, _encode(position))
+
+
+def with_more(body: bytes) -> bytes:
+    """The body of an event that a client has missed, and that is not the last one of its channel."""
+    return body + b',"more":true'
 
 
 def beat_body(position: str) -> bytes:

@@ -10,7 +10,7 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from stork_node.application.values import Deny
-from stork_node.tokens.claims import Bearer, ClaimRules, read_claims
+from stork_node.tokens.claims import Bearer, ClaimRules, read_claims, read_user
 from stork_node.tokens.keys import ALGORITHMS, VerifyingKey, candidates
 
 _JWS = PyJWS(algorithms=list(ALGORITHMS))
@@ -79,6 +79,13 @@ class TokenChecker:
             return read_claims(payload, self._rules, now)
         is_known = any(kid is None or key.kid == kid for key in fitting)
         return Deny("the token's signature is wrong") if is_known else UNKNOWN_KEY
+
+    def claimed_user(self, token: str) -> str:
+        """The user whom a token names, which may be anybody's; empty if it names none."""
+        try:
+            return read_user(_decode(token.encode().split(b".")[1]), self._rules)
+        except ValueError:
+            return ""
 
 
 def _parts(token: str) -> tuple[bytes, bytes, bytes]:

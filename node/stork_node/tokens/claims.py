@@ -19,8 +19,9 @@ class ClaimRules:
     """
     The claims that a token must have.
 
-    If ``issuer`` or ``audiences`` is empty, any value will do. ``sub`` and ``topics`` are the names of the claims for
-    the user and the topics. A dot leads into an object (``mercure.subscribe``).
+    If ``issuer`` or ``audiences`` is empty, any value will do. ``sub``, ``topics`` and ``presence`` are the names of
+    the claims for the user, the topics, and what others see of the user. A dot leads into an object
+    (``mercure.subscribe``).
     """
 
     issuer: str = ""
@@ -28,6 +29,7 @@ class ClaimRules:
     leeway_s: float = 30.0
     sub: str = "sub"
     topics: str = "topics"
+    presence: str = "presence"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,15 @@ def read_claims(payload: bytes, rules: ClaimRules, now: float) -> Bearer | Deny:
         return Deny(f"the token's {error}")
 
 
+def read_user(payload: bytes, rules: ClaimRules) -> str:
+    """The user whom claims name, which are not checked; empty if there is none."""
+    try:
+        claims = json.loads(payload)
+        return _authid(_claim(claims, rules.sub), rules.sub) if isinstance(claims, dict) else ""
+    except (ValueError, RecursionError):
+        return ""
+
+
 def _read(claims: Mapping[str, Any], rules: ClaimRules, now: float) -> Bearer | Deny:
     ends, begins, issued_at = (_time(claims, name) for name in ("exp", "nbf", "iat"))
     _check_issuer(claims.get("iss"), rules.issuer)
@@ -73,11 +84,13 @@ def _read(claims: Mapping[str, Any], rules: ClaimRules, now: float) -> Bearer | 
     authid = _authid(_claim(claims, rules.sub), rules.sub)
     topics = _claim(claims, rules.topics)
     grants = NO_GRANTS if topics is _MISSING else Grants.parse(topics, rules.topics)
+    presence = _claim(claims, rules.presence)
     private = {name: value for name, value in claims.items() if name not in _REGISTERED}
     if ends is not None and ends + rules.leeway_s <= now:
         return Deny(f"the token expired {now - ends:.0f} s ago", retry=True)
     ends_at = ends if ends is None or ends > now else ends + rules.leeway_s
-    return Bearer(Principal(authid, private=private, expires_at=ends_at), grants, issued_at)
+    shown = None if presence is _MISSING else presence
+    return Bearer(Principal(authid, private=private, expires_at=ends_at, presence=shown), grants, issued_at)
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:

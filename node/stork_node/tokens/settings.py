@@ -72,10 +72,11 @@ def _audiences(value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ClaimNames:
-    """The claims that name the user and the topics. A dot leads into an object: ``mercure.subscribe``."""
+    """The claims for the user, the topics, and what others see of the user. A dot leads into an object."""
 
     sub: str = setting(name, ClaimRules.sub)
     topics: str = setting(name, ClaimRules.topics)
+    presence: str = setting(name, ClaimRules.presence)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class TokenRules:
         """JSON values; ``from_wire`` reads them in the guard."""
         rules = self.claims
         return {
-            "claims": [rules.issuer, list(rules.audiences), rules.leeway_s, rules.sub, rules.topics],
+            "claims": [rules.issuer, list(rules.audiences), rules.leeway_s, rules.sub, rules.topics, rules.presence],
             "keys": [list(each) for each in self.keys],
             "jwks_files": list(self.jwks_files),
             "jwks_urls": list(self.jwks_urls),
@@ -119,9 +120,9 @@ class TokenRules:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> "TokenRules":
         """Read what ``to_wire`` wrote."""
-        issuer, audiences, leeway_s, sub, topics = wire["claims"]
+        issuer, audiences, leeway_s, sub, topics, presence = wire["claims"]
         return cls(
-            ClaimRules(issuer, tuple(audiences), leeway_s, sub, topics),
+            ClaimRules(issuer, tuple(audiences), leeway_s, sub, topics, presence),
             tuple((text, kid) for text, kid in wire["keys"]),
             tuple(wire["jwks_files"]),
             tuple(wire["jwks_urls"]),
@@ -169,7 +170,7 @@ def token_rules(settings: JwtSettings, folder: Path) -> TokenRules | None:
     if not (keys or files or urls):
         return None
     names = settings.claims
-    claims = ClaimRules(settings.issuer, settings.audience, settings.leeway_s, names.sub, names.topics)
+    claims = ClaimRules(settings.issuer, settings.audience, settings.leeway_s, names.sub, names.topics, names.presence)
     return TokenRules(claims, tuple(keys), tuple(files), urls, settings.refresh_s)
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -132,6 +133,28 @@ def names_other_host(environ: Mapping[str, str], own_name: str) -> bool:
         return False
     host = environ.get(_PUBLISH_SERVER, "")
     return (_host(host) or host) not in ("", "localhost", LOOPBACK, "::1", own_name)
+
+
+def is_this_machine(host: str, own_name: str) -> bool:
+    """
+    Whether a name or an address is this machine's own.
+
+    Args:
+        own_name: the machine's name; one with a domain behind it is its own, too.
+    """
+    found = _host(host) or host
+    if found in ("localhost", LOOPBACK, "::1") or found.partition(".")[0] == own_name.partition(".")[0]:
+        return True
+    try:
+        address = ipaddress.ip_address(found)
+    except ValueError:
+        return False
+    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as own:
+        try:
+            own.bind((found, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _host(text: str) -> str | None:

@@ -29,7 +29,7 @@ _ACCEPTED, _DISCONNECTED = int(zmq.EVENT_ACCEPTED), int(zmq.EVENT_DISCONNECTED)
 _REFUSED = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 _CONNECTED = int(zmq.EVENT_CONNECTED)
 _NOBLOCK = int(zmq.NOBLOCK)
-_MORE = int(zmq.SNDMORE)
+_NOBLOCK_MORE = _NOBLOCK | int(zmq.SNDMORE)
 _SRCFD = int(zmq.SRCFD)
 
 MOST_FRAMES = 64
@@ -249,18 +249,20 @@ class WatchedSocket:
             zmq.Again: too much waits for the peer, which is cut.
             zmq.ZMQError: the peer has left (EHOSTUNREACH).
         """
-        peer = self._by_routing_id.get(frames[0])
+        routing_id, *body, last = frames
+        peer = self._by_routing_id.get(routing_id)
         try:
-            for frame in frames[:-1]:
-                self.socket.send(frame, _NOBLOCK | _MORE)
-            self.socket.send(frames[-1], _NOBLOCK)
+            self.socket.send(routing_id, _NOBLOCK_MORE)
+            for frame in body:
+                self.socket.send(frame, _NOBLOCK_MORE)
+            self.socket.send(last, _NOBLOCK)
         except zmq.Again:
             # A message that waited may be of a connection that has ended, and whose descriptor another one has by now.
             if peer and not peer.is_cut and waits_to_be_sent(peer.connection):
                 self._cut(peer, "it does not read its answers")
             raise
         if peer:
-            peer.queued += sum(map(len, frames)) - len(frames[0]) + self._frame_bytes * (len(frames) - 1)
+            peer.queued += len(last) + sum(map(len, body)) + self._frame_bytes * (len(body) + 1)
 
     def publish(self, frame: bytes) -> None:
         """Send to all peers; libzmq drops it for one whose queue is full."""

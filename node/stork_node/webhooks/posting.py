@@ -6,15 +6,13 @@ import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from stork_node import clock
-from stork_node.webhooks.settings import WebhookSettings
-from stork_node.webhooks.signatures import sign
+from stork_node.webhooks.forms import Form
 
 
 class Poster:
     """Posts to one webhook. To be used by one thread, but for ``abort``."""
 
-    def __init__(self, settings: WebhookSettings) -> None:
+    def __init__(self, settings: Form) -> None:
         self._settings = settings
         self._url = urlsplit(settings.url)
         self._connection: http.client.HTTPConnection | None = None
@@ -65,5 +63,5 @@ class Poster:
             "Content-Type": "application/json",
             "User-Agent": "stork-node",
             "Connection": "close",
-            "Stork-Signature": sign(self._settings.secret, body, int(clock.wall())),
+            **self._settings.headers(body),
         }

@@ -1,6 +1,6 @@
 """What a webhook tells of the entries of the log: a table of its own, and the events of each change. No I/O."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from stork_node.presence.rows import SavedPresence, restore, save
 from stork_node.presence.table import PresenceTable
+from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, StateFrame
 from stork_node.protocol.positions import Position
 from stork_node.protocol.presence.entries import AbsencesOver, PresenceChanges
 from stork_node.protocol.presence.snapshots import OnlineUser
 from stork_node.protocol.timestamps import format_timestamp
+from stork_node.webhooks.pushes import encode_push
 
 MOST_USERS = 500
 """In one part of a resync; of 4 KiB each at most."""
@@ -54,14 +56,15 @@ class EventReader:
     """
     Args:
         wanted: the names of the events to tell.
+        feeds: tell pushes to these, too.
 
     Attributes:
         table: who is online, as of the last entry that was taken.
         nodes: names of nodes, by incarnation.
     """
 
-    def __init__(self, wanted: Iterable[str]) -> None:
-        self._wanted = frozenset(wanted)
+    def __init__(self, wanted: Iterable[str], feeds: Sequence[str] = ()) -> None:
+        self._wanted, self._feeds = frozenset(wanted), feeds
         self.table = PresenceTable()
         self.nodes: dict[str, str] = {}
 
@@ -69,9 +72,12 @@ class EventReader:
         """Begin with a table."""
         self.table, self.nodes = restore(saved.presence), dict(saved.nodes)
 
-    def take(self, frame: StateFrame) -> list[bytes]:
+    def take(self, frame: StateFrame | PushFrame) -> list[bytes]:
         """Take the next entry; returns its events as JSON, in order."""
-        return [_encode(event) for event in self._events(frame) if event["event"] in self._wanted]
+        if isinstance(frame, PushFrame):
+            told = encode_push(frame, self._feeds)
+            return [told] if told else []
+        return [_encode(event) for event in self.events(frame) if event["event"] in self._wanted]
 
     def resync(self, at: Position, reason: str) -> Iterator[bytes]:
         """All who are online, in parts; the table must not change meanwhile."""
@@ -85,7 +91,8 @@ class EventReader:
                 return
             part, piece = part + 1, following
 
-    def _events(self, frame: StateFrame) -> Iterator[dict[str, Any]]:
+    def events(self, frame: StateFrame) -> Iterator[dict[str, Any]]:
+        """Take the next entry; all of its events, in order."""
         content, number = frame.content, frame.position.sequence
         position = str(frame.position)
         if isinstance(content, NodeAttached):

@@ -4,16 +4,16 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 from stork_node import clock
 from stork_node.errors import InvalidFrame
-from stork_node.protocol.bus import StateFrame, decode_frame
+from stork_node.protocol.bus import PushFrame, StateFrame, decode_frame, stamped_at
 from stork_node.protocol.positions import Position
+from stork_node.webhooks.forms import Form
 from stork_node.webhooks.mailbox import Entries, Mailbox, Start
-from stork_node.webhooks.posting import Poster
-from stork_node.webhooks.reading import EventReader, Saved, decode_saved, encode_saved
-from stork_node.webhooks.settings import WebhookSettings
-from stork_node.webhooks.stored import StoredPosition
+from stork_node.webhooks.reading import Saved, decode_saved, encode_saved
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -22,21 +22,59 @@ SAVE_S = 10.0
 """Time between two writes of the table."""
 BATCH_BYTES, MOST_EVENTS = 128 << 10, 500
 """A batch ends at the entry that comes to one of them."""
+_TOLD = (b"stork 1 presence ", b"stork 1 absent ", b"stork 1 attached ", b"stork 1 gone ")
 _WARN_S = 60.0
 _LOOK_S = 1.0
+_DOUBT_S = 0.2
+
+
+class Place(Protocol):
+    """Where it is kept what was told: ``stored.StoredPosition``, or ``holding.SharedPosition``."""
+
+    def load(self) -> tuple[Saved | None, Position | None]: ...
+
+    def save_told(self, at: Position) -> None: ...
+
+    def save_table(self, saved: bytes) -> None: ...
+
+
+class Receiver(Protocol):
+    """Who is told: an address (``posting.Poster``), or handlers of the application."""
+
+    def post(self, body: bytes) -> str: ...
+
+    def abort(self) -> None: ...
 
 
 class Sender:
     """
+    Args:
+        may_send: whether this server may send now; asked before each request.
+        name: what the log calls it.
+        receiver: who is told; by default the address of the webhook.
+        longest_pause_s: between two attempts.
+
     Attributes:
         mailbox: what the server's thread hands over.
         failures: attempts that were not answered with 2xx.
         resyncs: how many times it began with a table.
     """
 
-    def __init__(self, settings: WebhookSettings, stored: StoredPosition) -> None:
-        self._settings, self._stored = settings, stored
-        self._poster, self._reader = Poster(settings), EventReader(settings.events)
+    def __init__(
+        self,
+        settings: Form,
+        stored: Place,
+        may_send: Callable[[], bool] = lambda: True,
+        *,
+        name: str = "",
+        receiver: Receiver | None = None,
+        longest_pause_s: float = float("inf"),
+    ) -> None:
+        self._settings, self._stored, self._may_send = settings, stored, may_send
+        self._longest_pause_s = longest_pause_s
+        self._name = name or f"webhook {settings.known_as}"
+        self._poster = receiver or _poster(settings)
+        self._reader, self._is_push = settings.reader(), settings.push_filter()
         saved, self._told = stored.load()
         if saved:
             self._reader.load(saved)
@@ -48,6 +86,10 @@ class Sender:
         self._waiting: tuple[int, float] = (0, 0.0)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stork-webhook", daemon=True)
+
+    def is_wanted(self, frame: bytes) -> bool:
+        """Whether an entry may have something to tell; for the thread of the server."""
+        return frame.startswith(_TOLD) or self._is_push(frame)
 
     @property
     def waiting(self) -> int:
@@ -88,7 +130,7 @@ class Sender:
             if self._at == self._told:
                 self._save_table()
         except Exception:
-            log.exception("webhook %s has failed, and tells nothing more", self._settings.known_as)
+            log.exception("%s: failed, and tells nothing more", self._name)
             self._waiting = max(1, self._waiting[0]), self._waiting[1] or clock.wall()
 
     def _begin(self, start: Start) -> None:
@@ -98,7 +140,7 @@ class Sender:
         self._reader.load(saved)
         if start.reason != "new" or len(self._reader.table):
             self.resyncs += 1
-            log.info("webhook %s: everybody who is online is told (%s)", self._settings.known_as, start.reason)
+            log.info("%s: everybody who is online is told (%s)", self._name, start.reason)
             if not self._resync(saved, start.reason):
                 return
         self._at = self._told = saved.position
@@ -124,7 +166,7 @@ class Sender:
             if told_before or not new:
                 continue
             if not events:
-                since = getattr(frame.content, "at_ms", clock.wall() * 1000) / 1000
+                since = _came_at(frame)
             events += new
             size += sum(map(len, new))
             if size >= BATCH_BYTES or len(events) >= MOST_EVENTS:
@@ -142,28 +184,34 @@ class Sender:
 
     def _deliver(self, events: list[bytes], since: float, position: Position | None = None) -> bool:
         """Send a batch until it has arrived, and store its position; False if this ends before."""
-        body = b'{"events":[%b]}' % b",".join(events)
+        body = self._settings.body(events)
         self._waiting = len(events), since
         failures, warned_at = 0, float("-inf")
-        while why := self._poster.post(body):
+        while why := self._post(body):
             if self._stopping.is_set():
                 return False
             self.failures += 1
             failures += 1
             if time.monotonic() - warned_at >= _WARN_S:
                 warned_at = time.monotonic()
-                log.warning("webhook %s %s; tried again, %d events wait", self._settings.known_as, why, len(events))
+                log.warning("%s %s; tried again, %d events wait", self._name, why, len(events))
             # Not more than the growth needs: 2.0**n overflows for a target that is away for a day.
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 20))
+            pause_s = min(LONGEST_PAUSE_S, self._longest_pause_s, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 20))
             if self._stopping.wait(pause_s * random.uniform(0.75, 1.0)):  # noqa: S311  # no secret
                 return False
         if failures:
-            log.info("webhook %s answers again, after %d failures", self._settings.known_as, failures)
+            log.info("%s: told again, after %d failures", self._name, failures)
         self._waiting = 0, 0.0
         if position:
             self._told = position
             self._stored.save_told(position)
         return True
+
+    def _post(self, body: bytes) -> str:
+        while not self._may_send():
+            if self._stopping.wait(_DOUBT_S):
+                return "may not be sent to"
+        return self._poster.post(body)
 
     def _save_table(self) -> None:
         if self._at is None or self._at != self._told or self._at == self._saved_at:
@@ -174,9 +222,22 @@ class Sender:
         self._saved_at, self._next_save = self._at, began + max(SAVE_S, 50 * (time.monotonic() - began))
 
 
-def _decoded(raw: bytes) -> StateFrame | None:
+def _came_at(frame: StateFrame | PushFrame) -> float:
+    """When an entry came about, in seconds since 1970; now, if it does not say."""
+    if isinstance(frame, PushFrame):
+        return stamped_at(frame.event) or clock.wall()
+    return float(getattr(frame.content, "at_ms", clock.wall() * 1000)) / 1000
+
+
+def _decoded(raw: bytes) -> StateFrame | PushFrame | None:
     try:
         frame = decode_frame(raw)
     except InvalidFrame:
         return None
-    return frame if isinstance(frame, StateFrame) else None
+    return frame if isinstance(frame, StateFrame | PushFrame) else None
+
+
+def _poster(settings: Form) -> Receiver:
+    from stork_node.webhooks.posting import Poster  # with it, ssl and an HTTP client: most servers have no webhooks
+
+    return Poster(settings)

@@ -1,17 +1,26 @@
 """``webhooks`` of the publish server's worker in config.json, or of a file of its own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stork_node import clock
+from stork_node.config.feed_histories import PUSHER
 from stork_node.config.settings import http_url, names, read, seconds, section, setting, several, text
 from stork_node.errors import ConfigError, Problem
+from stork_node.protocol.topics import is_part
+from stork_node.pusher.webhooks.form import AppForm, app_forms
+from stork_node.webhooks.forms import Form
+from stork_node.webhooks.pushes import push_filter
+from stork_node.webhooks.reading import EventReader
+from stork_node.webhooks.signatures import sign
 
 EVENTS = ("online", "offline", "occupied", "vacated", "node_gone", "resync")
 MOST_WEBHOOKS = 8
 """Each has a table of who is online."""
+_NO_APP = {"id": "", "keys": [{"key": "", "secret": ""}]}
 _SHORTEST_SECRET = 20
 _LONGEST_S = 60.0
 
@@ -25,6 +34,15 @@ def _events(value: Any) -> tuple[str, ...]:
     for each in listed:
         if each not in EVENTS:
             raise ValueError(f"{each!r} is not an event of webhooks (want some of {', '.join(EVENTS)})")
+    return listed
+
+
+def _feeds(value: Any) -> tuple[str, ...]:
+    listed = names(value)
+    for each in listed:
+        version, dot, feed = each.partition(".")
+        if not (dot and is_part(version) and is_part(feed)):
+            raise ValueError(f"{each!r} is not a feed (want v1.orders)")
     return listed
 
 
@@ -42,6 +60,7 @@ class WebhookSettings:
         url: where to POST; empty: this webhook is off.
         secret: signs each request.
         events: which events are sent; ``resync`` is sent in any case.
+        pushes: feeds, as in ``v1.orders``, whose pushes are sent.
         name: the stored position belongs to it; by default the URL.
         timeout_s: the whole time for one request, in seconds.
     """
@@ -49,6 +68,7 @@ class WebhookSettings:
     url: str = setting(_optional_url, "")
     secret: str = setting(text, "")
     events: tuple[str, ...] = setting(_events, EVENTS)
+    pushes: tuple[str, ...] = setting(_feeds, ())
     name: str = setting(text, "")
     timeout_s: float = setting(_time_out, 10.0)
 
@@ -58,6 +78,18 @@ class WebhookSettings:
     @property
     def known_as(self) -> str:
         return self.name or self.url
+
+    def reader(self) -> EventReader:
+        return EventReader(self.events, self.pushes)
+
+    def push_filter(self) -> Callable[[bytes], bool]:
+        return push_filter(self.pushes)
+
+    def body(self, events: Sequence[bytes]) -> bytes:
+        return b'{"events":[%b]}' % b",".join(events)
+
+    def headers(self, body: bytes) -> dict[str, str]:
+        return {"Stork-Signature": sign(self.secret, body, int(clock.wall()))}
 
 
 _parse = section(WebhookSettings)
@@ -87,12 +119,17 @@ class _Section:
     webhooks: tuple[WebhookSettings, ...] = setting(_webhooks, ())
 
 
-def read_webhooks(file: str, environ: Mapping[str, str]) -> tuple[WebhookSettings, ...]:
+@dataclass(frozen=True)
+class _AppsSection:
+    apps: tuple[AppForm, ...] = setting(app_forms, ())
+
+
+def read_webhooks(file: str, environ: Mapping[str, str]) -> tuple[Form, ...]:
     """
-    Read the webhooks of a file. Any value may have ``${NAME}``.
+    Read the webhooks of a file, and those of its apps of Pusher's protocol. Any value may have ``${NAME}``.
 
     Args:
-        file: config.json, or a file ``{"webhooks": […]}``; empty for none.
+        file: config.json, or a file ``{"webhooks": […], "apps": […]}``; empty for none.
 
     Raises:
         ConfigError: all problems, each with its path.
@@ -106,8 +143,10 @@ def read_webhooks(file: str, environ: Mapping[str, str]) -> tuple[WebhookSetting
     except (ValueError, RecursionError):
         raise ConfigError([Problem(file, "is not JSON")]) from None
     path, values = _find(content)
+    at, apps = _find_apps(content)
     try:
-        return read(_Section, {"webhooks": values}, environ, path).webhooks
+        own = read(_Section, {"webhooks": values}, environ, path).webhooks
+        return (*own, *read(_AppsSection, {"apps": apps}, environ, at).apps)
     except ConfigError as error:
         raise ConfigError([Problem(f"{file}: {each.path}", each.text) for each in error.problems]) from None
 
@@ -118,3 +157,22 @@ def _find(content: Any) -> tuple[str, Any]:
         if isinstance(worker, dict) and worker.get("type") == "guest" and "webhooks" in worker:
             return f"workers[{number}]", worker["webhooks"]
     return "", content.get("webhooks", []) if isinstance(content, dict) else content
+
+
+def _find_apps(content: Any) -> tuple[str, Any]:
+    workers = content.get("workers") if isinstance(content, dict) else None
+    for w, worker in enumerate(workers if isinstance(workers, list) else ()):
+        components = worker.get("components") if isinstance(worker, dict) else None
+        for c, component in enumerate(components if isinstance(components, list) else ()):
+            if isinstance(component, dict) and component.get("classname") == PUSHER:
+                extra = component.get("extra")
+                return f"workers[{w}].components[{c}].extra", _with_webhooks(extra)
+    return "", _with_webhooks(content)
+
+
+def _with_webhooks(extra: Any) -> Any:
+    """The apps; those without webhooks are empty, as their variables may not be set at a publish server."""
+    apps = extra.get("apps", []) if isinstance(extra, dict) else []
+    if not isinstance(apps, list):
+        return apps
+    return [each if isinstance(each, dict) and each.get("webhooks") else _NO_APP for each in apps]

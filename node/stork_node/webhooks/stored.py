@@ -37,18 +37,29 @@ class StoredPosition:
         self._name = name
         self._told, self._table = folder / f"webhook-{key}.json", folder / f"webhook-{key}-table.json"
 
+    def load_bytes(self) -> tuple[bytes | None, bytes | None]:
+        """The position as text, and the table as JSON; None where there is none."""
+        told = self._load_told()
+        table = None
+        with suppress(OSError):
+            table = self._table.read_bytes()
+        return str(told).encode() if told else None, table
+
     def load(self) -> tuple[Saved | None, Position | None]:
         """The table to begin with, and the position up to which everything is told; None where there is none."""
-        told = None
-        with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            read = _decode(self._told.read_bytes())
-            told = Position(read.epoch, read.sequence)
+        told = self._load_told()
         saved = None
         with suppress(OSError):
             saved = decode_saved(self._table.read_bytes())
         if saved and (told is None or told.epoch != saved.epoch or told < saved.position):
             told = saved.position
         return saved, told
+
+    def _load_told(self) -> Position | None:
+        with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            read = _decode(self._told.read_bytes())
+            return Position(read.epoch, read.sequence)
+        return None
 
     def save_told(self, at: Position) -> None:
         """Everything up to here is told."""

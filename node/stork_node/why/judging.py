@@ -29,6 +29,7 @@ CAUSES = (
     "denied",
     "not_subscribed",
     "pending",
+    "join_refused",
     "offline",
     "not_pushed",
     "unknown",
@@ -40,7 +41,7 @@ class Judgement(Struct, frozen=True, omit_defaults=True):
     """
     Attributes:
         findings: one for each session that was here when the push was delivered, and for each that recovered it.
-        offline: when the last session before that had left, and why; None: none is known.
+        offline: when the last session before that had left or was refused, and why; None: none is known.
     """
 
     findings: list[Finding] = []
@@ -54,6 +55,7 @@ def judge(
     sequence: int,
     delivered_at: float | None,
     excluded: Collection[int] = (),
+    refused: Sequence[Record] = (),
 ) -> Judgement:
     """
     Args:
@@ -61,9 +63,14 @@ def judge(
         sequence: of the push, or one more than the last: what would become of a push now.
         delivered_at: when it was delivered here; None if that is not known.
         excluded: sessions that the push excludes.
+        refused: clients that said to be the user, and were not let in.
     """
     findings: list[Finding] = []
-    gone: list[Finding] = []
+    gone = [
+        Finding("join_refused", each.session, each.at, each.by, each.reason)
+        for each in refused
+        if each.sequence < sequence
+    ]
     by_session: dict[int, list[Record]] = {session: [] for session in live}
     for record in records:
         by_session.setdefault(record.session, []).append(record)

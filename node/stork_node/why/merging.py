@@ -106,6 +106,7 @@ def sentence(cause: Mapping[str, Any]) -> str:
         "denied": f"denied: by the {cause.get('by', 'application')}{at}, {session}{reason}",
         "not_subscribed": f"not subscribed: {session}{since}",
         "pending": f"pending: {cause.get('node')} has not come to this position yet",
+        "join_refused": f"join refused: by the {cause.get('by', 'application')}{at}, {session}{reason}",
         "offline": f"offline: no session of this user{since}",
         "not_pushed": "not pushed: no stored event of this topic has this position",
         "unknown": f"unknown{reason}",

@@ -18,6 +18,9 @@ MAX_BYTES = 8 << 20
 MAX_AGE_S = 900.0
 _TIME_EVERY_S = 0.1
 _TIMES = int(MAX_AGE_S / _TIME_EVERY_S)
+MOST_REFUSED = 1_000
+"""Joins that were refused. They have their own place: a stranger may have as many refused as it likes."""
+_MOST_CHARACTERS = 255
 # What Python needs (64-bit CPython 3.11; a test compares the sum with tracemalloc).
 _RECORD_BYTES = 300
 _HELD_BYTES = 80
@@ -34,6 +37,10 @@ class Kind(StrEnum):
     DENIED = "denied"
     SLOW = "slow"
     RECOVERED = "recovered"
+    REFUSED = "refused"
+
+
+_BOUNDS = frozenset({Kind.JOINED, Kind.LEFT})
 
 
 class Record(Struct, gc=False):
@@ -42,7 +49,7 @@ class Record(Struct, gc=False):
         at: seconds since 1970.
         sequence: the number of the last push that was delivered before.
         uri, match: of a subscription.
-        by, reason: who denied, and why; why a session was cut.
+        by, reason: who denied or refused, and why; why a session was cut.
         start, end: for ``RECOVERED``: the pushes after ``start`` up to ``end``.
         since: for ``SLOW``: since when bytes had been waiting.
         held: for ``LEFT``: the subscriptions at that time.
@@ -79,6 +86,7 @@ class RecentEvents:
     def __init__(self, max_bytes: int = MAX_BYTES, wall: Callable[[], float] = clock.wall) -> None:
         self._max_bytes, self._wall = max_bytes, wall
         self._records: deque[Record] = deque()
+        self._refused: deque[Record] = deque(maxlen=MOST_REFUSED)
         self.bytes = 0
         self.is_kept = False
         self.epoch, self.sequence, self.known_from = "", 0, 0
@@ -108,7 +116,7 @@ class RecentEvents:
         self.epoch, self.sequence, self.known_from, self._timed_from = epoch, base, base, base
         self._ends.clear()
         self._times.clear()
-        for record in self._records:  # they come before all that is numbered now
+        for record in (*self._records, *self._refused):  # they come before all that is numbered now
             record.sequence = record.start = record.end = -1
 
     def note(
@@ -139,10 +147,34 @@ class RecentEvents:
             # Whether a push from before found the session as it is now is not known any more.
             self.known_from = max(self.known_from, gone.sequence)
 
+    def note_refused_join(self, authid: str, session: int, by: str, reason: str) -> None:
+        """
+        Remember that a client was not let in.
+
+        Args:
+            authid: the user that it said to be, which nothing has proven; empty for none.
+        """
+        if authid:
+            user, why = authid[:_MOST_CHARACTERS], reason[:_MOST_CHARACTERS]
+            self._refused.append(Record(self._wall(), self.sequence, Kind.REFUSED, session, user, by=by, reason=why))
+
     def of(self, authid: str, sessions: Collection[int]) -> list[Record]:
-        """The records of a user's sessions, in order; ``sessions``: those that are here."""
+        """
+        The records of a user's sessions, in order; ``sessions``: those that are here.
+
+        A Pusher client may be several users. When it began or ended to be another one, is not told.
+        """
         ids = {*sessions, *(each.session for each in self._records if each.authid == authid)}
-        return [each for each in self._records if each.session in ids]
+        return [
+            each
+            for each in self._records
+            if each.session in ids and (each.kind not in _BOUNDS or each.authid == authid)
+        ]
+
+    def refused_joins(self, authid: str) -> list[Record]:
+        """The clients that said to be this user, and were not let in, in order."""
+        oldest = self._wall() - MAX_AGE_S
+        return [each for each in self._refused if each.authid == authid[:_MOST_CHARACTERS] and each.at >= oldest]
 
     def delivered_at(self, sequence: int) -> float | None:
         """When a push was delivered, to a tenth of a second; None: it was not yet, or too long ago."""

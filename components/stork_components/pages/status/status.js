@@ -124,6 +124,19 @@ function showRefusals(samples) {
   );
 }
 
+/** Users who are online, by feed; a user counts once for each topic. */
+function showOnline(samples, earlier) {
+  const feeds = samples.filter(({ name }) => name === "stork_presence_online_users");
+  fill(
+    "online",
+    feeds.map(({ labels, value }) => [{ long: labels.feed }, { number: number(value) }]),
+    "No feed has presence.",
+  );
+  const changes = { metric: "stork_presence_changes_total" };
+  const rate = earlier ? Math.max(0, sum(samples, changes) - sum(earlier.samples, changes)) : 0;
+  $("online-changes").textContent = `${number(rate)} changes in the last ${EVERY_MS / 1000} seconds`;
+}
+
 let before = null;
 
 async function look() {
@@ -142,6 +155,7 @@ async function look() {
         draw(plot, (Math.max(0, value - sum(before.samples, plot)) / passed) * (plot.times ?? 1));
       }
     }
+    showOnline(now.samples, before);
     showRefusals(now.samples);
     before = now;
   } catch {

@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import msgspec
+
 from stork_node.application.auth_request import AuthRequest
 from stork_node.application.declarations import Handler
 from stork_node.application.permission import Permission
@@ -20,6 +22,7 @@ from stork_node.application.running.handler_runner import HANDLER_FAILED, Handle
 from stork_node.application.running.hang_watch import HangWatch
 from stork_node.application.running.loop_thread import LoopThread
 from stork_node.application.running.presence import Presence
+from stork_node.application.running.presence_calls import PresenceCalls, Told, TooLate
 from stork_node.application.running.thread_pools import ThreadPools
 from stork_node.application.running.thread_switching import Interruption, ThreadSwitcher
 from stork_node.application.stork import Stork
@@ -89,6 +92,8 @@ class Runtime:
         self._handlers = HandlerRunner(stork.around, self._threads, self.figures.observe)
         self._switcher = ThreadSwitcher(self._threads, self._loop.submit)
         self._presence = Presence()
+        followers = {"online": self._declared.on_online, "offline": self._declared.on_offline}
+        self._presence_calls = PresenceCalls(followers, self._call_follower)
         self._asked: set[Future[Any]] = set()
         self._may_take_s = hung_after_s or None
         pools = self._threads.watched() + self._loop.executor.watched()
@@ -335,6 +340,30 @@ class Runtime:
         self._ask_for(Kind.PRESENCE, _user(session), session.id)
         await self._presence.joined(session.id)
         await asyncio.gather(*(self._run_reported(handler, session) for handler in self._declared.on_leave))
+
+    async def tell_presence(self, told: Sequence[Mapping[str, Any]], within_s: float) -> str:
+        """
+        Call on_online and on_offline handlers.
+
+        Args:
+            told: as ``presence_calls.Told``, one for each entry.
+            within_s: time in which calls begin, in seconds.
+
+        Returns:
+            Why not all were called, as a clause, or nothing: then it is to be told again.
+        """
+        self._ask_for(Kind.PRESENCE, None, None)
+        try:
+            await self._presence_calls.tell(msgspec.convert(told, list[Told]), within_s)
+        except HandlerFailed as failure:
+            self._report(failure)
+            return f"have failed: {failure.cause!r}"
+        except TooLate as late:
+            return f"are not through: {late}"
+        return ""
+
+    async def _call_follower(self, handler: Handler, user: str, topic: str | None) -> None:
+        await self._handlers.run(handler, user, topic)
 
 
 def _user(session: ClientSession) -> Hashable:

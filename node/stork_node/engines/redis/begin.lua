@@ -1,7 +1,8 @@
 -- What every script does before its first write: is this Redis the master, and of the lineage that the epoch is bound to?
 -- ARGV[1] deployment, or empty; ARGV[2] a name for a new epoch; ARGV[3] a name for a new deployment.
 local META, LOG, BRIEF, NODES, GONE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local MARKS, LEASES, ENDS, SNAPSHOT, CHANGED, IDS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local MARKS, LEASES, ENDS, SNAPSHOT, CHANGED = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local CONSUMERS, IDS = KEYS[11], KEYS[12]
 local EPOCH_ENTRY, SKIPPED = '100', 1048576
 
 local function text(number) return string.format('%.0f', number) end
@@ -25,7 +26,7 @@ if deployment and ARGV[1] ~= '' and deployment ~= ARGV[1] then
 end
 -- Whatever is deleted or written below was ours, or was not there.
 local function foreign_key()
-  local types = {'hash', 'stream', 'stream', 'hash', 'zset', 'list', 'hash', 'hash', 'string', 'hash'}
+  local types = {'hash', 'stream', 'stream', 'hash', 'zset', 'list', 'hash', 'hash', 'string', 'hash', 'hash'}
   for i, wanted in ipairs(types) do
     local found = redis.call('TYPE', KEYS[i]).ok
     if found ~= 'none' and found ~= wanted then return KEYS[i] .. ', a ' .. found end

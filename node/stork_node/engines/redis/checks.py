@@ -1,6 +1,7 @@
 """``stork check --engine``: whether a Redis keeps the log safe, in sentences."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from stork_node.clock import wall
@@ -37,13 +38,8 @@ def check_engine(address: RedisAddress, retention_bytes: int) -> tuple[list[str]
 def _look(
     connection: ScriptConnection, name: str, address: RedisAddress, retention_bytes: int
 ) -> tuple[list[str], list[str]]:
-    info = _info(connection)
-    problems, warnings = [], []
-    version = tuple(int(part) for part in info.get("redis_version", "0.0").split(".")[:2])
-    if version < _OLDEST:
-        problems.append(f"{name} is of version {info.get('redis_version')}: Stork needs 6.2 or later")
-    if "multi-master" in info.get("role", "") or info.get("active_replica") == "1":
-        problems.append(f"{name} has several masters at once, which would give numbers twice")
+    info = read_info(connection)
+    problems, warnings = list(unusable(name, info)), []
     if info.get("role") != "master":
         problems.append(f"{name} is a replica: name its master, or Sentinels with redis+sentinel://")
     kept = _settings(connection)
@@ -67,6 +63,15 @@ def _look(
     if apart_s > _MOST_APART_S:
         warnings.append(f"its clock and the clock here are {apart_s:.1f} s apart: leases and ids count by it")
     return problems, warnings
+
+
+def unusable(name: str, info: dict[str, str]) -> Iterator[str]:
+    """Why a log cannot be kept there at all, whatever its settings."""
+    version = info.get("redis_version", "0.0")
+    if tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2]) < _OLDEST:
+        yield f"{name} is of version {version}: Stork needs 6.2 or later"
+    if info.get("active_replica") == "1" or info.get("role") in ("active-replica", "multi-master"):
+        yield f"{name} has several masters at once, which would give numbers twice"
 
 
 def _about_settings(name: str, kept: dict[str, str], info: dict[str, str]) -> list[str]:
@@ -99,7 +104,13 @@ def _about_keys(connection: ScriptConnection, address: RedisAddress) -> list[str
     return found
 
 
-def _info(connection: ScriptConnection) -> dict[str, str]:
+def read_info(connection: ScriptConnection) -> dict[str, str]:
+    """
+    What a Redis says of itself.
+
+    Raises:
+        EngineAway: it does not.
+    """
     lines = connection.ask("INFO").decode().splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 

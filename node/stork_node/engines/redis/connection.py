@@ -26,6 +26,7 @@ _KEYS = (
     "ends",
     "state:snapshot",
     "changed",
+    "consumers",
     "ids:",
 )
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from stork_node.engines.consumers import Consumers
 from stork_node.engines.interface import Appended, Failed, Known
 from stork_node.engines.redis.address import RedisAddress, place_text
 from stork_node.engines.redis.bodies import rows_of, without_topic
 from stork_node.engines.redis.connection import ScriptConnection
+from stork_node.engines.redis.consumers import RedisConsumers
 from stork_node.engines.redis.errors import EngineAway, EngineFull
 from stork_node.engines.redis.followed import Followed as FollowedLog
 from stork_node.engines.redis.watching import Watcher
@@ -74,6 +76,7 @@ class RedisEngine:
         self._seen_leases: dict[str, int] = {}
         self._heard: list[Lease] = []
         self._closed = False
+        self.consumers: Consumers | None = RedisConsumers(self._ask)
         self._watcher = Watcher(address)
         self._watcher.want("it was not looked for yet")
         try:

@@ -84,6 +84,8 @@ _CODES: dict[type[Exception], str] = {
     raised.OutOfMemoryError: "OOM",
     raised.BusyLoadingError: "LOADING",
     raised.AuthenticationError: "WRONGPASS",
+    raised.ClusterDownError: "CLUSTERDOWN",
+    raised.MovedError: "MOVED",
 }
 
 

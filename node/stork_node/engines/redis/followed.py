@@ -30,7 +30,8 @@ class Followed:
         if state:
             revoked.merge(state.revoked.by_user)
         if state is None or state.position.epoch != epoch or not floor <= state.position.sequence <= committed:
-            state = LogState(Position(epoch, floor), is_settled=False)
+            awaited = self.state.awaited_next() if self.tail.epoch else None
+            state = LogState(Position(epoch, floor), is_settled=False, awaited=awaited)
         state.revoked = revoked
         self.state, self.tail = state, state.position
         self._restart()

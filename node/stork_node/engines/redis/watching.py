@@ -8,6 +8,7 @@ from contextlib import suppress
 import redis.exceptions as raised
 
 from stork_node.engines.redis.address import RedisAddress, place_text
+from stork_node.engines.redis.checks import read_info, unusable
 from stork_node.engines.redis.connection import ScriptConnection, find_master, keys_of, open_connection
 from stork_node.engines.redis.errors import EngineAway, EngineFull
 
@@ -96,8 +97,11 @@ class Watcher:
     def _find(self) -> None:
         place = find_master(self._address)
         connection = ScriptConnection(self._address, place)
-        role = connection.ask("ROLE")
-        if role[0] != b"master":
+        info = read_info(connection)
+        if sentence := next(unusable(f"Redis at {place_text(place)}", info), None):
+            connection.close()
+            raise EngineAway(sentence, is_lasting=True)
+        if info.get("role") != "master":
             connection.close()
             raise EngineAway(
                 f"Redis at {place_text(place)} is a replica: name its master, or Sentinels with redis+sentinel://"

@@ -59,6 +59,8 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         number: the answer has it again.
         presence: the batch about its users that it has not met in the log yet.
         feeds: those to which its clients may subscribe; None: that is not known.
+        is_reported: whether the log has all users whom it had when it attached; None: its release does not say so.
+        handlers: whether its application has on_online or on_offline handlers.
     """
 
     incarnation: Incarnation
@@ -72,6 +74,8 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     number: _Sequence = 0
     presence: PresenceBatch | None = None
     feeds: Annotated[FeedNames, Meta(max_length=MOST_FEEDS)] | None = None
+    is_reported: bool | None = None
+    handlers: bool = False
 
 
 class Leased(Struct, frozen=True):

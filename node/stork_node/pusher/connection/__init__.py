@@ -5,89 +5,26 @@ The shell passes each text message to ``receive``, and does what the connection 
 """
 
 from dataclasses import replace
-from typing import Protocol
+from functools import partial
 
 from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import is_data
 from stork_node.pusher import client_frames, codes, server_frames
 from stork_node.pusher.apps import App
 from stork_node.pusher.channels import Channel
-from stork_node.pusher.client_frames import ClientEvent, Ping, Resumption, SignIn, Subscribe, Unsubscribe
+from stork_node.pusher.client_frames import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe
+from stork_node.pusher.connection.outlet import Decider, Outlet
+from stork_node.pusher.connection.rights import Refused, check_signature, member_of, read_channel, unauthorized
 from stork_node.pusher.data import by_member
-from stork_node.pusher.errors import InvalidChannel, InvalidFrame, InvalidMember, RoomFull
-from stork_node.pusher.members import Member, read_channel_data, read_user_data
+from stork_node.pusher.errors import InvalidFrame, InvalidMember, RoomFull
+from stork_node.pusher.members import Member, read_user_data
 from stork_node.pusher.settings import PusherLimits
-from stork_node.pusher.signatures import channel_text, is_authorized, user_text
+from stork_node.pusher.signatures import is_authorized, user_text
 
 MOST_BAD_FRAMES = 20
+_NOT_STARTED = "the application of this node has not decided"
 # Shared by all connections that have had no presence channels, as most; nothing may be put into it.
 _NOBODY: dict[str, Member] = {}
-
-
-class Outlet(Protocol):
-    """What a connection has done for it."""
-
-    def send(self, frame: bytes) -> None:
-        """Send one text message."""
-
-    def subscribe(self, channel: Channel, topic: str) -> None:
-        """From now on the socket gets the events of this channel. It was not subscribed before."""
-
-    def resume(self, channel: Channel, topic: str, resumption: Resumption) -> None:
-        """
-        Send that the subscription has succeeded, and what the client has missed; from then on the socket gets the
-        events of this channel. It may be subscribed already.
-        """
-
-    def unsubscribe(self, channel: Channel, topic: str) -> None:
-        """It gets them no longer. It was subscribed, or was about to be."""
-
-    def join(self, channel: Channel, topic: str, member: Member) -> bool:
-        """
-        The socket is a member of a presence channel from now on. False: nobody knows now who else is, and the socket is
-        being closed.
-
-        Raises:
-            RoomFull: the channel has as many members as it takes.
-        """
-
-    def leave(self, channel: Channel, topic: str, member: Member, *, has_left: bool) -> None:
-        """It is no member any more; ``has_left``: nobody waits for it to come back."""
-
-    def succeed(self, channel: Channel, topic: str) -> object:
-        """Send that the subscription has succeeded; to a member with the list of all members."""
-
-    def identify(self, user_id: str) -> bool:
-        """
-        The socket is this user's now, too. False: a command may have named the user since the socket was opened, and
-        the socket is being closed.
-        """
-
-    def forget(self, user_id: str) -> None:
-        """It is not this user's any more."""
-
-    def send_last(self, channel: Channel, topic: str) -> None:
-        """Send the last event of a cache channel, or that there is none."""
-
-    def push(self, event: ClientEvent, topic: str) -> None:
-        """Send the event to all other subscribers of the topic; it is not stored."""
-
-    def channels_of_address(self) -> int:
-        """The subscriptions of all sockets of the client's address; 0 if others may share the address."""
-
-    def reached(self, limit: str, number: int) -> None:
-        """The client has reached this field of ``PusherLimits``, which is ``number``."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Send the error, and close the connection with the same code."""
-
-
-class Refused(Exception):
-    """A subscription that the client does not get."""
-
-    def __init__(self, kind: str, reason: str, status: int) -> None:
-        super().__init__(reason)
-        self.kind, self.reason, self.status = kind, reason, status
 
 
 class Connection:
@@ -104,6 +41,7 @@ class Connection:
 
     __slots__ = (
         "_allowance",
+        "_asked",
         "_bad_frames",
         "_limits",
         "_outlet",
@@ -119,9 +57,15 @@ class Connection:
         self._outlet, self._limits = outlet, limits
         self._allowance: Allowance | None = None
         self._bad_frames = 0
+        self._asked: dict[str, Subscribe] | None = None
         self.channels: dict[str, tuple[Channel, str]] = {}
         self.members: dict[str, Member] = _NOBODY
         self.user: Member | None = None
+
+    @property
+    def has_user(self) -> bool:
+        """Whether it is known who the client is."""
+        return self.user is not None or bool(self.members)
 
     def receive(self, text: bytes, now: float) -> None:
         """Take one text message of the client."""
@@ -161,13 +105,60 @@ class Connection:
     # -- subscriptions -------------------------------------------------------------------------------------------------
 
     def _subscribe(self, asked: Subscribe) -> None:
+        self._forget_question(asked.channel)
         try:
             channel, topic = self._check(asked)
-            member = self._member(asked) if channel.is_presence else None
-            if channel.name not in self.channels and not self._admit(channel, topic, member):
-                return
+            member = member_of(asked, self.user) if channel.is_presence else None
+            if channel.name not in self.channels and self.app.meets_feeds and channel.user is None:
+                self._meet_feed(asked, channel, topic, member)
+            else:
+                self._take(asked, channel, topic, member)
         except Refused as error:
-            self._outlet.send(server_frames.subscription_error(asked.channel, error.kind, error.reason, error.status))
+            self._refuse(asked.channel, error)
+
+    def _refuse(self, name: str, error: Refused, by: Decider = "node") -> None:
+        if error.kind == codes.AUTH_ERROR:
+            self._outlet.denied(name, by, str(error))
+        self._outlet.send(server_frames.subscription_error(name, error.kind, error.reason, error.status))
+
+    def _meet_feed(self, asked: Subscribe, channel: Channel, topic: str, member: Member | None) -> None:
+        """Take a subscription where the application may have declared the feed of its topic."""
+        if channel.needs_signature and self.app.asks_app:
+            self._asked = self._asked or {}
+            self._asked[channel.name] = asked
+            known = self.user or member
+            answered = partial(self._answered, asked, channel, topic, member)
+            self._outlet.ask(topic, known.user_id if known else "", answered)
+        elif channel.needs_signature or (is_open := self._outlet.may_all_read(topic)):
+            self._take(asked, channel, topic, member)
+        elif is_open is None:
+            self._outlet.hold(_NOT_STARTED)
+        else:
+            raise unauthorized("the feed of this channel has verifiers: it is not open to all")
+
+    def _answered(
+        self, asked: Subscribe, channel: Channel, topic: str, member: Member | None, is_allowed: bool | None
+    ) -> None:
+        if (self._asked or {}).get(channel.name) is not asked:
+            return
+        self._forget_question(channel.name)
+        try:
+            if is_allowed:
+                self._take(asked, channel, topic, member)
+            elif is_allowed is None:
+                self._outlet.hold(_NOT_STARTED)
+            else:
+                raise unauthorized("the application does not permit it")
+        except Refused as error:
+            self._refuse(channel.name, error, "application")
+
+    def _forget_question(self, name: str) -> None:
+        if self._asked is not None:
+            self._asked.pop(name, None)
+            self._asked = self._asked or None
+
+    def _take(self, asked: Subscribe, channel: Channel, topic: str, member: Member | None) -> None:
+        if channel.name not in self.channels and not self._admit(channel, topic, member):
             return
         if asked.resumption is not None:
             self._outlet.resume(channel, topic, asked.resumption)
@@ -177,23 +168,14 @@ class Connection:
             self._outlet.send_last(channel, topic)
 
     def _check(self, asked: Subscribe) -> tuple[Channel, str]:
-        try:
-            channel = Channel.parse(asked.channel)
-            topic = channel.topic(self.app.version)
-        except InvalidChannel as error:
-            kind, status = (
-                (codes.LIMIT_REACHED, codes.LIMIT_STATUS)
-                if error.is_too_long
-                else (codes.INVALID_CHANNEL, codes.INVALID_STATUS)
-            )
-            raise Refused(kind, error.reason, status) from None
-        self._check_rights(channel, asked)
+        channel, topic = read_channel(asked.channel, self.app.version)
+        check_signature(channel, asked, self.app.secrets, self.socket_id, self.user)
         if channel.name not in self.channels:
             self._check_number()
         return channel, topic
 
     def _check_number(self) -> None:
-        if len(self.channels) >= (most := self._limits.subscriptions):
+        if len(self.channels) + len(self._asked or ()) >= (most := self._limits.subscriptions):
             limit, whose = "subscriptions", "a connection"
         elif self._outlet.channels_of_address() >= (most := self._limits.subscriptions_per_address):
             limit, whose = "subscriptions_per_address", "an address"
@@ -227,34 +209,8 @@ class Connection:
         # Most are one user in all channels, who is found at once.
         return any(member.user_id == user_id for member in (*filter(None, [self.user]), *self.members.values()))
 
-    def _check_rights(self, channel: Channel, asked: Subscribe) -> None:
-        if channel.user is not None:
-            if self.user is None or channel.user != self.user.user_id:
-                raise _unauthorized("this connection is not signed in as that user")
-        elif channel.needs_signature:
-            data = asked.channel_data if channel.is_presence else None
-            text = channel_text(self.socket_id, channel.name, data)
-            if asked.auth is None:
-                raise _unauthorized("a signature is missing: auth")
-            if not is_authorized(self.app.secrets, asked.auth, text):
-                raise _unauthorized("the signature is not one of this app for this socket and channel")
-
-    def _member(self, asked: Subscribe) -> Member:
-        """Who joins a presence channel: as its data says, or else the user who has signed in."""
-        member = self.user
-        try:
-            if asked.channel_data is not None:
-                member = read_channel_data(asked.channel_data)
-            if member is None:
-                raise _unauthorized("channel_data is missing, and nobody has signed in on this connection")
-            member.check_info()
-        except InvalidMember as error:
-            if error.is_too_large:
-                raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
-            raise _unauthorized(error.reason) from None
-        return member
-
     def _unsubscribe(self, name: str, *, has_left: bool = True) -> None:
+        self._forget_question(name)
         if (found := self.channels.pop(name, None)) is None:
             return
         self._outlet.unsubscribe(*found)
@@ -267,6 +223,7 @@ class Connection:
 
     def leave(self, *, has_left: bool = False) -> None:
         """The socket is closed: all subscriptions end. ``has_left``: the client does not come back."""
+        self._asked = None
         channels, self.channels = self.channels, {}
         members, self.members = self.members, _NOBODY
         users = {member.user_id for member in (*filter(None, [self.user]), *members.values())}
@@ -276,6 +233,8 @@ class Connection:
                 self._outlet.leave(*found, members[name], has_left=has_left)
         for user_id in users:
             self._outlet.forget(user_id)
+        if self.user is not None:
+            self._outlet.signed_out(self.user, has_left=has_left)
 
     def end_subscription(self, name: str) -> None:
         """A command ends a subscription; ``tell_ended`` tells the client."""
@@ -290,21 +249,23 @@ class Connection:
     # -- users and client events ---------------------------------------------------------------------------------------
 
     def _sign_in(self, told: SignIn) -> None:
-        if not is_authorized(self.app.secrets, told.auth, user_text(self.socket_id, told.user_data)):
-            self._outlet.close(
-                codes.UNAUTHORIZED, "the signature of the sign-in is not one of this app for this socket"
-            )
-            return
+        is_proven = is_authorized(self.app.secrets, told.auth, user_text(self.socket_id, told.user_data))
+        reason = "" if is_proven else "the signature of the sign-in is not one of this app for this socket"
         try:
             user = read_user_data(told.user_data)
         except InvalidMember as error:
-            self._outlet.close(codes.UNAUTHORIZED, error.reason)
+            self._outlet.close(codes.UNAUTHORIZED, reason or error.reason)
+            return
+        if reason:
+            self._outlet.refused(user.user_id, reason)
+            self._outlet.close(codes.UNAUTHORIZED, reason)
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
         elif self._is(user.user_id) or self._outlet.identify(user.user_id):
             self.user = user
             self._outlet.send(server_frames.signin_success(told.user_data))
+            self._outlet.signed_in(user)
 
     def _take_event(self, event: ClientEvent, now: float) -> None:
         reason = self._refusal(event, now)
@@ -321,8 +282,11 @@ class Connection:
             return "this app takes no client events"
         if event.channel not in self.channels:
             return "a client event is for a channel that is subscribed on this connection"
-        if not self.channels[event.channel][0].needs_signature:
+        channel, topic = self.channels[event.channel]
+        if not channel.needs_signature:
             return "client events are for private and presence channels"
+        if self.app.meets_feeds and self._outlet.has_feed(topic) is not False:
+            return "the application has declared the feed of this channel: it has no client events"
         if len(event.data) > self._limits.client_event_bytes:
             return f"the data of a client event has at most {self._limits.client_event_bytes:,} bytes"
         if not is_data(event.data):
@@ -333,7 +297,3 @@ class Connection:
             return ""
         self._outlet.reached("client_events_per_second", per_s)
         return f"a connection sends at most {per_s} client events a second"
-
-
-def _unauthorized(reason: str) -> Refused:
-    return Refused(codes.AUTH_ERROR, reason, codes.UNAUTHORIZED_STATUS)

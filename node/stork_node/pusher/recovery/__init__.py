@@ -1,0 +1,1 @@
+"""Recovery for Pusher clients: the frames of what a client has missed."""
