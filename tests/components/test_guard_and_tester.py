@@ -18,6 +18,7 @@ from stork_node.application.running.runtime import Runtime
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.guard.core import NOT_AUTHORIZED
 from stork_node.http.forwarded import networks
+from stork_node.limits.pending import Pending
 from stork_node.protocol import uris
 from stork_node.testing import AppTester, Refused
 
@@ -291,8 +292,8 @@ def test_one_address_cannot_hold_all_joins_that_wait(guard: GuardAlone, monkeypa
         waiting.append(defer.Deferred())
         return waiting[-1]
 
-    monkeypatch.setattr(guard, "_decide", hold)
-    monkeypatch.setattr(guard, "settings", replace(guard.settings, pending_joins=5))
+    monkeypatch.setattr(guard._joining, "_decide", hold)
+    guard._joining.pending = Pending(5, "joins")
     refused: list[str] = []
 
     def begin(host: str) -> None:
