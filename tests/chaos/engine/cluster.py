@@ -135,6 +135,8 @@ class EngineCluster:
                 self._stopped = list(self._pids(REPLICAS))
                 for pid in self._stopped:
                     _signal(pid, signal.SIGSTOP)
+                # Else what is sent to them from now on waits in their sockets.
+                ask(self._master, "CLIENT", "KILL", "TYPE", "replica")
                 ask(self._master, "HSET", f"{_KEY}meta", "wait", 0)
             case "flush":
                 ask(self._master, "FLUSHALL")
