@@ -28,7 +28,7 @@ from benchmarks.runner import Run
 from benchmarks.table import to_markdown
 from benchmarks.tools import COMPILER, ROOT, WRK, compile_c, install_packages
 
-_QUICK_PEERS = "stork,publish-server,nats,nchan"
+_QUICK_PEERS = "stork,publish-server,redis,redis-sentinels,nats,nchan"
 _FULL_PEERS = ",".join(PEERS)
 
 

@@ -14,7 +14,7 @@ from tests.gateway import command_line, wait_for
 
 ROOT = Path(__file__).parents[2]
 BENCH = str(ROOT / "scripts" / "bench")
-QUICK_PEERS = {"stork", "publish-server", "nats", "nchan"}
+QUICK_PEERS = {"stork", "publish-server", "redis", "redis-sentinels", "nats", "nchan"}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -1,6 +1,8 @@
 """``stork engine``: what an operator decides about the Redis of ``STORK_ENGINE``."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +11,9 @@ from stork_node.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from stork_node.engines.redis.connection import ScriptConnection
+    from stork_node.engines.redis.inspection import Inspection
 
+NOTHING_THERE = "no publish server has used this prefix yet"
 _WAITS = ("auto", "0", "1", "2", "3", "all")
 
 
@@ -32,19 +36,15 @@ def engine() -> None:
 @engine.command()
 def info() -> None:
     """Print the epoch, the numbers, and how many replicas a push waits for."""
-    _, connection = _connect()
-    try:
-        answer = connection.ask("HGETALL", connection.meta)
-    finally:
-        connection.close()
-    found = {answer[i].decode(): answer[i + 1].decode() for i in range(0, len(answer), 2)}
-    if not found:
-        click.echo("no publish server has used this prefix yet")
+    with inspecting() as inspection:
+        found = inspection.info()
+    if found is None:
+        click.echo(NOTHING_THERE)
         return
-    click.echo(f"deployment  {found['d']}")
-    click.echo(f"epoch       {found['e']}")
-    click.echo(f"committed   {int(found['c']):,} of {int(found['s']):,}; {int(found['n']):,} entries are kept")
-    click.echo(f"waits for   {found['wait']}")
+    click.echo(f"deployment  {found.deployment}")
+    click.echo(f"epoch       {found.tail.epoch}")
+    click.echo(f"committed   {found.tail.sequence:,} of {found.last:,}; {found.entries:,} entries are kept")
+    click.echo(f"waits for   {found.wait}")
 
 
 @engine.command()
@@ -63,6 +63,26 @@ def wait(replicas: str) -> None:
         connection.close()
     how = "as soon as there is one, for one replica" if replicas == "auto" else f"for {replicas} replicas"
     click.echo(f"{name}: a push waits {how}")
+
+
+@contextmanager
+def inspecting() -> "Iterator[Inspection]":
+    """
+    A look at the Redis of ``STORK_ENGINE``.
+
+    Raises:
+        ConfigError: it cannot be had, or does not answer.
+    """
+    from stork_node.engines.redis.errors import EngineAway, EngineFull
+    from stork_node.engines.redis.inspection import Inspection
+
+    _, connection = _connect()
+    try:
+        yield Inspection(connection)
+    except (EngineAway, EngineFull) as error:
+        raise ConfigError([Problem("STORK_ENGINE", error.reason)]) from None
+    finally:
+        connection.close()
 
 
 def _connect() -> "tuple[str, ScriptConnection]":

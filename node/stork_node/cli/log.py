@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import click
 
-from stork_node.cli import EXIT_FAILED
+from stork_node.cli import EXIT_FAILED, log_on_engine
 from stork_node.cli.json_values import echo_json, to_json
+from stork_node.transport.endpoints import ENGINE_VARIABLE
 
 if TYPE_CHECKING:
     from stork_node.protocol.positions import Position
@@ -48,6 +49,7 @@ def log() -> None:
     \b
     Environment:
       STORK_DATA            the publish server's data folder, if there is no --data
+      STORK_ENGINE          the Redis that keeps the log in place of that folder
       STORK_PUBLISH_SERVER  erase: the publish server's host, if there is no --server or --data
       STORK_BUS_SECRET      erase: the secret of an encrypted bus
     """
@@ -56,8 +58,12 @@ def log() -> None:
 @log.command()
 @_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info(data: Path, as_json: bool) -> None:
+@click.pass_context
+def info(context: click.Context, data: Path, as_json: bool) -> None:
     """Print a summary of the log, also while a publish server uses it."""
+    if _is_on_engine(context):
+        log_on_engine.info(as_json)
+        return
     from dataclasses import asdict
 
     from stork_node.protocol.timestamps import format_timestamp
@@ -89,8 +95,11 @@ def info(data: Path, as_json: bool) -> None:
 
 @log.command()
 @_data_option
-def verify(data: Path) -> int:
+@click.pass_context
+def verify(context: click.Context, data: Path) -> int:
     """Read and check the whole log. Exit status 1 if a part of it is damaged."""
+    if _is_on_engine(context):
+        return EXIT_FAILED if log_on_engine.verify() else 0
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import verify as verify_log
 
@@ -108,7 +117,8 @@ def verify(data: Path) -> int:
 @click.option(
     "--after", type=click.IntRange(min=0), default=0, metavar="SEQUENCE", help="Only entries after this number."
 )
-def cat(data: Path, topic: str | None, after: int) -> None:
+@click.pass_context
+def cat(context: click.Context, data: Path, topic: str | None, after: int) -> None:
     """
     Print the entries of the log, oldest first: one JSON object a line.
 
@@ -118,10 +128,21 @@ def cat(data: Path, topic: str | None, after: int) -> None:
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import read_records
 
-    for position, record in read_records(log_folder(data), after):
-        line = _describe(position, record)
+    if _is_on_engine(context):
+        lines = (
+            describe({"position": str(position)}, frame, position) for position, frame in log_on_engine.frames(after)
+        )
+    else:
+        lines = (_describe(position, record) for position, record in read_records(log_folder(data), after))
+    for line in lines:
         if topic is None or topic in line.get("topics", ()) or topic == line.get("erases"):
             click.echo(to_json(line))
+
+
+def _is_on_engine(context: click.Context) -> bool:
+    """Whether the log is on an engine: STORK_ENGINE names one, and --data names no folder."""
+    is_data_given = context.get_parameter_source("data") is click.core.ParameterSource.COMMANDLINE
+    return bool(os.environ.get(ENGINE_VARIABLE)) and not is_data_given
 
 
 @log.command()
@@ -189,20 +210,33 @@ def _show_progress(counts: Iterator[int]) -> int:
 
 
 def _describe(position: "Position", record: "Record") -> dict[str, Any]:
-    from msgspec import to_builtins
-
-    from stork_node.errors import InvalidFrame
-    from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, StateFrame, decode_frame
-    from stork_node.protocol.commands.entries import entry_kind
     from stork_node.protocol.timestamps import format_timestamp
     from stork_node.push_log.entries import ERASED
 
     line: dict[str, Any] = {"position": str(position), "time": format_timestamp(record.time_ms / 1000)}
     if record.id:
         line["id"] = record.id.decode()
-    if not record.frame:
-        return line | {"erased": True} if record.kind == ERASED else line | {"store": False}
-    frame = decode_frame(record.frame)
+    if not record.frame and record.kind == ERASED:
+        return line | {"erased": True}
+    return describe(line, record.frame, position)
+
+
+def describe(line: dict[str, Any], encoded: bytes, position: "Position") -> dict[str, Any]:
+    """
+    A line with what a frame says; an empty frame is that of a push that is not stored.
+
+    Raises:
+        InvalidFrame: it is none of a log.
+    """
+    from msgspec import to_builtins
+
+    from stork_node.errors import InvalidFrame
+    from stork_node.protocol.bus import EraseFrame, Heartbeat, OtherFrame, PushFrame, StateFrame, decode_frame
+    from stork_node.protocol.commands.entries import entry_kind
+
+    if not encoded:
+        return line | {"store": False}
+    frame = decode_frame(encoded)
     match frame:
         case PushFrame():
             return line | {"topics": frame.topics, "exclude": frame.exclude, "event": json.loads(frame.event)}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.cases.case import SERVERS, Case, Figure, Sample, Tools
 from benchmarks.cases.connections import Idle, Joins
+from benchmarks.cases.engine import KilledMaster, PushLatency
 from benchmarks.cases.fan_out import Burst, Paced
 from benchmarks.cases.http_pushes import HttpPushes
 from benchmarks.cases.publish_server import Answered, Replayed, Stored
@@ -23,6 +24,8 @@ FULL: Sequence[Case] = (
     Stored("stored", "one pusher, fire and forget", 200_000),
     HttpPushes("http", "HTTP API: 32 connections, one push each", 10),
     Replayed("replayed", "1,000,000 stored pushes", 1_000_000),
+    PushLatency("push-latency", "one pusher, 10 pushes a second", 20),
+    KilledMaster("killed-master", "kill -9 of the master"),
     Recover("recover", "recover of 100 events", 100, 200),
     KilledNode("killed-node", "10,000 subscribers of a killed node", 10_000, 40),
 )
@@ -40,6 +43,8 @@ QUICK: Sequence[Case] = (
     Stored("stored", "one pusher, fire and forget", 1_000),
     HttpPushes("http", "HTTP API: 32 connections, one push each", 1),
     Replayed("replayed", "10,000 stored pushes", 10_000),
+    PushLatency("push-latency", "one pusher, 10 pushes a second", 1),
+    KilledMaster("killed-master", "kill -9 of the master"),
     Recover("recover", "recover of 20 events", 20, 10),
     KilledNode("killed-node", "50 subscribers of a killed node", 50, 3),
 )

@@ -3,6 +3,7 @@
 from benchmarks.peers.bare import Bare, BareJoined
 from benchmarks.peers.centrifugo import Centrifugo
 from benchmarks.peers.crossbar import Crossbar
+from benchmarks.peers.engine import OnRedis, OnReplicatedRedis, OnSentinels, TwoOnRedis
 from benchmarks.peers.mosquitto import Mosquitto
 from benchmarks.peers.nats import Nats
 from benchmarks.peers.nchan import Nchan
@@ -19,6 +20,10 @@ PEERS: dict[str, type[Peer]] = {
         StorkJwt,
         StorkPusher,
         PublishServer,
+        OnRedis,
+        OnReplicatedRedis,
+        TwoOnRedis,
+        OnSentinels,
         Crossbar,
         Nchan,
         Nats,

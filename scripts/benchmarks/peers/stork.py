@@ -15,7 +15,7 @@ from benchmarks.tools import ROOT, run
 
 TICKET = "bench-ticket"
 _API_KEY = "bench-key-of-the-http-api"
-_STORK = [sys.executable, "-m", "stork_node"]
+STORK = [sys.executable, "-m", "stork_node"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Stork(Peer):
         self.address = self.start_node("node")
 
     def start_publish_server(self) -> Child:
-        command = [*_STORK, "publish-server", *self.bus.flags()]
+        command = [*STORK, "publish-server", *self.bus.flags()]
         self.publish_server = self.run("publish-server", *command, environ=self._environ)
         self.publish_server.wait_for_line("publish server is up")
         self.push_port = self.bus.pull
@@ -76,7 +76,7 @@ class Stork(Peer):
         """Start one more node of the deployment; returns where its subscribers connect."""
         port, operator_port = free_ports(2)
         folder = self._write_folder(name, port, operator_port)
-        child = self.run(name, *_STORK, "node", "--config", folder, environ=self._environ)
+        child = self.run(name, *STORK, "node", "--config", folder, environ=self._environ)
         self.nodes.append(Node(port, operator_port, child))
         child.wait_for_line("the node is ready")
         return Address(port, "/ws", "wamp", self._ticket)

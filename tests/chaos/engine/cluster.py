@@ -15,7 +15,7 @@ from tests.chaos.engine.machines import NUMBER, Machines
 from tests.chaos.engine.redis_set import MASTER_NAME, PASSWORD, RedisSet
 from tests.chaos.histories import Replaced
 from tests.chaos.schedule import HAPROXY, Fault
-from tests.gateway import ROOT, STORK, Process, children, command_line, free_ports, wait_for
+from tests.gateway import API_KEY, ROOT, STORK, Process, children, command_line, free_ports, wait_for
 
 _APP = Path(__file__).parent.parent / "app.py"
 _CONFIG = Path(__file__).parent / "haproxy.cfg"
@@ -135,6 +135,8 @@ class EngineCluster:
                 self._stopped = list(self._pids(REPLICAS))
                 for pid in self._stopped:
                     _signal(pid, signal.SIGSTOP)
+                # Else what is sent to them from now on waits in their sockets.
+                ask(self._master, "CLIENT", "KILL", "TYPE", "replica")
                 ask(self._master, "HSET", f"{_KEY}meta", "wait", 0)
             case "flush":
                 ask(self._master, "FLUSHALL")
@@ -201,6 +203,7 @@ class EngineCluster:
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("STORK_", "CROSSBAR_"))},
             "STORK_TICKET": "chaos",
+            "STORK_API_KEY": API_KEY,
             "STORK_BIND": "0.0.0.0",  # of its own namespace
             "STORK_NODE_NAME": f"node-{n + 1}",
             "STORK_PUBLISH_SERVER": ",".join(among),
