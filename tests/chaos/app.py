@@ -10,6 +10,7 @@ def let_in(request):
     return Principal(authid=request.authid or "guest")
 
 
+stork.feed("v1", "room", presence=True, leave_after_s=2)
 chaos = stork.feed("v1", "chaos")
 
 

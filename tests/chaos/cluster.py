@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from tests.chaos.histories import Replaced
 from tests.chaos.schedule import APPLICATIONS, BUSES, HAPROXY, LINKS, NODES, SERVER, Fault
-from tests.gateway import Deployment, Node, Process, children, free_ports, wait_for
+from tests.gateway import API_KEY, Deployment, Node, Process, children, free_ports, wait_for
 from tests.link import Link
 
 DISK_BYTES = 400 << 20
@@ -41,7 +41,7 @@ class Cluster(Deployment):
         self._log = self._disk / "log"
         self._copy: tuple[float, Path] | None = None
         self._copy_used = 0
-        self.environ["STORK_DATA"] = str(self._disk)
+        self.environ |= {"STORK_DATA": str(self._disk), "STORK_API_KEY": API_KEY}
         self._haproxy: Process | None = None
 
     def __enter__(self) -> Self:

@@ -93,7 +93,17 @@ class Verdict:
             self.findings.append(f"{kind}: {sentence}")
 
 
-BROKEN = ("missing", "unannounced", "twice", "out_of_order", "wrong", "needless", "disobeyed", "ended_again")
+BROKEN = (
+    "missing",
+    "unannounced",
+    "twice",
+    "out_of_order",
+    "wrong",
+    "needless",
+    "disobeyed",
+    "ended_again",
+    "wrong_table",
+)
 
 
 def summary(verdict: Verdict) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.chaos.histories import Replaced, Verdict
 from tests.chaos.obeying import check_commands
 from tests.chaos.records import Line, histories, pushed, read_lines
 from tests.chaos.schedule import LANES, Fault
+from tests.chaos.seeing import check_tables, look, there
 from tests.gateway import ROOT, wait_for
 
 TOPICS = tuple(f"v1.chaos.{n}" for n in range(10))
@@ -66,6 +67,9 @@ class System(Protocol):
 
     @property
     def router(self) -> str: ...
+
+    @property
+    def operators(self) -> Mapping[str, str | int]: ...
 
     @property
     def wants_copy(self) -> bool: ...
@@ -160,31 +164,39 @@ def run(
         commanding = [sys.executable, "-m", "tests.chaos.commanding", cluster.url, cluster.router, str(seed)]
         obeyed = folder / "commands.jsonl"
         commander = _start(commanding, obeyed)
+        appeared = folder / "appearing.jsonl"
+        visitors = _start([sys.executable, "-m", "tests.chaos.appearing", cluster.url, str(seed)], appeared)
         try:
             _wait_for_first_events(followers)
             for fault in faults:
                 progress(fault, str(fault))
                 outcome.happened.append(_suffer(cluster, fault))
                 followers.come_and_go(lambda: _recent_position(answers))
-                _check_alive(followers, pushers, commander)
+                _check_alive(followers, pushers, commander, visitors)
             progress(None, "settling")
             cluster.wait_until_ready()
-            for process in (pushers, commander):
+            for process in (pushers, commander, visitors):
                 _say(process, "stop")
             _wait(pushers)
             outcome.pushes = [*read_lines(answers), *_push_markers(cluster)]
             outcome.settled = _settle(followers)
+            progress(None, "looking who is online")
+            seen = Verdict()
+            check_tables(lambda: there(read_lines(appeared)), lambda: look(cluster.operators), seen)
             outcome.ended = time.time()
         finally:
             pushers.kill()
             _wait(pushers)
             _wait(commander)
+            _wait(visitors)
             followers.stop()
         outcome.lines = list(followers.lines())
         outcome.replaced, ends = cluster.replaced, cluster.ends
     progress(None, "checking")
     outcome.verdict = check(pushed(outcome.pushes), histories(outcome.lines), outcome.replaced, ends)
     check_commands(read_lines(obeyed), outcome.verdict, outcome.ended)
+    outcome.verdict.counts["wrong_table"] = seen.counts["wrong_table"]
+    outcome.verdict.findings += seen.findings
     return outcome
 
 

@@ -1,5 +1,6 @@
 """
-Random inputs for the gate, and what each may cost; used by ``test_gate_fuzz.py`` and ``scripts/fuzz``.
+Random inputs for the gate, and what each may cost; used by ``test_gate_fuzz.py`` and ``scripts/fuzz``. What Pusher
+clients send does not pass the gate, and may cost no more.
 
 The bound on time is one of processor time, on the quickest of a few tries: what else the machine does is not counted.
 """
@@ -24,7 +25,10 @@ from stork_node.config.limits import ClientLimits
 from stork_node.gate.bounds import Unreadable
 from stork_node.gate.options import SenderKind
 from stork_node.gate.reading import Gate
+from stork_node.pusher import client_frames
+from stork_node.pusher.errors import InvalidFrame
 
+PUSHER = "pusher"
 GATE = Gate(ClientLimits())
 _TRIES = 8
 
@@ -39,6 +43,8 @@ def allowed_bytes(size: int) -> int:
 
 def read(message: bytes, serializer: str, sender: SenderKind) -> str:
     """The outcome of a message: ``passed``, or the reason of its refusal. Any other exception is a bug."""
+    if serializer == PUSHER:
+        return _read_frame(message)
     try:
         raw = GATE.read(message, serializer, sender)
     except Unreadable as error:
@@ -48,6 +54,15 @@ def read(message: bytes, serializer: str, sender: SenderKind) -> str:
     except (ProtocolError, InvalidUriError):
         return "no WAMP message for autobahn"
     return "passed"
+
+
+def _read_frame(message: bytes) -> str:
+    if len(message) > client_frames.MAX_FRAME_BYTES:
+        return "too big"
+    try:
+        return type(client_frames.decode(message)).__name__
+    except InvalidFrame as error:
+        return error.reason.split(":")[0]
 
 
 def measure(message: bytes, serializer: str, sender: SenderKind) -> tuple[str, float, int]:
@@ -92,6 +107,7 @@ _ENCODERS: dict[str, Any] = {
     "json": lambda message: json.dumps(message).encode(),
     "msgpack": msgpack.packb,
     "cbor": cbor2.dumps,
+    PUSHER: lambda message: json.dumps(message).encode(),
 }
 # What has been trouble in one parser or another, to be repeated and put into messages.
 _TROUBLE = {
@@ -100,6 +116,11 @@ _TROUBLE = {
     "cbor": [bytes([byte]) for byte in (*range(0x18, 0x20), *range(0x38, 0x60), *range(0x60, 0x100, 3))]
     + [b"\xd8\x1c", b"\xd8\x1d\0", b"\x9f", b"\xbf", b"\x7f", b"\x9b" + b"\xff" * 8, b"\xa1\x61a", b"\xc2\x50"],
 }
+
+
+_TROUBLE[PUSHER] = _TROUBLE["json"]
+_EVENTS = ("pusher:subscribe", "pusher:unsubscribe", "pusher:signin", "pusher:ping", "pusher:x", "client-x", "x")
+_MEMBERS = ("channel", "auth", "channel_data", "since", "sessions", "user_data", "x")
 
 
 def _value(random: Random, depth: int = 0) -> Any:
@@ -128,11 +149,20 @@ def _message(random: Random) -> Any:
     return [*head, *random.sample(([_value(random)], {"k": _value(random)}), random.randrange(3))]
 
 
+def _frame(random: Random) -> Any:
+    data: Any = {random.choice(_MEMBERS): _value(random, 3) for _ in range(random.randrange(5))} | {"channel": "a.1"}
+    if random.random() < 0.5:
+        data |= {"since": "e:1", "sessions": [f"{random.getrandbits(53)}.1"] * random.choice((0, 1, 2_000))}
+    data = random.choice((data, data, json.dumps(data), _value(random)))
+    return {"event": random.choice(_EVENTS), "data": data, "channel": random.choice(_TEXTS)}
+
+
 def make_input(seed: int) -> tuple[bytes, str, SenderKind]:
     """Bytes, the serializer that they are said to be of, and who sent them: a message with some damage, mostly."""
     random = Random(seed)
     serializer = random.choice(tuple(_ENCODERS))
-    message = bytearray(_ENCODERS[serializer](_message(random)) if random.random() < 0.8 else random.randbytes(20))
+    made = _frame(random) if serializer == PUSHER else _message(random)
+    message = bytearray(_ENCODERS[serializer](made) if random.random() < 0.8 else random.randbytes(20))
     for _ in range(random.randrange(4)):
         where = random.randrange(len(message) + 1)
         piece = random.choice(_TROUBLE[serializer]) if random.random() < 0.7 else random.randbytes(random.randrange(4))

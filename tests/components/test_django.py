@@ -87,6 +87,25 @@ def signed_by_another():
     return signing.dumps(["1", "x"], salt="another")
 
 
+class Async(TransactionTestCase):
+    async def test_an_async_view_pushes_and_is_told_of_failures(self):
+        from stork_node import NotConfirmed
+        from stork_node.django import apage_position, apush
+        from stork_node.django.pushes import Pushing
+        from stork_node.application.push_recorder import PushRecorder
+
+        with self.assertRaises(NotConfirmed):
+            await apush("v1.a.1", type="lost")
+        assert await apage_position() is None
+        pushes = []
+        Pushing.publisher = PushRecorder(pushes)
+        try:
+            await apush("v1.a.1", type="kept", data=1, id="7")
+        finally:
+            Pushing.publisher = None
+        assert [(push.type, push.data) for push in pushes] == [("kept", 1)]
+
+
 class Commits(TransactionTestCase):
     def test_what_is_rolled_back_is_not_pushed(self):
         with captured_pushes() as pushes:
@@ -120,4 +139,4 @@ def test_the_books_django_project_passes_its_tests(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Ran 6 tests" in done.stderr
+    assert "Ran 7 tests" in done.stderr

@@ -17,14 +17,18 @@ from stork_node import ClientSession, Deny, Principal, Stork
 from stork_node.application.running.runtime import Runtime
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits
 from stork_node.guard.core import NOT_AUTHORIZED
+from stork_node.http.forwarded import networks
+from stork_node.limits.pending import Pending
 from stork_node.protocol import uris
 from stork_node.testing import AppTester, Refused
 
 with warnings.catch_warnings():
     # What autobahn imports has what is deprecated.
     warnings.simplefilter("ignore")
+    from stork_components.asking.application_client import CallerLeft
     from stork_components.guard import Guard
     from stork_crossbar.limits import client_limits
+    from stork_crossbar.opening import handshake
 
 DEADLINE_S = 30
 PEER = "192.0.2.1"
@@ -132,8 +136,8 @@ class GuardAlone(Guard):
         assert isinstance(error, ApplicationError), error
         return Outcome(error.error, self.log.reason)
 
-    def join(self, ticket: str, authid: str | None, session_id: int) -> Outcome:
-        details = {"ticket": ticket, "session": session_id, "transport": {"peer": f"tcp4:{PEER}:50000"}}
+    def join(self, ticket: str, authid: str | None, session_id: int, host: str = PEER) -> Outcome:
+        details = {"ticket": ticket, "session": session_id, "transport": {"peer": f"tcp4:{host}:50000"}}
         outcome = self.outcome_of(self.authenticate("realm1", authid, details))
         self.joined(session_id)
         return outcome
@@ -252,6 +256,61 @@ def test_joins_above_the_limit_of_a_second_come_again_later(guard: GuardAlone) -
     # Who has joined notices nothing.
     joe = {"session": 1, "authid": "joe", "authrole": "frontend"}
     assert guard.outcome_of(guard.authorize(joe, "v1.orders.42", "subscribe", {"match": "exact"})) == Outcome()
+
+
+def test_an_address_that_joins_above_its_share_leaves_the_rest_to_others(guard: GuardAlone) -> None:
+    bounds = client_limits.bounds()
+    before = bounds.counters.limited.copy()
+    bounds.set(ClientLimits(joins_per_second=10, joins_per_second_per_address=2))
+    handshake.trust(networks("10.0.0.0/8"))
+    hosts = ["192.0.2.1"] * 9 + [
+        "192.0.2.2",
+        "2001:db8::1",
+        "2001:db8::2",
+        "2001:db8::3",
+        "10.0.0.1",
+        "10.0.0.1",
+        "10.0.0.1",
+    ]
+    try:
+        outcomes = [guard.join("joe", None, 1000 + number, host) for number, host in enumerate(hosts)]
+    finally:
+        bounds.set(DEFAULT_LIMITS)
+        handshake.trust(())
+        for number in range(len(hosts)):
+            guard.left(1000 + number)
+    # An IPv6 household is one address, and a trusted balancer is many.
+    here = Outcome()
+    assert outcomes == [here] * 2 + [AGAIN] * 7 + [here] + [here, here, AGAIN] + [here] * 3
+    assert bounds.counters.limited - before == {"joins_per_second_per_address": 8}
+
+
+def test_one_address_cannot_hold_all_joins_that_wait(guard: GuardAlone, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[defer.Deferred[Any]] = []
+
+    def hold(*_: Any) -> "defer.Deferred[Any]":
+        waiting.append(defer.Deferred())
+        return waiting[-1]
+
+    monkeypatch.setattr(guard._joining, "_decide", hold)
+    guard._joining.pending = Pending(5, "joins")
+    refused: list[str] = []
+
+    def begin(host: str) -> None:
+        details = {"ticket": "joe", "session": 1, "transport": {"peer": f"tcp4:{host}:50000"}}
+        defer.ensureDeferred(guard.authenticate("realm1", None, details)).addErrback(lambda _: refused.append(host))
+
+    for host in ["192.0.2.1"] * 7 + ["192.0.2.2"] * 2:
+        begin(host)
+    assert (len(waiting), refused) == (5, ["192.0.2.1"] * 3 + ["192.0.2.2"])
+    for each in waiting[:4]:
+        each.errback(CallerLeft(""))
+    begin("192.0.2.2")
+    assert len(waiting) == 6
+    for each in waiting[4:]:
+        each.errback(CallerLeft(""))
+    assert guard.state().pending_joins == 0
+    assert guard._joining.pending._of == {}
 
 
 def test_sessions_of_one_user_are_limited_and_those_of_others_are_not(guard: GuardAlone) -> None:

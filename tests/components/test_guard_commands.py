@@ -112,8 +112,10 @@ def test_a_token_from_before_a_disconnect_is_refused(guard, monkeypatch):
     async def check(_: str) -> Bearer:
         return bearer
 
-    monkeypatch.setattr("stork_components.guard.looks_like_token", lambda _: True)
-    guard._tokens = SimpleNamespace(are_known=True, is_token=lambda _: True, check=check)
+    monkeypatch.setattr("stork_components.guard.joining.looks_like_token", lambda _: True)
+    guard.parts.tokens = SimpleNamespace(
+        are_known=True, is_token=lambda _: True, check=check, claimed_user=lambda _: "joe"
+    )
     assert guard.join("a.b.c", None, 7) == Outcome()
     singleton(Revocations).merge({"joe": 100})
     assert guard.join("a.b.c", None, 8).uri == "io.virge.stork.denied"

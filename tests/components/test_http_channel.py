@@ -6,6 +6,7 @@ from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 
 from stork_crossbar.http.bounded_site import BoundedSite
+from stork_crossbar.http.direct import DirectResource
 from stork_crossbar.http.rules import Rules
 
 
@@ -21,11 +22,24 @@ def leaf(**members):
     return type("Leaf", (Resource,), {"isLeaf": True, **members})()
 
 
+class Direct(DirectResource):
+    """Answers at once, and looks at no body."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.max_body_bytes = most
+
+    def begin(self, _head):
+        return lambda body, exchange: exchange.reply(200, b"[%d]" % len(body))
+
+
 @pytest.fixture
 def talk():
     root = Resource()
     # Of at most ten bytes, and the answer has them.
     root.putChild(b"taking", leaf(max_body_bytes=10, render_GET=echo, render_POST=echo, render_PUT=echo))
+    root.putChild(b"up", Direct(0))
+    root.putChild(b"eating", Direct(10))
     root.putChild(b"failing", leaf(render_GET=fail))
     root.putChild(b"nothing", notFound())
     site = BoundedSite(root, Rules())
@@ -94,3 +108,33 @@ def test_a_fault_of_a_resource_is_one_short_line_to_the_client(talk):
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert answer.endswith(b"\r\n\r\nthis page cannot be made now\n")
     assert b"secret" not in answer
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "status"),
+    [
+        (b"POST /up", b"Content-Length: 999999999999", b"413"),
+        (b"GET /up", b"Content-Length: 1", b"413"),
+        (b"POST /up", b"Transfer-Encoding: chunked", b"413"),
+        (b"POST /eating", b"Content-Length: 11", b"413"),
+        (b"POST /eating", b"Transfer-Encoding: chunked", b"411"),
+        (b"POST /taking", b"Transfer-Encoding: identity", b"411"),
+    ],
+)
+def test_no_resource_gets_more_than_its_maximum_of_a_body(talk, line, header, status):
+    answer = talk(request(line, header), b"x" * 100, request(b"GET /up"))
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in answer
+
+
+def test_the_end_of_a_body_in_chunks_is_never_read_as_a_request(talk):
+    answer = talk(request(b"POST /up", b"Transfer-Encoding: chunked") + request(b"GET /up"))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"\r\n\r\na body has at most 0 bytes here\n")
+
+
+def test_a_body_of_a_direct_resource_is_read_up_to_its_maximum(talk):
+    asked = request(b"POST /eating", b"Content-Length: 10")
+    assert talk(asked, b"01234", b"56789").endswith(b"\r\n\r\n[10]")
+    assert talk(asked + b"0123456789").endswith(b"\r\n\r\n[10]")

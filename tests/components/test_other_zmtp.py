@@ -1,9 +1,13 @@
-"""Pushers whose ZMQ is not libzmq: they speak ZMTP 3.0, which has no PING, and read the answer after a long silence."""
+"""
+Peers of other ZMTP. Pushers without libzmq speak ZMTP 3.0, which has no PING, and read the answer after a long silence.
+A server that resets its connections ends no client.
+"""
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,3 +66,10 @@ def test_a_pusher_without_libzmq_is_answered_after_a_silence(language: str, serv
         pusher.stdin.close()
         assert pusher.wait(10) == 0
     assert server.counters.accepted == 3
+
+
+@pytest.mark.parametrize("kind", ["SUB", "DEALER"])
+def test_a_reset_while_much_waits_does_not_end_the_client(kind: str) -> None:
+    command = [sys.executable, "-m", "tests.components.reset_with_full_queue", kind]
+    done = subprocess.run(command, cwd=CLIENTS.parents[1], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

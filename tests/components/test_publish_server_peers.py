@@ -304,3 +304,20 @@ def test_a_request_for_an_impossible_time_is_refused(server, number):
         relay.send(b'stork 1 replay {"epoch":"","after":0,"run":"","keep_s":%s,"keep_bytes":1}' % number.encode())
         assert b"refused" in relay.recv()
     assert is_alive(server)
+
+
+@pytest.mark.parametrize("port", ["router_endpoint", "replay_endpoint"])
+def test_a_peer_that_takes_the_name_of_another_is_not_served(server, port):
+    asked = document(id="a") if port == "router_endpoint" else encode_request(request())
+    with zmq.Context() as context, context.socket(zmq.DEALER) as first, context.socket(zmq.DEALER) as second:
+        for each in (first, second):
+            each.linger, each.rcvtimeo, each.routing_id = 0, 10_000, b"shop-1"
+            each.connect(getattr(server, port))
+            each.send(asked)
+            if each is first:
+                assert first.recv_multipart()
+        for _ in range(10):
+            first.send(asked)
+            assert first.recv_multipart()
+        assert not second.poll(0)
+        assert is_alive(server)

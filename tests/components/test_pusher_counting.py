@@ -23,7 +23,7 @@ class Nodes:
         for name, table in self.tables.items():
             own = self.answerers[name] = {}
             node: Any = SimpleNamespace(answer=own.__setitem__, ask=self.ask)
-            self.counting = Counting(table, self.presence, node)
+            self.counting: Any = Counting(table, self.presence, node)
         self.missing: list[str] = []
 
     def _channels(self, _version: str, prefix: str) -> Any:
@@ -59,6 +59,26 @@ def test_many_channels_come_in_parts():
     nodes.join("node-2", *(f"a.{number}" for number in range(200)))
     found = asyncio.run(nodes.counting.channels("pusher", "a"))
     assert found == {f"a.{number}": 1 + (number < 200) for number in range(450)}
+
+
+def test_a_long_list_of_channels_is_one_list_and_is_told_in_turns():
+    nodes = Nodes()
+    nodes.join("node-1", *(f"a.{number}" for number in range(1_001)))
+    table, walks, pauses = nodes.tables["node-1"], [], []
+    walk = table.channels
+    table.channels = lambda *asked: walks.append(asked) or walk(*asked)
+
+    async def pause():
+        pauses.append(len(walks))
+        nodes.tables["node-1"].discard("pusher.a.999", next(iter(table.sockets.values())))
+
+    nodes.counting.pause = pause
+    found = asyncio.run(nodes.counting.channels("pusher", "a"))
+    assert len(found) == 1_001
+    assert found["a.999"] == 0  # it is gone meanwhile
+    assert walks == [("pusher", "a")]
+    assert len(pauses) == 5
+    assert len(asyncio.run(nodes.counting.channels("pusher", "a"))) == 1_000
 
 
 def test_subscriptions_and_connections_are_those_of_all_nodes():

@@ -7,6 +7,7 @@ import pytest
 from twisted.internet import defer
 
 from stork_components.pusher.resuming import Resuming
+from stork_crossbar.limits.session_limits import held_by
 from stork_node.errors import CallError
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -237,3 +238,26 @@ def test_those_who_follow_their_position_are_told_the_nodes(node):
     [beat] = follower.frames()
     assert beat == {"event": "pusher_internal:stork_beat", "data": '{"position":"e:1"}'}
     assert (plain.frames(), waiting.frames()) == ([], [])
+
+
+def test_a_client_with_many_open_recoveries_is_not_read(node):
+    client = node.connect()
+    for number in range(4):
+        client.says("pusher:subscribe", data={"channel": f"a.{number}", "since": None})
+    for _ in range(3):  # of a channel that waits already
+        client.says("pusher:subscribe", data={"channel": "a.1", "since": None})
+    assert held_by(client.protocol) is None
+    client.says("pusher:subscribe", data={"channel": "b.1", "since": None})
+    assert held_by(client.protocol) == "recoveries"
+    node.reactor.advance(1)
+    assert held_by(client.protocol) is None
+    assert client.protocol.open_recoveries == 0
+
+
+def test_recoveries_end_with_the_connection(node):
+    client = node.connect()
+    for number in range(8):
+        client.says("pusher:subscribe", data={"channel": f"a.{number}", "since": None})
+    client.protocol.connectionLost()
+    node.reactor.advance(1)
+    assert client.protocol.open_recoveries == 0

@@ -55,8 +55,8 @@ class Transport(StringTransport):
 
     aborted = False
 
-    def __init__(self) -> None:
-        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 1234))
+    def __init__(self, host: str) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", host, 1234))
 
     def unregisterProducer(self) -> None: ...  # noqa: N802  # Twisted's name
 
@@ -65,8 +65,8 @@ class Transport(StringTransport):
 
 
 class Client:
-    def __init__(self, factory: PusherFactory, target: bytes) -> None:
-        self.transport: Any = Transport()
+    def __init__(self, factory: PusherFactory, target: bytes, host: str) -> None:
+        self.transport: Any = Transport(host)
         self.protocol = factory.buildProtocol(None)
         self.protocol.makeConnection(self.transport)
         self.protocol.dataReceived(HANDSHAKE % target)
@@ -182,8 +182,8 @@ class Hub:
         self.sockets.begin()
         self.factory = PusherFactory(self.sockets.opened)
 
-    def connect(self, target: bytes = b"/app/key") -> Client:
-        return Client(self.factory, target)
+    def connect(self, target: bytes = b"/app/key", host: str = "192.0.2.1") -> Client:
+        return Client(self.factory, target, host)
 
 
 @pytest.fixture
@@ -261,6 +261,35 @@ def test_clients_that_come_too_fast_are_told_to_come_back_and_others_stay(hub):
         assert first.says("pusher:ping")[-1]["event"] == "pusher:pong"
     finally:
         client_limits.bounds().set(DEFAULT_LIMITS)
+
+
+def test_clients_of_one_address_that_come_too_fast_leave_room_for_others(hub):
+    before = client_limits.bounds().counters.limited["joins_per_second_per_address"]
+    client_limits.bounds().set(ClientLimits(joins_per_second=4, joins_per_second_per_address=1))
+    try:
+        hub.connect()
+        held = [hub.connect() for _ in range(8)]
+        other = hub.connect(host="192.0.2.2")
+        assert [frame["event"] for frame in other.frames()] == ["pusher:connection_established"]
+        assert [client.frames() for client in held] == [[]] * 8
+        assert client_limits.bounds().counters.limited["joins_per_second_per_address"] == before + 8
+    finally:
+        client_limits.bounds().set(DEFAULT_LIMITS)
+
+
+def test_channels_of_an_address_are_counted_until_they_are_gone(hub):
+    one, two, other = hub.connect(), hub.connect(), hub.connect(host="192.0.2.2")
+    for client in (one, two, other):
+        for channel in ("a", "b", "b"):
+            client.joins(channel)
+    assert hub.sockets.channels_of == {"192.0.2.1": 4, "192.0.2.2": 2}
+    one.says("pusher:unsubscribe", data={"channel": "a"})
+    one.says("pusher:unsubscribe", data={"channel": "a"})
+    two.protocol.connectionLost()
+    assert hub.sockets.channels_of == {"192.0.2.1": 1, "192.0.2.2": 2}
+    one.protocol.connectionLost()
+    other.protocol.connectionLost()
+    assert hub.sockets.channels_of == {}
 
 
 def test_a_node_that_cannot_write_events_holds_its_clients(hub):

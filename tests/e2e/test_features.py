@@ -1,6 +1,16 @@
 """Every feature that WELCOME announces works. One that is not in this file's list may not be announced."""
 
+import json
+import queue
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
+from wampproto.auth import WAMPCRAAuthenticator
+from xconn.client import Client
+from xconn.types import Invocation, Result
 
 from tests.gateway import BACKEND_SECRET
 from tests.wamp import CALL, ERROR, INVOCATION, PUBLISH, RESULT, YIELD, Refused
@@ -216,3 +226,66 @@ def test_no_other_feature_is_announced(node):
 def test_a_feature_that_is_announced_works(node, pair, role, feature):
     assert pair[0].welcome["roles"][role]["features"][feature] is True
     CHECKS[role][feature](*pair)
+
+
+# -- clients of others -------------------------------------------------------------------------------------------------
+
+NEXUS = Path(__file__).parents[1] / "wamp_clients" / "go"
+# A folder that outlives a clone.
+BUILT = Path.home() / ".cache" / "stork-node-tests" / "nexus-probe"
+
+
+def test_the_features_work_with_nexus(node):
+    """In JSON, MessagePack and CBOR: calls, progress, cancelling, time-outs, patterns, exclusion, lists, meta API."""
+    if shutil.which("go") is None:
+        pytest.skip("go is not installed")
+    BUILT.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["go", "build", "-o", str(BUILT), "."], cwd=NEXUS, check=True, timeout=900)
+    command = [str(BUILT), node.url, BACKEND_SECRET]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each for each in seen if not each["ok"]] == [], done.stderr
+    assert (done.returncode, len(seen)) == (0, 58)
+
+
+def test_the_features_work_with_xconn(node):
+    one, other = (
+        Client(authenticator=WAMPCRAAuthenticator("backend", BACKEND_SECRET)).connect(node.url, "realm1")
+        for _ in range(2)
+    )
+    events: queue.Queue[Any] = queue.Queue()
+
+    def note(what: str) -> Any:
+        return lambda event: events.put((what, *event.args))
+
+    def answer(who: str) -> Any:
+        return lambda invocation: Result([who, *invocation.args])
+
+    def name(invocation: Invocation) -> Result:
+        return Result([invocation.details["procedure"]])
+
+    try:
+        for uri, match in (
+            ("io.example.xconn.topic", "exact"),
+            ("io.example.xconn", "prefix"),
+            ("io..xconn.topic", "wildcard"),
+        ):
+            other.subscribe(uri, note(match), {"match": match})
+        one.subscribe("io.example.xconn.topic", note("own"))
+        one.publish("io.example.xconn.topic", [1], options={"acknowledge": True})
+        assert {events.get(timeout=20) for _ in range(3)} == {("exact", 1), ("prefix", 1), ("wildcard", 1)}
+        lists = {"acknowledge": True, "exclude_me": False, "eligible": [one._base_session.id]}
+        one.publish("io.example.xconn.topic", [2], options=lists)
+        assert events.get(timeout=20) == ("own", 2)
+        for each, who in ((one, "one"), (other, "other")):
+            each.register("io.example.xconn.shared", answer(who), {"invoke": "roundrobin"})
+        assert {one.call("io.example.xconn.shared", [7]).args[0] for _ in range(4)} == {"one", "other"}
+        other.register("io.example.xconn.any", name, {"match": "prefix"})
+        assert one.call("io.example.xconn.any.name").args == ["io.example.xconn.any.name"]
+        assert one.call("wamp.session.count").args[0] >= 2
+        assert one.call("wamp.subscription.lookup", ["io.example.xconn.topic"]).args[0]
+        assert one.call("wamp.registration.lookup", ["io.example.xconn.shared"]).args[0]
+        assert events.empty()
+    finally:
+        one.leave()
+        other.leave()

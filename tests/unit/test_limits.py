@@ -11,6 +11,17 @@ def test_the_defaults():
     limits = read(ClientLimits, {}, {})
     assert (limits.subscriptions, limits.calls_in_flight, limits.calls_per_second) == (1_000, 32, 50)
     assert (limits.connections, limits.connections_per_address, limits.joins_per_second) == (20_000, 1_000, 500)
+    assert limits.joins_per_second_per_address == 400
+
+
+def test_one_address_has_four_fifths_of_a_nodes_joins():
+    shares = [ClientLimits(joins_per_second=most).joins_per_second_per_address for most in (1, 2, 20, 2_000)]
+    assert shares == [1, 2, 16, 1_600]
+    assert ClientLimits(joins_per_second=10, joins_per_second_per_address=10).joins_per_second_per_address == 10
+
+
+def test_the_other_defaults():
+    limits = ClientLimits()
     assert (limits.sessions_per_user, limits.message_bytes) == (1_000, 256 * 1024)
 
 
@@ -40,4 +51,9 @@ def test_each_limit_is_counted_from_the_start():
         "message_elements",
         "messages_a_turn",
     }
-    assert set(limited) == settings | {"descriptors", "pushes_per_second", "client_events_per_second"}
+    assert set(limited) == settings | {
+        "descriptors",
+        "pushes_per_second",
+        "client_events_per_second",
+        "subscriptions_per_address",
+    }

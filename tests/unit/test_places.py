@@ -1,5 +1,6 @@
-"""Places of connections, and the log of limits."""
+"""Places of connections, allowances of a second, and the log of limits."""
 
+from stork_node.limits.allowance import AllowanceOfEach
 from stork_node.limits.limit_log import LimitLog
 from stork_node.limits.places import CONNECTIONS, OF_ADDRESS, Places
 
@@ -64,3 +65,20 @@ def test_each_limit_has_its_own_minute():
     ]
     assert log.summaries(60.0) == [("a", "1 more in 60 s, the latest: x")]
     assert log.due(60.0) == 50.0
+
+
+def test_each_has_an_allowance_of_its_own():
+    each = AllowanceOfEach(2)
+    assert [each.take(name, 0.0) for name in "aaabba"] == [True, True, False, True, True, False]
+    assert [each.take("a", at) for at in (0.5, 0.5, 1.0)] == [True, False, True]
+
+
+def test_who_asks_for_nothing_in_a_second_is_forgotten():
+    each = AllowanceOfEach(2)
+    for number in range(1_000):
+        each.take(f"{number}", number / 1_000)
+    assert len(each) == 1_000
+    assert each.take("a", 1.5)
+    assert len(each) == 501
+    assert [each.take("999", 2.1) for _ in range(3)] == [True, True, False]
+    assert len(each) == 2

@@ -15,7 +15,7 @@ from stork_node.pusher.signatures import channel_text, sign, user_text
 
 SOCKET = "1234.5678"
 SECRET = "secret"
-LIMITS = PusherLimits(subscriptions=5, client_events_per_second=10)
+LIMITS = PusherLimits(subscriptions=5, subscriptions_per_address=100, client_events_per_second=10)
 
 
 class Client:
@@ -27,6 +27,7 @@ class Client:
         self.refusals = []
         self.is_full = self.is_blind = False
         self.signed, self.asked, self.held, self.feeds = [], [], [], FeedRules()
+        self.others = 0
         self.now = 0.0
         app = app or App("1", {"key": SECRET}, client_events=True)
         self.connection = Connection(app, SOCKET, self, LIMITS)
@@ -59,6 +60,9 @@ class Client:
         member = self.connection.members.get(channel.name)
         told = {} if member is None else {"presence": [member.user_id]}
         self.send(subscription_succeeded(channel.name, **told))
+
+    def channels_of_address(self):
+        return self.others + len(self.topics)
 
     def identify(self, user_id):
         if user_id in self.ended_users:
@@ -147,6 +151,27 @@ def test_more_channels_than_the_limit_are_refused_and_reported(client):
         client.subscribes(f"orders.{number}")
     assert error_of(client.subscribes("orders.5")) == ("orders.5", "LimitReached", 4004)
     assert (client.limits, len(client.topics)) == ([("subscriptions", 5)], 5)
+
+
+def test_all_connections_of_an_address_share_a_limit_of_channels(client):
+    client.others = 98
+    for number in range(2):
+        assert client.subscribes(f"orders.{number}")[0]["event"] == "pusher_internal:subscription_succeeded"
+    assert error_of(client.subscribes("orders.2")) == ("orders.2", "LimitReached", 4004)
+    assert client.subscribes("orders.1")[0]["event"] == "pusher_internal:subscription_succeeded"
+    assert client.limits == [("subscriptions_per_address", 100)]
+    client.says("pusher:unsubscribe", data={"channel": "orders.1"})
+    assert client.subscribes("orders.2")[0]["event"] == "pusher_internal:subscription_succeeded"
+
+
+def test_a_connection_that_closes_forgets_each_user(client):
+    for number, user in enumerate(["bob", "bob", "carl"]):
+        joins_presence(client, f"presence-{number}", user)
+    client.subscribes("orders.1")
+    client.connection.leave()
+    assert (client.topics, client.users, client.connection.channels, client.connection.members) == ([], [], {}, {})
+    assert [left[1:] for left in client.left] == [("bob", False), ("bob", False), ("carl", False)]
+    assert Connection(client.connection.app, SOCKET, client, LIMITS).members == {}
 
 
 def test_a_public_channel_is_open_to_all(client):

@@ -71,6 +71,9 @@ class Outlet:
 
     def refused(self, user_id, reason): ...
 
+    def channels_of_address(self):
+        return len(self.topics)
+
     def reached(self, limit, number): ...
 
     def push(self, event, topic):

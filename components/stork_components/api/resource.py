@@ -11,7 +11,7 @@ from stork_components.api import calling, commanding, deployment, presence, push
 from stork_crossbar.http.direct import DirectResource, Exchange, Handler
 from stork_node.api.answers import JSON, ApiAnswer, ApiError, refusal
 from stork_node.api.keys import ApiKey, Keyring
-from stork_node.api.routes import Route, Target, find
+from stork_node.api.routes import ROUTES, Route, Target, find
 from stork_node.http.heads import Head, Refusal, Refused
 
 _ANSWERS: dict[str, Callable[..., None]] = {
@@ -44,12 +44,15 @@ class ApiResource(DirectResource):
         is_public: without keys there is nothing here.
     """
 
+    max_body_bytes = max(route.max_body_bytes for route in ROUTES)
+
     def __init__(self, find_api: Callable[[], Any], *, is_public: bool = False) -> None:
         super().__init__()
         self._find_api, self._is_public = find_api, is_public
 
     def begin(self, head: Head) -> Handler:
         api = self._find_api()
+        keyring = api.keyring if api is not None else None
         try:
             if api is None or (self._is_public and not api.keyring):
                 raise ApiError("not_found", "there is nothing here")
@@ -58,15 +61,23 @@ class ApiResource(DirectResource):
             _check_right(target.route, key)
             _check_body(target.route, head)
         except ApiError as error:
-            return self._refuse(api, head, error.answer)
+            return self._refuse(api, keyring, head, error.answer)
         return partial(self._answer, api, api.keyring, key, target, head)
 
-    def _refuse(self, api: Any, head: Head, answer: ApiAnswer) -> Handler:
+    def _refuse(self, api: Any, keyring: Keyring | None, head: Head, answer: ApiAnswer) -> Handler:
         if head.body_bytes is None or head.body_bytes > _SHORT_BYTES:
             if api is not None:
                 api.counters.requests[str(answer.status)] += 1
             raise Refused(Refusal(answer.status, "", "body", answer.body, answer.headers))
-        return lambda _body, exchange: _reply(api, exchange, answer)
+        return partial(self._answer_refusal, api, keyring, head, answer)
+
+    def _answer_refusal(
+        self, api: Any, keyring: Keyring | None, head: Head, answer: ApiAnswer, body: bytes, exchange: Exchange
+    ) -> None:
+        if api is not None and api.keyring is not keyring:  # the key may be one of the deployment by now
+            self._begin_again(api, head, body, exchange)
+        else:
+            _reply(api, exchange, answer)
 
     def _answer(
         self,

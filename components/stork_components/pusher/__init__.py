@@ -9,7 +9,7 @@ from typing import Any
 
 from autobahn.twisted.resource import WebSocketResource
 from msgspec import Raw
-from twisted.internet import reactor
+from twisted.internet import reactor, task
 
 from stork_components.api.push_link import PushLink
 from stork_components.pusher.channel_watch import ChannelWatch
@@ -72,7 +72,8 @@ class Pusher(KeyHolder):
         self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         table = singleton(ChannelTable)
         self.presence = ChannelPresence(partial(registry.find, Relay))
-        self.counting = Counting(table, self.presence, singleton(Deployment))
+        pause = partial(task.deferLater, reactor, 0.0, _nothing)
+        self.counting = Counting(table, self.presence, singleton(Deployment), pause)
         users = SignedInUsers(self.presence.known)
         self.presence.watch(users.changed)
         self.presence.when_known(users.catch_up)
@@ -161,6 +162,9 @@ class Pusher(KeyHolder):
     def _app_of(self, topic: str) -> App | None:
         version = topic.partition(".")[0]
         return next((app for app in self.apps if app.version == version), None)
+
+
+def _nothing() -> None: ...
 
 
 def _newest_first(topic: str) -> Iterable[tuple[bytes, str]]:

@@ -1,18 +1,34 @@
 """Channels, subscriptions and connections of a whole deployment: each node is asked, and answers for its clients."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from stork_components.pusher.presence import ChannelPresence
 from stork_components.questions.deployment import Deployment
-from stork_node.pusher.channel_table import ChannelTable
-from stork_node.pusher.channels import Channel
+from stork_node.pusher.channel_table import ChannelTable, Subscribers
 
 _CHANNELS, _COUNTS, _CONNECTIONS = "pusher_channels", "pusher_counts", "pusher_connections"
 # Names of channels have 200 bytes at most, and topics 255: so they fit into one answer, and into one question.
 _MOST_NAMES = 200
 _MOST_TOPICS = 50
+# Lists of channels that are being told, page by page.
+_MOST_LISTS = 4
+
+
+async def _no_pause() -> None: ...
+
+
+class _Listing:
+    """The channels of an app with subscribers here, as they were when somebody asked for the first page."""
+
+    def __init__(self, found: dict[str, Subscribers]) -> None:
+        self._found, self._names = found, sorted(found)
+
+    def page(self, after: str) -> dict[str, int]:
+        start = bisect_right(self._names, after)
+        return {name: len(self._found[name].observers) for name in self._names[start : start + _MOST_NAMES]}
 
 
 class Counting:
@@ -21,10 +37,18 @@ class Counting:
 
     Args:
         table, presence: of this node.
+        pause: ends in a later turn of the reactor, so that a long answer delays nobody.
     """
 
-    def __init__(self, table: ChannelTable, presence: ChannelPresence, deployment: Deployment) -> None:
-        self._table, self._presence, self._deployment = table, presence, deployment
+    def __init__(
+        self,
+        table: ChannelTable,
+        presence: ChannelPresence,
+        deployment: Deployment,
+        pause: Callable[[], Awaitable[Any]] = _no_pause,
+    ) -> None:
+        self._table, self._presence, self._deployment, self.pause = table, presence, deployment, pause
+        self._listings: dict[tuple[str, str], _Listing] = {}
         deployment.answer(_CHANNELS, self._channels_here)
         deployment.answer(_COUNTS, lambda topics: [self._count_here(topic) for topic in topics])
         deployment.answer(_CONNECTIONS, self._connections_here)
@@ -41,6 +65,7 @@ class Counting:
                 found.update(names)
                 if len(names) < _MOST_NAMES:
                     break
+                await self.pause()
                 more = await self._deployment.ask(_CHANNELS, [version, prefix, max(names)], node=node)
                 names = more.by_node.get(node)
         for channel, _ in self._presence.channels(version, prefix):
@@ -70,9 +95,16 @@ class Counting:
 
     def _channels_here(self, params: Any) -> dict[str, int]:
         version, prefix, after = params
-        names = sorted(each.channel.name for each in self._table.channels(version, prefix))
-        some = [name for name in names if name > after][:_MOST_NAMES]
-        return {name: self._count_here(Channel.parse(name).topic(version)) for name in some}
+        key = version, prefix
+        listing = self._listings.pop(key, None) if after else None
+        if listing is None:
+            listing = _Listing({each.channel.name: each for each in self._table.channels(version, prefix)})
+        page = listing.page(after)
+        if len(page) == _MOST_NAMES:  # there may be more
+            self._listings[key] = listing
+            while len(self._listings) > _MOST_LISTS:
+                del self._listings[next(iter(self._listings))]
+        return page
 
     def _count_here(self, topic: str) -> int:
         subscribers = self._table.match(topic)

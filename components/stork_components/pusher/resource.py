@@ -28,6 +28,7 @@ class PusherHttp(DirectResource):
 
     # Each request has a time, and is signed.
     keeps_heads = False
+    max_body_bytes = MAX_BODY_BYTES
 
     def __init__(self, find_pusher: Callable[[], Any]) -> None:
         super().__init__()

@@ -45,6 +45,8 @@ class Resuming:
             # The client comes back, and asks again.
             self.log.failure("a Pusher client could not be told what it missed")
             socket.close(codes.OVER_CAPACITY, "this node could not tell what was missed")
+        finally:
+            socket.end_request()
 
     async def _resume(self, socket: Any, number: int, channel: Channel, topic: str, resumption: Resumption) -> None:
         missed = await self._missed(socket, number, topic, resumption)

@@ -19,9 +19,6 @@ from stork_node.transport.handshakes import Reachability
 from stork_node.transport.server_watch import CHECK_S, ServerLimits, ServerWatch
 from stork_node.transport.sockets import prepare_socket
 
-# Maximum of frames that wait in SUB while the reactor is busy. More frames wait at the publish server, or are dropped
-# there; replay brings them.
-_HIGH_WATER_MARK = 10_000
 _RECONNECT_MS = (100, 500)
 # A push has 1 MiB, and its frame a head with topics besides. A larger frame ends the connection.
 _MAX_FRAME_BYTES = 2 << 20
@@ -245,12 +242,11 @@ def _make_socket(kind: int, endpoint: str, *, secret: str, is_saying: bool = Fal
     if secret:
         curve.secure_client(socket, curve.ClientKeys.from_secret(secret, "follow"))
     if kind == zmq.SUB:
-        socket.rcvhwm = _HIGH_WATER_MARK
         socket.subscribe(bus.PREFIX)
         socket.subscribe(bus.NODES_PREFIX)
     elif is_saying:
         socket.immediate = True
-        socket.rcvhwm = socket.sndhwm = _SAID
+        socket.sndhwm = _SAID
     else:
-        socket.rcvhwm = socket.sndhwm = _PAGES
+        socket.sndhwm = _PAGES
     return socket

@@ -31,8 +31,16 @@ def check_body(channel: Any, head: Head) -> bool:
     most: int = getattr(channel.site.getResourceFor(request), "max_body_bytes", 0)
     if not most and head.method not in METHODS:
         raise Refused(Refusal(405, METHOD_REFUSED, "method"))
+    check_size(head, most)
+    return head.has_body and bool(head.value(b"expect"))
+
+
+def check_size(head: Head, most: int) -> None:
+    """
+    Raises:
+        Refused: the body has more than ``most`` bytes, or does not say how many.
+    """
     if head.body_bytes is None and most:
         raise Refused(Refusal(411, f"a body needs its Content-Length here (at most {most})", "body"))
     if head.body_bytes is None or head.body_bytes > most:
         raise Refused(Refusal(413, f"a body has at most {most} bytes here", "body"))
-    return head.has_body and bool(head.value(b"expect"))

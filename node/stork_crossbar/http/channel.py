@@ -16,7 +16,7 @@ from zope.interface import implementer
 from stork_crossbar.connections.http_turns import HttpTurns
 from stork_crossbar.http import refusals
 from stork_crossbar.http.answers import refusal_bytes
-from stork_crossbar.http.bodies import check_body, make_request
+from stork_crossbar.http.bodies import check_body, check_size, make_request
 from stork_crossbar.http.direct import Exchange, Handler, direct_resource
 from stork_crossbar.http.ending import Ending
 from stork_crossbar.http.handover import hand_over
@@ -132,6 +132,7 @@ class HttpChannel(RequestChannel):
             raise Refused(refusal)
         if direct := direct_resource(self.site, head.target):
             self._handler = direct.begin(head)
+            check_size(head, direct.max_body_bytes)
             if direct.keeps_heads and not head.has(b"expect"):
                 self._known = head, self._handler
             waits = head.has_body and bool(head.value(b"expect"))

@@ -43,6 +43,8 @@ class DirectResource(Resource):
     isLeaf = True
     keeps_heads = True
     """Whether what ``begin`` returns also answers later requests of a connection that have an equal head."""
+    max_body_bytes = 0
+    """The largest body that is read. A larger one, or one without its length, is refused whatever ``begin`` says."""
 
     def begin(self, head: Head) -> Handler:
         """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from stork_node.http.heads import MAX_HEAD_BYTES, Head, Refused, end_of_head, read_head
+from stork_node.http.heads import MAX_HEAD_BYTES, Head, Refusal, Refused, end_of_head, read_head
 
 __all__ = ["Refused", "RequestReader"]
 
@@ -46,8 +46,12 @@ class RequestReader:
             Refused: the request is refused because of its head.
         """
         head = self._head = self._head or self._read_head(check)
-        size = head.body_bytes or 0 if head else 0
-        if head is None or len(self._received) < size:
+        if head is None:
+            return None
+        size = head.body_bytes
+        if size is None:  # its end is not known: what follows it would be read as a request
+            raise Refused(Refusal(411, "a body needs its Content-Length here", "body"))
+        if len(self._received) < size:
             return None
         self._head = None
         body = bytes(self._received[:size])

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from stork_node.config.limits import DEFAULT_LIMITS, ClientLimits, LimitCounters
 from stork_node.gate.reading import Gate
-from stork_node.limits.allowance import Allowance
+from stork_node.limits.allowance import Allowance, AllowanceOfEach
 from stork_node.limits.limit_log import LimitLog
 from stork_node.process_state import singleton
 
@@ -20,7 +20,7 @@ class ClientBounds:
     Attributes:
         limits: the current limits; the defaults, until the guard has started.
         gate: reads and checks the clients' messages.
-        joins: how many more may join now.
+        joins, joins_of_address: how many more may join now, in all and of each address.
         counters: how often a session has reached each limit.
         messages_refused: messages that the gate refused, by case.
     """
@@ -36,6 +36,7 @@ class ClientBounds:
         """Set the limits. A router process has one guard, which calls this."""
         self.limits, self.gate = limits, Gate(limits)
         self.joins = Allowance(limits.joins_per_second, 1, reactor.seconds())
+        self.joins_of_address = AllowanceOfEach(limits.joins_per_second_per_address)
 
 
 def bounds() -> ClientBounds:
@@ -80,9 +81,20 @@ def _say(limit: str, text: str) -> None:
     _log.warn("{text}", text=text, _about=limit)
 
 
-def may_join() -> bool:
-    """Whether one more client may join in this second; then it is counted."""
-    if bounds().joins.take(1, reactor.seconds()):
+def may_join(address: str | None) -> bool:
+    """
+    Whether one more client may join in this second; then it is counted.
+
+    Args:
+        address: None if others may share it, as behind a balancer: then it has no limit of its own.
+    """
+    found, now = bounds(), reactor.seconds()
+    is_shared = limits().joins_per_second_per_address < limits().joins_per_second
+    # First, so that an address above its limit takes nothing from the others.
+    if is_shared and address is not None and not found.joins_of_address.take(address, now):
+        note("joins_per_second_per_address", address)
+        return False
+    if found.joins.take(1, now):
         return True
     note("joins_per_second", "this node")
     return False

@@ -72,6 +72,8 @@ def held_by(protocol: Any) -> str | None:
     descriptor = broadcasting.descriptor(protocol)
     if descriptor is not None and broadcasting.waiting_bytes(protocol, descriptor) > bound:
         return "waiting_bytes"
+    if getattr(protocol, "open_recoveries", 0) >= limits().recoveries:  # of a Pusher client
+        return "recoveries"
     if role is None or session._router is None:
         return None
     if _undecided(session).total >= limits().questions:

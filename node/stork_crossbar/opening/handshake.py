@@ -10,7 +10,7 @@ from typing import Any
 
 from stork_crossbar.http import refusals
 from stork_node.application.values import peer_host
-from stork_node.http.forwarded import Network, client_address, is_in, read_headers, requested_host
+from stork_node.http.forwarded import Network, client_address, client_network, is_in, read_headers, requested_host
 from stork_node.http.origins import AllowedOrigin, describe, is_allowed
 from stork_node.process_state import singleton
 
@@ -78,6 +78,12 @@ def origins_of(request: bytes, peer: str, *, is_secure: bool) -> Iterator[tuple[
 def is_trusted(host: str) -> bool:
     """Whether connections from this address may be those of many clients."""
     return is_in(host, singleton(Handshakes).trusted)
+
+
+def counted_address(peer: str | None) -> str | None:
+    """The address, or network, by which a client is counted; None if others may share it, or if it has none."""
+    host = peer_host(peer)
+    return client_network(host) if host and not is_trusted(host) else None
 
 
 def apply_forwarded_headers(transport: Any) -> str | None:

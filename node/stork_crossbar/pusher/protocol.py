@@ -28,10 +28,12 @@ class PusherProtocol(WholeMessages, WebSocketServerProtocol):
     Attributes:
         reader: has the bytes of all clients read round-robin; None under stock Crossbar.
         socket: what the client is here; None before it is opened, and if it is turned away.
+        open_recoveries: how many channels wait for what they have missed, replaced requests too.
     """
 
     reader: Any = None
     socket: Any = None
+    open_recoveries = 0
     # For the round-robin reader: no session of WAMP.
     _session = None
 
@@ -76,6 +78,12 @@ class PusherProtocol(WholeMessages, WebSocketServerProtocol):
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.socket is not None:
             self.socket.lost()
+
+    def end_recovery(self) -> None:
+        """One of ``open_recoveries`` has its answer, or needs none any more."""
+        self.open_recoveries -= 1
+        if self.reader is not None:
+            self.reader.let_go(self)
 
     def most_bytes(self) -> int:
         return MAX_FRAME_BYTES

@@ -1,5 +1,6 @@
 """A Pusher client, as its own connection and the broadcaster see it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from msgspec import Raw
 from stork_crossbar.connections.closing import BREAK, close_transport
 from stork_crossbar.internals import broadcasting
 from stork_crossbar.limits import client_limits
+from stork_crossbar.opening import handshake
 from stork_node import clock
 from stork_node.guard.feed_rules import FeedRules
 from stork_node.nodes.session_marks import Opening
@@ -43,6 +45,7 @@ class PusherSocket:
     """
 
     __slots__ = (
+        "_address",
         "_has_left",
         "_hub",
         "_is_ending",
@@ -62,6 +65,7 @@ class PusherSocket:
         self, hub: Any, protocol: Any, app: App, number: int, id: str, limits: PusherLimits, opening: Opening
     ) -> None:
         self._hub, self._transport, self._opening = hub, protocol, opening
+        self._address = handshake.counted_address(protocol.peer)
         self._is_ending = self._has_left = False
         self._session_id: int | None = number
         self._stork_connection = broadcasting.direct_connection(self, protocol, self.serializer)
@@ -141,6 +145,9 @@ class PusherSocket:
         else:
             broadcasting.abort(self._transport, descriptor)
 
+    def channels_of_address(self) -> int:
+        return self._hub.channels_of[self._address] if self._address else 0
+
     def reached(self, limit: str, number: int) -> None:
         client_limits.note_other(limit, f"a Pusher client of {self._transport.peer}", number)
 
@@ -152,6 +159,10 @@ class PusherSocket:
                 self._transport.sendMessage(frame)
 
     def subscribe(self, channel: Channel, topic: str) -> None:
+        self._count_channel(1)
+        self._listen(channel, topic)
+
+    def _listen(self, channel: Channel, topic: str) -> None:
         self._hub.table.add(channel, topic, self.connection.app.version, self)
         self._remember(Kind.SUBSCRIBED, topic)
 
@@ -170,6 +181,13 @@ class PusherSocket:
         self._is_ending = True
         self._hub.hold(self._transport, reason)
 
+    def _count_channel(self, change: int) -> None:
+        if self._address:
+            counts: Counter[str] = self._hub.channels_of
+            counts[self._address] += change
+            if not counts[self._address]:
+                del counts[self._address]
+
     def join(self, channel: Channel, topic: str, member: Member) -> bool:
         if self._hub.presence.join(self, topic, member):
             return True
@@ -185,6 +203,7 @@ class PusherSocket:
             self._hub.table.followers.observers.discard(self)
             self._resumptions = self._resumptions or {}
             self._resumptions[topic] = resumption
+            self._transport.open_recoveries += 1
             self._hub.resume(self, self._session_id, channel, topic, resumption)
 
     def waiting_bytes(self) -> int:
@@ -220,7 +239,11 @@ class PusherSocket:
     def resumed(self, channel: Channel, topic: str) -> None:
         """What was missed has been sent: the channel is live."""
         self._end_resumption(topic)
-        self.subscribe(channel, topic)
+        self._listen(channel, topic)
+
+    def end_request(self) -> None:
+        """A call of ``resume`` is over, whatever came of it."""
+        self._transport.end_recovery()
 
     def _end_resumption(self, topic: str) -> None:
         if self._resumptions is not None:
@@ -230,6 +253,7 @@ class PusherSocket:
                 self._hub.table.followers.observers.add(self)
 
     def unsubscribe(self, channel: Channel, topic: str) -> None:
+        self._count_channel(-1)
         self._end_resumption(topic)
         self._hub.table.discard(topic, self)
         self._remember(Kind.UNSUBSCRIBED, topic)

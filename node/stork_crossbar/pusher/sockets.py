@@ -1,6 +1,7 @@
 """All sockets of Pusher clients of this process: how they open, how long they may be silent, and how they end."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ class Sockets:
 
     Attributes:
         apps: the current ones.
+        channels_of: the number of subscriptions of each address.
     """
 
     log = Logger()
@@ -67,6 +69,7 @@ class Sockets:
         self.table, self.counters, self.push, self.newest_first = table, counters, push, newest_first
         self.resume, self.presence, self.users, self.hooks, self.ask = resume, presence, users, hooks, ask
         self.apps = Apps(settings.apps)
+        self.channels_of: Counter[str] = Counter()
         self.marks = singleton(SessionMarks)
         self._looking = task.LoopingCall(self._look)
         self._looking.clock = reactor
@@ -122,7 +125,7 @@ class Sockets:
             self.hold(protocol, "this node has as many connections as it takes")
         elif not entrance.has_place(connection, address):
             self.hold(protocol, "this node has as many connections as it takes")
-        elif not client_limits.may_join():
+        elif not client_limits.may_join(handshake.counted_address(protocol.peer)):
             self.hold(protocol, "too many clients come at once")
         else:
             self._establish(protocol, app)

@@ -2,18 +2,30 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from stork_node.config.settings import count, setting
 from stork_node.metrics.figures import counter_by
 
 REFUSED = ("subscriptions", "calls_in_flight", "calls_per_second")
-TURNED_AWAY = ("connections", "connections_per_address", "joins_per_second", "sessions_per_user")
+TURNED_AWAY = (
+    "connections",
+    "connections_per_address",
+    "joins_per_second",
+    "joins_per_second_per_address",
+    "sessions_per_user",
+)
 TOO_BIG = ("message_bytes", "handshake_bytes")
 GAVE_WAY = ("unjoined_connections", "descriptors")
 HELD = ("questions", "recoveries", "waiting_bytes")
-OF_OTHERS = ("pushes_per_second", "client_events_per_second")
+OF_OTHERS = ("pushes_per_second", "client_events_per_second", "subscriptions_per_address")
 """Limits of the HTTP API and of Pusher's protocol, which have them in their settings."""
+
+
+def share_of_one(most: int) -> int:
+    """What one address may have of ``most`` for a whole node: four fifths, so that it leaves some to the others."""
+    return ceil(0.8 * most)
 
 
 def _at_least_one(value: Any) -> int:
@@ -33,9 +45,10 @@ class ClientLimits:
     frames of one connection before the others come.
 
     ``connections`` (WebSockets and RawSockets of clients) and ``joins_per_second`` are those of a node,
-    ``connections_per_address`` and ``unjoined_connections`` of one address, ``sessions_per_user`` of an authid. Clients
-    above ``TURNED_AWAY`` are closed with 1013, Pusher clients with 4100. Above ``unjoined_connections`` the connection
-    that has waited longest for its next step is closed.
+    ``connections_per_address``, ``joins_per_second_per_address`` and ``unjoined_connections`` of one address,
+    ``sessions_per_user`` of an authid. One address has four fifths of a node's joins by default. Clients above
+    ``TURNED_AWAY`` are closed with 1013, Pusher clients with 4100. Above ``unjoined_connections`` the connection that
+    has waited longest for its next step is closed.
     """
 
     handshake_bytes: int = setting(_at_least_one, 64 * 1024)
@@ -53,7 +66,12 @@ class ClientLimits:
     connections_per_address: int = setting(_at_least_one, 1_000)
     unjoined_connections: int = setting(_at_least_one, 1_000)
     joins_per_second: int = setting(_at_least_one, 500)
+    joins_per_second_per_address: int = setting(count, 0)
     sessions_per_user: int = setting(_at_least_one, 1_000)
+
+    def __post_init__(self) -> None:
+        if not self.joins_per_second_per_address:
+            object.__setattr__(self, "joins_per_second_per_address", share_of_one(self.joins_per_second))
 
 
 DEFAULT_LIMITS = ClientLimits()

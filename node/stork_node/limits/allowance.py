@@ -1,4 +1,6 @@
-"""A limit of so many a second."""
+"""Limits of so many a second."""
+
+from collections import OrderedDict
 
 
 class Allowance:
@@ -22,3 +24,32 @@ class Allowance:
             return False
         self._left -= number
         return True
+
+
+class AllowanceOfEach:
+    """
+    A limit for each of many, who are known by a name. Who has asked for nothing in a second is forgotten.
+
+    Args:
+        per_s: how many a second each of them has.
+    """
+
+    # A full allowance, as each has again after that time, is as good as a new one.
+    _FORGOTTEN_AFTER_S = 1.0
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        # Who asked last is at the end.
+        self._of: OrderedDict[str, tuple[Allowance, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def take(self, name: str, now: float) -> bool:
+        """Whether ``name`` may have one more now; then it is counted."""
+        known = self._of.pop(name) if name in self._of else None
+        allowance = known[0] if known else Allowance(self._per_s, 1, now)
+        self._of[name] = allowance, now
+        while next(iter(self._of.values()))[1] < now - self._FORGOTTEN_AFTER_S:
+            self._of.popitem(last=False)
+        return allowance.take(1, now)

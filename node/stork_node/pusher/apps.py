@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from stork_node.http.origins import AllowedOrigin, is_allowed
 from stork_node.pusher.webhooks.settings import AppWebhook
 
+_NUMBER_BITS, _SECOND_BITS, _ID_BYTES = 53, 31, 11
+_MOST_NUMBER, _MOST_SECOND = 2**_NUMBER_BITS - 1, 2**_SECOND_BITS - 1
 DEFAULT_VERSION = "pusher"
 DEFAULT_CACHE_S = 1_800.0
 DEFAULT_LEAVE_AFTER_S = 3.0
@@ -88,5 +90,6 @@ def new_socket_id() -> tuple[int, str]:
     A socket's number, which pushes exclude, and its id, which signatures contain. Nobody can guess the id: signatures
     for one socket would be made for another one.
     """
-    number = 1 + secrets.randbelow(2**53 - 1)
-    return number, f"{number}.{secrets.randbelow(2**31)}"
+    bits = int.from_bytes(secrets.token_bytes(_ID_BYTES))
+    number = (bits >> _SECOND_BITS) & _MOST_NUMBER or 1
+    return number, f"{number}.{bits & _MOST_SECOND}"

@@ -18,12 +18,14 @@ def _at_least_one(value: Any) -> int:
 @dataclass(frozen=True)
 class PusherLimits:
     """
-    ``connections`` are those of this node, ``subscriptions`` those of one connection. ``client_events_per_second`` is
-    for each connection, ``pushes_per_second`` for each key of a backend; a batch counts once for each of its events.
+    ``connections`` are those of this node, ``subscriptions`` those of one connection, ``subscriptions_per_address``
+    those of all connections of one address. ``client_events_per_second`` is for each connection, ``pushes_per_second``
+    for each key of a backend; a batch counts once for each of its events.
     """
 
     connections: int = setting(_at_least_one, 20_000)
     subscriptions: int = setting(_at_least_one, 1_000)
+    subscriptions_per_address: int = setting(_at_least_one, 200_000)
     client_events_per_second: int = setting(_at_least_one, 10)
     client_event_bytes: int = setting(_at_least_one, 10 * 1024)
     pushes_per_second: int = setting(_at_least_one, 10_000)

@@ -15,7 +15,7 @@ from tests.chaos.engine.machines import NUMBER, Machines
 from tests.chaos.engine.redis_set import MASTER_NAME, PASSWORD, RedisSet
 from tests.chaos.histories import Replaced
 from tests.chaos.schedule import HAPROXY, Fault
-from tests.gateway import ROOT, STORK, Process, children, command_line, free_ports, wait_for
+from tests.gateway import API_KEY, ROOT, STORK, Process, children, command_line, free_ports, wait_for
 
 _APP = Path(__file__).parent.parent / "app.py"
 _CONFIG = Path(__file__).parent / "haproxy.cfg"
@@ -203,6 +203,7 @@ class EngineCluster:
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("STORK_", "CROSSBAR_"))},
             "STORK_TICKET": "chaos",
+            "STORK_API_KEY": API_KEY,
             "STORK_BIND": "0.0.0.0",  # of its own namespace
             "STORK_NODE_NAME": f"node-{n + 1}",
             "STORK_PUBLISH_SERVER": ",".join(among),

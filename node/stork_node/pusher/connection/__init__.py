@@ -4,10 +4,8 @@ One client's connection, without its socket: what it may do, and what it is answ
 The shell passes each text message to ``receive``, and does what the connection tells its ``Outlet``.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 
 from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import is_data
@@ -25,8 +23,8 @@ from stork_node.pusher.signatures import is_authorized, user_text
 
 MOST_BAD_FRAMES = 20
 _NOT_STARTED = "the application of this node has not decided"
-# Shared by all connections without presence channels: most have none.
-_NOBODY: Mapping[str, Member] = MappingProxyType({})
+# Shared by all connections that have had no presence channels, as most; nothing may be put into it.
+_NOBODY: dict[str, Member] = {}
 
 
 class Connection:
@@ -61,7 +59,7 @@ class Connection:
         self._bad_frames = 0
         self._asked: dict[str, Subscribe] | None = None
         self.channels: dict[str, tuple[Channel, str]] = {}
-        self.members: Mapping[str, Member] = _NOBODY
+        self.members: dict[str, Member] = _NOBODY
         self.user: Member | None = None
 
     @property
@@ -172,17 +170,24 @@ class Connection:
     def _check(self, asked: Subscribe) -> tuple[Channel, str]:
         channel, topic = read_channel(asked.channel, self.app.version)
         check_signature(channel, asked, self.app.secrets, self.socket_id, self.user)
-        subscriptions = len(self.channels) + len(self._asked or ())
-        if channel.name not in self.channels and subscriptions >= self._limits.subscriptions:
-            most = self._limits.subscriptions
-            self._outlet.reached("subscriptions", most)
-            raise Refused(codes.LIMIT_REACHED, f"a connection has at most {most:,} channels", codes.LIMIT_STATUS)
+        if channel.name not in self.channels:
+            self._check_number()
         return channel, topic
+
+    def _check_number(self) -> None:
+        if len(self.channels) + len(self._asked or ()) >= (most := self._limits.subscriptions):
+            limit, whose = "subscriptions", "a connection"
+        elif self._outlet.channels_of_address() >= (most := self._limits.subscriptions_per_address):
+            limit, whose = "subscriptions_per_address", "an address"
+        else:
+            return
+        self._outlet.reached(limit, most)
+        raise Refused(codes.LIMIT_REACHED, f"{whose} has at most {most:,} channels", codes.LIMIT_STATUS)
 
     def _admit(self, channel: Channel, topic: str, member: Member | None) -> bool:
         """Subscribe; False if the socket is being closed instead."""
         if member is not None:
-            is_known = member.user_id in self._user_ids()
+            is_known = self._is(member.user_id)
             if not is_known and not self._outlet.identify(member.user_id):
                 return False
             try:
@@ -192,15 +197,17 @@ class Connection:
                 if not is_known:
                     self._outlet.forget(member.user_id)
                 raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
-            self.members = {**self.members, channel.name: member}
+            if self.members is _NOBODY:
+                self.members = {}
+            self.members[channel.name] = member
         self.channels[channel.name] = channel, topic
         self._outlet.subscribe(channel, topic)
         return True
 
-    def _user_ids(self) -> set[str]:
-        """All users that the client is: who has signed in, and members of presence channels."""
-        signed_in = {self.user.user_id} if self.user else set()
-        return signed_in | {member.user_id for member in self.members.values()}
+    def _is(self, user_id: str) -> bool:
+        """Whether the client is this user: it has signed in as such, or is a member of a presence channel."""
+        # Most are one user in all channels, who is found at once.
+        return any(member.user_id == user_id for member in (*filter(None, [self.user]), *self.members.values()))
 
     def _unsubscribe(self, name: str, *, has_left: bool = True) -> None:
         self._forget_question(name)
@@ -209,18 +216,24 @@ class Connection:
         self._outlet.unsubscribe(*found)
         member = self.members.get(name)
         if member is not None:
-            self.members = {channel: each for channel, each in self.members.items() if channel != name} or _NOBODY
+            del self.members[name]
             self._outlet.leave(*found, member, has_left=has_left)
-            if member.user_id not in self._user_ids():
+            if not self._is(member.user_id):
                 self._outlet.forget(member.user_id)
 
     def leave(self, *, has_left: bool = False) -> None:
         """The socket is closed: all subscriptions end. ``has_left``: the client does not come back."""
         self._asked = None
-        for name in list(self.channels):
-            self._unsubscribe(name, has_left=has_left)
+        channels, self.channels = self.channels, {}
+        members, self.members = self.members, _NOBODY
+        users = {member.user_id for member in (*filter(None, [self.user]), *members.values())}
+        for name, found in channels.items():
+            self._outlet.unsubscribe(*found)
+            if name in members:
+                self._outlet.leave(*found, members[name], has_left=has_left)
+        for user_id in users:
+            self._outlet.forget(user_id)
         if self.user is not None:
-            self._outlet.forget(self.user.user_id)
             self._outlet.signed_out(self.user, has_left=has_left)
 
     def end_subscription(self, name: str) -> None:
@@ -249,7 +262,7 @@ class Connection:
             return
         if self.user is not None and self.user.user_id != user.user_id:
             self._outlet.close(codes.UNAUTHORIZED, "this connection is signed in as another user")
-        elif user.user_id in self._user_ids() or self._outlet.identify(user.user_id):
+        elif self._is(user.user_id) or self._outlet.identify(user.user_id):
             self.user = user
             self._outlet.send(server_frames.signin_success(told.user_data))
             self._outlet.signed_in(user)

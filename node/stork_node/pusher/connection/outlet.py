@@ -88,6 +88,9 @@ class Outlet(Protocol):
     def push(self, event: ClientEvent, topic: str) -> None:
         """Send the event to all other subscribers of the topic; it is not stored."""
 
+    def channels_of_address(self) -> int:
+        """The subscriptions of all sockets of the client's address; 0 if others may share the address."""
+
     def reached(self, limit: str, number: int) -> None:
         """The client has reached this field of ``PusherLimits``, which is ``number``."""
 
