@@ -27,14 +27,12 @@ with warnings.catch_warnings():
 
     from stork_components import broadcaster as broadcaster_module
     from stork_components.broadcaster import Broadcaster, sending
-    from stork_components.relay import Relay
     from stork_crossbar.internals import broadcasting as inside_module
     from stork_crossbar.internals import self_test
 
 __all__ = [
     "Broadcaster",
     "Inside",
-    "Relay",
     "UriObservationMap",
     "WampWebSocketServerProtocol",
     "broadcaster_module",

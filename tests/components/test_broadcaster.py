@@ -12,13 +12,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from autobahn.websocket.protocol import TrafficStats
 
+from stork_components.relay.acting import Acting
 from stork_node.broadcast.backlog import ReaderLimits
 from stork_node.protocol import uris
 from stork_node.protocol.positions import Position
 from tests.components.router_inside import (
     Broadcaster,
     Inside,
-    Relay,
     UriObservationMap,
     WampWebSocketServerProtocol,
     broadcaster_module,
@@ -418,4 +418,4 @@ def test_a_router_that_traces_messages_publishes_each(inside, broadcaster):
 
 def test_the_relay_refuses_an_action_that_it_does_not_know():
     with pytest.raises(AssertionError, match="an unknown action"):
-        Relay._act(None, ["an unknown action"])
+        Acting.act(None, ["an unknown action"])

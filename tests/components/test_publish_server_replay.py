@@ -424,6 +424,10 @@ def test_heartbeats_say_what_an_operator_wants_to_see(server, relay):
         "webhooks_oldest_age_s": 0,
         "webhooks_failures": 0,
         "webhooks_resyncs": 0,
+        "handlers_waiting": 0,
+        "handlers_oldest_age_s": 0,
+        "handlers_failures": 0,
+        "handlers_resyncs": 0,
     }
 
 

@@ -8,6 +8,7 @@ from autobahn.wamp.types import CloseDetails, ComponentConfig
 from twisted.internet import defer, reactor
 
 from stork_components import relay as relay_module
+from stork_components.relay import Relay
 from stork_node.nodes.session_marks import SessionMarks
 from stork_node.process_state import singleton
 from stork_node.protocol.bus import encode_heartbeat, encode_push_frame
@@ -17,7 +18,7 @@ from stork_node.protocol.commands.leases import Leased, encode_node_answer
 from stork_node.protocol.positions import Position
 from stork_node.protocol.push import Push
 from stork_node.protocol.replay import PageHeader, decode_request, encode_page
-from tests.components.router_inside import Broadcaster, Inside, Relay
+from tests.components.router_inside import Broadcaster, Inside
 
 NOBODY = "tcp://127.0.0.1:1"
 PUSH = Push(("v1.orders.42",), "t", b"1", "2026-01-31T12:00:00.000Z")

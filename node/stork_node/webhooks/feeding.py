@@ -160,9 +160,10 @@ class Webhooks:
 
 
 def _figures(what: str, senders: Sequence[Sender], ended: Ended) -> dict[str, float]:
-    return {
-        f"{what}_waiting": sum(sender.waiting for sender in senders),
-        f"{what}_oldest_age_s": max((sender.oldest_age_s() for sender in senders), default=0.0),
-        f"{what}_failures": ended.failures + sum(sender.failures for sender in senders),
-        f"{what}_resyncs": ended.resyncs + sum(sender.resyncs for sender in senders),
+    figures = {
+        "waiting": sum(sender.waiting for sender in senders),
+        "oldest_age_s": max((sender.oldest_age_s() for sender in senders), default=0.0),
+        "failures": ended.failures + sum(sender.failures for sender in senders),
+        "resyncs": ended.resyncs + sum(sender.resyncs for sender in senders),
     }
+    return {f"{what}_{name}": figure for name, figure in figures.items()}
