@@ -3,15 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from stork_node.cli.json_values import echo_json
 from stork_node.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from stork_node.engines.redis.connection import ScriptConnection
     from stork_node.engines.redis.inspection import Inspection
+    from stork_node.protocol.positions import Position
 
 NOTHING_THERE = "no publish server has used this prefix yet"
 _WAITS = ("auto", "0", "1", "2", "3", "all")
@@ -97,3 +100,37 @@ def _connect() -> "tuple[str, ScriptConnection]":
         raise ConfigError([Problem("STORK_ENGINE", str(error))]) from None
     except EngineAway as error:
         raise ConfigError([Problem("STORK_ENGINE", error.reason)]) from None
+
+
+def print_log_info(as_json: bool) -> None:
+    """``stork log info`` of a log on an engine."""
+    with inspecting() as inspection:
+        found = inspection.info()
+    if found is None:
+        click.echo(NOTHING_THERE)
+        return
+    values = asdict(found) | {"tail": str(found.tail)}
+    if as_json:
+        echo_json(values)
+        return
+    for name, value in values.items():
+        click.echo(f"{name:12}{value:,}" if isinstance(value, int) else f"{name:12}{value}")
+
+
+def print_log_damages() -> bool:
+    """``stork log verify`` of a log on an engine; returns whether something is wrong."""
+    with inspecting() as inspection:
+        found = inspection.info()
+        damages = list(inspection.damages(found)) if found else []
+    for damage in damages:
+        click.echo(f"{damage.number}  {damage.problem}")
+    if not damages:
+        click.echo(f"{found.entries:,} entries, fine" if found else NOTHING_THERE)
+    return bool(damages)
+
+
+def log_frames(after: int) -> "Iterator[tuple[Position, bytes]]":
+    """The committed entries after a number; no frame where only the number is kept."""
+    with inspecting() as inspection:
+        if found := inspection.info():
+            yield from inspection.frames(found, after)

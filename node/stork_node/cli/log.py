@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import click
 
-from stork_node.cli import EXIT_FAILED, log_on_engine
+from stork_node.cli import EXIT_FAILED
+from stork_node.cli.engine import log_frames, print_log_damages, print_log_info
 from stork_node.cli.json_values import echo_json, to_json
 from stork_node.transport.endpoints import ENGINE_VARIABLE
 
@@ -62,7 +63,7 @@ def log() -> None:
 def info(context: click.Context, data: Path, as_json: bool) -> None:
     """Print a summary of the log, also while a publish server uses it."""
     if _is_on_engine(context):
-        log_on_engine.info(as_json)
+        print_log_info(as_json)
         return
     from dataclasses import asdict
 
@@ -99,7 +100,7 @@ def info(context: click.Context, data: Path, as_json: bool) -> None:
 def verify(context: click.Context, data: Path) -> int:
     """Read and check the whole log. Exit status 1 if a part of it is damaged."""
     if _is_on_engine(context):
-        return EXIT_FAILED if log_on_engine.verify() else 0
+        return EXIT_FAILED if print_log_damages() else 0
     from stork_node.push_log import log_folder
     from stork_node.push_log.inspection import verify as verify_log
 
@@ -129,9 +130,7 @@ def cat(context: click.Context, data: Path, topic: str | None, after: int) -> No
     from stork_node.push_log.inspection import read_records
 
     if _is_on_engine(context):
-        lines = (
-            describe({"position": str(position)}, frame, position) for position, frame in log_on_engine.frames(after)
-        )
+        lines = (describe({"position": str(position)}, frame, position) for position, frame in log_frames(after))
     else:
         lines = (_describe(position, record) for position, record in read_records(log_folder(data), after))
     for line in lines:

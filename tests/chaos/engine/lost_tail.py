@@ -21,7 +21,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.gateway import Deployment, free_ports, wait_for
+from tests.gateway import Deployment, Node, free_ports, wait_for
 from tests.redis_sentinels import Sentinels
 
 BEFORE, LOST, AFTER = ["a1", "a2", "a3"], ["b1", "b2", "b3", "b4", "b5"], ["c1", "c2", "c3", "c4", "c5"]
@@ -164,7 +164,11 @@ def with_stork(folder: Path, sentinels: Sentinels) -> Outcome:
     """``wait`` is 0 here, as Centrifugo does not wait for replicas; by itself Stork would not have answered ok."""
     with Deployment(folder, environ={"STORK_ENGINE": sentinels.url}) as deployment:
         deployment.start_publish_server().wait_for_line("publish server is up")
-        node = deployment.start_node()
+        node_folder, port = deployment.write_folder("node")
+        log = folder / "node.log"
+        node = Node(node_folder, port, deployment.operator_ports[port], log, deployment.environ, "--checked")
+        deployment.processes.append(node)
+        node.wait_for_line("the node is ready", 400)
         with deployment.publisher(timeout_ms=40_000) as publisher:
             positions = [publisher.push(TOPIC, "t", each) for each in BEFORE]
             with lost_tail(sentinels) as kill:

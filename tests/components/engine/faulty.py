@@ -8,13 +8,16 @@ from typing import Self
 
 
 class CutInReply:
-    """A way to a Redis. After ``arm`` the next answer ends after a few bytes, and the connection with it."""
+    """
+    A way to a Redis. After ``arm`` the next answer to a script ends after a few bytes, and the connection with it.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._left: int | None = None
+        self._runs_scripts: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._sockets: list[socket.socket] = []
 
@@ -47,7 +50,9 @@ class CutInReply:
     def _pass_on(self, source: socket.socket, target: socket.socket, is_reply: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if is_reply and self._left is not None and b"\n" in data:
+                if not is_reply and b"EVALSHA" in data:
+                    self._runs_scripts.add(source)
+                if is_reply and target in self._runs_scripts and self._left is not None:
                     data, self._left = data[: self._left], None
                     target.sendall(data)
                     target.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
