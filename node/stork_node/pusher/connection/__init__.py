@@ -4,8 +4,10 @@ One client's connection, without its socket: what it may do, and what it is answ
 The shell passes each text message to ``receive``, and does what the connection tells its ``Outlet``.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from stork_node.limits.allowance import Allowance
 from stork_node.protocol.push import is_data
@@ -23,8 +25,8 @@ from stork_node.pusher.signatures import is_authorized, user_text
 
 MOST_BAD_FRAMES = 20
 _NOT_STARTED = "the application of this node has not decided"
-# Shared by all connections that have had no presence channels, as most; nothing may be put into it.
-_NOBODY: dict[str, Member] = {}
+# Shared by all connections that have had no presence channels, as most.
+_NOBODY: Mapping[str, Member] = MappingProxyType({})
 
 
 class Connection:
@@ -59,7 +61,7 @@ class Connection:
         self._bad_frames = 0
         self._asked: dict[str, Subscribe] | None = None
         self.channels: dict[str, tuple[Channel, str]] = {}
-        self.members: dict[str, Member] = _NOBODY
+        self.members: Mapping[str, Member] = _NOBODY
         self.user: Member | None = None
 
     @property
@@ -197,12 +199,15 @@ class Connection:
                 if not is_known:
                     self._outlet.forget(member.user_id)
                 raise Refused(codes.LIMIT_REACHED, error.reason, codes.LIMIT_STATUS) from None
-            if self.members is _NOBODY:
-                self.members = {}
-            self.members[channel.name] = member
+            self._own_members()[channel.name] = member
         self.channels[channel.name] = channel, topic
         self._outlet.subscribe(channel, topic)
         return True
+
+    def _own_members(self) -> dict[str, Member]:
+        if not isinstance(self.members, dict):
+            self.members = {}
+        return self.members
 
     def _is(self, user_id: str) -> bool:
         """Whether the client is this user: it has signed in as such, or is a member of a presence channel."""
@@ -216,7 +221,7 @@ class Connection:
         self._outlet.unsubscribe(*found)
         member = self.members.get(name)
         if member is not None:
-            del self.members[name]
+            del self._own_members()[name]
             self._outlet.leave(*found, member, has_left=has_left)
             if not self._is(member.user_id):
                 self._outlet.forget(member.user_id)
