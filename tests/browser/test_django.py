@@ -1,7 +1,6 @@
 """A Django project with its database, a node whose app.py is a part of it, and pages of two users in Chromium."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,10 +85,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Dep
         subprocess.run([*django, "migrate", "-v0"], cwd=site, env=os.environ | environ, check=True)
         command = [*django, "runserver", "--noreload", f"127.0.0.1:{port}"]
         server = Process(command, folder / "django.log", {**os.environ, **environ, "PYTHONUNBUFFERED": "1"}, site)
+        deployment.processes.append(server)
         server.wait_for_line("Quit the server")
         deployment.start_node()
         yield f"http://127.0.0.1:{port}", deployment
-        server.stop(signal.SIGINT)
 
 
 def open_page(browser: Browser, address: str, node: Any, user: str) -> Page:

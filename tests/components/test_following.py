@@ -117,7 +117,7 @@ def test_what_came_about_while_the_application_was_away_is_told_later(chosen, op
 
 
 def test_another_node_is_told_when_the_first_one_dies(chosen, opened, heard, monkeypatch):
-    monkeypatch.setattr(leases, "LEASE_S", 2.0)
+    monkeypatch.setattr(leases, "LEASE_S", 4.0)
     monkeypatch.setattr("stork_node.consumers.telling.ASK_S", 1.0)
     first, second = opened(chosen), opened(chosen, "node-2")
     with serving(chosen):

@@ -73,8 +73,8 @@ def test_one_server_sends_and_the_other_goes_on_when_it_stops(chosen, target):
 
 
 def test_a_server_that_hangs_is_replaced_and_sends_nothing_later(chosen, target, monkeypatch):
-    monkeypatch.setattr(holding, "LEASE_S", 1.5)
-    monkeypatch.setattr(holding, "TRUST_S", 0.5)
+    monkeypatch.setattr(holding, "LEASE_S", 4.0)
+    monkeypatch.setattr(holding, "TRUST_S", 1.0)
     hangs, goes_on = threading.Event(), threading.Event()
     with ExitStack() as stack:
         first = stack.enter_context(serving(chosen[0], webhooks=[hook(target)]))

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw
 
 from stork_node import clock
+from stork_node.config import configuration
 from stork_node.errors import ConfigError
 from stork_node.protocol.bus import PushFrame
 from stork_node.protocol.commands.entries import NodeAttached, NodeGone, StateFrame
@@ -148,3 +149,17 @@ def test_wrong_webhooks_are_problems(tmp_path, apps, problem):
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, in_workers(*apps))
     assert problem in str(caught.value)
+
+
+def test_the_publish_server_is_told_where_the_apps_are(tmp_path):
+    def load(*apps):
+        content = in_workers(*apps)
+        content["workers"].append({"type": "guest", "executable": "stork", "arguments": ["publish-server"]})
+        (tmp_path / "config.json").write_text(json.dumps(content))
+        return configuration.load(tmp_path, {})
+
+    secret = {"id": "7", "keys": [{"key": "k", "secret": "${SHOP_SECRET}"}]}
+    assert load(secret).publish_server == ("publish-server",)
+    config = load(secret | {"webhooks": [HOOK]})
+    assert config.publish_server == ("publish-server", "--webhooks", str(tmp_path / "config.json"))
+    assert "${SHOP_SECRET}" in config.webhooks

@@ -76,6 +76,8 @@ class Reading:
         try:
             topic, has_users = answering.read_question(args, kwargs)
             await answering.check_permission(details, topic)
+            # 1,000 users with their information have 4 MiB.
+            await self._answering.turn(details.caller or 0)
             return self.online(topic, has_users)
         except CallError as error:
             raise ApplicationError(error.uri, error.message) from None

@@ -106,7 +106,7 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     if arguments:
         ports.set_in_arguments(arguments, f"workers[{config['workers'].index(guest)}]")
     _check_endpoints(expanded, problems)
-    webhooks = _webhooks(config, guest) if guest else ""
+    webhooks = _webhooks(expanded["workers"], guest) if guest else ""
     if webhooks:
         arguments += ["--webhooks", str(folder / "config.json")]
     if problems:
@@ -119,9 +119,9 @@ def load(folder: Path, environ: Mapping[str, str]) -> Configuration:
     return Configuration(folder, expanded, tuple(arguments) or None, webhooks)
 
 
-def _webhooks(config: Mapping[str, Any], guest: Mapping[str, Any]) -> str:
+def _webhooks(workers: list[dict[str, Any]], guest: Mapping[str, Any]) -> str:
     """The JSON of the webhooks, and of the apps that have some; empty if there are none."""
-    apps = [extra.get("apps", []) for extra in extras(config["workers"], PUSHER)]
+    apps = [extra.get("apps", []) for extra in extras(workers, PUSHER)]
     listed = [guest["webhooks"]] if "webhooks" in guest else []
     text = json.dumps(listed + [each for each in apps if '"webhooks"' in json.dumps(each)])
     return "" if text == "[]" else text
