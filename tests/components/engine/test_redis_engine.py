@@ -212,7 +212,18 @@ def test_a_user_without_rights_is_told_which(own_redis):
     with pytest.raises(ConfigError, match="does not allow a command to this user"):
         _open(own_redis.url.replace("//", "//weak:pw@"))
     own_redis.call(
-        "ACL", "SETUSER", "stork", "on", ">pw", "~{stork}:*", "&{stork}:*", "+@all", "-@dangerous", "+info", "+role"
+        "ACL",
+        "SETUSER",
+        "stork",
+        "on",
+        ">pw",
+        "~{stork}:*",
+        "resetchannels",
+        "&{stork}:*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+        "+role",
     )
     engine = _open(own_redis.url.replace("//", "//stork:pw@"))
     numbers(engine, push())

@@ -1,5 +1,7 @@
 """What Redis refuses, in one sentence each."""
 
+import re
+
 import redis.exceptions as raised
 
 from stork_node.errors import StorkError
@@ -45,6 +47,8 @@ _SENTENCES: tuple[tuple[str, str, bool], ...] = (
     ("NOREPLICAS", "has fewer replicas than its min-replicas-to-write", False),
     ("MASTERDOWN", "is a replica that has lost its master", False),
 )
+# Redis 6.2 puts this before what a command of a script has answered.
+_IN_SCRIPT = re.compile(r"^Error running script \(call to \w+\): (@user_script: ?\d+: )+-?")
 _NO_RIGHTS = ("can't run this command", "can't access", "No permissions", "no permissions", "script tried accessing")
 _FULL = (
     ("OOM", "has no memory left (maxmemory)"),
@@ -60,7 +64,7 @@ def explain(place: str, error: Exception, *, is_sent: bool) -> EngineAway | Engi
         place: the Redis, as a person knows it.
         is_sent: whether the command may have reached it.
     """
-    text = str(error)
+    text = _IN_SCRIPT.sub("", str(error))
     if isinstance(error, raised.ConnectionError | raised.TimeoutError | OSError) and not _is_answer(error):
         what = "does not answer" if isinstance(error, raised.TimeoutError | TimeoutError) else "cannot be reached"
         return EngineAway(f"{place} {what} ({_short(text)})", may_be_stored=is_sent)
