@@ -222,7 +222,8 @@ class PublishServer:
     def _turn(self, ready: Container[object]) -> int:
         """Take, store, publish, answer, in this order; returns how many documents there were."""
         now = time.monotonic()
-        self._news.drain()
+        if self._news.fileno in ready:
+            self._news.drain()
         self._sockets.watch.work(now, ready)
         if self._sockets.pub.socket in ready:
             self._sockets.pub.take_prefixes()
