@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.components.test_patches import run
-
 CONNECTION = """
 from types import SimpleNamespace
 from autobahn.wamp import message
@@ -56,7 +54,7 @@ published = message.Published(1, 2)
         "protocol.send(message.Goodbye('a.b.c'))",
     ],
 )
-def test_a_connection_is_silent_after_its_close_frame_and_cut_after_2_s(end):
+def test_a_connection_is_silent_after_its_close_frame_and_cut_after_2_s(run_script, end):
     script = f"""
 protocol.send(published)
 {end}
@@ -69,10 +67,10 @@ print(did)
 clock.advance(0.1)
 print(did)
 """
-    assert run(CONNECTION + script) == "[] True True\n[]\n['abort']"
+    assert run_script(CONNECTION + script) == "[] True True\n[]\n['abort']"
 
 
-def test_a_connection_that_is_lost_before_has_no_timer_left():
+def test_a_connection_that_is_lost_before_has_no_timer_left(run_script):
     script = """
 protocol.sendClose(4001, "over")
 protocol._connectionLost = lambda reason: did.append("lost")
@@ -81,20 +79,22 @@ from twisted.python.failure import Failure
 protocol.connectionLost(Failure(ConnectionDone()))
 print(did[-1], clock.getDelayedCalls())
 """
-    assert run(CONNECTION + script) == "lost []"
+    assert run_script(CONNECTION + script) == "lost []"
 
 
-def test_a_connection_that_waits_for_its_buffer_to_be_read_is_cut_as_well():
+def test_a_connection_that_waits_for_its_buffer_to_be_read_is_cut_as_well(run_script):
     script = """
 protocol.dropConnection(abort=False)
 print(did)
 clock.advance(2)
 print(did)
 """
-    assert run(CONNECTION.replace("wasClean = False", "wasClean = True") + script) == "['lose']\n['lose', 'abort']"
+    assert (
+        run_script(CONNECTION.replace("wasClean = False", "wasClean = True") + script) == "['lose']\n['lose', 'abort']"
+    )
 
 
-def test_where_autobahn_closes_in_another_way_the_router_does_not_start():
+def test_where_autobahn_closes_in_another_way_the_router_does_not_start(run_script):
     script = """
 from autobahn.websocket.protocol import WebSocketProtocol
 from stork_crossbar.connections import bounds
@@ -109,7 +109,7 @@ try:
 except End as end:
     print(end)
 """
-    assert run("from twisted.internet import reactor\n" + script.replace("(None)", "(reactor)")) == (
+    assert run_script("from twisted.internet import reactor\n" + script.replace("(None)", "(reactor)")) == (
         "clients cannot be kept in bounds with this Crossbar and autobahn: <lambda> takes other parameters"
     )
 
@@ -162,7 +162,7 @@ def in_flight():
 
 
 @pytest.mark.parametrize("mode", ["skip", "kill", "killnowait"])
-def test_who_cancels_and_leaves_leaves_nothing_behind(mode):
+def test_who_cancels_and_leaves_leaves_nothing_behind(run_script, mode):
     script = f"""
 for caller in callers:
     call(caller, 1)
@@ -173,10 +173,10 @@ for number in list(dealer._invocations):
     dealer.processYield(callee, message.Yield(number))
 print(in_flight())
 """
-    assert run(DEALER + script) == "[0, 0, 0, 0]"
+    assert run_script(DEALER + script) == "[0, 0, 0, 0]"
 
 
-def test_a_callee_that_leaves_leaves_no_calls_behind():
+def test_a_callee_that_leaves_leaves_no_calls_behind(run_script):
     script = """
 for caller in callers:
     call(caller, 1)
@@ -185,10 +185,10 @@ dealer.detach(callers[0])
 dealer.detach(callee)
 print(in_flight(), dealer._registration_map._observation_id_to_observation)
 """
-    assert run(DEALER + script) == "[0, 0, 0, 0] {}"
+    assert run_script(DEALER + script) == "[0, 0, 0, 0] {}"
 
 
-def test_a_cancelled_call_is_answered_once_when_its_callee_leaves():
+def test_a_cancelled_call_is_answered_once_when_its_callee_leaves(run_script):
     script = """
 call(callers[0], 1)
 call(callers[1], 1)
@@ -196,10 +196,10 @@ dealer.processCancel(callers[0], message.Cancel(1, "skip"))
 dealer.detach(callee)
 print([each for each in sent if each[1] == "Error"], in_flight())
 """
-    assert run(DEALER + script) == "[(0, 'Error'), (1, 'Error')] [0, 0, 0, 0]"
+    assert run_script(DEALER + script) == "[(0, 'Error'), (1, 'Error')] [0, 0, 0, 0]"
 
 
-def test_two_calls_with_one_id_end_both():
+def test_two_calls_with_one_id_end_both(run_script):
     script = """
 call(callers[0], 1)
 call(callers[0], 1)
@@ -207,10 +207,10 @@ for number in list(dealer._invocations):
     dealer.processYield(callee, message.Yield(number))
 print(in_flight())
 """
-    assert run(DEALER + script) == "[0, 0, 0, 0]"
+    assert run_script(DEALER + script) == "[0, 0, 0, 0]"
 
 
-def test_a_call_whose_time_is_over_is_in_flight_until_its_callee_is_done():
+def test_a_call_whose_time_is_over_is_in_flight_until_its_callee_is_done(run_script):
     script = """
 call(callers[0], 1, timeout=1)
 [(expire, args)] = timers
@@ -219,7 +219,7 @@ print(sent, in_flight()[0])
 dealer.processYield(callee, message.Yield(1))
 print(len(sent), in_flight())
 """
-    assert run(DEALER + script) == "[(99, 'Invocation'), (0, 'Error')] 1\n2 [0, 0, 0, 0]"
+    assert run_script(DEALER + script) == "[(99, 'Invocation'), (0, 'Error')] 1\n2 [0, 0, 0, 0]"
 
 
 CANCELLABLE = """
@@ -231,7 +231,7 @@ for caller in callers:
 """
 
 
-def test_calls_of_a_gone_session_count_for_its_user_until_they_end():
+def test_calls_of_a_gone_session_count_for_its_user_until_they_end(run_script):
     script = """
 call(callers[0], 1)
 call(callers[0], 2)
@@ -243,31 +243,31 @@ dealer.processYield(callee, message.Yield(1))
 dealer.processInvocationError(callee, message.Error(68, 2, "wamp.error.canceled"))
 print(calls_of_gone_sessions.count(callers[1]), in_flight(), len(sent))
 """
-    assert run(DEALER + CANCELLABLE + script) == (
+    assert run_script(DEALER + CANCELLABLE + script) == (
         "[(99, 'Interrupt'), (99, 'Interrupt')] 2 [2, 0, 0, 1]\n0 [0, 0, 0, 0] 2"
     )
 
 
-def test_calls_of_who_has_left_end_with_their_callee():
+def test_calls_of_who_has_left_end_with_their_callee(run_script):
     script = """
 call(callers[0], 1)
 dealer.detach(callers[0])
 dealer.detach(callee)
 print(calls_of_gone_sessions.count(callers[1]), in_flight())
 """
-    assert run(DEALER + CANCELLABLE + script) == "0 [0, 0, 0, 0]"
+    assert run_script(DEALER + CANCELLABLE + script) == "0 [0, 0, 0, 0]"
 
 
-def test_a_call_of_who_left_while_it_was_decided_is_not_made():
+def test_a_call_of_who_left_while_it_was_decided_is_not_made(run_script):
     script = """
 dealer.detach(callers[0])
 call(callers[0], 1)
 print(sent, in_flight())
 """
-    assert run(DEALER + script) == "[] [0, 0, 0, 0]"
+    assert run_script(DEALER + script) == "[] [0, 0, 0, 0]"
 
 
-def test_a_call_that_is_cancelled_while_it_is_decided_is_not_made():
+def test_a_call_that_is_cancelled_while_it_is_decided_is_not_made(run_script):
     script = """
 from twisted.internet import defer
 from stork_crossbar.limits.session_limits import count_undecided
@@ -278,10 +278,10 @@ call(callers[0], 1)
 call(callers[0], 2)
 print(sent)
 """
-    assert run(DEALER + script) == "[(0, 'Error'), (99, 'Invocation')]"
+    assert run_script(DEALER + script) == "[(0, 'Error'), (99, 'Invocation')]"
 
 
-def test_a_connection_that_is_held_up_is_forgiven_no_pong_for_long():
+def test_a_connection_that_is_held_up_is_forgiven_no_pong_for_long(run_script):
     script = """
 from types import SimpleNamespace
 from stork_crossbar.connections.frame_reading import _Forgiven
@@ -290,10 +290,10 @@ forgiven = _Forgiven(40.0)
 print([forgiven.again(now, held) for now in (40.0, 80.0, 120.0, 160.0)])
 print(forgiven.again(1000.0, held))
 """
-    assert run(script) == "[True, True, True, False]\nTrue"
+    assert run_script(script) == "[True, True, True, False]\nTrue"
 
 
-def test_a_subscription_that_is_gone_is_forgotten():
+def test_a_subscription_that_is_gone_is_forgotten(run_script):
     script = """
 from stork_crossbar.personality.broker import SelfCleaningUriMap
 observations = SelfCleaningUriMap()
@@ -303,4 +303,4 @@ for number in range(3):
     observations.delete_observation(subscription)
 print(observations._observation_id_to_observation, observations.match_observations("a.b.1"))
 """
-    assert run(script) == "{} []"
+    assert run_script(script) == "{} []"

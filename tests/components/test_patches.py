@@ -1,33 +1,10 @@
 """The patches of Crossbar, and the node's behaviour if Crossbar is not as expected."""
 
-import subprocess
-import sys
-
 import pytest
 
-# Importing the personality puts Crossbar's parts together for good, so that each test has a process of its own.
-PREPARED = """
-from autobahn.twisted.choosereactor import install_reactor
-install_reactor(None, False, require_optimal_reactor=False)
-import stork_crossbar.personality
-from stork_crossbar.connections import connection_memory
-from stork_crossbar.opening import websocket_fast_path, websockets
-from stork_crossbar.personality import direct_guard, patches
-from stork_crossbar.personality.patches import PATCHES, Patch, apply_patches
-from twisted.logger import formatEvent, globalLogPublisher
-said = []
-globalLogPublisher.addObserver(lambda event: said.append(formatEvent(event)))
-"""
 
-
-def run(script):
-    done = subprocess.run([sys.executable, "-c", PREPARED + script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_all_are_taken_with_the_versions_that_are_locked():
-    assert run("print(apply_patches(PATCHES), said)") == "[] []"
+def test_all_are_taken_with_the_versions_that_are_locked(run_script):
+    assert run_script("print(apply_patches(PATCHES), said)") == "[] []"
 
 
 @pytest.mark.parametrize(
@@ -59,9 +36,10 @@ def test_all_are_taken_with_the_versions_that_are_locked():
         ),
     ],
 )
-def test_a_patch_that_does_not_fit_is_left_out_and_the_others_are_applied(change, refusal):
+def test_a_patch_that_does_not_fit_is_left_out_and_the_others_are_applied(run_script, change, refusal):
     assert (
-        run(f"{change}\nprint(apply_patches(PATCHES) == [{refusal!r}], said == [{_warning(refusal)!r}])") == "True True"
+        run_script(f"{change}\nprint(apply_patches(PATCHES) == [{refusal!r}], said == [{_warning(refusal)!r}])")
+        == "True True"
     )
 
 
@@ -69,7 +47,7 @@ def _warning(refusal):
     return f"Crossbar is not as it is known here; joins are slower: {refusal}"
 
 
-def test_a_guard_that_is_not_to_be_called_directly_is_never_found():
+def test_a_guard_that_is_not_to_be_called_directly_is_never_found(run_script):
     script = """
 import crossbar.router.router as m
 from stork_crossbar import registry
@@ -81,10 +59,10 @@ print(direct_guard.guard_of("realm1") is None)
 apply_patches(PATCHES)
 print(direct_guard.guard_of("realm1") is guard, direct_guard.guard_of("realm2") is None)
 """
-    assert run(script) == "True\nTrue True"
+    assert run_script(script) == "True\nTrue True"
 
 
-def test_values_go_to_the_log_as_they_are():
+def test_values_go_to_the_log_as_they_are(run_script):
     script = """
 import types, autobahn.util
 module = types.ModuleType("talkative")
@@ -92,10 +70,10 @@ module.hlval = autobahn.util.hlval
 patches.leave_values_plain([module])
 print(module.hlval(17, color="red"), module.hlval("x"))
 """
-    assert run(script) == "17 x"
+    assert run_script(script) == "17 x"
 
 
-def test_patterns_match_as_in_crossbar_and_leave_no_cycle_behind():
+def test_patterns_match_as_in_crossbar_and_leave_no_cycle_behind(run_script):
     script = """
 import gc, itertools
 from crossbar.router.wildcard import WildcardTrieMatcher
@@ -113,10 +91,10 @@ for key in keys:
     list(matcher.iter_matches(key))
 print(gc.collect())
 """
-    assert run(script) == "[]\nTrue\n0"
+    assert run_script(script) == "[]\nTrue\n0"
 
 
-def test_json_is_written_as_autobahn_writes_it():
+def test_json_is_written_as_autobahn_writes_it(run_script):
     script = """
 import decimal
 import autobahn.wamp.serializer as m
@@ -126,7 +104,7 @@ values = [[1, b"hi"], {"a": decimal.Decimal("1.5"), 2: None}, "\\u00e4\\0", floa
 print(m._dumps is not ordinary, all(m._dumps(value) == ordinary(value) for value in values))
 print(m._dumps([b"hi"], use_binary_hex_encoding=True))
 """
-    assert run(script) == 'True True\n["0x6869"]'
+    assert run_script(script) == 'True True\n["0x6869"]'
 
 
 @pytest.mark.parametrize(
@@ -151,7 +129,7 @@ print(m._dumps([b"hi"], use_binary_hex_encoding=True))
         ),
     ],
 )
-def test_bounds_on_http_and_origins_are_never_left_out(change, function):
+def test_bounds_on_http_and_origins_are_never_left_out(run_script, change, function):
     script = f"""
 from stork_crossbar.compat import Incompatible
 {change}
@@ -160,4 +138,4 @@ try:
 except Incompatible as error:
     print(error)
 """
-    assert run(script) == "<lambda> takes other parameters"
+    assert run_script(script) == "<lambda> takes other parameters"
