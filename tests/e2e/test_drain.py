@@ -168,13 +168,14 @@ def test_a_second_signal_ends_it_at_once(start, number):
 
 
 def test_an_application_process_that_dies_during_the_drain_is_restarted(start):
-    _, node = start(8.0, 0.0)
+    _, node = start(600.0, 0.0)
     node.popen.send_signal(signal.SIGTERM)
     wait_for(lambda: get(node.operator_url + "ready")[0] == 503, "a node that drains")
     [application] = node.workers("ContainerController")
     os.kill(application, signal.SIGKILL)
     with node.join("user:joe") as joe:
         assert joe.call("test.whoami")["authid"] == "joe"
+    node.popen.send_signal(signal.SIGTERM)
     assert node.popen.wait(30) == 0
 
 

@@ -113,7 +113,7 @@ def test_the_log_says_what_came_in_place_of_an_answer(node):
     for ticket in ("redirect", "csrf", "huge", "slow"):
         with node.connect() as client, suppress(Closed):
             client.join(ticket)
-    assert "http.connect: 302 to /login: use a route without session and CSRF" in node.log
+    node.wait_for_line("http.connect: 302 to /login: use a route without session and CSRF")
     for sentence in ("419: use a route", "no answer within 0.5 s", "an answer of more than 65536 bytes"):
         wait_for(lambda sentence=sentence: sentence in node.log, sentence)
     assert "Traceback" not in node.log
