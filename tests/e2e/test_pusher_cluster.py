@@ -8,14 +8,13 @@ STORK_PUSHER_CLIENTS=1000 makes it as large as a measurement; a line with the ti
 import asyncio
 import os
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
-from tests.e2e.test_rolling_restart import HAPROXY
-from tests.gateway import Deployment, children, free_ports, wait_for
+from tests.balancer import haproxy_before
+from tests.gateway import Deployment, children, wait_for
 from tests.pusher import KEY, PusherBackend, PusherClient
 from tests.pusher_crowd import CHANNEL, ROOM, Follower, faults
 
@@ -40,18 +39,8 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture
 def balancer(deployment):
-    [port] = free_ports(1)
-    servers = "\n".join(
-        f"    server node{n} 127.0.0.1:{node.port} check port {deployment.operator_ports[node.port]}"
-        for n, node in enumerate(deployment.nodes)
-    )
-    config = deployment.folder / "haproxy.cfg"
-    config.write_text(HAPROXY.format(port=port, servers=servers))
-    with (deployment.folder / "haproxy.log").open("wb") as log:
-        haproxy = subprocess.Popen(["haproxy", "-db", "-f", str(config)], stdout=log, stderr=log)
-    yield port
-    haproxy.terminate()
-    haproxy.wait(10)
+    with haproxy_before(deployment) as port:
+        yield port
 
 
 def skip_to(client, event, data):

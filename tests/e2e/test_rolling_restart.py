@@ -1,46 +1,22 @@
 """Three nodes behind HAProxy, restarted in turn under load: nobody misses anything, who moves is back soon."""
 
 import contextlib
-import subprocess
 import threading
 import time
 
 import pytest
 from websockets.exceptions import WebSocketException
 
+from tests.balancer import haproxy_before
 from tests.e2e.applications import MANY_WAYS
 from tests.e2e.operator_port import get
-from tests.gateway import Deployment, Node, free_ports, wait_for
+from tests.gateway import Deployment, Node, wait_for
 from tests.wamp import Client, Closed, Refused
 
 SUBSCRIBERS = 24
 TOPIC = "v1.open.rolling"
 RECOVER = "io.virge.stork.recover"
 BACK_WITHIN_S = 5.0
-
-HAPROXY = """
-global
-    hard-stop-after 2s
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 60s
-    timeout server 10s
-    timeout tunnel 10m
-    retries 3
-    option redispatch 1
-    retry-on conn-failure empty-response
-frontend browsers
-    bind 127.0.0.1:{port}
-    default_backend nodes
-backend nodes
-    balance leastconn
-    option httpchk
-    http-check send meth GET uri /ready
-    http-check expect status 200
-    default-server check inter 200ms fall 2 rise 1
-{servers}
-"""
 
 
 class Subscriber(threading.Thread):
@@ -111,18 +87,8 @@ def deployment(tmp_path):
 
 @pytest.fixture
 def balancer(deployment):
-    [port] = free_ports(1)
-    servers = "\n".join(
-        f"    server node{n} 127.0.0.1:{node.port} check port {deployment.operator_ports[node.port]}"
-        for n, node in enumerate(deployment.nodes)
-    )
-    config = deployment.folder / "haproxy.cfg"
-    config.write_text(HAPROXY.format(port=port, servers=servers))
-    with (deployment.folder / "haproxy.log").open("wb") as log:
-        haproxy = subprocess.Popen(["haproxy", "-db", "-f", str(config)], stdout=log, stderr=log)
-    yield f"ws://127.0.0.1:{port}/ws"
-    haproxy.terminate()
-    haproxy.wait(10)
+    with haproxy_before(deployment) as port:
+        yield f"ws://127.0.0.1:{port}/ws"
 
 
 def restart(deployment, node) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stork_node import clock
 from stork_node.config.feed_histories import PUSHER
-from stork_node.config.settings import http_url, names, read, seconds, section, setting, several, text
+from stork_node.config.settings import names, read, section, setting, several, text
 from stork_node.errors import ConfigError, Problem
 from stork_node.protocol.topics import is_part
 from stork_node.pusher.webhooks.form import AppForm, app_forms
@@ -16,25 +16,13 @@ from stork_node.webhooks.forms import Form
 from stork_node.webhooks.pushes import push_filter
 from stork_node.webhooks.reading import EventReader
 from stork_node.webhooks.signatures import sign
+from stork_node.webhooks.values import optional_url, some_of, time_out
 
 EVENTS = ("online", "offline", "occupied", "vacated", "node_gone", "resync")
 MOST_WEBHOOKS = 8
 """Each has a table of who is online."""
 _NO_APP = {"id": "", "keys": [{"key": "", "secret": ""}]}
 _SHORTEST_SECRET = 20
-_LONGEST_S = 60.0
-
-
-def _optional_url(value: Any) -> str:
-    return "" if value == "" else http_url(value)
-
-
-def _events(value: Any) -> tuple[str, ...]:
-    listed = names(value)
-    for each in listed:
-        if each not in EVENTS:
-            raise ValueError(f"{each!r} is not an event of webhooks (want some of {', '.join(EVENTS)})")
-    return listed
 
 
 def _feeds(value: Any) -> tuple[str, ...]:
@@ -44,13 +32,6 @@ def _feeds(value: Any) -> tuple[str, ...]:
         if not (dot and is_part(version) and is_part(feed)):
             raise ValueError(f"{each!r} is not a feed (want v1.orders)")
     return listed
-
-
-def _time_out(value: Any) -> float:
-    time_s = seconds(value)
-    if not 0 < time_s <= _LONGEST_S:
-        raise ValueError(f"{value!r} is not a time to wait for an answer (want 0.1 to {_LONGEST_S:g})")
-    return time_s
 
 
 @dataclass(frozen=True)
@@ -65,12 +46,12 @@ class WebhookSettings:
         timeout_s: the whole time for one request, in seconds.
     """
 
-    url: str = setting(_optional_url, "")
+    url: str = setting(optional_url, "")
     secret: str = setting(text, "")
-    events: tuple[str, ...] = setting(_events, EVENTS)
+    events: tuple[str, ...] = setting(some_of(EVENTS), EVENTS)
     pushes: tuple[str, ...] = setting(_feeds, ())
     name: str = setting(text, "")
-    timeout_s: float = setting(_time_out, 10.0)
+    timeout_s: float = setting(time_out, 10.0)
 
     def __repr__(self) -> str:
         return f"WebhookSettings({self.known_as!r})"  # it has a secret

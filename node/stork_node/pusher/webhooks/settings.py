@@ -1,9 +1,9 @@
 """``webhooks`` of an app: the addresses of its backend."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from stork_node.config.settings import http_url, names, seconds, section, setting, several
+from stork_node.config.settings import section, setting, several
+from stork_node.webhooks.values import optional_url, some_of, time_out
 
 WEBHOOK_EVENTS = (
     "channel_occupied",
@@ -14,26 +14,6 @@ WEBHOOK_EVENTS = (
     "cache_miss",
     "subscription_count",
 )
-_LONGEST_S = 60.0
-
-
-def _optional_url(value: Any) -> str:
-    return "" if value == "" else http_url(value)
-
-
-def _events(value: Any) -> tuple[str, ...]:
-    listed = names(value)
-    for each in listed:
-        if each not in WEBHOOK_EVENTS:
-            raise ValueError(f"{each!r} is not an event of webhooks (want some of {', '.join(WEBHOOK_EVENTS)})")
-    return listed
-
-
-def _time_out(value: Any) -> float:
-    time_s = seconds(value)
-    if not 0 < time_s <= _LONGEST_S:
-        raise ValueError(f"{value!r} is not a time to wait for an answer (want 0.1 to {_LONGEST_S:g})")
-    return time_s
 
 
 @dataclass(frozen=True)
@@ -45,9 +25,9 @@ class AppWebhook:
         timeout_s: the whole time for one request, in seconds.
     """
 
-    url: str = setting(_optional_url, "")
-    events: tuple[str, ...] = setting(_events, WEBHOOK_EVENTS)
-    timeout_s: float = setting(_time_out, 10.0)
+    url: str = setting(optional_url, "")
+    events: tuple[str, ...] = setting(some_of(WEBHOOK_EVENTS), WEBHOOK_EVENTS)
+    timeout_s: float = setting(time_out, 10.0)
 
 
 _parse = several(section(AppWebhook))
