@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from stork_node import Publisher
+from stork_node.protocol.positions import Position
 from tests.chaos.checker import check
 from tests.chaos.cluster import Cluster
 from tests.chaos.histories import Replaced, Verdict
@@ -178,8 +179,9 @@ def run(
             for process in (pushers, commander, visitors):
                 _say(process, "stop")
             _wait(pushers)
-            outcome.pushes = [*read_lines(answers), *_push_markers(cluster)]
-            outcome.settled = _settle(followers)
+            markers = list(_push_markers(cluster))
+            outcome.pushes = [*read_lines(answers), *markers]
+            outcome.settled = _settle(followers, markers)
             progress(None, "looking who is online")
             seen = Verdict()
             check_tables(lambda: there(read_lines(appeared)), lambda: look(cluster.operators), seen)
@@ -241,13 +243,21 @@ def _push_markers(cluster: System) -> Iterator[Line]:
             yield line | {"tried_at": tried_at, "at": time.time()}
 
 
-def _settle(followers: Followers) -> bool:
-    """Whether the last push to each topic reached everybody who is there, in time."""
+def _settle(followers: Followers, markers: Sequence[Line]) -> bool:
+    """Whether the last push to each topic reached everybody who is there, or each was told of a gap, in time."""
+    last = {line["topics"][0]: Position.parse(line["position"]) for line in markers}
+
+    def is_told(line: Line) -> bool:
+        if line["ok"] or line["position"] is None:
+            return False
+        at = Position.parse(line["position"])
+        return at.epoch == last[line["topic"]].epoch and at >= last[line["topic"]]
 
     def all_have_the_last() -> bool:
         followers.check_alive()
-        last = {(line["who"], line["id"]) for line in followers.lines(having='"last ')}
-        return last >= {(who, f"last {topic}") for who, topics in followers.present.items() for topic in topics}
+        have = {(line["who"], line["topic"]) for line in followers.lines(having='"last ')}
+        have |= {(line["who"], line["topic"]) for line in followers.lines(having='"recovered"') if is_told(line)}
+        return have >= {(who, topic) for who, topics in followers.present.items() for topic in topics}
 
     give_up_at = time.monotonic() + SETTLE_S
     while not (done := all_have_the_last()) and time.monotonic() < give_up_at:
