@@ -59,7 +59,9 @@ def test_results_say_what_was_measured_and_where(output):
 def test_the_table_has_a_row_for_each_server(output):
     table = (output / "table.md").read_text()
     rows = [line for line in table.splitlines() if line.startswith("|")]
-    assert [row.split("|")[1].strip() for row in rows[:5]] == ["", "---", "**Stork node**", "nchan", "NATS"]
+    names = [row.split("|")[1].strip() for row in rows]
+    assert names[:3] == ["", "---", "**Stork node**"]
+    assert {"nchan", "NATS"} <= set(names)
     assert len({row.count("|") for row in rows[:5]}) == 1
 
 

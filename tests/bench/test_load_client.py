@@ -15,6 +15,8 @@ from benchmarks.tools import compile_c
 from websockets import ConnectionClosed, Subprotocol
 from websockets.sync.server import Server, ServerConnection, serve
 
+from tests.gateway import wait_for
+
 
 @pytest.fixture(scope="module")
 def program():
@@ -130,6 +132,7 @@ def test_a_session_is_joined_with_its_ticket_and_subscribed(program, server):
     ]
     with subscribe(program, server, protocol="wamp") as load:
         assert load.joined.joined == 1
+    wait_for(lambda: len(server.heard) >= 3, "three messages of the client")  # the answers came before the questions
     hello, authenticate, subscribed = server.heard[:3]
     assert hello.startswith('[1,"realm1",{')
     assert '"authid":"user-0"' in hello
