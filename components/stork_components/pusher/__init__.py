@@ -72,7 +72,7 @@ class Pusher(KeyHolder):
         self._pushes = PushesOfKeys(settings.limits.pushes_per_second)
         table = singleton(ChannelTable)
         self.presence = ChannelPresence(partial(registry.find, Relay))
-        pause = partial(task.deferLater, reactor, 0.0, _nothing)
+        pause = partial(task.deferLater, reactor, 0.0)
         self.counting = Counting(table, self.presence, singleton(Deployment), pause)
         users = SignedInUsers(self.presence.known)
         self.presence.watch(users.changed)
@@ -162,9 +162,6 @@ class Pusher(KeyHolder):
     def _app_of(self, topic: str) -> App | None:
         version = topic.partition(".")[0]
         return next((app for app in self.apps if app.version == version), None)
-
-
-def _nothing() -> None: ...
 
 
 def _newest_first(topic: str) -> Iterable[tuple[bytes, str]]:

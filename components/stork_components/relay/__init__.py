@@ -32,7 +32,6 @@ from stork_node.broadcast.counters import BroadcastCounters
 from stork_node.metrics.node_figures import RelayState
 from stork_node.nodes.served_feeds import ServedFeeds
 from stork_node.nodes.session_marks import SessionMarks
-from stork_node.nodes.table import NodeTable
 from stork_node.presence.handlers import PresenceHandlers
 from stork_node.process_state import singleton
 from stork_node.protocol import uris
@@ -145,11 +144,6 @@ class Relay(Component):
     def server_counters(self) -> dict[str, float]:
         """The publish server's figures, from its last heartbeat."""
         return self._following.server_counters
-
-    @property
-    def nodes(self) -> NodeTable:
-        """The nodes of the deployment, as the log tells; empty with a publish server of an older release."""
-        return self._attending.nodes.table
 
     async def ask_nodes(self, within_s: float) -> Nodes | None:
         """

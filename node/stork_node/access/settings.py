@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from stork_node.application.feeds import LEAVE_AFTER_S, Pattern
-from stork_node.config.settings import http_url, name, names, parse_each, read, seconds, setting, text
+from stork_node.config.settings import name, names, optional_url, parse_each, read, seconds, setting, text, time_out
 from stork_node.errors import ConfigError, Problem
 from stork_node.protocol.presence.limits import LONGEST_ABSENCE_S
 from stork_node.protocol.topics import is_part
@@ -17,22 +17,10 @@ OWN, ALL, CLAIM, HTTP = "own", "all", "claim", "http"
 BUILT_IN = (OWN, ALL, CLAIM, HTTP)
 """The verifiers that config.json has; other names are verifiers of app.py."""
 
-_LONGEST_S = 60.0
 # They belong to the request itself, or to one connection.
 _NOT_FORWARDED = frozenset(
     {"authorization", "connection", "content-length", "content-type", "expect", "host", "transfer-encoding", "upgrade"}
 )
-
-
-def _optional_url(value: Any) -> str:
-    return "" if value == "" else http_url(value)
-
-
-def _time_out(value: Any) -> float:
-    time_s = seconds(value)
-    if not 0 < time_s <= _LONGEST_S:
-        raise ValueError(f"{value!r} is not a time to wait for an answer (want 0.1 to {_LONGEST_S:g})")
-    return time_s
 
 
 def _header_names(value: Any) -> tuple[str, ...]:
@@ -54,10 +42,10 @@ class HttpSettings:
     are sent again, as headers.
     """
 
-    connect: str = setting(_optional_url, "")
-    subscribe: str = setting(_optional_url, "")
+    connect: str = setting(optional_url, "")
+    subscribe: str = setting(optional_url, "")
     secret: str = setting(text, "")
-    timeout_s: float = setting(_time_out, 5.0)
+    timeout_s: float = setting(time_out, 5.0)
     forward_headers: tuple[str, ...] = setting(_header_names, ())
 
     def __repr__(self) -> str:

@@ -24,6 +24,7 @@ from stork_node.transport.endpoints import Endpoint, parse_endpoints
 S = TypeVar("S")
 
 _SHORTEST_INTERVAL_S = 0.01
+_LONGEST_REQUEST_S = 60.0
 
 
 def setting(parse: Callable[[Any], Any], default: Any) -> Any:
@@ -191,3 +192,16 @@ def http_url(value: Any) -> str:
     if not is_good or not value.isascii() or any(c.isspace() for c in value):
         raise ValueError(f"{value!r} is not an address (want https://www.example.com/path)")
     return str(value)
+
+
+def optional_url(value: Any) -> str:
+    """As ``http_url``, or an empty text."""
+    return "" if value == "" else http_url(value)
+
+
+def time_out(value: Any) -> float:
+    """The whole time for one HTTP request, in seconds."""
+    time_s = seconds(value)
+    if not 0 < time_s <= _LONGEST_REQUEST_S:
+        raise ValueError(f"{value!r} is not a time to wait for an answer (want 0.1 to {_LONGEST_REQUEST_S:g})")
+    return time_s

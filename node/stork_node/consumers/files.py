@@ -1,13 +1,10 @@
 """What a consumer has told, in files beside the log, where there is one publish server: its term is always its own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stork_node.engines.consumers import Term
 from stork_node.protocol.positions import Position
-
-if TYPE_CHECKING:
-    from stork_node.webhooks.stored import StoredPosition
+from stork_node.webhooks.stored import StoredPosition
 
 
 class FileConsumers:
@@ -36,7 +33,5 @@ class FileConsumers:
     def load(self, name: str) -> tuple[bytes | None, bytes | None]:
         return self._stored(name).load_bytes()
 
-    def _stored(self, name: str) -> "StoredPosition":
-        from stork_node.webhooks.stored import StoredPosition
-
+    def _stored(self, name: str) -> StoredPosition:
         return StoredPosition(self._folder, name)

@@ -1,7 +1,6 @@
 """The publish server: one thread, one poll loop, one append for all pushes that are waiting."""
 
 import logging
-import os
 import time
 from collections.abc import Container, Sequence
 from functools import partial
@@ -12,7 +11,6 @@ from msgspec.structs import replace
 from stork_node import clock
 from stork_node.clock import SuspendAwareClock
 from stork_node.consumers.telling import Handlers
-from stork_node.consumers.wakeup import Wakeup
 from stork_node.engines.interface import Engine
 from stork_node.engines.opening import open_engine
 from stork_node.protocol.bus import NODES_PREFIX, encode_heartbeat
@@ -30,6 +28,7 @@ from stork_node.publish_server.settings import PublishServerSettings
 from stork_node.publish_server.sockets import answer_peer, bound_to, open_sockets, waiting
 from stork_node.push_log import BeyondLog, StorageFailed, log_folder
 from stork_node.transport.peer import is_loopback
+from stork_node.wakeup import Wakeup
 from stork_node.webhooks.feeding import Webhooks
 from stork_node.webhooks.forms import Form
 
@@ -111,9 +110,9 @@ class PublishServer:
             self._engine, folder, self._nodes.with_handlers, self._replay.questions.ask_one, self._news.wake
         )
         self._webhooks = Webhooks(webhooks, self._engine, folder, self._handlers)
-        self._wake_reader, self._wake_writer = os.pipe()
+        self._stopping = Wakeup()
         self._poller = zmq.Poller()
-        self._poller.register(self._wake_reader, zmq.POLLIN)
+        self._poller.register(self._stopping.fileno, zmq.POLLIN)
         self._poller.register(self._news.fileno, zmq.POLLIN)
         self._poller.register(self._sockets.replay.socket, zmq.POLLIN)
         self._poller.register(self._sockets.pub.socket, zmq.POLLIN)
@@ -177,7 +176,7 @@ class PublishServer:
     def stop(self) -> None:
         """Make ``serve`` return; from any thread or signal handler."""
         if not self._closed:
-            os.write(self._wake_writer, b".")
+            self._stopping.wake()
 
     def close(self) -> None:
         """Close a server that does not serve; waits up to 2 s for what is not sent yet."""
@@ -186,8 +185,7 @@ class PublishServer:
         self._engine.close()
         self._sockets.close()
         self._news.close()
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
+        self._stopping.close()
 
     def _open_endpoints(self) -> list[str]:
         endpoints = [self.pull_endpoint, self.router_endpoint, self.pub_endpoint, self.replay_endpoint]
@@ -213,7 +211,7 @@ class PublishServer:
         zap_handler = self._sockets.zap_handler
         if zap_handler and zap_handler.socket in ready and not zap_handler.answer():
             self._refuse_stranger("a peer whose key is not admitted", zap_handler.domain, time.monotonic())
-        return self._wake_reader in ready
+        return self._stopping.fileno in ready
 
     def _refuse_stranger(self, why: str, where: str, now: float) -> None:
         self.counters.strangers += 1

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from stork_node.engines.consumers import Consumers, Term
 from stork_node.errors import InvalidPosition
@@ -18,9 +17,7 @@ from stork_node.nodes.leases import LEASE_S
 from stork_node.protocol.positions import Position
 from stork_node.push_log import StorageFailed
 from stork_node.webhooks.reading import Saved, decode_saved
-
-if TYPE_CHECKING:
-    from stork_node.webhooks.sending import Sender
+from stork_node.webhooks.sending import Sender
 
 log = logging.getLogger("stork_node.publish_server")
 
@@ -98,7 +95,7 @@ class Holding:
         name: str,
         consumers: Consumers,
         holder: str,
-        open_sender: "Callable[[SharedPosition, Callable[[], bool]], Sender]",
+        open_sender: Callable[[SharedPosition, Callable[[], bool]], Sender],
         ended: Ended,
     ) -> None:
         self._name, self._consumers, self._holder, self._open = name, consumers, holder, open_sender

@@ -8,15 +8,15 @@ from typing import Any
 
 from stork_node import clock
 from stork_node.config.feed_histories import PUSHER
-from stork_node.config.settings import names, read, section, setting, several, text
+from stork_node.config.settings import names, optional_url, read, section, setting, several, text, time_out
 from stork_node.errors import ConfigError, Problem
 from stork_node.protocol.topics import is_part
 from stork_node.pusher.webhooks.form import AppForm, app_forms
+from stork_node.webhooks.event_names import some_of
 from stork_node.webhooks.forms import Form
 from stork_node.webhooks.pushes import push_filter
 from stork_node.webhooks.reading import EventReader
 from stork_node.webhooks.signatures import sign
-from stork_node.webhooks.values import optional_url, some_of, time_out
 
 EVENTS = ("online", "offline", "occupied", "vacated", "node_gone", "resync")
 MOST_WEBHOOKS = 8

@@ -47,7 +47,7 @@ def test_one_is_woken_when_another_has_appended(two):
     first, second = two
     until(second, lambda: second.tail == first.tail)
     deadline = time.monotonic() + 10
-    while not second._watcher.drain():
+    while not second._watcher.news.drain():
         numbers(first, push())
         assert time.monotonic() < deadline
         time.sleep(0.02)

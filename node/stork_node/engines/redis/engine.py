@@ -84,7 +84,7 @@ class RedisEngine:
         except BaseException:
             self._watcher.close()
             raise
-        self.wake: int | None = self._watcher.wake
+        self.wake: int | None = self._watcher.news.fileno
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class RedisEngine:
         return max(0.0, min(self._next_follow, self._next_pulse) - now)
 
     def tick(self, now: float) -> None:
-        has_news = self._watcher.drain()
+        has_news = self._watcher.news.drain()
         if self._connection is None:
             self._next_follow = now + FOLLOW_S
             self._connect()

@@ -1,9 +1,7 @@
 """A thread that finds the master, and hears when another publish server has committed something."""
 
 import logging
-import os
 import threading
-from contextlib import suppress
 
 import redis.exceptions as raised
 
@@ -11,6 +9,7 @@ from stork_node.engines.redis.address import RedisAddress, place_text
 from stork_node.engines.redis.checks import read_info, unusable
 from stork_node.engines.redis.connection import ScriptConnection, find_master, keys_of, open_connection
 from stork_node.engines.redis.errors import EngineAway, EngineFull
+from stork_node.wakeup import Wakeup
 
 log = logging.getLogger("stork_node.engine")
 
@@ -22,7 +21,7 @@ _LOOK_S = 0.5
 class Watcher:
     """
     Attributes:
-        wake: a file descriptor that can be read when there is news.
+        news: wakes the loop that has this engine.
         trouble: why there is no connection; empty where there is one.
         is_lasting: whether only an operator can change that.
     """
@@ -30,9 +29,7 @@ class Watcher:
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
         self._channel = keys_of(address.prefix)[0]
-        self.wake, self._wake_writer = os.pipe()
-        os.set_blocking(self.wake, False)
-        os.set_blocking(self._wake_writer, False)
+        self.news = Wakeup()
         self.trouble, self.is_lasting = "", False
         self._lock = threading.Lock()
         self._found: ScriptConnection | None = None
@@ -65,20 +62,13 @@ class Watcher:
         """Whether Sentinels name another master than the one that is doubted."""
         return self._is_doubted and self._moved_from == self._current != ("", 0)
 
-    def drain(self) -> bool:
-        """Read ``wake`` empty; returns whether there was news."""
-        with suppress(BlockingIOError):
-            return bool(os.read(self.wake, 65536))
-        return False
-
     def close(self) -> None:
         self._closed.set()
         self._is_wanted.set()
         self._thread.join()
         if found := self.take():
             found.close()
-        os.close(self.wake)
-        os.close(self._wake_writer)
+        self.news.close()
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -109,7 +99,7 @@ class Watcher:
         with self._lock:
             self._found = connection
         self._is_wanted.clear()
-        self._tell()
+        self.news.wake()
 
     def _listen(self) -> None:
         place = self._current
@@ -123,17 +113,13 @@ class Watcher:
             while not self._closed.is_set() and not self._is_wanted.is_set() and place == self._current:
                 if connection.can_read(_LISTEN_S):
                     connection.read_response()
-                    self._tell()
+                    self.news.wake()
                     continue
                 waited_s += _LISTEN_S
                 if self._is_doubted and self._address.master and waited_s >= _LOOK_S:
                     waited_s = 0.0
                     self._moved_from = place if find_master(self._address) != place else ("", 0)
                     if self._moved_from == place:
-                        self._tell()
+                        self.news.wake()
         finally:
             connection.disconnect()
-
-    def _tell(self) -> None:
-        with suppress(BlockingIOError):
-            os.write(self._wake_writer, b".")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from stork_node.config.settings import section, setting, several
-from stork_node.webhooks.values import optional_url, some_of, time_out
+from stork_node.config.settings import optional_url, section, setting, several, time_out
+from stork_node.webhooks.event_names import some_of
 
 WEBHOOK_EVENTS = (
     "channel_occupied",

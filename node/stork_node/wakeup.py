@@ -1,4 +1,4 @@
-"""Has the server's loop take a turn, from any thread."""
+"""Wakes a loop that polls file descriptors, from any thread or signal handler."""
 
 import os
 from contextlib import suppress
@@ -19,9 +19,11 @@ class Wakeup:
         with suppress(OSError):  # it is awake already, or closed
             os.write(self._writer, b".")
 
-    def drain(self) -> None:
+    def drain(self) -> bool:
+        """Whether it was woken since the last look."""
         with suppress(BlockingIOError):
-            os.read(self.fileno, 4096)
+            return bool(os.read(self.fileno, 65536))
+        return False
 
     def close(self) -> None:
         """Threads that may call ``wake`` have ended before."""
